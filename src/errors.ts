@@ -1,0 +1,106 @@
+/** What an error of portside says, for people in `message` and for programs in fields. */
+export interface ErrorDetails {
+  /** What was asked of portside, in the present tense: 'listen on 127.0.0.1:3000'. */
+  asked: string
+  expected?: string | undefined
+  actual?: string | undefined
+  /** Why, where it is known. */
+  because?: string | undefined
+  /** One thing to do next. */
+  next?: string | undefined
+  /** The error behind this one; its errno fields are carried over. */
+  cause?: unknown
+}
+
+/** The `code`s of portside itself. Where the system or Node has a code for it, that code is used instead. */
+export type PortsideErrorCode =
+  | 'ERR_PORTSIDE_CLOSED_WHILE_LISTENING'
+  | 'ERR_PORTSIDE_CONNECT_TIMEOUT'
+  | 'ERR_PORTSIDE_DRAIN'
+  | 'ERR_PORTSIDE_DRAIN_HOOK'
+  | 'ERR_PORTSIDE_DRAIN_STUCK'
+  | 'ERR_PORTSIDE_DRAINING'
+  | 'ERR_PORTSIDE_FAMILY_UNAVAILABLE'
+  | 'ERR_PORTSIDE_HANDLER'
+  | 'ERR_PORTSIDE_LATE_ATTACH'
+  | 'ERR_PORTSIDE_SCOPE_CLOSED'
+  | 'ERR_PORTSIDE_SERVER_CLOSED'
+  | 'ERR_PORTSIDE_UNDO'
+
+/** Every error that portside makes has this shape. Tell them apart by `code`; classes differ between two builds. */
+export interface PortsideError extends Error {
+  code: string
+  asked: string
+  expected?: string
+  actual?: string
+  because?: string
+  next?: string
+  errno?: number
+  syscall?: string
+  address?: string
+  port?: number
+}
+
+export function portsideError(code: string, details: ErrorDetails): PortsideError {
+  const error = new Error(describe(details), details.cause === undefined ? {} : { cause: details.cause })
+  const { cause, ...fields } = details
+  Error.captureStackTrace?.(error, portsideError)
+  return Object.assign(error, { name: 'PortsideError', code }, systemFields(cause), defined(fields)) as PortsideError
+}
+
+/** A bad argument, with the code that Node itself uses for it. */
+export function invalidArgument(
+  code: 'ERR_INVALID_ARG_TYPE' | 'ERR_INVALID_ARG_VALUE' | 'ERR_OUT_OF_RANGE' | 'ERR_SOCKET_BAD_PORT',
+  name: string,
+  expected: string,
+  value: unknown,
+): PortsideError {
+  const error = portsideError(code, {
+    asked: `read the option ${name}`,
+    expected,
+    actual: inspectValue(value),
+    next: `pass ${name} as ${expected}`,
+  })
+  error.name = code === 'ERR_INVALID_ARG_TYPE' ? 'TypeError' : 'RangeError'
+  return error
+}
+
+export function abortError(signal: AbortSignal, asked: string): PortsideError {
+  const error = portsideError('ABORT_ERR', { asked, because: 'its signal was aborted', cause: signal.reason })
+  error.name = 'AbortError'
+  error.code = 'ABORT_ERR'
+  return error
+}
+
+/** The `code` of whatever was thrown; undefined where it has none. */
+export function codeOf(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null | undefined)?.code
+  return typeof code === 'string' ? code : undefined
+}
+
+function describe({ asked, expected, actual, because, next }: ErrorDetails): string {
+  const outcome = [expected && `expected ${expected}`, actual && `got ${actual}`].filter(Boolean).join(', ')
+  return [
+    `portside could not ${asked}${outcome && `: ${outcome}`}.`,
+    because && `Cause: ${because}.`,
+    next && `Next: ${next}.`,
+  ]
+    .filter(Boolean)
+    .join(' ')
+}
+
+function systemFields(cause: unknown): object {
+  const { errno, syscall, address, port } = (cause ?? {}) as Record<string, unknown>
+  return defined({ errno, syscall, address, port })
+}
+
+function defined(fields: object): object {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
+}
+
+function inspectValue(value: unknown): string {
+  if (typeof value === 'string') return `'${value}'`
+  if (typeof value === 'function') return `a function ${value.name || '(anonymous)'}`
+  if (typeof value === 'object' && value !== null) return `an object of ${value.constructor?.name ?? 'no class'}`
+  return String(value)
+}

@@ -1,0 +1,27 @@
+// The public API, by hand: reading this file is the API review.
+
+export type { PortsideError, PortsideErrorCode } from './errors.js'
+export { type Endpoint, type Family, formatEndpoint } from './loopback/endpoint.js'
+export { type LoopbackSupport, loopbackFamilies, probeLoopback } from './loopback/probe.js'
+export { createScope, type NetScope, type ScopeOptions } from './scope.js'
+export { listenHttp, listenHttps, type RequestHandler } from './servers/http.js'
+export { type Http2ListenOptions, type Http2RequestHandler, listenHttp2 } from './servers/http2.js'
+export { listen } from './servers/listen.js'
+export type {
+  ConnectOptions,
+  ListenOptions,
+  SecureTestServer,
+  TestServer,
+  UdpTestServer,
+  UnixEndpoint,
+  UnixListenOptions,
+  UnixTestServer,
+} from './servers/server.js'
+export { type ConnectionHandler, listenTcp } from './servers/tcp.js'
+export { listenTls } from './servers/tls.js'
+export { listenUdp, type MessageHandler } from './servers/udp.js'
+export { listenUnix } from './servers/unix.js'
+export type { ConnectionState } from './sockets/connection.js'
+export type { ConnectionOutcome, DrainError, DrainHook, DrainOptions, DrainReport } from './sockets/drain.js'
+export { createSocketPool, type PoolConnectOptions, type SocketPool, type SocketPoolOptions } from './sockets/pool.js'
+export { type ConnectionTuple, connectionTuple } from './sockets/tuple.js'

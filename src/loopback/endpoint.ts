@@ -1,0 +1,43 @@
+import net from 'node:net'
+
+export type Family = 'IPv4' | 'IPv6'
+
+/** An address and a port, in the shape of `net.AddressInfo`. */
+export interface Endpoint {
+  readonly address: string
+  readonly port: number
+  readonly family: Family
+}
+
+/**
+ * `127.0.0.1:3000`, `[::1]:3000`: the form of RFC 3986 §3.2.2, ready for a URL or a message.
+ */
+export function formatEndpoint(endpoint: { readonly address: string; readonly port: number }): string {
+  return `${bracketed(endpoint.address)}:${endpoint.port}`
+}
+
+/** An address as the host part of a URL. A zone index has no place in a WHATWG URL and is left out. */
+export function bracketed(address: string): string {
+  return net.isIPv6(address) ? `[${address.replace(/%.*$/, '')}]` : address
+}
+
+export const LOOPBACK: Readonly<Record<Family, string>> = { IPv4: '127.0.0.1', IPv6: '::1' }
+const WILDCARD: Readonly<Record<Family, string>> = { IPv4: '0.0.0.0', IPv6: '::' }
+
+export function familyOf(address: string): Family {
+  return net.isIPv6(address) ? 'IPv6' : 'IPv4'
+}
+
+/** Where a client dials to reach a listener: a wildcard address is one to bind, not one to connect to (ip(7)). */
+export function dialAddress(endpoint: Endpoint): string {
+  return endpoint.address === WILDCARD[endpoint.family] ? LOOPBACK[endpoint.family] : endpoint.address
+}
+
+/** `::ffff:127.0.0.1`, as a dual-stack socket names an IPv4 peer (ipv6(7)), is `127.0.0.1` to that peer. */
+export function unmapped(address: string): string {
+  return address.startsWith('::ffff:') && net.isIPv4(address.slice(7)) ? address.slice(7) : address
+}
+
+export function toEndpoint(address: string, port: number): Endpoint {
+  return { address, port, family: familyOf(address) }
+}

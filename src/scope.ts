@@ -1,0 +1,94 @@
+import { createUndoList, type Undo } from './disposal.js'
+import { portsideError } from './errors.js'
+import { listenHttp, listenHttps } from './servers/http.js'
+import { listenHttp2 } from './servers/http2.js'
+import { listen } from './servers/listen.js'
+import { listenTcp } from './servers/tcp.js'
+import { listenTls } from './servers/tls.js'
+import { listenUdp } from './servers/udp.js'
+import { listenUnix } from './servers/unix.js'
+import type { DrainOptions } from './sockets/drain.js'
+import { readDrainOptions } from './sockets/drain.js'
+import { createSocketPool, type SocketPool, type SocketPoolOptions } from './sockets/pool.js'
+
+const METHODS = { listen, listenTcp, listenTls, listenHttp, listenHttps, listenHttp2, listenUdp, listenUnix }
+
+export interface ScopeOptions {
+  /** Default grace of `close()` for everything in the scope, in milliseconds. Default: each one's own, 1000. */
+  grace?: number
+}
+
+/** Everything that a test opens, undone together. */
+export interface NetScope extends AsyncDisposable, Readonly<typeof METHODS> {
+  createSocketPool(options?: SocketPoolOptions): SocketPool
+  /** Registers what undoes something of your own; called at its place in the order. */
+  defer(undo: Undo): void
+  /**
+   * Undoes everything, last in first out, each to its end before the next, acquisitions under way included. Nothing is
+   * skipped when one fails. Rejects with the one error, or with ERR_PORTSIDE_UNDO and all of them in `.errors`. Later
+   * calls share the first one's promise. Afterwards the scope refuses everything with ERR_PORTSIDE_SCOPE_CLOSED.
+   */
+  close(options?: DrainOptions): Promise<void>
+}
+
+/** A scope: its methods are portside's functions, and what they open is closed with it. */
+export function createScope(options: ScopeOptions = {}): NetScope {
+  readDrainOptions(options)
+  const undos = createUndoList()
+  let closeOptions: DrainOptions = options
+  let closed: Promise<void> | undefined
+
+  const refuseClosed = (asked: string): void => {
+    if (closed === undefined) return
+    throw portsideError('ERR_PORTSIDE_SCOPE_CLOSED', {
+      asked,
+      because: 'its scope is closed, or closing',
+      next: 'open it before the end of the test, or in a scope of its own',
+    })
+  }
+
+  const acquired = <Args extends unknown[], R extends Disposable_>(name: string, acquire: (...args: Args) => Promise<R>) =>
+    async (...args: Args): Promise<R> => {
+      refuseClosed(`call ${name}() in a scope`)
+      const acquisition = acquire(...args)
+      const forget = undos.add(async () => (await acquisition).close(closeOptions))
+      try {
+        return await acquisition
+      } catch (error) {
+        forget()
+        throw error
+      }
+    }
+
+  const methods = Object.fromEntries(
+    Object.entries(METHODS).map(([name, method]) => [name, acquired(name, method as () => Promise<Disposable_>)]),
+  ) as unknown as typeof METHODS
+
+  return {
+    ...methods,
+    createSocketPool(poolOptions) {
+      refuseClosed('call createSocketPool() in a scope')
+      const pool = createSocketPool(poolOptions)
+      undos.add(() => pool.drain(closeOptions))
+      return pool
+    },
+    defer(undo) {
+      refuseClosed('call defer() in a scope')
+      undos.add(undo)
+    },
+    close(given = {}) {
+      if (closed === undefined) {
+        closeOptions = { ...options, ...given }
+        closed = undos.run()
+      }
+      return closed
+    },
+    [Symbol.asyncDispose]() {
+      return this.close()
+    },
+  }
+}
+
+interface Disposable_ {
+  close(options?: DrainOptions): Promise<unknown>
+}

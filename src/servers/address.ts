@@ -1,0 +1,77 @@
+import dns from 'node:dns'
+import net from 'node:net'
+import { codeOf, invalidArgument, portsideError } from '../errors.js'
+import { type Family, familyOf, LOOPBACK } from '../loopback/endpoint.js'
+import { loopbackFamilies, whyFamilyIsMissing } from '../loopback/probe.js'
+import type { ListenOptions } from './server.js'
+
+/** Which addresses to bind. */
+export interface Addresses {
+  readonly addresses: readonly string[]
+  /** `all`: one port on each of them; `first`: the first that can be bound. */
+  readonly bind: 'all' | 'first'
+}
+
+/**
+ * Turns `family` and `host` into addresses. Throws ERR_INVALID_ARG_VALUE, ERR_PORTSIDE_FAMILY_UNAVAILABLE, or the
+ * resolver's code (ENOTFOUND, EAI_AGAIN) for a name that does not resolve.
+ */
+export function addressesFor({ family, host }: Pick<ListenOptions, 'family' | 'host'>): Addresses | Promise<Addresses> {
+  if (family !== undefined && !(FAMILIES as readonly unknown[]).includes(family)) {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'family', "'IPv4', 'IPv6' or 'dual'", family)
+  }
+  if (host !== undefined) return addressesOfHost(host, family)
+  if (family === 'dual') return { addresses: [available('IPv4'), available('IPv6')], bind: 'all' }
+  return { addresses: [family === undefined ? available(anyFamily()) : available(family)], bind: 'first' }
+}
+
+export function validPort(port: unknown): number {
+  if (typeof port === 'number' && Number.isInteger(port) && port >= 0 && port <= 65_535) return port
+  throw invalidArgument('ERR_SOCKET_BAD_PORT', 'port', 'an integer from 0 to 65535', port)
+}
+
+const FAMILIES = ['IPv4', 'IPv6', 'dual'] as const
+
+function available(family: Family): string {
+  const reason = whyFamilyIsMissing(family)
+  if (reason === undefined) return LOOPBACK[family]
+  throw portsideError('ERR_PORTSIDE_FAMILY_UNAVAILABLE', {
+    asked: `listen on ${LOOPBACK[family]}`,
+    expected: `a host with ${family}`,
+    actual: `one that has ${loopbackFamilies().join(' and ') || 'neither family'} only`,
+    because: reason,
+    next: 'leave family out, or run the test for each of loopbackFamilies()',
+  })
+}
+
+function anyFamily(): Family {
+  return loopbackFamilies()[0] ?? 'IPv4'
+}
+
+function addressesOfHost(host: unknown, family: ListenOptions['family']): Addresses | Promise<Addresses> {
+  if (typeof host !== 'string') throw invalidArgument('ERR_INVALID_ARG_TYPE', 'host', 'a string', host)
+  if (family === 'dual') {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'family', "left out, or one family, where host is given: 'dual' is both loopback addresses", family)
+  }
+  if (net.isIP(host) === 0) return resolved(host, family)
+  if (family !== undefined && familyOf(host) !== family) {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'host', `an ${family} address, as family says`, host)
+  }
+  return { addresses: [host], bind: 'first' }
+}
+
+async function resolved(host: string, family: Family | undefined): Promise<Addresses> {
+  try {
+    if (host === '') throw Object.assign(new Error('an empty name resolves to nothing'), { code: 'ENOTFOUND' })
+    const found = await dns.promises.lookup(host, { all: true, family: family === undefined ? 0 : family === 'IPv4' ? 4 : 6 })
+    return { addresses: found.map(({ address }) => address), bind: 'first' }
+  } catch (cause) {
+    throw portsideError(codeOf(cause) ?? 'ENOTFOUND', {
+      asked: `listen on '${host}'`,
+      expected: `a name that resolves to ${family ?? 'an'} address of this host`,
+      because: (cause as Error).message,
+      next: "pass an address of this host, or leave host out to listen on loopback",
+      cause,
+    })
+  }
+}

@@ -1,0 +1,164 @@
+import net from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { abortError, codeOf, portsideError } from '../errors.js'
+import { type Endpoint, formatEndpoint, toEndpoint } from '../loopback/endpoint.js'
+import { describeErrno, saysAddressAbsent } from '../platform/errno.js'
+import type { Addresses } from './address.js'
+
+/** What binding needs of a socket, so that TCP listeners and datagram sockets are bound by the same rules. */
+export interface Binder<S> {
+  /** Binds and resolves with the endpoint, or rejects and leaves the socket as it was. */
+  bind(socket: S, address: string, port: number): Promise<Endpoint>
+  /** A second socket of the same making, for the second address. */
+  second(address: string): S
+  close(second: S): Promise<void>
+}
+
+export interface Bound<S> {
+  readonly endpoints: readonly Endpoint[]
+  readonly second: S | undefined
+}
+
+/** Binds the socket to one address, or with a second socket to two addresses at one port. */
+export async function bindTo<S>(socket: S, { addresses, bind }: Addresses, port: number, binder: Binder<S>): Promise<Bound<S>> {
+  if (bind === 'all') return bindDual(socket, addresses as readonly [string, string], port, binder)
+  let failure: unknown
+  for (const address of addresses) {
+    try {
+      return { endpoints: [await binder.bind(socket, address, port)], second: undefined }
+    } catch (error) {
+      failure ??= error
+      // localhost may name a family that this host lacks.
+      if (!saysAddressAbsent(codeOf(error))) break
+    }
+  }
+  throw failure
+}
+
+/** So many ports that are free on one address and taken on the other are no coincidence. */
+const DUAL_ATTEMPTS = 32
+
+/** The second socket looks for the port, because it can be thrown away; the user's is bound once. */
+async function bindDual<S>(
+  socket: S,
+  [first, other]: readonly [string, string],
+  port: number,
+  binder: Binder<S>,
+): Promise<Bound<S>> {
+  for (let attempt = 1; ; attempt++) {
+    const second = binder.second(other)
+    try {
+      const endpoint = await binder.bind(second, other, port)
+      return { endpoints: [await binder.bind(socket, first, endpoint.port), endpoint], second }
+    } catch (error) {
+      await binder.close(second)
+      if (port !== 0 || codeOf(error) !== 'EADDRINUSE' || attempt === DUAL_ATTEMPTS) throw error
+    }
+  }
+}
+
+/** Explains why a bind failed; the system's code stays. */
+export function explainBind(cause: unknown, address: string, port: number): Error {
+  const code = codeOf(cause)
+  if (code === undefined || (cause as { asked?: unknown }).asked !== undefined) return cause as Error
+  const { because, next } = ADVICE[code]?.(port) ?? {}
+  return portsideError(code, {
+    asked: `listen on ${formatEndpoint({ address, port })}`,
+    actual: `${code} (${describeErrno(code) ?? (cause as Error).message})`,
+    because,
+    next,
+    cause,
+  })
+}
+
+const ADVICE: Record<string, (port: number) => { because: string; next: string }> = {
+  EADDRINUSE: (port) =>
+    port === 0
+      ? { because: 'no port of the ephemeral range is left', next: 'close sockets, or widen the range' }
+      : { because: 'another socket listens there', next: 'leave port out, so that the kernel picks a free one' },
+  EADDRNOTAVAIL: () => ({
+    because: `this host has no such address; it has ${ownAddresses().join(', ')}`,
+    next: 'pass one of these, or leave host out to listen on loopback',
+  }),
+  EACCES: () => ({
+    because: 'this process may not bind the port: it is privileged, or reserved by the system',
+    next: 'leave port out, or take one from 1024 up',
+  }),
+  EMFILE: () => ({
+    because: 'this process has no file descriptor left',
+    next: 'close sockets and files, or raise the limit (ulimit -n)',
+  }),
+  ENFILE: () => ({ because: 'the whole system has no file descriptor left', next: 'find out which process holds them' }),
+}
+
+function ownAddresses(): string[] {
+  return Object.values(networkInterfaces()).flatMap((addresses) => (addresses ?? []).map(({ address }) => address))
+}
+
+export interface StreamBindOptions {
+  backlog?: number | undefined
+  signal?: AbortSignal | undefined
+  asked: string
+}
+
+/** Listens, and resolves once the kernel holds the socket. */
+export function listening(server: net.Server, where: net.ListenOptions, options: StreamBindOptions): Promise<void> {
+  const { backlog, signal, asked } = options
+  return new Promise((resolve, reject) => {
+    const finish = (error?: unknown): void => {
+      server.off('listening', finish).off('error', finish).off('close', closed)
+      signal?.removeEventListener('abort', aborted)
+      if (error === undefined) return resolve()
+      // Node keeps the address of a bind that failed, and it would look like that of a server which was closed.
+      ;(server as { _connectionKey?: string | undefined })._connectionKey = undefined
+      reject(error)
+    }
+    // A server closed while it listens emits 'close' and never 'listening'.
+    const closed = (): void => finish(closedWhileListening(asked))
+    const aborted = (): void => {
+      server.close()
+      finish(abortError(signal as AbortSignal, asked))
+    }
+    server.once('listening', finish).once('error', finish).once('close', closed)
+    signal?.addEventListener('abort', aborted)
+    try {
+      // exclusive: in a worker of a cluster, port 0 would else be the same port in every worker.
+      server.listen({ ...where, exclusive: true, ...(backlog === undefined ? {} : { backlog }) })
+    } catch (error) {
+      finish(error)
+    }
+  })
+}
+
+/** How net.Servers are bound to addresses. */
+export function streamBinder(primary: net.Server, options: StreamBindOptions): Binder<net.Server> {
+  return {
+    async bind(server, host, port) {
+      try {
+        await listening(server, { host, port }, options)
+      } catch (error) {
+        throw explainBind(error, host, port)
+      }
+      const { address, port: bound } = server.address() as net.AddressInfo
+      return toEndpoint(address, bound)
+    },
+    second: () => new net.Server(acceptOptions(primary)),
+    close: (server) => new Promise((resolve) => server.close(() => resolve())),
+  }
+}
+
+/** What a net.Server does to each socket it accepts, for a second listener that must do the same. */
+function acceptOptions(server: net.Server): net.ServerOpts {
+  const { allowHalfOpen, pauseOnConnect, noDelay, keepAlive, keepAliveInitialDelay, highWaterMark } =
+    server as unknown as Required<net.ServerOpts>
+  const options = { allowHalfOpen, pauseOnConnect, noDelay, keepAlive, keepAliveInitialDelay, highWaterMark }
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+}
+
+export function closedWhileListening(asked: string): Error {
+  return portsideError('ERR_PORTSIDE_CLOSED_WHILE_LISTENING', {
+    asked,
+    because: 'the server was closed before it was bound',
+    next: 'await the listen call before closing the server',
+  })
+}

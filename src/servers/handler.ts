@@ -1,0 +1,51 @@
+import { invalidArgument, portsideError } from '../errors.js'
+
+/**
+ * Errors that a user's handler threw or rejected with. Left alone, one would end the process or hang the client: the
+ * client is answered at once instead, and the error comes out of `close()`.
+ */
+export class HandlerErrors {
+  readonly #errors: unknown[] = []
+
+  /** Wraps a handler; `abandon` answers whoever waits for it. */
+  guard<This, Args extends unknown[]>(
+    handler: (this: This, ...args: Args) => unknown,
+    abandon: (error: unknown, ...args: Args) => void,
+  ): (this: This, ...args: Args) => void {
+    const { fail } = this
+    return function (this: This, ...args: Args): void {
+      try {
+        const result = handler.apply(this, args) as PromiseLike<unknown> | undefined
+        if (typeof result?.then === 'function') result.then(undefined, (error) => fail(error, () => abandon(error, ...args)))
+      } catch (error) {
+        fail(error, () => abandon(error, ...args))
+      }
+    }
+  }
+
+  /** Throws ERR_PORTSIDE_HANDLER where a handler failed, with its first error as the cause. */
+  rethrow(endpoint: string): void {
+    if (this.#errors.length === 0) return
+    const [first] = this.#errors
+    const error = portsideError('ERR_PORTSIDE_HANDLER', {
+      asked: `run the handler of the server on ${endpoint}`,
+      expected: 'a handler that neither throws nor rejects',
+      actual: `${this.#errors.length === 1 ? '' : `${this.#errors.length} errors, the first: `}${(first as Error)?.message ?? String(first)}`,
+      next: 'look at .cause; the connection was ended and the server is closed',
+      cause: first,
+    })
+    throw Object.assign(error, { errors: this.#errors })
+  }
+
+  readonly fail = (error: unknown, abandon: () => void): void => {
+    this.#errors.push(error)
+    abandon()
+  }
+}
+
+/** The handler, or what stands in for none; anything else is refused before anything is bound. */
+export function handlerOr<F>(handler: F | undefined, fallback: F): F {
+  if (handler === undefined) return fallback
+  if (typeof handler === 'function') return handler
+  throw invalidArgument('ERR_INVALID_ARG_TYPE', 'handler', 'a function (options go second), or undefined to echo', handler)
+}

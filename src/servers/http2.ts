@@ -1,0 +1,39 @@
+import type http2 from 'node:http2'
+import { HandlerErrors, handlerOr } from './handler.js'
+import { abandonRequest, echoRequest } from './http.js'
+import type { ListenOptions, SecureTestServer, TestServer } from './server.js'
+import { listenOnAddress } from './stream-server.js'
+import { serverIdentity } from './tls.js'
+
+export type Http2RequestHandler = (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => unknown
+
+export interface Http2ListenOptions extends ListenOptions {
+  /** TLS with ALPN `h2`, which also serves HTTP/1.1 to clients that ask for it. Default false: h2c, prior knowledge. */
+  secure?: boolean
+}
+
+/**
+ * An HTTP/2 server that listens on loopback. Without a handler it echoes the body of each request. Everything else as
+ * `listenHttp`; a secure one has `ca`.
+ */
+export function listenHttp2(
+  onRequest: Http2RequestHandler | undefined,
+  options: Http2ListenOptions & { secure: true },
+): Promise<SecureTestServer<http2.Http2SecureServer>>
+export function listenHttp2(
+  onRequest?: Http2RequestHandler,
+  options?: Http2ListenOptions & { secure?: false },
+): Promise<TestServer<http2.Http2Server>>
+export async function listenHttp2(
+  onRequest?: Http2RequestHandler,
+  { secure = false, ...options }: Http2ListenOptions = {},
+): Promise<unknown> {
+  const handler = handlerOr<Http2RequestHandler>(onRequest, echoRequest)
+  const handlerErrors = new HandlerErrors()
+  const { createServer, createSecureServer } = await import('node:http2')
+  const guarded = handlerErrors.guard(handler, abandonRequest)
+  if (!secure) return listenOnAddress(createServer(guarded), options, { handlerErrors })
+  const { ca, ...identity } = await serverIdentity()
+  const server = createSecureServer({ ...identity, allowHTTP1: true }, guarded)
+  return listenOnAddress(server, options, { handlerErrors, ca })
+}

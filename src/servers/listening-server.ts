@@ -1,0 +1,121 @@
+import { invalidArgument, portsideError } from '../errors.js'
+import { bracketed, dialAddress, type Endpoint, type Family, formatEndpoint } from '../loopback/endpoint.js'
+import { type Drain, type DrainOptions, type DrainReport, readDrainOptions } from '../sockets/drain.js'
+import type { HandlerErrors } from './handler.js'
+
+/** What is left to do when the drain is over. */
+export interface Teardown {
+  readonly handlerErrors?: HandlerErrors
+  readonly release?: () => Promise<void>
+}
+
+/** What listeners and datagram sockets have in common: where they are, and how they close. */
+export abstract class ListeningServer<S> {
+  readonly server: S
+  readonly endpoints: readonly Endpoint[]
+  readonly endpoint: Endpoint
+  protected readonly grace: DrainOptions
+  readonly #signal: AbortSignal | undefined
+  readonly #teardown: Teardown
+  #drain: Drain | undefined
+  #closed: Promise<DrainReport> | undefined
+  /** Somebody has asked for `close()`, and so hears of what went wrong. */
+  #told = false
+
+  constructor(
+    server: S,
+    endpoints: readonly Endpoint[],
+    options: { grace?: number; signal?: AbortSignal },
+    teardown: Teardown,
+  ) {
+    this.server = server
+    this.endpoints = endpoints
+    this.endpoint = endpoints[0] as Endpoint
+    this.grace = graceOf(options)
+    this.#teardown = teardown
+    this.#signal = options.signal
+    this.#signal?.addEventListener('abort', this.#abort, { once: true })
+    // Aborted between the bind and now.
+    if (this.#signal?.aborted) this.#abort()
+  }
+
+  get address(): string {
+    return this.endpoint.address
+  }
+
+  get port(): number {
+    return this.endpoint.port
+  }
+
+  get family(): Family {
+    return this.endpoint.family
+  }
+
+  get url(): URL {
+    return new URL(`${this.scheme}://${bracketed(dialAddress(this.endpoint))}:${this.port}`)
+  }
+
+  close(options: DrainOptions = {}): Promise<DrainReport> {
+    this.#told = true
+    return this.#close(options)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // Not a second time what close() has told already.
+    if (this.#told) await this.#close({}).catch(() => {})
+    else await this.close()
+  }
+
+  protected abstract readonly scheme: string
+  protected abstract startDrain(options: DrainOptions): Drain
+
+  protected get where(): string {
+    return formatEndpoint(this.endpoint)
+  }
+
+  /** The endpoint that a client of this server dials. */
+  protected dialled(family: Family | undefined): Endpoint {
+    if (this.#closed !== undefined) {
+      throw portsideError('ERR_PORTSIDE_SERVER_CLOSED', {
+        asked: `connect to ${this.where}`,
+        because: 'the server is closed, or closing',
+        next: 'connect before close() is called',
+      })
+    }
+    const endpoint = this.endpoints.find((endpoint) => family === undefined || endpoint.family === family)
+    if (endpoint !== undefined) return endpoint
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'family', `one this server listens on (${this.where})`, family)
+  }
+
+  readonly #abort = (): void => {
+    this.#close({}).catch(() => {})
+  }
+
+  #close(options: DrainOptions): Promise<DrainReport> {
+    const merged = { ...this.grace, ...options }
+    try {
+      readDrainOptions(merged)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    this.#drain?.shorten(merged)
+    this.#closed ??= this.#end(merged)
+    return this.#closed
+  }
+
+  async #end(options: DrainOptions): Promise<DrainReport> {
+    const { handlerErrors, release } = this.#teardown
+    try {
+      this.#drain = this.startDrain(options)
+      return await this.#drain.report
+    } finally {
+      this.#signal?.removeEventListener('abort', this.#abort)
+      await release?.()
+      handlerErrors?.rethrow(this.where)
+    }
+  }
+}
+
+export function graceOf({ grace }: { grace?: number | undefined }): DrainOptions {
+  return grace === undefined ? {} : { grace }
+}

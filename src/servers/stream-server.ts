@@ -1,0 +1,141 @@
+import type net from 'node:net'
+import { abortError, invalidArgument, portsideError } from '../errors.js'
+import { dialAddress, type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
+import { type Drain, type DrainOptions, readDrainOptions, startDrain } from '../sockets/drain.js'
+import { connected, Pool } from '../sockets/pool.js'
+import { registry } from '../sockets/registry.js'
+import { type TrackedServer, trackServer } from '../sockets/tracked-server.js'
+import { addressesFor, validPort } from './address.js'
+import { bindTo, streamBinder } from './bind.js'
+import { dialPlain, dialSecure, schemeOf, speaksTls } from './dial.js'
+import { graceOf, ListeningServer, type Teardown } from './listening-server.js'
+import type { ConnectOptions, ListenOptions, TestServer } from './server.js'
+
+/** What a kind of server adds to listening. */
+export interface Setup extends Teardown {
+  /** What its own clients trust. */
+  readonly ca?: string
+}
+
+/** Listens on loopback, or where the options say. */
+export async function listenOnAddress<S extends net.Server>(
+  server: S,
+  options: ListenOptions,
+  setup: Setup = {},
+): Promise<StreamServer<S>> {
+  const port = validPort(options.port ?? 0)
+  const backlog = prepare(server, options)
+  const where = addressesFor(options)
+  const addresses = 'then' in where ? await where : where
+  const tracked = trackServer(server)
+  const binder = streamBinder(server, { backlog, signal: options.signal, asked: ASKED })
+  const { endpoints, second } = await bindTo(server, addresses, port, binder)
+  if (second !== undefined) tracked.alsoListensOn(second)
+  return new StreamServer(tracked, server, endpoints, options, setup)
+}
+
+/** Refuses what can never listen, before anything is bound. Returns the backlog. */
+export function prepare(server: net.Server, options: ListenOptions): number | undefined {
+  readDrainOptions(graceOf(options))
+  const { backlog, signal } = options
+  if (backlog !== undefined && !(Number.isInteger(backlog) && backlog > 0)) {
+    throw invalidArgument('ERR_OUT_OF_RANGE', 'backlog', 'a positive integer', backlog)
+  }
+  if (signal?.aborted) throw abortError(signal, ASKED)
+  if (server.listening) throw alreadyListening(server)
+  if (registry().closedServers.has(server) || hasListened(server)) throw alreadyClosed()
+  return backlog
+}
+
+export class StreamServer<S extends net.Server> extends ListeningServer<S> implements TestServer<S> {
+  readonly #tracked: TrackedServer
+  readonly #ca: string | undefined
+  #connections: Pool | undefined
+  #clients: Pool | undefined
+
+  constructor(
+    tracked: TrackedServer,
+    server: S,
+    endpoints: readonly Endpoint[],
+    options: { grace?: number; signal?: AbortSignal },
+    setup: Setup,
+  ) {
+    super(server, endpoints, options, setup)
+    this.#tracked = tracked
+    this.#ca = setup.ca
+  }
+
+  protected get scheme(): string {
+    return schemeOf(this.server)
+  }
+
+  get ca(): string | undefined {
+    return this.#ca
+  }
+
+  get connections(): Pool {
+    if (this.#connections === undefined) {
+      this.#connections = new Pool(this.grace)
+      this.#connections.watch(this.#tracked)
+    }
+    return this.#connections
+  }
+
+  async connect(options: ConnectOptions = {}): Promise<net.Socket> {
+    const endpoint = this.dialled(options.family)
+    const target = this.target(endpoint)
+    this.#clients ??= new Pool()
+    const secure = speaksTls(this.server)
+    const socket = secure ? await dialSecure(this.server, target, options, this.#ca) : dialPlain(target, options)
+    this.#clients.track(socket)
+    await connected(socket, secure ? 'secureConnect' : 'connect', formatEndpoint(endpoint), options)
+    return socket
+  }
+
+  protected target(endpoint: Endpoint): net.NetConnectOpts {
+    return { host: dialAddress(endpoint), port: endpoint.port }
+  }
+
+  protected startDrain(options: DrainOptions): Drain {
+    const tracked = this.#tracked
+    const source = {
+      collect: async () => {
+        await tracked.stopListening()
+        return tracked.connections
+      },
+      settled: async () => {
+        await tracked.closed()
+        // Closed with their other ends; at most a client that its server never saw is left.
+        await this.#clients?.drain({ grace: 0 })
+      },
+    }
+    return startDrain(source, options, this.#connections?.hooks)
+  }
+}
+
+const ASKED = 'listen'
+
+/** Node keeps what a server was bound to, and clears it never; a bind that failed through us is forgotten. */
+function hasListened(server: net.Server): boolean {
+  return (server as { _connectionKey?: string })._connectionKey !== undefined
+}
+
+function alreadyListening(server: net.Server): Error {
+  const address = server.address()
+  const where = typeof address === 'object' && address !== null ? formatEndpoint(address) : address
+  return portsideError('ERR_SERVER_ALREADY_LISTEN', {
+    asked: ASKED,
+    expected: 'a server that does not listen yet',
+    actual: `one that listens on ${where}`,
+    next: 'hand over the server before it listens, or put it into a pool: createSocketPool().track(server)',
+  })
+}
+
+function alreadyClosed(): Error {
+  return portsideError('ERR_PORTSIDE_SERVER_CLOSED', {
+    asked: ASKED,
+    expected: 'a server that was never closed',
+    actual: 'one that was',
+    next: 'make a new server for each listen',
+  })
+}

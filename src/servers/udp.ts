@@ -1,0 +1,191 @@
+import dgram from 'node:dgram'
+import { abortError } from '../errors.js'
+import { dialAddress, type Endpoint, type Family, familyOf, LOOPBACK, toEndpoint } from '../loopback/endpoint.js'
+import { type Drain, type DrainOptions, readDrainOptions, startDrain } from '../sockets/drain.js'
+import { Pool } from '../sockets/pool.js'
+import { turn } from '../timers.js'
+import { type Addresses, addressesFor, validPort } from './address.js'
+import { type Binder, bindTo, closedWhileListening, explainBind } from './bind.js'
+import { HandlerErrors, handlerOr } from './handler.js'
+import { graceOf, ListeningServer } from './listening-server.js'
+import type { ConnectOptions, ListenOptions, UdpTestServer } from './server.js'
+
+/** Called for each datagram, with the socket that it came in by: answer through that one. */
+export type MessageHandler = (
+  this: dgram.Socket,
+  message: Buffer,
+  from: dgram.RemoteInfo,
+  socket: dgram.Socket,
+) => void | Promise<void>
+
+/**
+ * A UDP socket bound on loopback. Without a handler it echoes.
+ *
+ * A datagram socket has no connections: `connections` stays empty, `connect()` gives a socket of its own with this one
+ * as its peer (udp(7)), and `close()` waits for datagrams that Node still has to send. Errors as `listenTcp`.
+ */
+export async function listenUdp(onMessage?: MessageHandler, options: ListenOptions = {}): Promise<UdpTestServer> {
+  const handler = handlerOr<MessageHandler>(onMessage, echoDatagram)
+  validate(options)
+  const addresses = await addressesFor(options)
+  const socket = dgram.createSocket(typeFor(addresses.addresses[0] ?? LOOPBACK.IPv4))
+  try {
+    return await bindServer(socket, addresses, options, handler)
+  } catch (error) {
+    await closeSocket(socket)
+    throw error
+  }
+}
+
+/** Binds a datagram socket made elsewhere, by the rules of `listenUdp`. */
+export async function listenOnSocket(socket: dgram.Socket, options: ListenOptions): Promise<UdpTestServer> {
+  validate(options)
+  const { family = familyOfSocket(socket), ...rest } = options
+  const addresses = await addressesFor(rest.host === undefined ? { family } : options)
+  return bindServer(socket, addresses, options)
+}
+
+function validate(options: ListenOptions): void {
+  validPort(options.port ?? 0)
+  readDrainOptions(graceOf(options))
+  if (options.signal?.aborted) throw abortError(options.signal, ASKED)
+}
+
+async function bindServer(
+  socket: dgram.Socket,
+  { addresses, bind }: Addresses,
+  options: ListenOptions,
+  handler?: MessageHandler,
+): Promise<UdpTestServer> {
+  const own = familyOfSocket(socket)
+  const mine = (address: string): boolean => familyOf(address) === own
+  // A datagram socket is of one family for life: its own address comes first, the other one's takes a second socket.
+  const usable = bind === 'all' ? [...addresses.filter(mine), ...addresses.filter((other) => !mine(other))] : addresses
+  const binder = datagramBinder(options.signal)
+  const { endpoints, second } = await bindTo(socket, { addresses: usable, bind }, options.port ?? 0, binder)
+  const handlerErrors = new HandlerErrors()
+  second?.on('message', (message, from) => socket.emit('message', message, from))
+  if (handler !== undefined) {
+    const guarded = handlerErrors.guard(handler, () => {})
+    socket.on('message', (message, from) => {
+      const by = second !== undefined && from.family !== own ? second : socket
+      guarded.call(by, message, from, by)
+    })
+  }
+  return new DatagramServer(socket, second, endpoints, options, handlerErrors)
+}
+
+class DatagramServer extends ListeningServer<dgram.Socket> implements UdpTestServer {
+  readonly connections = new Pool()
+  protected readonly scheme = 'udp'
+  readonly #second: dgram.Socket | undefined
+  readonly #clients = new Set<dgram.Socket>()
+
+  constructor(
+    server: dgram.Socket,
+    second: dgram.Socket | undefined,
+    endpoints: readonly Endpoint[],
+    options: ListenOptions,
+    handlerErrors: HandlerErrors,
+  ) {
+    super(server, endpoints, options, { handlerErrors })
+    this.#second = second
+  }
+
+  async connect(options: ConnectOptions = {}): Promise<dgram.Socket> {
+    const to = this.dialled(options.family)
+    const client = dgram.createSocket(to.family === 'IPv6' ? 'udp6' : 'udp4')
+    this.#clients.add(client)
+    client.once('close', () => this.#clients.delete(client))
+    // Called with the error, where there is one: https://nodejs.org/api/dgram.html#socketconnectport-address-callback
+    await new Promise<void>((resolve, reject) => {
+      client.connect(to.port, dialAddress(to), ((error?: Error) => (error ? reject(error) : resolve())) as () => void)
+    })
+    return client
+  }
+
+  protected startDrain(options: DrainOptions): Drain {
+    const sockets = [this.server, ...(this.#second === undefined ? [] : [this.#second])]
+    const source = {
+      // Datagrams that the kernel holds for us are delivered first.
+      collect: () => turn().then(turn).then(() => []),
+      settled: async (expired: () => boolean) => {
+        while (!expired() && sockets.some((socket) => isOpen(socket) && socket.getSendQueueCount() > 0)) await turn()
+        await Promise.all([...sockets, ...this.#clients].map(closeSocket))
+      },
+    }
+    return startDrain(source, options)
+  }
+}
+
+const ASKED = 'listen'
+
+const typeFor = (address: string): dgram.SocketType => (familyOf(address) === 'IPv6' ? 'udp6' : 'udp4')
+
+/** Node keeps the type where only TypeScript cannot see it. */
+const familyOfSocket = (socket: dgram.Socket): Family =>
+  (socket as { type?: dgram.SocketType }).type === 'udp6' ? 'IPv6' : 'IPv4'
+
+function echoDatagram(this: dgram.Socket, message: Buffer, from: dgram.RemoteInfo): void {
+  this.send(message, from.port, from.address)
+}
+
+function isOpen(socket: dgram.Socket): boolean {
+  try {
+    socket.address()
+    return true
+  } catch {
+    // ERR_SOCKET_DGRAM_NOT_RUNNING, or EBADF for one that was never bound.
+    return false
+  }
+}
+
+function closeSocket(socket: dgram.Socket): Promise<void> {
+  return new Promise((resolve) => {
+    try {
+      socket.close(() => resolve())
+    } catch {
+      // ERR_SOCKET_DGRAM_NOT_RUNNING: its user has closed it.
+      resolve()
+    }
+  })
+}
+
+function datagramBinder(signal: AbortSignal | undefined): Binder<dgram.Socket> {
+  return {
+    async bind(socket, address, port) {
+      try {
+        await bound(socket, address, port, signal)
+      } catch (error) {
+        throw explainBind(error, address, port)
+      }
+      const { address: actual, port: actualPort } = socket.address()
+      return toEndpoint(actual, actualPort)
+    },
+    second: (address) => dgram.createSocket(typeFor(address)),
+    close: closeSocket,
+  }
+}
+
+function bound(socket: dgram.Socket, address: string, port: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const finish = (error?: unknown): void => {
+      socket.off('listening', finish).off('error', finish).off('close', closed)
+      signal?.removeEventListener('abort', aborted)
+      if (error === undefined) resolve()
+      else reject(error)
+    }
+    const closed = (): void => finish(closedWhileListening(ASKED))
+    const aborted = (): void => {
+      finish(abortError(signal as AbortSignal, ASKED))
+      void closeSocket(socket)
+    }
+    socket.once('listening', finish).once('error', finish).once('close', closed)
+    signal?.addEventListener('abort', aborted)
+    try {
+      socket.bind({ address, port, exclusive: true })
+    } catch (error) {
+      finish(error)
+    }
+  })
+}

@@ -1,0 +1,119 @@
+import net from 'node:net'
+import { codeOf, invalidArgument, portsideError } from '../errors.js'
+import { describeErrno } from '../platform/errno.js'
+import { longestUnixPath, makeUnixPath, unixPathExists } from '../platform/unix-path.js'
+import type { Endpoint } from '../loopback/endpoint.js'
+import { type TrackedServer, trackServer } from '../sockets/tracked-server.js'
+import { listening } from './bind.js'
+import { HandlerErrors, handlerOr } from './handler.js'
+import type { UnixEndpoint, UnixListenOptions, UnixTestServer } from './server.js'
+import { prepare, type Setup, StreamServer } from './stream-server.js'
+import { abandonSocket, type ConnectionHandler, echo } from './tcp.js'
+
+/**
+ * A server on a unix socket in a new directory that only this user may enter, or on a named pipe on Windows. Without a
+ * handler it echoes. `close()` removes both socket and directory.
+ *
+ * With `path` it listens there and creates nothing else. Rejects with EADDRINUSE for a path that exists, saying whether
+ * somebody listens on it, and with ENAMETOOLONG for one that the kernel would cut off (unix(7)).
+ */
+export async function listenUnix(
+  onConnection?: ConnectionHandler,
+  options: UnixListenOptions = {},
+): Promise<UnixTestServer> {
+  const handlerErrors = new HandlerErrors()
+  const server = net.createServer()
+  server.on('connection', handlerErrors.guard(handlerOr(onConnection, echo), abandonSocket))
+  return listenOnPath(server, options, { handlerErrors })
+}
+
+export async function listenOnPath<S extends net.Server>(
+  server: S,
+  options: UnixListenOptions,
+  setup: Setup = {},
+): Promise<UnixTestServer<S>> {
+  const backlog = prepare(server, options)
+  if (options.path !== undefined) await refusePath(options.path)
+  const made = options.path === undefined ? await makeUnixPath() : undefined
+  const path = options.path ?? (made?.path as string)
+  try {
+    const tracked = trackServer(server)
+    await listening(server, { path }, { backlog, signal: options.signal, asked: `listen on ${printable(path)}` })
+    const release = made === undefined ? {} : { release: () => made.remove() }
+    return new UnixServer(path, tracked, server, options, { ...setup, ...release }) as unknown as UnixTestServer<S>
+  } catch (error) {
+    await made?.remove()
+    throw explain(error, path)
+  }
+}
+
+class UnixServer<S extends net.Server> extends StreamServer<S> {
+  readonly path: string
+
+  constructor(path: string, tracked: TrackedServer, server: S, options: UnixListenOptions, setup: Setup) {
+    const endpoint: UnixEndpoint = { address: path, port: 0, family: 'Unix' }
+    super(tracked, server, [endpoint as unknown as Endpoint], options, setup)
+    this.path = path
+  }
+
+  override get url(): URL {
+    return new URL(`unix:${this.path.split(/[\\/]/).map(encodeURIComponent).join('/')}`)
+  }
+
+  protected override target(): net.NetConnectOpts {
+    return { path: this.path }
+  }
+
+  protected override get where(): string {
+    return printable(this.path)
+  }
+}
+
+async function refusePath(path: unknown): Promise<void> {
+  if (typeof path !== 'string' || path === '') {
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'path', 'a string that is not empty', path)
+  }
+  const longest = longestUnixPath()
+  const length = Buffer.byteLength(path)
+  if (longest !== undefined && length > longest) {
+    throw portsideError('ENAMETOOLONG', {
+      asked: `listen on ${path}`,
+      expected: `a path of at most ${longest} bytes`,
+      actual: `${length}`,
+      because: 'the kernel keeps the path of a socket in a field of fixed size (unix(7)), and Node would cut it off',
+      next: 'leave path out, or take a shorter directory',
+    })
+  }
+  if (!unixPathExists(path)) return
+  throw portsideError('EADDRINUSE', {
+    asked: `listen on ${path}`,
+    expected: 'a path that does not exist',
+    actual: await whatIsAt(path),
+    next: 'leave path out for one of your own, or remove the file if its owner is gone',
+  })
+}
+
+async function whatIsAt(path: string): Promise<string> {
+  const code = await new Promise<string | undefined>((resolve) => {
+    const socket = net.connect({ path })
+    socket.once('connect', () => resolve(socket.destroy() && undefined)).once('error', (error) => resolve(codeOf(error)))
+  })
+  if (code === undefined) return 'a socket on which somebody listens'
+  if (code === 'ECONNREFUSED') return 'a file, or a socket that its owner left behind: nobody listens on it'
+  return `something that cannot be connected to (${code})`
+}
+
+function explain(cause: unknown, path: string): unknown {
+  const code = codeOf(cause)
+  if (code === undefined || (cause as { asked?: unknown }).asked !== undefined) return cause
+  return portsideError(code, {
+    asked: `listen on ${printable(path)}`,
+    actual: `${code} (${describeErrno(code) ?? (cause as Error).message})`,
+    because: code === 'ENOENT' ? 'its directory does not exist' : undefined,
+    next: code === 'ENOENT' ? 'make the directory first, or leave path out' : 'leave path out',
+    cause,
+  })
+}
+
+/** Abstract names begin with a NUL, which people write as @ (unix(7)). */
+const printable = (path: string): string => path.replace(/^\0/, '@')

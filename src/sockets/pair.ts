@@ -1,0 +1,137 @@
+import type net from 'node:net'
+import { now, setTimeout, turn } from '../timers.js'
+import type { Connection } from './connection.js'
+import type { Pair } from './registry.js'
+
+/**
+ * Closing a connection whose two ends both live in this process.
+ *
+ * Whoever sends the first FIN is left with a TIME_WAIT for a minute, unless the other end answers it with a reset
+ * (RFC 9293 §3.6.1, §3.10.7.4). Both ends are in our hands, so the accepted end never sends a FIN: when it is done
+ * writing and the client has read everything, the client's stream gets its end of file from us; the client closes, as
+ * it does for any server that hangs up; the accepted end reads that FIN and then resets a connection that nobody
+ * uses any more. User code at both ends sees 'end' and 'close' as ever, and no error.
+ */
+export function closeTogether({ accepted, client }: Pair): void {
+  const stream = accepted.stream as net.Socket & { _final: (done: (error?: Error | null) => void) => void }
+  if (armed.has(stream)) return
+  armed.add(stream)
+  const final = stream._final
+  stream._final = function (done) {
+    letGo(accepted, client).then((verdict) => {
+      if (stream.destroyed || verdict === 'half-open') final.call(stream, done)
+      else if (verdict === 'gone') resetWhenDone(accepted, done)
+      else final.call(stream, (error) => leave(accepted, error, done))
+    })
+  }
+}
+
+/** Ends both sides at once, the client's without an error and without a trace in the kernel. */
+export async function destroyTogether({ accepted, client }: Pair): Promise<void> {
+  client.destroy()
+  await turn()
+  reset(accepted)
+}
+
+/** Resets the connection where it can be: unix sockets know no reset. Returns whether it was. */
+export function reset(connection: Connection): boolean {
+  const { socket } = connection
+  if (socket.destroyed) return false
+  try {
+    // The raw socket, for a TLSSocket refuses: https://github.com/nodejs/node/issues/49484
+    socket.resetAndDestroy()
+    return true
+  } catch {
+    // ERR_INVALID_HANDLE_TYPE: a pipe.
+    connection.stream.destroy()
+    return false
+  }
+}
+
+/**
+ * Waits until all that one end wrote has been read by the other. False where the reader has stopped reading, so that
+ * nobody can say when it will.
+ */
+export async function delivered(from: net.Socket, to: net.Socket): Promise<boolean> {
+  let missingBefore = -1
+  let since = now()
+  for (let turns = 0; ; turns++) {
+    if (from.destroyed || to.destroyed) return true
+    const missing = from.bytesWritten - to.bytesRead
+    if (missing <= 0) return true
+    if (missing !== missingBefore) {
+      missingBefore = missing
+      since = now()
+    } else if (now() - since > STALLED) {
+      return false
+    }
+    await pause(turns)
+  }
+}
+
+const armed = new WeakSet<net.Socket>()
+
+/** A reader that took nothing for so many milliseconds is held up by its user, not by the machine. */
+const STALLED = 100
+
+/** Turns of the event loop that a client gets to close by itself after its end of file; it needs three. */
+const TURNS_TO_CLOSE = 8
+
+/**
+ * Makes the client let go of the connection.
+ * - `gone`: nothing at the client's side will touch the kernel's socket again.
+ * - `stalled`: its user has stopped reading, so the rest must wait in the kernel for it.
+ * - `half-open`: its user keeps its own half open, and may still write.
+ */
+async function letGo(accepted: Connection, client: net.Socket): Promise<'gone' | 'stalled' | 'half-open'> {
+  // An HTTP/2 session reads and writes below its sockets, whose counts stand still: its GOAWAY has told the client.
+  if (accepted.protocol.state() !== 'http2' && !(await delivered(accepted.stream, client))) return 'stalled'
+  for (let turns = 0; turns < TURNS_TO_CLOSE && !client.destroyed; turns++) {
+    if (turns === 1) hangUp(client)
+    await turn()
+  }
+  if (!client.destroyed) {
+    if (client.allowHalfOpen) return 'half-open'
+    if (client.readableLength > 0) {
+      // All that came is in the stream, and its user may yet read it up to the end; the kernel has no more to say.
+      ;(client as { _handle?: { readStop?(): void } | null })._handle?.readStop?.()
+      client.end()
+      await turn()
+    } else {
+      client.destroy()
+    }
+  }
+  await turn()
+  return 'gone'
+}
+
+/** What the client's stream would see, had its peer sent a FIN. */
+function hangUp(client: net.Socket): void {
+  client.push(null)
+  client.read(0)
+}
+
+function resetWhenDone(accepted: Connection, done: () => void): void {
+  const { stream, socket } = accepted
+  // Whatever destroys the socket from here on resets it: its own 'finish', the HTTP server, the user's 'end' listener.
+  ;(socket as { resetAndClosing?: boolean }).resetAndClosing = true
+  done()
+  stream.resume()
+  turn()
+    .then(turn)
+    .then(() => reset(accepted))
+}
+
+/** Our FIN is on its way; what the client has not read waits in the kernel without us. */
+function leave({ stream }: Connection, error: Error | null | undefined, done: (error?: Error | null) => void): void {
+  done(error)
+  stream.resume()
+  turn()
+    .then(turn)
+    .then(() => stream.destroy())
+}
+
+function pause(turns: number): Promise<void> {
+  if (turns < 16) return turn()
+  return new Promise((resolve) => void setTimeout(resolve, Math.min(2 ** (turns - 16), 16)))
+}

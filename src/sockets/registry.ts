@@ -1,0 +1,110 @@
+import diagnostics from 'node:diagnostics_channel'
+import net from 'node:net'
+import { unmapped } from '../loopback/endpoint.js'
+import { processState } from '../process-state.js'
+import type { Connection } from './connection.js'
+import type { TrackedServer } from './tracked-server.js'
+
+/** Every socket that portside knows of, whichever copy of portside tracked it. */
+export interface Registry {
+  /** Client sockets of this process, ours and everybody else's, from the first use of portside on. */
+  readonly clients: Set<net.Socket>
+  /** Connections that a tracked server accepted. */
+  readonly accepted: Set<Connection>
+  /** The connection of a socket; a TLS connection is found by its raw and by its secure socket. */
+  readonly connectionOf: WeakMap<object, Connection>
+  readonly serverOf: WeakMap<object, TrackedServer>
+  /** Servers that portside closed: they are not listened on again. */
+  readonly closedServers: WeakSet<object>
+}
+
+export function registry(): Registry {
+  return processState('sockets.registry', () => {
+    const clients = new Set<net.Socket>()
+    observeClients(clients)
+    return {
+      clients,
+      accepted: new Set(),
+      connectionOf: new WeakMap(),
+      serverOf: new WeakMap(),
+      closedServers: new WeakSet(),
+    }
+  })
+}
+
+/** Both ends of a connection that lives in this process altogether. */
+export interface Pair {
+  readonly accepted: Connection
+  readonly client: net.Socket
+}
+
+/** Finds, for connections of either side, those whose other end is in this process, too. */
+export function pairUp(connections: Iterable<Connection>): Map<Connection, Pair> {
+  const { clients, accepted, connectionOf } = registry()
+  const pairs = new Map<Connection, Pair>()
+  const wanted = [...connections]
+  const clientAt = wanted.some((connection) => connection.accepted) ? indexByTuple(clients, localFirst) : undefined
+  const acceptedAt = wanted.every((connection) => connection.accepted)
+    ? undefined
+    : indexByTuple(
+        Array.from(accepted, ({ socket }) => socket),
+        remoteFirst,
+      )
+  for (const connection of wanted) {
+    if (connection.accepted) {
+      const client = clientAt?.get(remoteFirst(connection.socket) ?? '')
+      if (client !== undefined) pairs.set(connection, { accepted: connection, client })
+    } else {
+      const socket = acceptedAt?.get(localFirst(connection.socket) ?? '')
+      const other = socket && connectionOf.get(socket)
+      if (other !== undefined) pairs.set(connection, { accepted: other, client: connection.socket })
+    }
+  }
+  return pairs
+}
+
+function indexByTuple(sockets: Iterable<net.Socket>, key: (socket: net.Socket) => string | undefined) {
+  const index = new Map<string, net.Socket>()
+  for (const socket of sockets) {
+    const tuple = socket.destroyed ? undefined : key(socket)
+    if (tuple !== undefined) index.set(tuple, socket)
+  }
+  return index
+}
+
+const localFirst = (socket: net.Socket) =>
+  tupleKey(socket.localAddress, socket.localPort, socket.remoteAddress, socket.remotePort)
+const remoteFirst = (socket: net.Socket) =>
+  tupleKey(socket.remoteAddress, socket.remotePort, socket.localAddress, socket.localPort)
+
+function tupleKey(from?: string, fromPort?: number, to?: string, toPort?: number): string | undefined {
+  if (from === undefined || to === undefined) return undefined
+  return `${unmapped(from)}|${fromPort}|${unmapped(to)}|${toPort}`
+}
+
+function observeClients(clients: Set<net.Socket>): void {
+  let sweepAt = 64
+  const add = (socket: net.Socket): void => {
+    clients.add(socket)
+    if (clients.size < sweepAt) return
+    // Swept now and then instead of by a listener on everybody's sockets: memory stays bounded by what is open.
+    for (const client of clients) if (client.destroyed) clients.delete(client)
+    sweepAt = Math.max(64, clients.size * 2)
+  }
+  diagnostics.subscribe('net.client.socket', (message) => add((message as { socket: net.Socket }).socket))
+
+  // Before 22.17 and 24.2 the channel tells of `net.connect` only, not of `tls.connect` and `new Socket().connect`.
+  // Asked by doing: a connect that fails within the call opens nothing. https://nodejs.org/api/diagnostics_channel.html
+  const probe = new net.Socket()
+  try {
+    probe.connect({ port: -1 })
+  } catch {
+    // ERR_SOCKET_BAD_PORT, as intended.
+  }
+  if (clients.delete(probe)) return
+  const connect = net.Socket.prototype.connect
+  net.Socket.prototype.connect = function (this: net.Socket, ...args: unknown[]) {
+    add(this)
+    return Reflect.apply(connect, this, args)
+  } as typeof connect
+}

@@ -1,0 +1,58 @@
+import type dgram from 'node:dgram'
+import type net from 'node:net'
+import { type Endpoint, formatEndpoint, toEndpoint, unmapped } from '../loopback/endpoint.js'
+
+/** What tells connections apart: protocol, local, remote (RFC 9293 §3.4). A string is the path of a unix socket. */
+export interface ConnectionTuple {
+  readonly protocol: 'tcp' | 'udp' | 'unix'
+  readonly local: Endpoint | string
+  readonly remote?: Endpoint | string
+}
+
+/**
+ * The tuple of a socket as the kernel knows it. A closed or unconnected TCP socket has no local address any more:
+ * its `local` is the empty string. Unix sockets that were not bound have no name: theirs is empty, too.
+ */
+export function connectionTuple(socket: net.Socket | dgram.Socket): ConnectionTuple {
+  if ('bind' in socket) return datagramTuple(socket)
+  const { localAddress, localPort, remoteAddress, remotePort } = socket
+  if (localAddress !== undefined && localPort !== undefined) {
+    const local = toEndpoint(unmapped(localAddress), localPort)
+    if (remoteAddress === undefined || remotePort === undefined) return { protocol: 'tcp', local }
+    return { protocol: 'tcp', local, remote: toEndpoint(unmapped(remoteAddress), remotePort) }
+  }
+  return isPipe(socket) ? unixTuple(socket) : { protocol: 'tcp', local: '' }
+}
+
+function datagramTuple(socket: dgram.Socket): ConnectionTuple {
+  const { address, port } = socket.address()
+  const local = toEndpoint(address, port)
+  try {
+    const remote = socket.remoteAddress()
+    return { protocol: 'udp', local, remote: toEndpoint(remote.address, remote.port) }
+  } catch {
+    // ERR_SOCKET_DGRAM_NOT_CONNECTED: most datagram sockets have no one peer.
+    return { protocol: 'udp', local }
+  }
+}
+
+function unixTuple(socket: net.Socket): ConnectionTuple {
+  const path = (socket as { server?: net.Server }).server?.address()
+  return { protocol: 'unix', local: typeof path === 'string' ? path : '' }
+}
+
+/** Node names the transport only by the class of its handle. */
+export function isPipe(socket: net.Socket): boolean {
+  const handle = (socket as { _handle?: { constructor?: { name?: string } } | null })._handle
+  return handle?.constructor?.name === 'Pipe'
+}
+
+/** One line for messages: `127.0.0.1:40000 -> 127.0.0.1:3000`. */
+export function formatTuple({ local, remote }: { local: Endpoint | string; remote?: Endpoint | string | undefined }): string {
+  return remote === undefined ? name(local) : `${name(local)} -> ${name(remote)}`
+}
+
+function name(end: Endpoint | string): string {
+  if (typeof end === 'string') return end === '' ? '(unnamed)' : end
+  return formatEndpoint(end)
+}

@@ -1,0 +1,16 @@
+import timers from 'node:timers'
+
+// Taken at load, from the module and not from globalThis: fake timers that a test installs later, or that a runner
+// installed on its own global, must not stall a teardown.
+export const { setTimeout, clearTimeout, setImmediate } = timers
+const performance = globalThis.performance
+const performanceNow = performance.now
+
+/** Milliseconds on a clock that no fake timer moves. */
+export const now = (): number => performanceNow.call(performance)
+
+/** Resolves after the event loop has polled for I/O and run its check phase once more. */
+export const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
+
+/** Longest delay that `setTimeout` keeps; above it Node falls back to 1 ms. https://nodejs.org/api/timers.html */
+export const LONGEST_DELAY = 2 ** 31 - 1
