@@ -1,5 +1,6 @@
-import { KeyObject, randomBytes, webcrypto } from 'node:crypto'
+import { createHash, KeyObject, randomBytes, sign, webcrypto } from 'node:crypto'
 import { runInNewContext } from 'node:vm'
+import type * as Asn from '@peculiar/asn1-x509'
 import { processState } from '../process-state.js'
 
 /** A server's key and certificate and the authority behind it, each in PEM. */
@@ -27,82 +28,85 @@ export function processCertificate(): Promise<Certificate> {
 }
 
 const DAY = 24 * 60 * 60 * 1000
-const ECDSA = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+const COMMON_NAME = '2.5.4.3'
+const ECDSA_WITH_SHA256 = '1.2.840.10045.4.3.2'
 
 async function makeCertificate(): Promise<Certificate> {
-  const x509 = await loadX509()
+  // Here and not at the top: they take longer to load than everything else in portside together.
+  const [asn, { AsnConvert, OctetString }] = await Promise.all([
+    import('@peculiar/asn1-x509'),
+    import('@peculiar/asn1-schema'),
+  ])
   const [authority, server] = await Promise.all([makeKeys(), makeKeys()])
-  const authorityName = `CN=portside test authority ${randomBytes(8).toString('hex')}`
+  const authorityName = `portside test authority ${randomBytes(8).toString('hex')}`
   const now = realNow()
-  const common = {
-    issuer: authorityName,
-    signingKey: authority.privateKey,
-    signingAlgorithm: ECDSA,
-    notBefore: new Date(now - DAY),
-    notAfter: new Date(now + 7 * DAY),
+
+  const name = (value: string) => {
+    const utf8 = new asn.AttributeValue({ utf8String: value })
+    const attribute = new asn.AttributeTypeAndValue({ type: COMMON_NAME, value: utf8 })
+    return new asn.Name([new asn.RelativeDistinguishedName([attribute])])
   }
-  const ca = await x509.X509CertificateGenerator.create(
-    {
-      ...common,
-      subject: authorityName,
-      publicKey: authority.publicKey,
-      extensions: [
-        new x509.BasicConstraintsExtension(true, 0, true),
-        new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true),
-        await x509.SubjectKeyIdentifierExtension.create(authority.publicKey, false, crypto),
-      ],
-    },
-    crypto,
-  )
-  const leaf = await x509.X509CertificateGenerator.create(
-    {
-      ...common,
-      subject: 'CN=localhost',
-      publicKey: server.publicKey,
-      extensions: [
-        new x509.BasicConstraintsExtension(false, undefined, true),
-        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-        new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-        new x509.SubjectAlternativeNameExtension([
-          { type: 'dns', value: 'localhost' },
-          { type: 'ip', value: '127.0.0.1' },
-          { type: 'ip', value: '::1' },
-        ]),
-        // Strict verifiers (Python 3.13, X509_V_FLAG_X509_STRICT) ask for it: RFC 5280 §4.2.1.1.
-        await x509.AuthorityKeyIdentifierExtension.create(authority.publicKey, false, crypto),
-      ],
-    },
-    crypto,
-  )
-  return { key: toPem(server.privateKey), cert: `${leaf.toString('pem')}\n`, ca: `${ca.toString('pem')}\n` }
+  const extension = (extnID: string, value: unknown, critical = false) =>
+    new asn.Extension({ extnID, critical, extnValue: new OctetString(AsnConvert.serialize(value)) })
+  const publicKeyInfo = (keys: Keys) => AsnConvert.parse(keys.publicKey, asn.SubjectPublicKeyInfo)
+
+  const issue = (subject: string, keys: Keys, extensions: Asn.Extension[]): string => {
+    const algorithm = new asn.AlgorithmIdentifier({ algorithm: ECDSA_WITH_SHA256 })
+    const tbsCertificate = new asn.TBSCertificate({
+      version: asn.Version.v3,
+      // A first byte of 1 keeps the number positive and its encoding the shortest: RFC 5280 §4.1.2.2.
+      serialNumber: new Uint8Array([1, ...randomBytes(15)]).buffer,
+      signature: algorithm,
+      issuer: name(authorityName),
+      validity: new asn.Validity({ notBefore: new Date(now - DAY), notAfter: new Date(now + 7 * DAY) }),
+      subject: name(subject),
+      subjectPublicKeyInfo: publicKeyInfo(keys),
+      extensions: new asn.Extensions(extensions),
+    })
+    const signature = sign('sha256', Buffer.from(AsnConvert.serialize(tbsCertificate)), authority.privateKey)
+    const signatureValue = new Uint8Array(signature).buffer
+    const certificate = new asn.Certificate({ tbsCertificate, signatureAlgorithm: algorithm, signatureValue })
+    return toPem(Buffer.from(AsnConvert.serialize(certificate)))
+  }
+
+  // Strict verifiers (Python 3.13, X509_V_FLAG_X509_STRICT) ask for both identifiers: RFC 5280 §4.2.1.1.
+  const authorityId = createHash('sha1')
+    .update(new Uint8Array(publicKeyInfo(authority).subjectPublicKey))
+    .digest()
+  const ca = issue(authorityName, authority, [
+    extension(asn.id_ce_basicConstraints, new asn.BasicConstraints({ cA: true, pathLenConstraint: 0 }), true),
+    extension(asn.id_ce_keyUsage, new asn.KeyUsage(asn.KeyUsageFlags.keyCertSign), true),
+    extension(asn.id_ce_subjectKeyIdentifier, new asn.SubjectKeyIdentifier(authorityId)),
+  ])
+  const names = [{ dNSName: 'localhost' }, { iPAddress: '127.0.0.1' }, { iPAddress: '::1' }]
+  const cert = issue('localhost', server, [
+    extension(asn.id_ce_keyUsage, new asn.KeyUsage(asn.KeyUsageFlags.digitalSignature), true),
+    extension(asn.id_ce_extKeyUsage, new asn.ExtendedKeyUsage([asn.id_kp_serverAuth])),
+    extension(asn.id_ce_subjectAltName, new asn.SubjectAlternativeName(names.map((n) => new asn.GeneralName(n)))),
+    extension(
+      asn.id_ce_authorityKeyIdentifier,
+      new asn.AuthorityKeyIdentifier({ keyIdentifier: new asn.KeyIdentifier(authorityId) }),
+    ),
+  ])
+  return { key: server.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string, cert, ca }
 }
 
-/** Here and not at the top: it takes longer to load than everything else in portside together. */
-async function loadX509() {
-  await import('reflect-metadata')
-  return import('@peculiar/x509')
+interface Keys {
+  readonly privateKey: KeyObject
+  /** SubjectPublicKeyInfo, DER */
+  readonly publicKey: Buffer
 }
 
-/**
- * Given to the library at each call, because a test's globals are not Node's: jsdom's `crypto` has no `subtle`, and
- * its ArrayBuffer is none to Node 20's `subtle`, which takes only a view of it.
- */
-const crypto = {
-  getRandomValues: (array: Uint8Array) => webcrypto.getRandomValues(array),
-  subtle: {
-    exportKey: (format: 'spki', key: webcrypto.CryptoKey) => webcrypto.subtle.exportKey(format, key),
-    digest: (algorithm: string, data: ArrayBuffer) => webcrypto.subtle.digest(algorithm, new Uint8Array(data)),
-    sign: (algorithm: typeof ECDSA, key: webcrypto.CryptoKey, data: ArrayBuffer) =>
-      webcrypto.subtle.sign(algorithm, key, new Uint8Array(data)),
-  },
-} as unknown as webcrypto.Crypto
-
-function makeKeys(): Promise<webcrypto.CryptoKeyPair> {
-  return webcrypto.subtle.generateKey(ECDSA, true, ['sign', 'verify']) as Promise<webcrypto.CryptoKeyPair>
+async function makeKeys(): Promise<Keys> {
+  const usages: webcrypto.KeyUsage[] = ['sign', 'verify']
+  const pair = await webcrypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, usages)
+  const publicKey = KeyObject.from(pair.publicKey).export({ type: 'spki', format: 'der' })
+  return { privateKey: KeyObject.from(pair.privateKey), publicKey }
 }
 
-function toPem(key: webcrypto.CryptoKey): string {
-  return KeyObject.from(key).export({ type: 'pkcs8', format: 'pem' }) as string
+function toPem(der: Buffer): string {
+  const lines = der.toString('base64').match(/.{1,64}/g) ?? []
+  return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n')
 }
 
 /**

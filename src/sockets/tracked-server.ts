@@ -9,26 +9,10 @@ import { Http1Protocol } from './http1.js'
 import { Http2Protocol } from './http2.js'
 import { registry } from './registry.js'
 
-/** A server whose accepted connections are all known. There is one of these for a server, however many pools track it. */
-export interface TrackedServer {
-  readonly server: net.Server
-  readonly connections: Set<Connection>
-  /** Called with each connection that is accepted from now on. */
-  onConnection(listener: (connection: Connection) => void): void
-  /** Takes the connections of a second listener as its own: the other address of a dual server. */
-  alsoListensOn(second: net.Server): void
-  /**
-   * Takes what already stands in the accept queue, then stops listening: from here on a new connection is refused.
-   * Connections stay as they are.
-   */
-  stopListening(): Promise<void>
-  /** Resolves when every listener that `stopListening()` ended has emitted 'close'. */
-  closed(): Promise<unknown>
-}
-
 /**
- * Tracks a server's connections from the first on. One that already has connections is refused with
- * ERR_PORTSIDE_LATE_ATTACH, because Node does not tell which: a count that begins at zero would be wrong.
+ * Tracks a server's connections from the first on. There is one TrackedServer for a server, however many pools track
+ * it. A server that already has connections is refused with ERR_PORTSIDE_LATE_ATTACH, because Node does not tell
+ * which: a count that begins at zero would be wrong.
  */
 export function trackServer(server: net.Server): TrackedServer {
   const { serverOf } = registry()
@@ -36,63 +20,104 @@ export function trackServer(server: net.Server): TrackedServer {
   if (known !== undefined) return known
   const untracked = (server as { _connections?: number })._connections ?? 0
   if (untracked > 0) throw lateAttach(untracked)
-  const tracked = observe(server)
+  const tracked = new TrackedServer(server)
   serverOf.set(server, tracked)
   return tracked
 }
 
-function observe(server: net.Server): TrackedServer {
-  const { accepted, connectionOf } = registry()
-  const connections = new Set<Connection>()
-  const listeners: Array<(connection: Connection) => void> = []
-  const { plain: plainProtocol, secure: secureProtocol } = protocolsOf(server)
+/** A server whose accepted connections are all known. */
+export class TrackedServer {
+  readonly connections = new Set<Connection>()
+  /** Connections accepted so far. */
+  accepted = 0
+  readonly #listening: net.Server[]
+  readonly #protocols: Protocols
+  #listeners: Array<(connection: Connection) => void> | undefined
+  #stopping: Promise<void> | undefined
+  #closed: Promise<unknown> | undefined
+  /** HTTP/2 tells of a session while it hears of the socket, and a session's own socket is a proxy. */
+  #arriving: Connection | undefined
 
-  const accept = (socket: net.Socket): Connection => {
-    const known = connectionOf.get(socket)
-    if (known !== undefined && connections.has(known)) return known
-    const connection = new Connection(socket, true, plainProtocol)
-    accepted.add(connection)
-    connections.add(connection)
-    connection.whenClosed(() => {
-      accepted.delete(connection)
-      connections.delete(connection)
-    })
-    for (const listener of listeners) listener(connection)
-    return connection
+  constructor(readonly server: net.Server) {
+    this.#listening = [server]
+    this.#protocols = protocolsOf(server)
+    // Overriding `emit` sees an event without being a listener: Node does other things for a server that has
+    // listeners of 'upgrade', 'connect', 'checkContinue' or 'clientError' than for one that has none.
+    const emit = server.emit
+    const tracked = this
+    server.emit = function (this: net.Server, event: string, ...args: unknown[]): boolean {
+      const before = tracked.#arriving
+      tracked.#hear(event, args)
+      try {
+        return Reflect.apply(emit, this, [event, ...args])
+      } finally {
+        tracked.#arriving = before
+      }
+    } as typeof emit
   }
 
-  // HTTP/2 tells of a session while it hears of the socket, and a session's own socket is a proxy.
-  let arriving: Connection | undefined
-  const during = (connection: Connection | undefined, emit: () => boolean): boolean => {
-    const before = arriving
-    arriving = connection
-    try {
-      return emit()
-    } finally {
-      arriving = before
+  /** Calls the listener with each connection that is accepted from now on. */
+  onConnection(listener: (connection: Connection) => void): void {
+    this.#listeners ??= []
+    this.#listeners.push(listener)
+  }
+
+  /** Takes the connections of a second listener as its own: the other address of a dual server. */
+  alsoListensOn(second: net.Server): void {
+    this.#listening.push(second)
+    second.on('connection', (socket) => this.server.emit('connection', socket))
+  }
+
+  /**
+   * Takes what already stands in the accept queue, then stops listening: from here on a new connection is refused.
+   * Connections stay as they are.
+   */
+  stopListening(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  /** Resolves when every listener that `stopListening()` ended has emitted 'close'. */
+  closed(): Promise<unknown> {
+    return this.#closed ?? Promise.resolve()
+  }
+
+  async #stop(): Promise<void> {
+    if (this.#listening.some((server) => server.listening)) await this.#emptyAcceptQueue()
+    this.#closed = Promise.all(this.#listening.map(closeListener))
+    this.#stopping = undefined
+  }
+
+  /**
+   * A peer that the kernel has connected, but that Node has not accepted, would be reset when the listener goes. Two
+   * turns hold one whole poll for I/O wherever in its loop Node is now; more while they bring peers.
+   */
+  async #emptyAcceptQueue(): Promise<void> {
+    for (let turns = 0, before = -1; turns < 2 || (turns < 16 && before !== this.accepted); turns++) {
+      before = this.accepted
+      await turn()
     }
   }
 
-  // Overriding `emit` sees an event without being a listener: Node does other things for a server that has listeners
-  // of 'upgrade', 'connect', 'checkContinue' or 'clientError' than for one that has none.
-  const emit = server.emit
-  server.emit = function (this: net.Server, event: string, ...args: unknown[]): boolean {
-    const forward = (): boolean => Reflect.apply(emit, this, [event, ...args])
+  #hear(event: string, args: unknown[]): void {
+    const { connectionOf } = registry()
     switch (event) {
       case 'connection':
-        return during(accept(args[0] as net.Socket), forward)
+        this.#arriving = this.#accept(args[0] as net.Socket)
+        break
       case 'secureConnection': {
         const socket = args[0] as tls.TLSSocket
         const connection = connectionOf.get((socket as { _parent?: object })._parent ?? socket)
         if (connection === undefined) break
         connection.secured(socket)
-        connection.become(secureProtocol(connection))
-        return during(connection, forward)
+        connection.become(this.#protocols.secure(connection))
+        this.#arriving = connection
+        break
       }
       case 'session':
-        if (arriving === undefined) break
-        connectionOf.set(args[0] as object, arriving)
-        arriving.become(new Http2Protocol(args[0] as ServerHttp2Session))
+        if (this.#arriving === undefined) break
+        connectionOf.set(args[0] as object, this.#arriving)
+        this.#arriving.become(new Http2Protocol(args[0] as ServerHttp2Session))
         break
       case 'stream': {
         const [stream, headers] = args as [ServerHttp2Stream, Record<string, unknown>]
@@ -116,38 +141,36 @@ function observe(server: net.Server): TrackedServer {
         connectionOf.get(args[1] as object)?.protocol.fail?.()
         break
     }
-    return forward()
-  } as typeof emit
+  }
 
-  const listening: net.Server[] = [server]
-  let stopping: Promise<void> | undefined
-  let closed: Promise<unknown> = Promise.resolve()
-  return {
-    server,
-    connections,
-    onConnection: (listener) => void listeners.push(listener),
-    alsoListensOn(second) {
-      listening.push(second)
-      second.on('connection', (socket) => server.emit('connection', socket))
-    },
-    closed: () => closed,
-    stopListening() {
-      stopping ??= emptyAcceptQueue(listening, connections).then(() => {
-        closed = Promise.all(listening.map(closeListener))
-        stopping = undefined
-      })
-      return stopping
-    },
+  #accept(socket: net.Socket): Connection {
+    const { accepted, connectionOf } = registry()
+    const known = connectionOf.get(socket)
+    if (known !== undefined && this.connections.has(known)) return known
+    const connection = new Connection(socket, true, this.#protocols.plain)
+    this.accepted++
+    accepted.add(connection)
+    this.connections.add(connection)
+    connection.whenClosed(() => {
+      accepted.delete(connection)
+      this.connections.delete(connection)
+    })
+    for (const listener of this.#listeners ?? []) listener(connection)
+    return connection
   }
 }
 
+type Protocols = Record<'plain' | 'secure', (connection: Connection) => Protocol>
+
 /** What a server's connections speak, by what only such a server can do: classes differ between realms. */
-function protocolsOf(server: net.Server): Record<'plain' | 'secure', (connection: Connection) => Protocol> {
-  const http = 'closeIdleConnections' in server || 'updateSettings' in server
-  const secure = (connection: Connection) => (http ? new Http1Protocol(connection) : new RawProtocol('raw'))
-  const handshaking = 'setSecureContext' in server
-  return { secure, plain: handshaking ? (connection) => new HandshakeProtocol(connection) : secure }
+function protocolsOf(server: net.Server): Protocols {
+  const secure = 'closeIdleConnections' in server || 'updateSettings' in server ? http1 : raw
+  return { secure, plain: 'setSecureContext' in server ? handshake : secure }
 }
+
+const raw = (): Protocol => new RawProtocol('raw')
+const http1 = (connection: Connection): Protocol => new Http1Protocol(connection)
+const handshake = (connection: Connection): Protocol => new HandshakeProtocol(connection)
 
 /** A TLS handshake that the peer has not begun, or that is under way (RFC 8446 §2). */
 class HandshakeProtocol implements Protocol {
@@ -164,18 +187,6 @@ class HandshakeProtocol implements Protocol {
     return this.#connection.socket.bytesRead > 0
   }
   quiesce(): void {}
-}
-
-/**
- * A peer that the kernel has connected, but that Node has not accepted, would be reset when the listener goes. Two
- * turns hold one whole poll for I/O wherever in its loop Node is now; more while they bring peers.
- */
-async function emptyAcceptQueue(listening: net.Server[], connections: Set<Connection>): Promise<void> {
-  if (!listening.some((server) => server.listening)) return
-  for (let turns = 0, before = -1; turns < 2 || (turns < 16 && before !== connections.size); turns++) {
-    before = connections.size
-    await turn()
-  }
 }
 
 /**
