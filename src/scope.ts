@@ -47,7 +47,8 @@ export function createScope(options: ScopeOptions = {}): NetScope {
     })
   }
 
-  const acquired = <Args extends unknown[], R extends Disposable_>(name: string, acquire: (...args: Args) => Promise<R>) =>
+  const acquired =
+    <Args extends unknown[], R extends Disposable_>(name: string, acquire: (...args: Args) => Promise<R>) =>
     async (...args: Args): Promise<R> => {
       refuseClosed(`call ${name}() in a scope`)
       const acquisition = acquire(...args)

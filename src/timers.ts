@@ -3,6 +3,7 @@ import timers from 'node:timers'
 // Taken at load, from the module and not from globalThis: fake timers that a test installs later, or that a runner
 // installed on its own global, must not stall a teardown.
 export const { setTimeout, clearTimeout, setImmediate } = timers
+export const { nextTick } = process
 const performance = globalThis.performance
 const performanceNow = performance.now
 
@@ -14,3 +15,19 @@ export const turn = (): Promise<void> => new Promise((resolve) => void setImmedi
 
 /** Longest delay that `setTimeout` keeps; above it Node falls back to 1 ms. https://nodejs.org/api/timers.html */
 export const LONGEST_DELAY = 2 ** 31 - 1
+
+let turns = 0
+let counting = false
+
+/** Tells turns of the event loop apart: the same number means that no check phase lies between two calls. */
+export function loopTurn(): number {
+  if (!counting) {
+    counting = true
+    // Not unref'd: only a pending immediate keeps the poll of this turn from waiting, and peers from arriving in it.
+    setImmediate(() => {
+      counting = false
+      turns++
+    })
+  }
+  return turns
+}

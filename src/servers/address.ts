@@ -45,13 +45,18 @@ function available(family: Family): string {
 }
 
 function anyFamily(): Family {
-  return loopbackFamilies()[0] ?? 'IPv4'
+  return whyFamilyIsMissing('IPv4') !== undefined && whyFamilyIsMissing('IPv6') === undefined ? 'IPv6' : 'IPv4'
 }
 
 function addressesOfHost(host: unknown, family: ListenOptions['family']): Addresses | Promise<Addresses> {
   if (typeof host !== 'string') throw invalidArgument('ERR_INVALID_ARG_TYPE', 'host', 'a string', host)
   if (family === 'dual') {
-    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'family', "left out, or one family, where host is given: 'dual' is both loopback addresses", family)
+    throw invalidArgument(
+      'ERR_INVALID_ARG_VALUE',
+      'family',
+      "left out, or one family, where host is given: 'dual' is both loopback addresses",
+      family,
+    )
   }
   if (net.isIP(host) === 0) return resolved(host, family)
   if (family !== undefined && familyOf(host) !== family) {
@@ -63,14 +68,17 @@ function addressesOfHost(host: unknown, family: ListenOptions['family']): Addres
 async function resolved(host: string, family: Family | undefined): Promise<Addresses> {
   try {
     if (host === '') throw Object.assign(new Error('an empty name resolves to nothing'), { code: 'ENOTFOUND' })
-    const found = await dns.promises.lookup(host, { all: true, family: family === undefined ? 0 : family === 'IPv4' ? 4 : 6 })
+    const found = await dns.promises.lookup(host, {
+      all: true,
+      family: family === undefined ? 0 : family === 'IPv4' ? 4 : 6,
+    })
     return { addresses: found.map(({ address }) => address), bind: 'first' }
   } catch (cause) {
     throw portsideError(codeOf(cause) ?? 'ENOTFOUND', {
       asked: `listen on '${host}'`,
       expected: `a name that resolves to ${family ?? 'an'} address of this host`,
       because: (cause as Error).message,
-      next: "pass an address of this host, or leave host out to listen on loopback",
+      next: 'pass an address of this host, or leave host out to listen on loopback',
       cause,
     })
   }

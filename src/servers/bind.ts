@@ -1,7 +1,7 @@
 import net from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { abortError, codeOf, portsideError } from '../errors.js'
-import { type Endpoint, formatEndpoint, toEndpoint } from '../loopback/endpoint.js'
+import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
 import { describeErrno, saysAddressAbsent } from '../platform/errno.js'
 import type { Addresses } from './address.js'
 
@@ -20,8 +20,22 @@ export interface Bound<S> {
 }
 
 /** Binds the socket to one address, or with a second socket to two addresses at one port. */
-export async function bindTo<S>(socket: S, { addresses, bind }: Addresses, port: number, binder: Binder<S>): Promise<Bound<S>> {
+export function bindTo<S>(
+  socket: S,
+  { addresses, bind }: Addresses,
+  port: number,
+  binder: Binder<S>,
+): Promise<Bound<S>> {
   if (bind === 'all') return bindDual(socket, addresses as readonly [string, string], port, binder)
+  return bindFirst(socket, addresses, port, binder)
+}
+
+async function bindFirst<S>(
+  socket: S,
+  addresses: readonly string[],
+  port: number,
+  binder: Binder<S>,
+): Promise<Bound<S>> {
   let failure: unknown
   for (const address of addresses) {
     try {
@@ -88,7 +102,10 @@ const ADVICE: Record<string, (port: number) => { because: string; next: string }
     because: 'this process has no file descriptor left',
     next: 'close sockets and files, or raise the limit (ulimit -n)',
   }),
-  ENFILE: () => ({ because: 'the whole system has no file descriptor left', next: 'find out which process holds them' }),
+  ENFILE: () => ({
+    because: 'the whole system has no file descriptor left',
+    next: 'find out which process holds them',
+  }),
 }
 
 function ownAddresses(): string[] {
@@ -101,31 +118,43 @@ export interface StreamBindOptions {
   asked: string
 }
 
-/** Listens, and resolves once the kernel holds the socket. */
-export function listening(server: net.Server, where: net.ListenOptions, options: StreamBindOptions): Promise<void> {
-  const { backlog, signal, asked } = options
+/** Listens, and resolves with the endpoint (undefined for a path) once the kernel holds the socket. */
+export function listening(
+  server: net.Server,
+  where: net.ListenOptions,
+  { backlog, signal, asked }: StreamBindOptions,
+): Promise<Endpoint | undefined> {
   return new Promise((resolve, reject) => {
-    const finish = (error?: unknown): void => {
-      server.off('listening', finish).off('error', finish).off('close', closed)
+    const settle = (): void => {
+      server.off('listening', bound).off('error', failed).off('close', closed)
       signal?.removeEventListener('abort', aborted)
-      if (error === undefined) return resolve()
+    }
+    const bound = (): void => {
+      settle()
+      const address = server.address()
+      resolve(typeof address === 'string' || address === null ? undefined : (address as Endpoint))
+    }
+    const failed = (error: unknown): void => {
+      settle()
       // Node keeps the address of a bind that failed, and it would look like that of a server which was closed.
       ;(server as { _connectionKey?: string | undefined })._connectionKey = undefined
-      reject(error)
+      reject(where.path === undefined ? explainBind(error, where.host as string, where.port as number) : error)
     }
     // A server closed while it listens emits 'close' and never 'listening'.
-    const closed = (): void => finish(closedWhileListening(asked))
+    const closed = (): void => failed(closedWhileListening(asked))
     const aborted = (): void => {
       server.close()
-      finish(abortError(signal as AbortSignal, asked))
+      failed(abortError(signal as AbortSignal, asked))
     }
-    server.once('listening', finish).once('error', finish).once('close', closed)
+    server.on('listening', bound).on('error', failed).on('close', closed)
     signal?.addEventListener('abort', aborted)
+    // In a worker of a cluster, port 0 would be the same port in every worker.
+    where.exclusive = true
+    if (backlog !== undefined) where.backlog = backlog
     try {
-      // exclusive: in a worker of a cluster, port 0 would else be the same port in every worker.
-      server.listen({ ...where, exclusive: true, ...(backlog === undefined ? {} : { backlog }) })
+      server.listen(where)
     } catch (error) {
-      finish(error)
+      failed(error)
     }
   })
 }
@@ -133,15 +162,7 @@ export function listening(server: net.Server, where: net.ListenOptions, options:
 /** How net.Servers are bound to addresses. */
 export function streamBinder(primary: net.Server, options: StreamBindOptions): Binder<net.Server> {
   return {
-    async bind(server, host, port) {
-      try {
-        await listening(server, { host, port }, options)
-      } catch (error) {
-        throw explainBind(error, host, port)
-      }
-      const { address, port: bound } = server.address() as net.AddressInfo
-      return toEndpoint(address, bound)
-    },
+    bind: (server, host, port) => listening(server, { host, port }, options) as Promise<Endpoint>,
     second: () => new net.Server(acceptOptions(primary)),
     close: (server) => new Promise((resolve) => server.close(() => resolve())),
   }

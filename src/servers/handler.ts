@@ -16,16 +16,20 @@ export class HandlerErrors {
     return function (this: This, ...args: Args): void {
       try {
         const result = handler.apply(this, args) as PromiseLike<unknown> | undefined
-        if (typeof result?.then === 'function') result.then(undefined, (error) => fail(error, () => abandon(error, ...args)))
+        if (typeof result?.then === 'function')
+          result.then(undefined, (error) => fail(error, () => abandon(error, ...args)))
       } catch (error) {
         fail(error, () => abandon(error, ...args))
       }
     }
   }
 
-  /** Throws ERR_PORTSIDE_HANDLER where a handler failed, with its first error as the cause. */
-  rethrow(endpoint: string): void {
-    if (this.#errors.length === 0) return
+  get any(): boolean {
+    return this.#errors.length > 0
+  }
+
+  /** Throws ERR_PORTSIDE_HANDLER with the first error as its cause. */
+  rethrow(endpoint: string): never {
     const [first] = this.#errors
     const error = portsideError('ERR_PORTSIDE_HANDLER', {
       asked: `run the handler of the server on ${endpoint}`,
@@ -47,5 +51,10 @@ export class HandlerErrors {
 export function handlerOr<F>(handler: F | undefined, fallback: F): F {
   if (handler === undefined) return fallback
   if (typeof handler === 'function') return handler
-  throw invalidArgument('ERR_INVALID_ARG_TYPE', 'handler', 'a function (options go second), or undefined to echo', handler)
+  throw invalidArgument(
+    'ERR_INVALID_ARG_TYPE',
+    'handler',
+    'a function (options go second), or undefined to echo',
+    handler,
+  )
 }

@@ -1,6 +1,6 @@
 import { invalidArgument, portsideError } from '../errors.js'
 import { bracketed, dialAddress, type Endpoint, type Family, formatEndpoint } from '../loopback/endpoint.js'
-import { type Drain, type DrainOptions, type DrainReport, readDrainOptions } from '../sockets/drain.js'
+import type { Drain, DrainOptions, DrainReport } from '../sockets/drain.js'
 import type { HandlerErrors } from './handler.js'
 
 /** What is left to do when the drain is over. */
@@ -94,24 +94,24 @@ export abstract class ListeningServer<S> {
   #close(options: DrainOptions): Promise<DrainReport> {
     const merged = { ...this.grace, ...options }
     try {
-      readDrainOptions(merged)
+      if (this.#drain === undefined) this.#drain = this.startDrain(merged)
+      else this.#drain.shorten(merged)
     } catch (error) {
+      // A grace or force that is none.
       return Promise.reject(error)
     }
-    this.#drain?.shorten(merged)
-    this.#closed ??= this.#end(merged)
+    this.#closed ??= this.#end(this.#drain)
     return this.#closed
   }
 
-  async #end(options: DrainOptions): Promise<DrainReport> {
+  async #end(drain: Drain): Promise<DrainReport> {
     const { handlerErrors, release } = this.#teardown
     try {
-      this.#drain = this.startDrain(options)
-      return await this.#drain.report
+      return await drain.report
     } finally {
       this.#signal?.removeEventListener('abort', this.#abort)
-      await release?.()
-      handlerErrors?.rethrow(this.where)
+      if (release !== undefined) await release()
+      if (handlerErrors?.any) handlerErrors.rethrow(this.where)
     }
   }
 }

@@ -5,6 +5,7 @@ import { type Drain, type DrainOptions, readDrainOptions, startDrain } from '../
 import { connected, Pool } from '../sockets/pool.js'
 import { registry } from '../sockets/registry.js'
 import { type TrackedServer, trackServer } from '../sockets/tracked-server.js'
+import { isPipe } from '../sockets/tuple.js'
 import { addressesFor, validPort } from './address.js'
 import { bindTo, streamBinder } from './bind.js'
 import { dialPlain, dialSecure, schemeOf, speaksTls } from './dial.js'
@@ -31,6 +32,7 @@ export async function listenOnAddress<S extends net.Server>(
   const binder = streamBinder(server, { backlog, signal: options.signal, asked: ASKED })
   const { endpoints, second } = await bindTo(server, addresses, port, binder)
   if (second !== undefined) tracked.alsoListensOn(second)
+  if (port === 0) tracked.boundToNewPort()
   return new StreamServer(tracked, server, endpoints, options, setup)
 }
 
@@ -96,20 +98,33 @@ export class StreamServer<S extends net.Server> extends ListeningServer<S> imple
     return { host: dialAddress(endpoint), port: endpoint.port }
   }
 
+  async #closeClients(): Promise<void> {
+    await this.#tracked.closed()
+    await this.#clients?.drain({ grace: 0 })
+  }
+
   protected startDrain(options: DrainOptions): Drain {
     const tracked = this.#tracked
     const source = {
-      collect: async () => {
-        await tracked.stopListening()
-        return tracked.connections
+      connections: tracked.connections,
+      collect: () => {
+        if (this.#clients !== undefined) endUnread(this.#clients)
+        return tracked.stopListening()
       },
-      settled: async () => {
-        await tracked.closed()
-        // Closed with their other ends; at most a client that its server never saw is left.
-        await this.#clients?.drain({ grace: 0 })
-      },
+      // Clients were closed with their other ends; at most one that its server never saw is left.
+      settled: () => (this.#clients === undefined ? tracked.closed() : this.#closeClients()),
     }
     return startDrain(source, options, this.#connections?.hooks)
+  }
+}
+
+/**
+ * A client of a unix server cannot be paired with its accepted end: such sockets have no tuple. One that holds bytes
+ * which nobody has read would not see its server's FIN, and never send its own.
+ */
+function endUnread(clients: Pool): void {
+  for (const client of clients) {
+    if (isPipe(client) && !client.allowHalfOpen && client.readableFlowing === null) client.resume()
   }
 }
 

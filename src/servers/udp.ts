@@ -108,10 +108,17 @@ class DatagramServer extends ListeningServer<dgram.Socket> implements UdpTestSer
     const sockets = [this.server, ...(this.#second === undefined ? [] : [this.#second])]
     const source = {
       // Datagrams that the kernel holds for us are delivered first.
-      collect: () => turn().then(turn).then(() => []),
+      connections: [],
+      collect: () =>
+        turn()
+          .then(turn)
+          .then(() => []),
       settled: async (expired: () => boolean) => {
         while (!expired() && sockets.some((socket) => isOpen(socket) && socket.getSendQueueCount() > 0)) await turn()
         await Promise.all([...sockets, ...this.#clients].map(closeSocket))
+        // Node calls back before libuv has let go of the handle, and lists it until then.
+        await turn()
+        await turn()
       },
     }
     return startDrain(source, options)

@@ -1,8 +1,8 @@
 import net from 'node:net'
 import { codeOf, invalidArgument, portsideError } from '../errors.js'
+import type { Endpoint } from '../loopback/endpoint.js'
 import { describeErrno } from '../platform/errno.js'
 import { longestUnixPath, makeUnixPath, unixPathExists } from '../platform/unix-path.js'
-import type { Endpoint } from '../loopback/endpoint.js'
 import { type TrackedServer, trackServer } from '../sockets/tracked-server.js'
 import { listening } from './bind.js'
 import { HandlerErrors, handlerOr } from './handler.js'
@@ -96,7 +96,9 @@ async function refusePath(path: unknown): Promise<void> {
 async function whatIsAt(path: string): Promise<string> {
   const code = await new Promise<string | undefined>((resolve) => {
     const socket = net.connect({ path })
-    socket.once('connect', () => resolve(socket.destroy() && undefined)).once('error', (error) => resolve(codeOf(error)))
+    socket
+      .once('connect', () => resolve(socket.destroy() && undefined))
+      .once('error', (error) => resolve(codeOf(error)))
   })
   if (code === undefined) return 'a socket on which somebody listens'
   if (code === 'ECONNREFUSED') return 'a file, or a socket that its owner left behind: nobody listens on it'

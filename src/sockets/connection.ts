@@ -31,8 +31,8 @@ export interface Protocol {
   readonly hookable: boolean
   /** Ends what sits on top of the socket and would outlive it. */
   abandon?(): void
-  /** An HTTP/1 request has begun. */
-  beginExchange?(request: IncomingMessage, response: ServerResponse): void
+  /** An HTTP/1 request has begun; `emit` tells its handler. */
+  beginExchange?(request: IncomingMessage, response: ServerResponse, emit: () => boolean): boolean
   /** An HTTP/2 stream has begun. */
   beginStream?(stream: ServerHttp2Stream, headers: Record<string, unknown>): void
   /** What the peer sent cannot be understood, and nothing it sends will be. */

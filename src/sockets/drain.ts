@@ -66,10 +66,12 @@ export const DEFAULT_GRACE = 1000
 
 /** What a drain ends. */
 export interface DrainSource {
+  /** The connections at this moment. */
+  readonly connections: Iterable<Connection>
   /** Lets nothing new in and gives every connection that is left. */
-  collect(): Promise<Iterable<Connection>>
+  collect(): Iterable<Connection> | Promise<Iterable<Connection>>
   /** Closes what held the connections; what it waits for meanwhile it waits for until `expired()`. */
-  settled?(expired: () => boolean): Promise<unknown>
+  settled(expired: () => boolean): Promise<unknown>
 }
 
 /** Ends connections: nothing in flight is cut before the deadline, everything is closed after it. */
@@ -81,13 +83,16 @@ export function startDrain(source: DrainSource, options: DrainOptions, hooks: re
   deadline.heed(options.signal)
 
   const run = async (): Promise<DrainReport> => {
-    const stragglers = Array.from(await source.collect(), (connection) => new Straggler(connection))
-    const hookErrors = stragglers.length === 0 ? [] : await endAll(stragglers, deadline, force, hooks)
-    await source.settled?.(() => deadline.passed)
+    // Known ones are looked at before the wait for the accept queue, in which they may go on.
+    const known = new Map<Connection, Straggler>()
+    for (const connection of source.connections) known.set(connection, new Straggler(connection))
+    for (const connection of await source.collect()) {
+      if (!known.has(connection)) known.set(connection, new Straggler(connection))
+    }
+    const stragglers = [...known.values()]
+    const hookErrors = stragglers.length === 0 ? NONE : await endAll(stragglers, deadline, force, hooks)
+    await source.settled(() => deadline.passed)
     deadline.forget()
-    // Node lists a closed handle for two turns more (process.getActiveResourcesInfo).
-    await turn()
-    await turn()
     const report = makeReport(stragglers, begun)
     if (force === 'reject' && report.destroyed + report.reset > 0) throw drainError(report, grace)
     if (hookErrors.length > 0) throw hookError(hookErrors, report)
@@ -108,7 +113,7 @@ async function endAll(
   deadline: Deadline,
   force: NonNullable<DrainOptions['force']>,
   hooks: readonly DrainHook[],
-): Promise<unknown[]> {
+): Promise<readonly unknown[]> {
   const hookErrors: unknown[] = []
   const draining = new Set(stragglers.map(({ connection }) => connection))
   const pairs = pairUp(draining)
@@ -130,7 +135,7 @@ class Deadline {
   #at = Number.POSITIVE_INFINITY
   #timer: ReturnType<typeof setTimeout> | undefined
   #reached: (() => void) | undefined
-  readonly #signals = new Set<AbortSignal>()
+  #signals: AbortSignal[] | undefined
   readonly #now = (): void => this.bring(now())
 
   get passed(): boolean {
@@ -147,7 +152,8 @@ class Deadline {
     if (signal === undefined) return
     if (signal.aborted) this.#now()
     signal.addEventListener('abort', this.#now)
-    this.#signals.add(signal)
+    this.#signals ??= []
+    this.#signals.push(signal)
   }
 
   async race(work: Promise<unknown>): Promise<void> {
@@ -160,9 +166,10 @@ class Deadline {
   }
 
   forget(): void {
-    clearTimeout(this.#timer)
+    if (this.#timer !== undefined) clearTimeout(this.#timer)
+    if (this.#signals === undefined) return
     for (const signal of this.#signals) signal.removeEventListener('abort', this.#now)
-    this.#signals.clear()
+    this.#signals = undefined
   }
 
   #arm(): void {
@@ -185,6 +192,8 @@ export function readDrainOptions(options: DrainOptions): Required<Pick<DrainOpti
 const GRACE = `milliseconds from 0 to ${LONGEST_DELAY}`
 const FORCES: ReadonlyArray<DrainOptions['force']> = ['destroy', 'reset', 'reject']
 
+const NONE: readonly unknown[] = []
+
 /** Longest that a socket may take to close after it was destroyed: the kernel needs no time for that. */
 const CLOSE_LIMIT = 5000
 
@@ -202,6 +211,8 @@ class Straggler {
     this.#state = connection.protocol.state()
     this.#request = connection.protocol.request()
     this.#tuple = connection.tuple
+    // What is in flight already is told to be the last; what the kernel still holds is read as if nothing had happened.
+    if (this.#state === 'head' || this.#state === 'active') connection.quiesce(() => {})
     this.closed = new Promise((resolve) => {
       connection.whenClosed(() => {
         this.#endedAt = now()
@@ -301,14 +312,9 @@ async function within(limit: number, work: Promise<unknown>, late: () => Error):
 
 function makeReport(stragglers: Straggler[], begun: number): DrainReport {
   const outcomes = stragglers.map((straggler) => straggler.toOutcome())
-  const count = (kind: ConnectionOutcome['outcome']) => outcomes.filter(({ outcome }) => outcome === kind).length
-  return {
-    outcomes,
-    duration: now() - begun,
-    closed: count('closed'),
-    destroyed: count('destroyed'),
-    reset: count('reset'),
-  }
+  const report = { outcomes, duration: now() - begun, closed: 0, destroyed: 0, reset: 0 }
+  for (const { outcome } of outcomes) report[outcome]++
+  return report
 }
 
 function drainError(report: DrainReport, grace: number): DrainError {
@@ -344,7 +350,7 @@ function stuck(stragglers: Straggler[]): Error {
   })
 }
 
-function hookError(errors: unknown[], report: DrainReport): Error {
+function hookError(errors: readonly unknown[], report: DrainReport): Error {
   const first = errors[0] as Error | undefined
   const error = portsideError('ERR_PORTSIDE_DRAIN_HOOK', {
     asked: 'run every drain hook',

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { nextTick } from '../timers.js'
 import type { Connection, ConnectionState, Protocol } from './connection.js'
 
 interface Exchange {
@@ -42,12 +43,17 @@ export class Http1Protocol implements Protocol {
     return state !== 'idle' && state !== 'new'
   }
 
-  beginExchange(request: IncomingMessage, response: ServerResponse): void {
+  beginExchange(request: IncomingMessage, response: ServerResponse, emit: () => boolean): boolean {
     const exchange = { request, response, last: false }
     this.#exchanges.push(exchange)
     this.#served = true
     response.once('close', () => this.#end(exchange))
-    if (this.#changed !== undefined) this.#announceClose()
+    if (this.#changed === undefined) return emit()
+    this.#announceClose()
+    // The handler may end its response within the call. By the next tick the parser has come to the end of what it has
+    // read, and every request behind this one is known.
+    nextTick(emit)
+    return true
   }
 
   /** The parser gave up on the peer's bytes: what came so far is no request and will not be one. */
@@ -70,7 +76,7 @@ export class Http1Protocol implements Protocol {
       const { response } = exchange
       if (response.headersSent) continue
       if (exchange === this.#exchanges.at(-1)) {
-        exchange.last = response.shouldKeepAlive
+        exchange.last ||= response.shouldKeepAlive
         response.shouldKeepAlive = false
       } else if (exchange.last) {
         exchange.last = false

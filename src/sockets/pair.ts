@@ -17,7 +17,7 @@ export function closeTogether({ accepted, client }: Pair): void {
   if (armed.has(stream)) return
   armed.add(stream)
   const final = stream._final
-  stream._final = function (done) {
+  stream._final = (done) => {
     letGo(accepted, client).then((verdict) => {
       if (stream.destroyed || verdict === 'half-open') final.call(stream, done)
       else if (verdict === 'gone') resetWhenDone(accepted, done)
@@ -86,15 +86,20 @@ const TURNS_TO_CLOSE = 8
 async function letGo(accepted: Connection, client: net.Socket): Promise<'gone' | 'stalled' | 'half-open'> {
   // An HTTP/2 session reads and writes below its sockets, whose counts stand still: its GOAWAY has told the client.
   if (accepted.protocol.state() !== 'http2' && !(await delivered(accepted.stream, client))) return 'stalled'
+  if (client.allowHalfOpen && !client.writableEnded && !client.destroyed) return 'half-open'
   for (let turns = 0; turns < TURNS_TO_CLOSE && !client.destroyed; turns++) {
-    if (turns === 1) hangUp(client)
+    if (turns === 1) {
+      // Whatever destroys the accepted end from here on resets it: an HTTP server, a TLS socket, the user's listener.
+      resetOnDestroy(accepted)
+      hangUp(client)
+      // Answering the client's FIN with one of its own is the first that an unfinished TLS socket would do.
+      if (accepted.protocol.state() === 'tls-handshake') reset(accepted)
+    }
     await turn()
   }
   if (!client.destroyed) {
-    if (client.allowHalfOpen) return 'half-open'
     if (client.readableLength > 0) {
-      // All that came is in the stream, and its user may yet read it up to the end; the kernel has no more to say.
-      ;(client as { _handle?: { readStop?(): void } | null })._handle?.readStop?.()
+      // All that came is in the stream, and its user may yet read it up to the end.
       client.end()
       await turn()
     } else {
@@ -105,16 +110,20 @@ async function letGo(accepted: Connection, client: net.Socket): Promise<'gone' |
   return 'gone'
 }
 
-/** What the client's stream would see, had its peer sent a FIN. */
+/** What the client's stream would see, had its peer sent a FIN. The kernel has nothing more to say to it. */
 function hangUp(client: net.Socket): void {
   client.push(null)
   client.read(0)
+  ;(client as { _handle?: { readStop?(): void } | null })._handle?.readStop?.()
+}
+
+function resetOnDestroy({ socket }: Connection): void {
+  ;(socket as { resetAndClosing?: boolean }).resetAndClosing = true
 }
 
 function resetWhenDone(accepted: Connection, done: () => void): void {
-  const { stream, socket } = accepted
-  // Whatever destroys the socket from here on resets it: its own 'finish', the HTTP server, the user's 'end' listener.
-  ;(socket as { resetAndClosing?: boolean }).resetAndClosing = true
+  const { stream } = accepted
+  resetOnDestroy(accepted)
   done()
   stream.resume()
   turn()

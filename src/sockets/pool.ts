@@ -5,7 +5,14 @@ import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
 import { clearTimeout, setTimeout } from '../timers.js'
 import { connectionsOf, socketsOf } from './agent.js'
 import { Connection } from './connection.js'
-import { type Drain, type DrainHook, type DrainOptions, type DrainReport, readDrainOptions, startDrain } from './drain.js'
+import {
+  type Drain,
+  type DrainHook,
+  type DrainOptions,
+  type DrainReport,
+  readDrainOptions,
+  startDrain,
+} from './drain.js'
 import { registry } from './registry.js'
 import { type TrackedServer, trackServer } from './tracked-server.js'
 
@@ -81,7 +88,10 @@ export class Pool implements SocketPool {
     } else if (isAgent(resource)) {
       this.#agents.add(resource)
     } else if (isSocket(resource)) {
-      this.#admit(registry().connectionOf.get(resource) ?? new Connection(resource, 'server' in resource && resource.server != null))
+      this.#admit(
+        registry().connectionOf.get(resource) ??
+          new Connection(resource, 'server' in resource && resource.server != null),
+      )
     } else {
       throw notTrackable(resource)
     }
@@ -129,14 +139,18 @@ export class Pool implements SocketPool {
     connection.whenClosed(() => this.#connections.delete(connection))
   }
 
+  #all(): Set<Connection> {
+    return new Set([...this.#connections, ...[...this.#agents].flatMap(connectionsOf)])
+  }
+
   #start(options: DrainOptions): Drain {
     const servers = [...this.#servers]
     const drain = startDrain(
       {
+        connections: this.#all(),
         collect: async () => {
           await Promise.all(servers.map((tracked) => tracked.stopListening()))
-          const inAgents = [...this.#agents].flatMap(connectionsOf)
-          return new Set([...this.#connections, ...inAgents])
+          return this.#all()
         },
         settled: () => Promise.all(servers.map((tracked) => tracked.closed())),
       },

@@ -9,6 +9,8 @@ import type { TrackedServer } from './tracked-server.js'
 export interface Registry {
   /** Client sockets of this process, ours and everybody else's, from the first use of portside on. */
   readonly clients: Set<net.Socket>
+  /** How many client sockets this process has made. */
+  readonly opened: number
   /** Connections that a tracked server accepted. */
   readonly accepted: Set<Connection>
   /** The connection of a socket; a TLS connection is found by its raw and by its secure socket. */
@@ -19,17 +21,29 @@ export interface Registry {
 }
 
 export function registry(): Registry {
-  return processState('sockets.registry', () => {
-    const clients = new Set<net.Socket>()
-    observeClients(clients)
-    return {
-      clients,
-      accepted: new Set(),
-      connectionOf: new WeakMap(),
-      serverOf: new WeakMap(),
-      closedServers: new WeakSet(),
-    }
+  return processState('sockets.registry', makeRegistry)
+}
+
+function makeRegistry(): Registry {
+  const clients = new Set<net.Socket>()
+  const made = {
+    clients,
+    opened: 0,
+    accepted: new Set<Connection>(),
+    connectionOf: new WeakMap<object, Connection>(),
+    serverOf: new WeakMap<object, TrackedServer>(),
+    closedServers: new WeakSet<object>(),
+  }
+  let sweepAt = 64
+  observeClients((socket) => {
+    made.opened++
+    clients.add(socket)
+    if (clients.size < sweepAt) return
+    // Swept now and then instead of by a listener on everybody's sockets: memory stays bounded by what is open.
+    for (const client of clients) if (client.destroyed) clients.delete(client)
+    sweepAt = Math.max(64, clients.size * 2)
   })
+  return made
 }
 
 /** Both ends of a connection that lives in this process altogether. */
@@ -82,26 +96,24 @@ function tupleKey(from?: string, fromPort?: number, to?: string, toPort?: number
   return `${unmapped(from)}|${fromPort}|${unmapped(to)}|${toPort}`
 }
 
-function observeClients(clients: Set<net.Socket>): void {
-  let sweepAt = 64
-  const add = (socket: net.Socket): void => {
-    clients.add(socket)
-    if (clients.size < sweepAt) return
-    // Swept now and then instead of by a listener on everybody's sockets: memory stays bounded by what is open.
-    for (const client of clients) if (client.destroyed) clients.delete(client)
-    sweepAt = Math.max(64, clients.size * 2)
-  }
-  diagnostics.subscribe('net.client.socket', (message) => add((message as { socket: net.Socket }).socket))
-
+function observeClients(add: (socket: net.Socket) => void): void {
   // Before 22.17 and 24.2 the channel tells of `net.connect` only, not of `tls.connect` and `new Socket().connect`.
   // Asked by doing: a connect that fails within the call opens nothing. https://nodejs.org/api/diagnostics_channel.html
-  const probe = new net.Socket()
+  let heard = false
+  const listen = (): void => {
+    heard = true
+  }
+  diagnostics.subscribe('net.client.socket', listen)
   try {
-    probe.connect({ port: -1 })
+    new net.Socket().connect({ port: -1 })
   } catch {
     // ERR_SOCKET_BAD_PORT, as intended.
   }
-  if (clients.delete(probe)) return
+  diagnostics.unsubscribe('net.client.socket', listen)
+  if (heard) {
+    diagnostics.subscribe('net.client.socket', (message) => add((message as { socket: net.Socket }).socket))
+    return
+  }
   const connect = net.Socket.prototype.connect
   net.Socket.prototype.connect = function (this: net.Socket, ...args: unknown[]) {
     add(this)

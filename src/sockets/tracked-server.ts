@@ -3,7 +3,7 @@ import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import type net from 'node:net'
 import type tls from 'node:tls'
 import { portsideError } from '../errors.js'
-import { turn } from '../timers.js'
+import { loopTurn, turn } from '../timers.js'
 import { Connection, type ConnectionState, type Protocol, RawProtocol } from './connection.js'
 import { Http1Protocol } from './http1.js'
 import { Http2Protocol } from './http2.js'
@@ -25,6 +25,8 @@ export function trackServer(server: net.Server): TrackedServer {
   return tracked
 }
 
+const CLOSED = Promise.resolve()
+
 /** A server whose accepted connections are all known. */
 export class TrackedServer {
   readonly connections = new Set<Connection>()
@@ -33,8 +35,9 @@ export class TrackedServer {
   readonly #listening: net.Server[]
   readonly #protocols: Protocols
   #listeners: Array<(connection: Connection) => void> | undefined
-  #stopping: Promise<void> | undefined
-  #closed: Promise<unknown> | undefined
+  #stopping: Promise<Iterable<Connection>> | undefined
+  #closed: Promise<unknown> = CLOSED
+  #bound: { turn: number; opened: number } | undefined
   /** HTTP/2 tells of a session while it hears of the socket, and a session's own socket is a proxy. */
   #arriving: Connection | undefined
 
@@ -43,23 +46,24 @@ export class TrackedServer {
     this.#protocols = protocolsOf(server)
     // Overriding `emit` sees an event without being a listener: Node does other things for a server that has
     // listeners of 'upgrade', 'connect', 'checkContinue' or 'clientError' than for one that has none.
-    const emit = server.emit
-    const tracked = this
-    server.emit = function (this: net.Server, event: string, ...args: unknown[]): boolean {
-      const before = tracked.#arriving
-      tracked.#hear(event, args)
-      try {
-        return Reflect.apply(emit, this, [event, ...args])
-      } finally {
-        tracked.#arriving = before
-      }
-    } as typeof emit
+    const emit = server.emit as (...all: unknown[]) => boolean
+    const hear = this.#hear.bind(this)
+    server.emit = function (this: net.Server, ...all: unknown[]): boolean {
+      return HEARD.has(all[0])
+        ? hear(all as [string, ...unknown[]], () => emit.apply(this, all))
+        : emit.apply(this, all)
+    } as typeof server.emit
   }
 
   /** Calls the listener with each connection that is accepted from now on. */
   onConnection(listener: (connection: Connection) => void): void {
     this.#listeners ??= []
     this.#listeners.push(listener)
+  }
+
+  /** Tells that the kernel has just picked the port. */
+  boundToNewPort(): void {
+    this.#bound = { turn: loopTurn(), opened: registry().opened }
   }
 
   /** Takes the connections of a second listener as its own: the other address of a dual server. */
@@ -70,22 +74,33 @@ export class TrackedServer {
 
   /**
    * Takes what already stands in the accept queue, then stops listening: from here on a new connection is refused.
-   * Connections stay as they are.
+   * Connections stay as they are, and are given.
    */
-  stopListening(): Promise<void> {
-    this.#stopping ??= this.#stop()
+  stopListening(): Iterable<Connection> | Promise<Iterable<Connection>> {
+    if (this.#unheardOf()) return this.#close()
+    this.#stopping ??= this.#emptyAcceptQueue().then(() => this.#close())
     return this.#stopping
   }
 
-  /** Resolves when every listener that `stopListening()` ended has emitted 'close'. */
+  /** Resolves when Node has let go of every listener that `stopListening()` ended. */
   closed(): Promise<unknown> {
-    return this.#closed ?? Promise.resolve()
+    return this.#closed
   }
 
-  async #stop(): Promise<void> {
-    if (this.#listening.some((server) => server.listening)) await this.#emptyAcceptQueue()
-    this.#closed = Promise.all(this.#listening.map(closeListener))
-    this.#stopping = undefined
+  #close(): Iterable<Connection> {
+    if (!this.#listening.some((server) => server.listening)) return this.connections
+    const [first, ...others] = this.#listening
+    const closing = closeListener(first as net.Server)
+    this.#closed = others.length === 0 ? closing : Promise.all([closing, ...others.map(closeListener)])
+    return this.connections
+  }
+
+  /**
+   * True in the turn of the event loop in which the kernel picked the port, as long as nobody in this process has made
+   * a client: nobody else has heard of the port, so nobody can stand in the accept queue.
+   */
+  #unheardOf(): boolean {
+    return this.#bound !== undefined && this.#bound.turn === loopTurn() && this.#bound.opened === registry().opened
   }
 
   /**
@@ -99,8 +114,9 @@ export class TrackedServer {
     }
   }
 
-  #hear(event: string, args: unknown[]): void {
+  #hear([event, ...args]: [string, ...unknown[]], emit: () => boolean): boolean {
     const { connectionOf } = registry()
+    const before = this.#arriving
     switch (event) {
       case 'connection':
         this.#arriving = this.#accept(args[0] as net.Socket)
@@ -128,8 +144,8 @@ export class TrackedServer {
       case 'checkContinue':
       case 'checkExpectation': {
         const [request, response] = args as [IncomingMessage, ServerResponse]
-        connectionOf.get(request.socket)?.protocol.beginExchange?.(request, response)
-        break
+        const protocol = connectionOf.get(request.socket)?.protocol
+        return protocol?.beginExchange?.(request, response, emit) ?? emit()
       }
       case 'upgrade':
       case 'connect': {
@@ -140,6 +156,11 @@ export class TrackedServer {
       case 'clientError':
         connectionOf.get(args[1] as object)?.protocol.fail?.()
         break
+    }
+    try {
+      return emit()
+    } finally {
+      this.#arriving = before
     }
   }
 
@@ -159,6 +180,19 @@ export class TrackedServer {
     return connection
   }
 }
+
+const HEARD: ReadonlySet<unknown> = new Set([
+  'connection',
+  'secureConnection',
+  'session',
+  'stream',
+  'request',
+  'checkContinue',
+  'checkExpectation',
+  'upgrade',
+  'connect',
+  'clientError',
+])
 
 type Protocols = Record<'plain' | 'secure', (connection: Connection) => Protocol>
 
@@ -193,16 +227,38 @@ class HandshakeProtocol implements Protocol {
  * `close()` of an HTTP server also destroys its idle connections, and whoever closes first is left with the
  * TIME_WAIT (RFC 9293 §3.6.1): they are drained instead.
  */
-function closeListener(server: net.Server & { closeIdleConnections?: () => void }): Promise<void> {
-  if (!server.listening) return Promise.resolve()
+function closeListener(server: Listener): Promise<void> {
+  if (!server.listening) return CLOSED
   registry().closedServers.add(server)
   const http = server.closeIdleConnections !== undefined
   if (http) Object.defineProperty(server, 'closeIdleConnections', { value: () => {}, configurable: true })
   try {
-    return new Promise((resolve) => server.close(() => resolve()))
+    return new Promise((resolve) => {
+      let waiting = 1
+      const done = (): void => {
+        if (--waiting === 0) resolve()
+      }
+      // 'close' comes before libuv has let go of the handle: until then Node lists it among the active resources.
+      const handle = server._handle
+      if (typeof handle?.close === 'function') {
+        waiting++
+        const close = handle.close
+        handle.close = (closed) =>
+          close.call(handle, () => {
+            closed?.()
+            done()
+          })
+      }
+      server.close(done)
+    })
   } finally {
     if (http) Reflect.deleteProperty(server, 'closeIdleConnections')
   }
+}
+
+type Listener = net.Server & {
+  closeIdleConnections?: () => void
+  _handle?: { close(closed?: () => void): void } | null
 }
 
 function lateAttach(count: number): Error {

@@ -48,7 +48,13 @@ export function isPipe(socket: net.Socket): boolean {
 }
 
 /** One line for messages: `127.0.0.1:40000 -> 127.0.0.1:3000`. */
-export function formatTuple({ local, remote }: { local: Endpoint | string; remote?: Endpoint | string | undefined }): string {
+export function formatTuple({
+  local,
+  remote,
+}: {
+  local: Endpoint | string
+  remote?: Endpoint | string | undefined
+}): string {
   return remote === undefined ? name(local) : `${name(local)} -> ${name(remote)}`
 }
 

@@ -1,0 +1,106 @@
+import { describe, expect, it } from 'vitest'
+import { gate, get, until } from '../support/clients.js'
+import { leavesNothingOpen } from '../support/kernel.js'
+import { HTTP1_KINDS, STREAM_KINDS } from './kinds.js'
+
+leavesNothingOpen()
+
+/** Far beyond the time-out of a test: what waits for it fails. */
+const LONG = { grace: 60_000 }
+
+describe.each(HTTP1_KINDS)('a connection that owes no answer, on $name', ({ start }) => {
+  it('is closed at once when it is idle', async () => {
+    const answered = gate()
+    const server = await start((_request, response) => response.on('close', answered.open).end('hello'))
+    const peer = await server.dial()
+    peer.write(get('/'))
+    await Promise.all([peer.receives('hello'), answered.opened])
+    const report = await server.close(LONG)
+    await peer.closed
+    expect(report).toMatchObject({ closed: 1, destroyed: 0, reset: 0 })
+    expect(report.outcomes).toMatchObject([{ state: 'idle', outcome: 'closed' }])
+    expect(report.outcomes[0]).not.toHaveProperty('request')
+    expect(peer.events).toEqual(['end', 'close'])
+    expect(server.errors).toEqual([])
+  })
+
+  it('is closed at once when it has never sent anything', async () => {
+    const server = await start(() => {})
+    const peer = await server.dial()
+    const report = await server.close(LONG)
+    await peer.closed
+    expect(report.outcomes).toMatchObject([{ state: 'new', outcome: 'closed' }])
+    expect(peer.events).toEqual(['end', 'close'])
+    expect(server.errors).toEqual([])
+  })
+
+  it('is closed at once when its client has gone half of the way already', async () => {
+    const server = await start(() => {})
+    const peer = await server.dial({ allowHalfOpen: true })
+    peer.socket.end()
+    const report = await server.close(LONG)
+    await peer.closed
+    expect(report.outcomes).toMatchObject([{ outcome: 'closed' }])
+    expect(peer.errors).toEqual([])
+    expect(server.errors).toEqual([])
+  })
+})
+
+describe.each(HTTP1_KINDS)('a half-sent request head, on $name', ({ start }) => {
+  it('is waited for, and cut at the end of the grace', async () => {
+    const server = await start(() => {})
+    const peer = await server.dial()
+    peer.write('GET / HTTP/1.1\r\nHost: loc')
+    await until(() => peer.accepted.bytesRead > 0)
+    const report = await server.close({ grace: 50 })
+    await peer.closed
+    expect(report.outcomes).toMatchObject([{ state: 'head', outcome: 'destroyed' }])
+    expect(peer.errors).toEqual([])
+  })
+
+  it('is answered when the rest of it comes while the server drains', async () => {
+    const server = await start((request, response) => response.end(`answer to ${request.url}`))
+    const peer = await server.dial()
+    peer.write('GET /late HTTP/1.1\r\nHost: loc')
+    await until(() => peer.accepted.bytesRead > 0)
+    const closing = server.close(LONG)
+    peer.write('alhost\r\n\r\n')
+    const report = await closing
+    await peer.closed
+    expect(peer.text()).toContain('answer to /late')
+    expect(report.outcomes).toMatchObject([{ state: 'head', outcome: 'closed' }])
+    expect(peer.events).toEqual(['end', 'close'])
+    expect(server.errors).toEqual([])
+  })
+})
+
+describe.each(HTTP1_KINDS)('a request that comes while the server drains, on $name', ({ start }) => {
+  it('is answered with Connection: close', async () => {
+    const server = await start((_request, response) => response.end('late'))
+    const peer = await server.dial()
+    peer.write('GET / HTTP/1.1\r\nHost: loc')
+    await until(() => peer.accepted.bytesRead > 0)
+    const closing = server.close(LONG)
+    peer.write('alhost\r\n\r\n')
+    await closing
+    await peer.closed
+    expect(peer.text()).toMatch(/^connection: close\r$/im)
+  })
+})
+
+describe.each([...HTTP1_KINDS, ...STREAM_KINDS])('a client that ignores the end, on $name', ({ start, unix }) => {
+  it('sees it at once, and is cut at the end of the grace', async () => {
+    const server = await start(() => {})
+    const peer = await server.dial({ allowHalfOpen: true })
+    const closing = server.close({ grace: 200 })
+    await peer.ended
+    expect(peer.socket.writable).toBe(true)
+    const report = await closing
+    // Which end of a unix socket belongs to which, nobody can tell: its client is a stranger to the drain.
+    if (unix) peer.socket.destroy()
+    await peer.closed
+    expect(report.outcomes).toMatchObject([{ outcome: 'destroyed' }])
+    expect(peer.errors).toEqual([])
+    expect(server.errors).toEqual([])
+  })
+})

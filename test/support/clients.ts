@@ -1,0 +1,151 @@
+import { once } from 'node:events'
+import net from 'node:net'
+import timers from 'node:timers'
+import tls from 'node:tls'
+import { onTestFinished } from 'vitest'
+
+// Clients as users write them: plain Node, nothing of portside. Each one notes what happens to it.
+
+const { setImmediate } = timers
+
+/** One turn of the event loop, whatever a test has done to the timers. */
+export const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
+
+/** Waits for something that no event tells of. That it never comes shows as the test's time-out. */
+export async function until(condition: () => unknown): Promise<void> {
+  while (!condition()) await turn()
+}
+
+/** A promise and what settles it. */
+export function gate<T = void>(): { readonly opened: Promise<T>; open(value: T): void } {
+  let open: (value: T) => void = () => {}
+  const opened = new Promise<T>((resolve) => {
+    open = resolve
+  })
+  return { opened, open }
+}
+
+/** A client socket, and what its user has seen of it. */
+export interface Peer {
+  readonly socket: net.Socket
+  /** Names of 'end', 'error' and 'close' in the order they came. */
+  readonly events: string[]
+  readonly errors: Error[]
+  readonly connected: Promise<void>
+  readonly ended: Promise<void>
+  readonly closed: Promise<void>
+  /** Everything received so far. */
+  text(): string
+  /** How many bytes that is. */
+  bytes(): number
+  write(data: string | Buffer): void
+  /** Waits until this has been received. */
+  receives(text: string): Promise<void>
+}
+
+export interface PeerOptions {
+  /** Default true. A peer that does not read has its data left in its stream, or in the kernel. */
+  reads?: boolean
+}
+
+export type Target = { port: number; host: string } | { path: string }
+
+/** Where a client of this server dials. */
+export function targetOf(server: { address: string; port: number }): Target {
+  return server.port === 0 ? { path: server.address } : { host: server.address, port: server.port }
+}
+
+/** Watches a client socket. It is destroyed when the test is over, whatever became of it. */
+export function watch(socket: net.Socket, { reads = true }: PeerOptions = {}): Peer {
+  const events: string[] = []
+  const errors: Error[] = []
+  const chunks: Buffer[] = []
+  const waiting = new Set<() => void>()
+  const [connected, ended, closed] = [gate(), gate(), gate()]
+  socket.once(socket instanceof tls.TLSSocket ? 'secureConnect' : 'connect', () => connected.open())
+  socket.on('error', (error) => {
+    errors.push(error)
+    events.push('error')
+  })
+  socket.on('end', () => {
+    events.push('end')
+    ended.open()
+  })
+  socket.on('close', () => {
+    events.push('close')
+    closed.open()
+  })
+  if (reads) {
+    socket.on('data', (chunk: Buffer) => {
+      chunks.push(chunk)
+      for (const check of waiting) check()
+    })
+  }
+  const text = () => Buffer.concat(chunks).toString('latin1')
+  onTestFinished(() => void socket.destroy())
+  return {
+    socket,
+    events,
+    errors,
+    connected: connected.opened,
+    ended: ended.opened,
+    closed: closed.opened,
+    text,
+    bytes: () => chunks.reduce((sum, { length }) => sum + length, 0),
+    write: (data) => void socket.write(data),
+    async receives(expected) {
+      const { opened, open } = gate()
+      const check = (): void => {
+        if (text().includes(expected)) open()
+      }
+      waiting.add(check)
+      check()
+      await opened
+      waiting.delete(check)
+    },
+  }
+}
+
+/** What a server has told its user about its connections: every 'error', by where it came up. */
+export function watchServer(server: net.Server): string[] {
+  const errors: string[] = []
+  const note = (where: string) => (error: Error & { code?: string }) =>
+    void errors.push(`${where}: ${error.code ?? error.message}`)
+  server.on('connection', (socket) => socket.on('error', note('socket')))
+  server.on('secureConnection', (socket) => socket.on('error', note('secure socket')))
+  server.on('session', (session) => session.on('error', note('session')))
+  server.on('stream', (stream) => stream.on('error', note('stream')))
+  server.on('tlsClientError', note('tlsClientError'))
+  server.on('sessionError', note('sessionError'))
+  server.on('request', (request, response) => {
+    request.on('error', note('request'))
+    response.on('error', note('response'))
+  })
+  server.on('error', note('server'))
+  return errors
+}
+
+/** The next connection that the server accepts, secured where it speaks TLS. */
+export async function nextConnection(server: net.Server): Promise<net.Socket> {
+  const [socket] = await once(server, server instanceof tls.Server ? 'secureConnection' : 'connection')
+  return socket as net.Socket
+}
+
+/** The request of an HTTP/1 client. */
+export const get = (path: string, ...headers: string[]): string =>
+  [`GET ${path} HTTP/1.1`, 'Host: localhost', ...headers, '', ''].join('\r\n')
+
+/** How many complete responses with `Content-Length` are in the text, and what their bodies are. */
+export function bodiesIn(text: string): string[] {
+  const bodies: string[] = []
+  let rest = text
+  for (;;) {
+    const head = rest.indexOf('\r\n\r\n')
+    if (head < 0) return bodies
+    const length = Number(/content-length: (\d+)/i.exec(rest.slice(0, head))?.[1] ?? 0)
+    const end = head + 4 + length
+    if (rest.length < end) return bodies
+    bodies.push(rest.slice(head + 4, end))
+    rest = rest.slice(end)
+  }
+}
