@@ -1,5 +1,4 @@
 import dgram from 'node:dgram'
-import dns from 'node:dns'
 import net from 'node:net'
 import { codeOf } from '../errors.js'
 import { describeErrno } from '../platform/errno.js'
@@ -122,7 +121,8 @@ async function wildcardTakesIPv4(found: Family[]): Promise<boolean> {
 
 async function lookUpLocalhost(): Promise<LoopbackSupport['localhost']> {
   try {
-    const found = await dns.promises.lookup('localhost', { all: true })
+    const { lookup } = await import('node:dns/promises')
+    const found = await lookup('localhost', { all: true })
     return found.map(({ address }) => ({ address, family: familyOf(address) }))
   } catch {
     // A host without any entry for localhost: it resolves to nothing, and that is the answer.

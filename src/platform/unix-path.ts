@@ -1,7 +1,3 @@
-import { randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 export interface UnixPath {
@@ -15,9 +11,10 @@ export interface UnixPath {
  * https://nodejs.org/api/net.html#identifying-paths-for-ipc-connections
  */
 export async function makeUnixPath(platform: NodeJS.Platform = process.platform): Promise<UnixPath> {
-  const unique = randomBytes(8).toString('hex')
-  if (platform === 'win32') return { path: `\\\\.\\pipe\\portside-${process.pid}-${unique}`, remove: async () => {} }
-  const directory = await mkdtemp(join(shortTemporaryDirectory(platform), 'portside-'))
+  // Loaded here, for they would double what it takes to import portside.
+  const [{ mkdtemp, rm }, { tmpdir }] = await Promise.all([import('node:fs/promises'), import('node:os')])
+  if (platform === 'win32') return { path: await pipeName(), remove: async () => {} }
+  const directory = await mkdtemp(join(shortEnough(tmpdir(), platform), 'portside-'))
   return { path: join(directory, 's.sock'), remove: () => rm(directory, { recursive: true, force: true }) }
 }
 
@@ -31,12 +28,21 @@ export function longestUnixPath(platform: NodeJS.Platform = process.platform): n
 }
 
 /** Whether the path names a file that a socket would have to share; abstract and pipe names do not. */
-export function unixPathExists(path: string, platform: NodeJS.Platform = process.platform): boolean {
-  return platform !== 'win32' && !path.startsWith('\0') && existsSync(path)
+export async function unixPathExists(path: string, platform: NodeJS.Platform = process.platform): Promise<boolean> {
+  if (platform === 'win32' || path.startsWith('\0')) return false
+  const { lstat } = await import('node:fs/promises')
+  return lstat(path).then(
+    () => true,
+    () => false,
+  )
 }
 
-function shortTemporaryDirectory(platform: NodeJS.Platform): string {
+async function pipeName(): Promise<string> {
+  const { randomUUID } = await import('node:crypto')
+  return `\\\\.\\pipe\\portside-${randomUUID()}`
+}
+
+function shortEnough(directory: string, platform: NodeJS.Platform): string {
   const room = (longestUnixPath(platform) ?? Number.POSITIVE_INFINITY) - '/portside-XXXXXX/s.sock'.length
-  const preferred = tmpdir()
-  return Buffer.byteLength(preferred) <= room ? preferred : '/tmp'
+  return Buffer.byteLength(directory) <= room ? directory : '/tmp'
 }

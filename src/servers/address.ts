@@ -1,4 +1,3 @@
-import dns from 'node:dns'
 import net from 'node:net'
 import { codeOf, invalidArgument, portsideError } from '../errors.js'
 import { type Family, familyOf, LOOPBACK } from '../loopback/endpoint.js'
@@ -68,7 +67,8 @@ function addressesOfHost(host: unknown, family: ListenOptions['family']): Addres
 async function resolved(host: string, family: Family | undefined): Promise<Addresses> {
   try {
     if (host === '') throw Object.assign(new Error('an empty name resolves to nothing'), { code: 'ENOTFOUND' })
-    const found = await dns.promises.lookup(host, {
+    const { lookup } = await import('node:dns/promises')
+    const found = await lookup(host, {
       all: true,
       family: family === undefined ? 0 : family === 'IPv4' ? 4 : 6,
     })

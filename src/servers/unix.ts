@@ -84,7 +84,7 @@ async function refusePath(path: unknown): Promise<void> {
       next: 'leave path out, or take a shorter directory',
     })
   }
-  if (!unixPathExists(path)) return
+  if (!(await unixPathExists(path))) return
   throw portsideError('EADDRINUSE', {
     asked: `listen on ${path}`,
     expected: 'a path that does not exist',
