@@ -230,7 +230,7 @@ class Straggler {
     if (force === 'reset') {
       if (reset(connection)) this.#outcome = 'reset'
     } else if (pair !== undefined) {
-      void destroyTogether(pair)
+      destroyTogether(pair)
     } else {
       stream.destroy()
     }

@@ -26,11 +26,14 @@ export function closeTogether({ accepted, client }: Pair): void {
   }
 }
 
-/** Ends both sides at once, the client's without an error and without a trace in the kernel. */
-export async function destroyTogether({ accepted, client }: Pair): Promise<void> {
-  client.destroy()
-  await turn()
+/**
+ * Ends both sides at once, without an error at the client. The reset goes first: a FIN of the client would meet an end
+ * that has sent its own, and leave the TIME_WAIT there.
+ */
+export function destroyTogether({ accepted, client }: Pair): void {
+  stopReading(client)
   reset(accepted)
+  client.destroy()
 }
 
 /** Resets the connection where it can be: unix sockets know no reset. Returns whether it was. */
@@ -84,11 +87,14 @@ const TURNS_TO_CLOSE = 8
  * - `half-open`: its user keeps its own half open, and may still write.
  */
 async function letGo(accepted: Connection, client: net.Socket): Promise<'gone' | 'stalled' | 'half-open'> {
-  // An HTTP/2 session reads and writes below its sockets, whose counts stand still: its GOAWAY has told the client.
-  if (accepted.protocol.state() !== 'http2' && !(await delivered(accepted.stream, client))) return 'stalled'
+  // An HTTP/2 session reads and writes below its sockets, whose counts stand still. Its GOAWAY tells the client, which
+  // then closes by itself, given the turns to read it.
+  const http2 = accepted.protocol.state() === 'http2'
+  if (!http2 && !(await delivered(accepted.stream, client))) return 'stalled'
   if (client.allowHalfOpen && !client.writableEnded && !client.destroyed) return 'half-open'
-  for (let turns = 0; turns < TURNS_TO_CLOSE && !client.destroyed; turns++) {
-    if (turns === 1) {
+  const hangUpAt = http2 ? TURNS_TO_CLOSE : 1
+  for (let turns = 0; turns < hangUpAt + TURNS_TO_CLOSE && !client.destroyed; turns++) {
+    if (turns === hangUpAt) {
       // Whatever destroys the accepted end from here on resets it: an HTTP server, a TLS socket, the user's listener.
       resetOnDestroy(accepted)
       hangUp(client)
@@ -114,7 +120,12 @@ async function letGo(accepted: Connection, client: net.Socket): Promise<'gone' |
 function hangUp(client: net.Socket): void {
   client.push(null)
   client.read(0)
-  ;(client as { _handle?: { readStop?(): void } | null })._handle?.readStop?.()
+  stopReading(client)
+}
+
+/** From here on the socket hears nothing from the kernel, and so of no reset. */
+function stopReading(socket: net.Socket): void {
+  ;(socket as { _handle?: { readStop?(): void } | null })._handle?.readStop?.()
 }
 
 function resetOnDestroy({ socket }: Connection): void {
