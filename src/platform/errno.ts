@@ -10,8 +10,3 @@ export function describeErrno(code: string): string | undefined {
 const ABSENT: ReadonlySet<string | undefined> = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EPROTONOSUPPORT'])
 
 export const saysAddressAbsent = (code: string | undefined): boolean => ABSENT.has(code)
-
-/** Codes with which a process or the system says that it has no descriptor left: socket(2). */
-const OUT_OF_DESCRIPTORS: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE'])
-
-export const saysOutOfDescriptors = (code: string | undefined): boolean => OUT_OF_DESCRIPTORS.has(code)

@@ -24,7 +24,7 @@ export function addressesFor({ family, host }: Pick<ListenOptions, 'family' | 'h
   return { addresses: [family === undefined ? available(anyFamily()) : available(family)], bind: 'first' }
 }
 
-export function validPort(port: unknown): number {
+export function validPort(port: unknown = 0): number {
   if (typeof port === 'number' && Number.isInteger(port) && port >= 0 && port <= 65_535) return port
   throw invalidArgument('ERR_SOCKET_BAD_PORT', 'port', 'an integer from 0 to 65535', port)
 }

@@ -146,6 +146,7 @@ export function listening(
       server.close()
       failed(abortError(signal as AbortSignal, asked))
     }
+    if (signal?.aborted) return aborted()
     server.on('listening', bound).on('error', failed).on('close', closed)
     signal?.addEventListener('abort', aborted)
     // In a worker of a cluster, port 0 would be the same port in every worker.

@@ -24,7 +24,7 @@ export async function listenOnAddress<S extends net.Server>(
   options: ListenOptions,
   setup: Setup = {},
 ): Promise<StreamServer<S>> {
-  const port = validPort(options.port ?? 0)
+  const port = validPort(options.port)
   const backlog = prepare(server, options)
   const where = addressesFor(options)
   const addresses = 'then' in where ? await where : where

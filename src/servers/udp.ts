@@ -46,7 +46,7 @@ export async function listenOnSocket(socket: dgram.Socket, options: ListenOption
 }
 
 function validate(options: ListenOptions): void {
-  validPort(options.port ?? 0)
+  validPort(options.port)
   readDrainOptions(graceOf(options))
   if (options.signal?.aborted) throw abortError(options.signal, ASKED)
 }
@@ -187,6 +187,7 @@ function bound(socket: dgram.Socket, address: string, port: number, signal: Abor
       finish(abortError(signal as AbortSignal, ASKED))
       void closeSocket(socket)
     }
+    if (signal?.aborted) return aborted()
     socket.once('listening', finish).once('error', finish).once('close', closed)
     signal?.addEventListener('abort', aborted)
     try {

@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest'
+import { abortError, codeOf, invalidArgument, portsideError } from '../src/errors.js'
+
+describe('an error of portside', () => {
+  it('says what was asked, expected, actual, cause and next step, and carries each as a field', () => {
+    const error = portsideError('ERR_X', { asked: 'listen', expected: 'a', actual: 'b', because: 'c', next: 'd' })
+    expect(error.message).toBe('portside could not listen: expected a, got b. Cause: c. Next: d.')
+    expect(error).toMatchObject({ code: 'ERR_X', asked: 'listen', expected: 'a', actual: 'b', because: 'c', next: 'd' })
+  })
+
+  it('leaves out what is not known', () => {
+    const error = portsideError('ERR_X', { asked: 'listen', because: undefined })
+    expect(error.message).toBe('portside could not listen.')
+    expect(error).not.toHaveProperty('because')
+    expect(error).not.toHaveProperty('cause')
+  })
+
+  it("keeps the system's fields of its cause", () => {
+    const cause = Object.assign(new Error('listen EADDRINUSE'), {
+      errno: -98,
+      syscall: 'listen',
+      address: '::1',
+      port: 1,
+      code: 'EADDRINUSE',
+    })
+    const error = portsideError('EADDRINUSE', { asked: 'listen', cause })
+    expect(error).toMatchObject({ code: 'EADDRINUSE', errno: -98, syscall: 'listen', address: '::1', port: 1, cause })
+  })
+
+  it('begins its stack where it was made', () => {
+    expect(portsideError('ERR_X', { asked: 'x' }).stack?.split('\n')[1]).toContain('errors.test.ts')
+  })
+
+  it.each([
+    [1.5, 'got 1.5'],
+    ['80', "got '80'"],
+    [null, 'got null'],
+    [{}, 'got an object of Object'],
+    [Object.create(null), 'got an object of no class'],
+    [() => {}, 'got a function (anonymous)'],
+    [Symbol('x'), 'got Symbol(x)'],
+    [10n, 'got 10'],
+  ])('shows the bad argument %o', (value, text) => {
+    expect(invalidArgument('ERR_OUT_OF_RANGE', 'port', 'a port', value).message).toContain(text)
+  })
+
+  it('of an aborted signal carries its reason', () => {
+    const reason = new Error('enough')
+    const error = abortError(AbortSignal.abort(reason), 'listen')
+    expect(error).toMatchObject({ name: 'AbortError', code: 'ABORT_ERR', cause: reason })
+  })
+})
+
+describe('codeOf', () => {
+  it.each([undefined, null, 'text', 5, {}, { code: 5 }, new Error('x')])('finds none in %o', (value) => {
+    expect(codeOf(value)).toBeUndefined()
+  })
+
+  it('finds the code of anything that has one', () => {
+    expect(codeOf({ code: 'EPIPE' })).toBe('EPIPE')
+  })
+})

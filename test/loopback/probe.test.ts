@@ -1,0 +1,92 @@
+import { execFileSync } from 'node:child_process'
+import dns from 'node:dns/promises'
+import net from 'node:net'
+import { describe, expect, it } from 'vitest'
+import { loopbackFamilies, probeLoopback } from '../../src/index.js'
+import { leavesNothingOpen } from '../support/kernel.js'
+import { inNamespace, whyNoNamespace } from '../support/namespace.js'
+
+leavesNothingOpen()
+
+describe('loopbackFamilies', () => {
+  it('gives the families whose loopback address can be bound, IPv4 first', async () => {
+    const bindable = await Promise.all([canListen('127.0.0.1'), canListen('::1')])
+    expect(loopbackFamilies()).toEqual(['IPv4', 'IPv6'].filter((_family, index) => bindable[index]))
+  })
+
+  it('gives an array of its own to each caller', () => {
+    loopbackFamilies().pop()
+    expect(loopbackFamilies().length).toBeGreaterThan(0)
+  })
+})
+
+describe('probeLoopback', () => {
+  it('agrees with loopbackFamilies and with the resolver', async () => {
+    const support = await probeLoopback()
+    expect(support.families).toEqual(loopbackFamilies())
+    expect(support.ipv4).toBe(support.families.includes('IPv4'))
+    expect(support.ipv6).toBe(support.families.includes('IPv6'))
+    const resolved = await dns.lookup('localhost', { all: true }).catch(() => [])
+    expect(support.localhost.map(({ address }) => address)).toEqual(resolved.map(({ address }) => address))
+  })
+
+  it('gives a reason for each family that is missing, and for no other', async () => {
+    const { ipv4, ipv6, reasons } = await probeLoopback()
+    expect(reasons.ipv4 === undefined).toBe(ipv4)
+    expect(reasons.ipv6 === undefined).toBe(ipv6)
+  })
+
+  it('binds once and remembers', async () => {
+    expect(await probeLoopback()).toBe(await probeLoopback())
+  })
+})
+
+describe.skipIf(whyNoNamespace !== undefined)(`in a private network (${whyNoNamespace ?? 'possible here'})`, () => {
+  const probe = `
+    const { loopbackFamilies, probeLoopback, listenTcp } = await import(process.env.PORTSIDE)
+    const { ipv4, ipv6, reasons, dualStackWildcard } = await probeLoopback()
+    const code = (family) => listenTcp(undefined, { family }).then((s) => s.close().then(() => 'ok'), (e) => e.code + ' ' + e.message)
+    const first = await listenTcp()
+    await first.close()
+    console.log(JSON.stringify({ families: loopbackFamilies(), ipv4, ipv6, reasons, dualStackWildcard, first: first.family,
+      IPv4: await code('IPv4'), IPv6: await code('IPv6'), dual: await code('dual') }))`
+
+  it('finds both families', () => {
+    expect(run('', probe)).toMatchObject({ families: ['IPv4', 'IPv6'], dualStackWildcard: true, dual: 'ok' })
+  })
+
+  it('finds IPv6 missing, and says why', () => {
+    const found = run('echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6', probe)
+    expect(found).toMatchObject({
+      families: ['IPv4'],
+      ipv4: true,
+      ipv6: false,
+      dualStackWildcard: false,
+      first: 'IPv4',
+      IPv4: 'ok',
+    })
+    expect(found.reasons.ipv6).toMatch(/^binding ::1 failed with EADDRNOTAVAIL \(address not available\)$/)
+    expect(found.IPv6).toMatch(
+      /^ERR_PORTSIDE_FAMILY_UNAVAILABLE .*::1.*expected a host with IPv6.*binding ::1 failed with EADDRNOTAVAIL.*Next: /,
+    )
+    expect(found.dual).toMatch(/^ERR_PORTSIDE_FAMILY_UNAVAILABLE /)
+  })
+
+  it('finds IPv4 missing, and listens on IPv6', () => {
+    const found = run('ip address del 127.0.0.1/8 dev lo', probe)
+    expect(found).toMatchObject({ families: ['IPv6'], ipv4: false, ipv6: true, first: 'IPv6', IPv6: 'ok' })
+    expect(found.IPv4).toMatch(/^ERR_PORTSIDE_FAMILY_UNAVAILABLE .*127\.0\.0\.1/)
+  })
+
+  function run(setUp: string, code: string) {
+    return JSON.parse(execFileSync(...inNamespace(setUp, code), { encoding: 'utf8' }))
+  }
+})
+
+function canListen(host: string): Promise<boolean> {
+  const server = net.createServer()
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(false))
+    server.listen(0, host, () => server.close(() => resolve(true)))
+  })
+}

@@ -1,0 +1,16 @@
+import { expect, it } from 'vitest'
+import { describeErrno, saysAddressAbsent } from '../../src/platform/errno.js'
+
+it("gives the system's sentence for a code", () => {
+  expect(describeErrno('EADDRINUSE')).toBe('address already in use')
+  expect(describeErrno('ERR_SOCKET_BAD_PORT')).toBeUndefined()
+})
+
+it('tells an absent address from the rest', () => {
+  expect(['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EADDRINUSE', undefined].map(saysAddressAbsent)).toEqual([
+    true,
+    true,
+    false,
+    false,
+  ])
+})

@@ -1,0 +1,51 @@
+import { mkdtemp, rm, stat, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, it, onTestFinished } from 'vitest'
+import { longestUnixPath, makeUnixPath, unixPathExists } from '../../src/platform/unix-path.js'
+
+it('is in a private directory that remove() takes away', async () => {
+  const { path, remove } = await makeUnixPath('linux')
+  const directory = join(path, '..')
+  expect((await stat(directory)).mode & 0o777).toBe(0o700)
+  await remove()
+  await remove()
+  await expect(stat(directory)).rejects.toMatchObject({ code: 'ENOENT' })
+})
+
+it('is short enough for every kernel, even where the temporary directory is not', async () => {
+  const before = process.env.TMPDIR
+  process.env.TMPDIR = join('/tmp', 'x'.repeat(100))
+  onTestFinished(() => {
+    if (before === undefined) delete process.env.TMPDIR
+    else process.env.TMPDIR = before
+  })
+  for (const platform of ['linux', 'darwin'] as const) {
+    const { path, remove } = await makeUnixPath(platform)
+    expect(Buffer.byteLength(path)).toBeLessThanOrEqual(longestUnixPath(platform) ?? 0)
+    await remove()
+  }
+})
+
+it('is a named pipe on Windows, another one each time, and nothing in the file system', async () => {
+  const [one, other] = await Promise.all([makeUnixPath('win32'), makeUnixPath('win32')])
+  expect(one.path).toMatch(/^\\\\\.\\pipe\\portside-[0-9a-f-]{36}$/)
+  expect(one.path).not.toBe(other.path)
+  await one.remove()
+})
+
+it('has the limit of its platform', () => {
+  expect(longestUnixPath('linux')).toBe(107)
+  expect(longestUnixPath('darwin')).toBe(103)
+  expect(longestUnixPath('win32')).toBeUndefined()
+})
+
+it('exists also as a link to nowhere, and does not as an abstract or a pipe name', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'portside-test-'))
+  onTestFinished(() => rm(directory, { recursive: true }))
+  await symlink(join(directory, 'nowhere'), join(directory, 'link'))
+  expect(await unixPathExists(join(directory, 'link'), 'linux')).toBe(true)
+  expect(await unixPathExists(join(directory, 'none'), 'linux')).toBe(false)
+  expect(await unixPathExists('\0abstract', 'linux')).toBe(false)
+  expect(await unixPathExists('\\\\.\\pipe\\x', 'win32')).toBe(false)
+})

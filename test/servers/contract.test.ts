@@ -1,0 +1,287 @@
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import http from 'node:http'
+import net from 'node:net'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import {
+  type Family,
+  type ListenOptions,
+  listen,
+  listenHttp,
+  listenHttp2,
+  listenHttps,
+  listenTcp,
+  listenTls,
+  listenUdp,
+  listenUnix,
+  loopbackFamilies,
+  probeLoopback,
+  type TestServer,
+} from '../../src/index.js'
+import { leavesNothingOpen } from '../support/kernel.js'
+
+leavesNothingOpen()
+
+type Listen = (options?: ListenOptions) => Promise<TestServer<net.Server>>
+
+/** One contract, every kind of server that listens on an address. */
+const KINDS: Array<{ name: string; scheme: string; start: Listen }> = [
+  { name: 'listenTcp', scheme: 'tcp:', start: (options) => listenTcp(undefined, options) },
+  { name: 'listenTls', scheme: 'tls:', start: (options) => listenTls(undefined, options) },
+  { name: 'listenHttp', scheme: 'http:', start: (options) => listenHttp(undefined, options) },
+  { name: 'listenHttps', scheme: 'https:', start: (options) => listenHttps(undefined, options) },
+  { name: 'listenHttp2', scheme: 'http:', start: (options) => listenHttp2(undefined, options as object) },
+  {
+    name: 'listenHttp2 secure',
+    scheme: 'https:',
+    start: (options) => listenHttp2(undefined, { ...options, secure: true }),
+  },
+  { name: 'listen(net.Server)', scheme: 'tcp:', start: (options) => listen(net.createServer(), options) },
+  { name: 'listen(http.Server)', scheme: 'http:', start: (options) => listen(http.createServer(), options) },
+  {
+    name: 'listenUdp',
+    scheme: 'udp:',
+    start: (options) => listenUdp(undefined, options) as unknown as ReturnType<Listen>,
+  },
+]
+
+const FAMILIES = loopbackFamilies()
+const LOOPBACK: Record<Family, string> = { IPv4: '127.0.0.1', IPv6: '::1' }
+
+describe.each(KINDS)('$name', ({ start, scheme }) => {
+  it('listens on the first loopback family, on a port that the kernel picked', async () => {
+    const server = await start()
+    const address = server.server.address() as net.AddressInfo
+    expect(server.endpoint).toEqual(address)
+    expect(server).toMatchObject({ address: address.address, port: address.port, family: FAMILIES[0] })
+    expect(server.endpoints).toEqual([server.endpoint])
+    expect(server.port).toBeGreaterThan(0)
+    await server.close()
+  })
+
+  it.each(FAMILIES)('listens on loopback of %s, and is dialled there', async (family) => {
+    const server = await start({ family })
+    expect(server.address).toBe(LOOPBACK[family])
+    expect(server.url.protocol).toBe(scheme)
+    expect(server.url.host).toBe(`${family === 'IPv6' ? '[::1]' : '127.0.0.1'}:${server.port}`)
+    await server.connect()
+    await server.close()
+  })
+
+  it.skipIf(FAMILIES.length < 2)('listens on one port of both families when dual', async () => {
+    const server = await start({ family: 'dual' })
+    expect(server.endpoints.map(({ address }) => address)).toEqual(['127.0.0.1', '::1'])
+    expect(new Set(server.endpoints.map(({ port }) => port))).toEqual(new Set([server.port]))
+    for (const family of FAMILIES) await server.connect({ family })
+    await server.close()
+  })
+
+  it("listens on what localhost resolves to, and on an address of this host's", async () => {
+    const named = await start({ host: 'localhost' })
+    expect((await probeLoopback()).localhost.map(({ address }) => address)).toContain(named.address)
+    await named.close()
+    const [family] = FAMILIES
+    const addressed = await start({ host: LOOPBACK[family as Family] })
+    expect(addressed.address).toBe(LOOPBACK[family as Family])
+    await addressed.close()
+  })
+
+  it('gives a URL to dial where a wildcard was named', async () => {
+    const server = await start({ host: FAMILIES[0] === 'IPv6' ? '::' : '0.0.0.0' })
+    expect(server.url.hostname).toBe(FAMILIES[0] === 'IPv6' ? '[::1]' : '127.0.0.1')
+    await server.connect()
+    await server.close()
+  })
+
+  it('closes once, however often it is asked, and is gone afterwards', async () => {
+    const before = listeners()
+    const server = await start()
+    const closing = server.close()
+    expect(server.close()).toBe(closing)
+    const report = await closing
+    expect(await server.close()).toBe(report)
+    await server[Symbol.asyncDispose]()
+    expect(listeners()).toEqual(before)
+    await expect(server.connect()).rejects.toMatchObject({ code: 'ERR_PORTSIDE_SERVER_CLOSED' })
+  })
+
+  it('is closed by the end of an await using block', async () => {
+    let server: Awaited<ReturnType<Listen>>
+    {
+      await using scoped = await start()
+      server = scoped
+    }
+    await expect(server.connect()).rejects.toMatchObject({ code: 'ERR_PORTSIDE_SERVER_CLOSED' })
+  })
+
+  it.each([-1, 65_536, 1.5, Number.NaN, '80', null])('refuses the port %o', async (port) => {
+    await expect(start({ port: port as number })).rejects.toMatchObject({
+      code: 'ERR_SOCKET_BAD_PORT',
+      message: expect.stringContaining('expected an integer from 0 to 65535'),
+    })
+  })
+
+  it.each([
+    [{ family: 'IPv5' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ family: 'dual', host: '127.0.0.1' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ family: 'IPv6', host: '127.0.0.1' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ host: 5 }, 'ERR_INVALID_ARG_TYPE'],
+    [{ host: '' }, 'ENOTFOUND'],
+    // An empty label: the resolver refuses it without asking anybody.
+    [{ host: 'a..b' }, 'ENOTFOUND'],
+    // TEST-NET-1, RFC 5737; a host that had .200 of it would be odd.
+    [{ host: '192.0.2.200' }, 'EADDRNOTAVAIL'],
+    [{ grace: -1 }, 'ERR_OUT_OF_RANGE'],
+    [{ grace: Number.POSITIVE_INFINITY }, 'ERR_OUT_OF_RANGE'],
+    [{ grace: '5' }, 'ERR_INVALID_ARG_TYPE'],
+  ])('refuses %o', async (options, code) => {
+    const error = await start(options as ListenOptions).then(
+      () => expect.unreachable(),
+      (error) => error,
+    )
+    expect(error).toMatchObject({ code })
+    expect(error.message).toMatch(/^portside could not .*\. Next: .+\.$/s)
+  })
+
+  it('says who has the address where the port is taken', async () => {
+    const holder = await start()
+    await expect(start({ port: holder.port })).rejects.toMatchObject({
+      code: 'EADDRINUSE',
+      port: holder.port,
+      address: holder.address,
+      message: expect.stringContaining(`listen on ${holder.url.host}: got EADDRINUSE`),
+    })
+    await holder.close()
+  })
+
+  it('refuses a signal that was aborted before', async () => {
+    const reason = new Error('enough')
+    await expect(start({ signal: AbortSignal.abort(reason) })).rejects.toMatchObject({
+      name: 'AbortError',
+      code: 'ABORT_ERR',
+      cause: reason,
+    })
+  })
+
+  it('unbinds when its signal is aborted while it binds', async () => {
+    const abort = new AbortController()
+    const listening = start({ signal: abort.signal })
+    abort.abort()
+    await expect(listening).rejects.toMatchObject({ code: 'ABORT_ERR' })
+  })
+
+  it('closes when its signal is aborted afterwards', async () => {
+    const abort = new AbortController()
+    const server = await start({ signal: abort.signal })
+    const closed = once(server.server, 'close')
+    abort.abort()
+    await closed
+    await expect(server.connect()).rejects.toMatchObject({ code: 'ERR_PORTSIDE_SERVER_CLOSED' })
+    await server.close()
+  })
+})
+
+describe.each(KINDS.filter(({ name }) => name !== 'listenUdp'))('$name', ({ start }) => {
+  it.each([0, -1, 1.5, '5'])('refuses the backlog %o', async (backlog) => {
+    await expect(start({ backlog: backlog as number })).rejects.toMatchObject({ code: 'ERR_OUT_OF_RANGE' })
+  })
+
+  it('counts each client once', async () => {
+    const server = await start({ backlog: 5 })
+    await Promise.all([server.connect(), server.connect(), server.connect()])
+    while (server.connections.size < 3) await new Promise(setImmediate)
+    expect(server.connections.size).toBe(3)
+    expect([...server.connections]).toHaveLength(3)
+    await server.close()
+    expect(server.connections.size).toBe(0)
+  })
+})
+
+describe.each([
+  ['listenTcp', listenTcp],
+  ['listenTls', listenTls],
+  ['listenHttp', listenHttp],
+  ['listenHttps', listenHttps],
+  ['listenHttp2', listenHttp2],
+  ['listenUdp', listenUdp],
+  ['listenUnix', listenUnix],
+] as const)('%s', (_name, start) => {
+  it.each([null, 5, 'handler', { family: 'IPv4' }])('refuses %o as its handler', async (handler) => {
+    await expect((start as (handler: unknown) => Promise<unknown>)(handler)).rejects.toMatchObject({
+      code: 'ERR_INVALID_ARG_TYPE',
+      message: expect.stringContaining('a function (options go second)'),
+    })
+  })
+})
+
+describe('listen', () => {
+  it.each([undefined, null, 5, {}, new http.Agent()])('refuses %o', async (server) => {
+    await expect(listen(server as unknown as net.Server)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' })
+  })
+
+  it('refuses a server that listens, and says where', async () => {
+    const server = net.createServer().listen(0, LOOPBACK[FAMILIES[0] as Family])
+    onTestFinished(() => void server.close())
+    await once(server, 'listening')
+    await expect(listen(server)).rejects.toMatchObject({
+      code: 'ERR_SERVER_ALREADY_LISTEN',
+      message: expect.stringContaining(`:${(server.address() as net.AddressInfo).port}`),
+    })
+    expect(server.listening).toBe(true)
+    server.close()
+    await once(server, 'close')
+  })
+
+  it('refuses a server that was closed, by portside or by its user', async () => {
+    const ours = await listenTcp()
+    await ours.close()
+    await expect(listen(ours.server)).rejects.toMatchObject({ code: 'ERR_PORTSIDE_SERVER_CLOSED' })
+    const theirs = net.createServer().listen(0, LOOPBACK[FAMILIES[0] as Family])
+    await once(theirs, 'listening')
+    theirs.close()
+    await once(theirs, 'close')
+    await expect(listen(theirs)).rejects.toMatchObject({ code: 'ERR_PORTSIDE_SERVER_CLOSED' })
+  })
+
+  it('takes a server again whose first listen failed', async () => {
+    const holder = await listenTcp()
+    const server = net.createServer()
+    await expect(listen(server, { port: holder.port })).rejects.toMatchObject({ code: 'EADDRINUSE' })
+    const second = await listen(server)
+    await second.close()
+    await holder.close()
+  })
+
+  it('says so when the server is closed while it listens', async () => {
+    const server = net.createServer()
+    const listening = listen(server)
+    server.close()
+    await expect(listening).rejects.toMatchObject({ code: 'ERR_PORTSIDE_CLOSED_WHILE_LISTENING' })
+    expect(server.listening).toBe(false)
+  })
+
+  it('serves HTTP on a unix path of its user, and removes nothing but the socket', async () => {
+    const made = await listenUnix()
+    const path = made.path.replace('s.sock', 'http.sock')
+    const server = await listen(
+      http.createServer((_request, response) => response.end('ok')),
+      { path },
+    )
+    const body = await new Promise((resolve, reject) => {
+      http
+        .get({ socketPath: path }, (response) => response.on('data', (data) => resolve(String(data))))
+        .on('error', reject)
+    })
+    expect(body).toBe('ok')
+    await server.close()
+    expect(existsSync(path)).toBe(false)
+    expect(existsSync(made.path)).toBe(true)
+    await made.close()
+    expect(existsSync(made.path)).toBe(false)
+  })
+})
+
+/** Listeners and datagram sockets that Node itself counts as open. */
+function listeners(): string[] {
+  return process.getActiveResourcesInfo().filter((name) => /^(TCPServer|UDP)/.test(name))
+}

@@ -1,0 +1,102 @@
+import { existsSync, writeFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import type net from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { connectionTuple, listenUnix } from '../../src/index.js'
+import { longestUnixPath } from '../../src/platform/unix-path.js'
+import { leavesNothingOpen } from '../support/kernel.js'
+
+leavesNothingOpen()
+
+describe('listenUnix', () => {
+  it('makes its path and takes it away, with the directory', async () => {
+    const server = await listenUnix()
+    expect(server).toMatchObject({ address: server.path, port: 0, family: 'Unix', url: { protocol: 'unix:' } })
+    expect(decodeURIComponent(server.url.pathname)).toBe(server.path)
+    expect(existsSync(server.path)).toBe(true)
+    await server.close()
+    expect(existsSync(dirname(server.path))).toBe(false)
+  })
+
+  it('echoes without a handler', async () => {
+    const server = await listenUnix()
+    const client = await server.connect()
+    client.write('hello')
+    expect(String(await new Promise((resolve) => client.once('data', resolve)))).toBe('hello')
+    expect(connectionTuple([...server.connections][0] as net.Socket)).toMatchObject({
+      protocol: 'unix',
+      local: server.path,
+    })
+    const report = await server.close()
+    expect(report).toMatchObject({ closed: 1, destroyed: 0 })
+  })
+
+  it('closes at once although its client has not read', async () => {
+    const server = await listenUnix()
+    const client = await server.connect()
+    client.write('hello')
+    while (client.readableLength === 0) await new Promise(setImmediate)
+    expect(await server.close({ grace: 60_000 })).toMatchObject({ closed: 1 })
+  })
+
+  it('listens on an abstract name, which no file stands for', async (context) => {
+    if (process.platform !== 'linux') context.skip('abstract unix sockets are of Linux: unix(7)')
+    const server = await listenUnix(undefined, { path: `\0portside-test-${process.pid}` })
+    await server.connect()
+    await server.close()
+  })
+
+  it('refuses a path that the kernel would cut off', async () => {
+    const longest = longestUnixPath()
+    const path = join(tmpdir(), 'x'.repeat(longest ?? 0))
+    await expect(listenUnix(undefined, { path })).rejects.toMatchObject({
+      code: 'ENAMETOOLONG',
+      message: expect.stringContaining(`at most ${longest} bytes, got ${Buffer.byteLength(path)}`),
+    })
+  })
+
+  it('takes a path of just the longest length', async () => {
+    const directory = await temporary()
+    const path = `${directory}/`.padEnd(longestUnixPath() ?? 0, 'x')
+    const server = await listenUnix(undefined, { path })
+    await server.connect()
+    await server.close()
+  })
+
+  it('tells a file, a live socket and a dead socket apart where the path exists', async () => {
+    const directory = await temporary()
+    const file = join(directory, 'file')
+    writeFileSync(file, '')
+    await expect(listenUnix(undefined, { path: file })).rejects.toMatchObject({
+      code: 'EADDRINUSE',
+      message: expect.stringContaining('nobody listens on it'),
+    })
+    const server = await listenUnix()
+    await expect(listenUnix(undefined, { path: server.path })).rejects.toMatchObject({
+      code: 'EADDRINUSE',
+      message: expect.stringContaining('a socket on which somebody listens'),
+    })
+    await server.close()
+  })
+
+  it('names the directory that is missing', async () => {
+    const path = join(await temporary(), 'none', 's.sock')
+    await expect(listenUnix(undefined, { path })).rejects.toMatchObject({
+      message: expect.stringMatching(/listen on .*none\/s\.sock: got E.* Next: /s),
+    })
+  })
+
+  it.each([5, '', null])('refuses the path %o', async (path) => {
+    await expect(listenUnix(undefined, { path: path as string })).rejects.toMatchObject({
+      code: 'ERR_INVALID_ARG_TYPE',
+    })
+  })
+})
+
+async function temporary(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'p-'))
+  onTestFinished(() => rm(directory, { recursive: true, force: true }))
+  return directory
+}

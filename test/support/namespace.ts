@@ -1,0 +1,26 @@
+import { type ExecFileSyncOptionsWithStringEncoding, spawnSync } from 'node:child_process'
+
+// A private network for one program: util-linux and iproute2, no privileges needed where the kernel allows it.
+
+const PREPARE = 'ip link set lo up'
+const UNSHARE = ['--user', '--map-root-user', '--net', '--', 'sh', '-c']
+
+/** Why no private network can be made here; undefined where one can. Asked by making one. */
+export const whyNoNamespace: string | undefined = probe()
+
+/** What to execute to run ES module code in a private network, after a shell command of our own that sets it up. */
+export function inNamespace(
+  setUp: string,
+  code: string,
+): [string, string[], ExecFileSyncOptionsWithStringEncoding & { stdio: 'pipe' }] {
+  const script = [PREPARE, setUp, 'exec "$@"'].filter(Boolean).join(' && ')
+  const node = [process.execPath, '--import', 'tsx', '--input-type=module', '--eval', code]
+  const env = { ...process.env, PORTSIDE: new URL('../../src/index.ts', import.meta.url).href }
+  return ['unshare', [...UNSHARE, script, 'sh', ...node], { env, encoding: 'utf8', stdio: 'pipe' }]
+}
+
+function probe(): string | undefined {
+  const { error, status, stderr } = spawnSync('unshare', [...UNSHARE, PREPARE], { encoding: 'utf8' })
+  if (error !== undefined) return `unshare cannot be started: ${error.message}`
+  return status === 0 ? undefined : `unshare exited with ${status}: ${stderr.trim()}`
+}

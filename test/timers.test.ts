@@ -1,0 +1,24 @@
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { loopTurn, now, turn } from '../src/timers.js'
+
+afterEach(() => void vi.useRealTimers())
+
+describe('timers taken at load', () => {
+  it('go on under fake timers', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'setImmediate', 'performance', 'Date', 'hrtime'] })
+    const before = now()
+    await turn()
+    expect(now()).toBeGreaterThan(before)
+    vi.setSystemTime(0)
+    expect(now()).toBeGreaterThan(before)
+  })
+
+  it('count the turns of the event loop', async () => {
+    const first = loopTurn()
+    expect(loopTurn()).toBe(first)
+    await Promise.resolve()
+    expect(loopTurn()).toBe(first)
+    await turn()
+    expect(loopTurn()).not.toBe(first)
+  })
+})
