@@ -48,11 +48,11 @@ export function createScope(options: ScopeOptions = {}): NetScope {
   }
 
   const acquired =
-    <Args extends unknown[], R extends Disposable_>(name: string, acquire: (...args: Args) => Promise<R>) =>
+    <Args extends unknown[], R extends Closable>(name: string, acquire: (...args: Args) => Promise<R>) =>
     async (...args: Args): Promise<R> => {
       refuseClosed(`call ${name}() in a scope`)
       const acquisition = acquire(...args)
-      const forget = undos.add(async () => (await acquisition).close(closeOptions))
+      const forget = undos.add(async () => closeOrJoin(await acquisition, closeOptions))
       try {
         return await acquisition
       } catch (error) {
@@ -62,7 +62,7 @@ export function createScope(options: ScopeOptions = {}): NetScope {
     }
 
   const methods = Object.fromEntries(
-    Object.entries(METHODS).map(([name, method]) => [name, acquired(name, method as () => Promise<Disposable_>)]),
+    Object.entries(METHODS).map(([name, method]) => [name, acquired(name, method as () => Promise<Closable>)]),
   ) as unknown as typeof METHODS
 
   return {
@@ -90,6 +90,13 @@ export function createScope(options: ScopeOptions = {}): NetScope {
   }
 }
 
-interface Disposable_ {
+/** A server that its user has closed has told its user what there was to tell. */
+async function closeOrJoin(server: Closable, options: DrainOptions): Promise<void> {
+  if (server.closing) await server.close(options).catch(() => {})
+  else await server.close(options)
+}
+
+interface Closable {
+  readonly closing?: boolean
   close(options?: DrainOptions): Promise<unknown>
 }

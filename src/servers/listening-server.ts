@@ -60,6 +60,11 @@ export abstract class ListeningServer<S> {
     return this.#close(options)
   }
 
+  /** True once `close()` has been called. */
+  get closing(): boolean {
+    return this.#told
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     // Not a second time what close() has told already.
     if (this.#told) await this.#close({}).catch(() => {})

@@ -118,7 +118,8 @@ async function endAll(
   const draining = new Set(stragglers.map(({ connection }) => connection))
   const pairs = pairUp(draining)
   const allClosed = Promise.all(stragglers.map(({ closed }) => closed))
-  for (const connection of draining) {
+  // At the deadline already: winding down would race with the force.
+  for (const connection of deadline.passed ? [] : draining) {
     const pair = pairs.get(connection)
     // Where both ends drain, the accepted one leads.
     if (!connection.accepted && pair !== undefined && draining.has(pair.accepted)) continue

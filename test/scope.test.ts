@@ -1,0 +1,133 @@
+import { once } from 'node:events'
+import net from 'node:net'
+import { describe, expect, it } from 'vitest'
+import { createScope } from '../src/index.js'
+import { leavesNothingOpen } from './support/kernel.js'
+
+leavesNothingOpen()
+
+describe('a scope', () => {
+  it('has every way to listen as a method, and closes what they opened', async () => {
+    const scope = createScope()
+    const servers = [
+      await scope.listenTcp(),
+      await scope.listenTls(),
+      await scope.listenHttp(),
+      await scope.listenHttps(),
+      await scope.listenHttp2(),
+      await scope.listenHttp2(undefined, { secure: true }),
+      await scope.listenUdp(),
+      await scope.listenUnix(),
+      await scope.listen(net.createServer()),
+    ]
+    for (const server of servers) await server.connect()
+    await scope.close()
+    for (const server of servers) {
+      await expect(server.connect()).rejects.toMatchObject({ code: 'ERR_PORTSIDE_SERVER_CLOSED' })
+    }
+  })
+
+  it('undoes last in, first out, its own and the deferred', async () => {
+    const seen: string[] = []
+    const scope = createScope()
+    scope.defer(() => seen.push('first'))
+    const server = await scope.listenTcp()
+    server.server.once('close', () => seen.push('server'))
+    scope.defer(() => seen.push('last'))
+    await scope.close()
+    expect(seen).toEqual(['last', 'server', 'first'])
+  })
+
+  it('closes once, and refuses everything afterwards', async () => {
+    const scope = createScope()
+    expect(scope.close()).toBe(scope.close())
+    await expect(scope.listenTcp()).rejects.toMatchObject({
+      code: 'ERR_PORTSIDE_SCOPE_CLOSED',
+      message: expect.stringContaining('call listenTcp() in a scope'),
+    })
+    expect(() => scope.defer(() => {})).toThrow(expect.objectContaining({ code: 'ERR_PORTSIDE_SCOPE_CLOSED' }))
+    expect(() => scope.createSocketPool()).toThrow(expect.objectContaining({ code: 'ERR_PORTSIDE_SCOPE_CLOSED' }))
+  })
+
+  it('waits for what is being opened when it closes, and closes it', async () => {
+    const scope = createScope()
+    const opening = scope.listenTls()
+    await scope.close()
+    const server = await opening
+    expect(server.server.listening).toBe(false)
+  })
+
+  it('forgets an acquisition that failed', async () => {
+    const scope = createScope()
+    await expect(scope.listenTcp(undefined, { port: -1 })).rejects.toMatchObject({ code: 'ERR_SOCKET_BAD_PORT' })
+    await expect(scope.close()).resolves.toBeUndefined()
+  })
+
+  it('is closed by the end of an await using block', async () => {
+    const closed: string[] = []
+    {
+      await using scope = createScope()
+      scope.defer(() => closed.push('deferred'))
+    }
+    expect(closed).toEqual(['deferred'])
+  })
+
+  it('drains its pools', async () => {
+    const scope = createScope()
+    const server = await scope.listenTcp()
+    const pool = scope.createSocketPool()
+    const client = await pool.connect(server.endpoint)
+    await scope.close()
+    expect(client.destroyed).toBe(true)
+  })
+
+  it("does not tell a handler's error again that close() of the server has told", async () => {
+    const scope = createScope()
+    const server = await scope.listenTcp(() => {
+      throw new Error('boom')
+    })
+    const client = await server.connect()
+    await once(client.resume(), 'close')
+    await expect(server.close()).rejects.toMatchObject({ code: 'ERR_PORTSIDE_HANDLER' })
+    await expect(scope.close()).resolves.toBeUndefined()
+  })
+
+  it('tells it where nobody has asked', async () => {
+    const scope = createScope()
+    const server = await scope.listenTcp(() => {
+      throw new Error('boom')
+    })
+    const client = await server.connect()
+    await once(client.resume(), 'close')
+    await expect(scope.close()).rejects.toMatchObject({ code: 'ERR_PORTSIDE_HANDLER' })
+  })
+
+  it('goes on after a failure and rejects with all of them', async () => {
+    const seen: string[] = []
+    const scope = createScope()
+    scope.defer(() => seen.push('reached'))
+    scope.defer(() => Promise.reject(new Error('one')))
+    scope.defer(() => Promise.reject(new Error('two')))
+    await expect(scope.close()).rejects.toMatchObject({
+      code: 'ERR_PORTSIDE_UNDO',
+      errors: [{ message: 'two' }, { message: 'one' }],
+    })
+    expect(seen).toEqual(['reached'])
+  })
+
+  it('names the stragglers of its servers when asked to reject', async () => {
+    const scope = createScope()
+    const server = await scope.listenHttp(() => {})
+    const answer = fetch(server.url).catch((error) => error)
+    await once(server.server, 'request')
+    await expect(scope.close({ grace: 20, force: 'reject' })).rejects.toMatchObject({
+      code: 'ERR_PORTSIDE_DRAIN',
+      stragglers: [{ state: 'active', request: 'GET /' }],
+    })
+    expect(await answer).toBeInstanceOf(Error)
+  })
+
+  it.each([{ grace: -1 }, { grace: '5' }])('refuses %o', (options) => {
+    expect(() => createScope(options as object)).toThrow(/option grace/)
+  })
+})
