@@ -1,3 +1,5 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { transform } from 'esbuild'
 import { defineConfig } from 'tsup'
 
@@ -16,16 +18,28 @@ export default defineConfig({
     options.format = 'esm'
     options.splitting = true
   },
+  esbuildPlugins: [
+    {
+      name: 'third-party-licenses',
+      setup(build) {
+        build.initialOptions.metafile = true
+        build.onEnd(({ metafile }) => {
+          mkdirSync('dist', { recursive: true })
+          writeFileSync('dist/third-party-licenses.txt', licenses(Object.keys(metafile?.inputs ?? {})))
+        })
+      },
+    },
+  ],
   plugins: [
     {
       name: 'chunks-to-cjs',
-      async renderChunk(code, { path }) {
+      async renderChunk(code, { path, map }) {
         if (this.format !== 'cjs' || !path.endsWith('.cjs')) return
-        return transform(code, {
+        return transform(`${code}\n${inline(map)}`, {
           format: 'cjs',
           platform: 'node',
           target: 'node20',
-          sourcefile: path,
+          sourcefile: basename(path),
           sourcemap: 'external',
           // `await import()` becomes a `require` that is as lazy: under Jest a real import() in a CJS file throws.
           supported: { 'dynamic-import': false },
@@ -34,3 +48,23 @@ export default defineConfig({
     },
   ],
 })
+
+/** esbuild reads the map of its input where a bundler would write it. */
+function inline(map: unknown): string {
+  const text = typeof map === 'string' ? map : JSON.stringify(map)
+  return `//# sourceMappingURL=data:application/json;base64,${Buffer.from(text).toString('base64')}`
+}
+
+/** The license texts of the packages that these inputs of the build come from: whoever bundles them passes them on. */
+function licenses(inputs: string[]): string {
+  const folders = inputs.map((input) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0])
+  const texts = [...new Set(folders)].flatMap((folder) => (folder ? [license(folder)] : []))
+  return texts.sort().join('\n\n----\n\n')
+}
+
+function license(folder: string): string {
+  const { name, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+  const file = readdirSync(folder).find((entry) => /^licen[cs]e(\.\w+)?$/i.test(entry))
+  if (!file) throw new Error(`${name} is bundled and has no license file`)
+  return `${name} (${license})\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`
+}

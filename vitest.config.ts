@@ -1,7 +1,35 @@
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+import { writeDocumentationTests } from './test/support/documentation.js'
+
+writeDocumentationTests()
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    projects: [
+      {
+        test: {
+          name: 'src',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/package/**'],
+        },
+      },
+      {
+        test: {
+          name: 'package',
+          include: ['test/package/**/*.test.ts'],
+          globalSetup: 'test/support/pack.ts',
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        resolve: { alias: { portside: fileURLToPath(new URL('src/index.ts', import.meta.url)) } },
+        test: {
+          name: 'docs',
+          include: ['generated/docs/**/*.test.ts'],
+        },
+      },
+    ],
   },
 })

@@ -1,0 +1,112 @@
+import { execFile } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { homedir, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { npm } from '../support/pack.js'
+
+const root = join(import.meta.dirname, '../..')
+const { tarball, files } = inject('packed')
+const consumer = mkdtempSync(join(tmpdir(), 'portside-consumer-'))
+
+beforeAll(async () => {
+  cpSync(join(root, 'fixtures/projects/packed'), consumer, { recursive: true })
+  await npm(['install', '--offline', '--no-audit', '--no-fund', '--no-package-lock', tarball], consumer)
+  mkdirSync(join(consumer, 'node_modules/@types'))
+  symlinkSync(join(root, 'node_modules/@types/node'), join(consumer, 'node_modules/@types/node'), 'junction')
+})
+
+afterAll(() => rmSync(consumer, { recursive: true, force: true }))
+
+describe('the tarball', () => {
+  test('has the four documents, the build, and nothing else', () => {
+    const documents = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']
+    expect(files.filter((file) => !file.startsWith('dist/')).sort()).toEqual(documents)
+    const strange = files.filter((file) => file.startsWith('dist/') && !/\.(c?js(\.map)?|d\.c?ts)$/.test(file))
+    expect(strange).toEqual(['dist/third-party-licenses.txt'])
+  })
+
+  test('has every file that package.json names', () => {
+    const { exports, main, module, types } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+    const named = [main, module, types, ...targets(exports)].map((path: string) => path.replace(/^\.\//, ''))
+    expect(named.length).toBeGreaterThan(6)
+    expect(named.filter((path) => !files.includes(path))).toEqual([])
+  })
+
+  test('depends on no package at run time', () => {
+    const { dependencies } = JSON.parse(readFileSync(installed('package.json'), 'utf8'))
+    expect(dependencies).toBeUndefined()
+  })
+
+  test('names no path of the machine it was built on', () => {
+    const machine = [root, homedir()].map((path) => `${path}/`)
+    const spellings = machine.flatMap((path) => [path, path.replaceAll('\\', '/'), path.replaceAll('\\', '\\\\')])
+    const naming = files.filter((file) => {
+      const text = readFileSync(installed(file), 'utf8')
+      return spellings.some((path) => text.includes(path))
+    })
+    expect(naming).toEqual([])
+  })
+})
+
+describe('the ESM and the CJS build', () => {
+  test('export the same names', async () => {
+    const { esm, cjs } = await report('names.mjs')
+    expect(esm).toContain('listenTcp')
+    expect(cjs).toEqual(esm)
+  })
+
+  test('are two copies that find one state', async () => {
+    expect(await report('one-state.mjs')).toEqual({
+      copies: 2,
+      keysBefore: expect.toSatisfy((count) => count > 0),
+      keysAdded: [],
+      valuesReplaced: [],
+      sameFamilies: true,
+    })
+  })
+
+  test.each(['load-esm.mjs', 'load-cjs.cjs'])('load no TLS and no HTTP when imported: %s', async (program) => {
+    const { loaded, control } = await report(program)
+    expect(loaded).toEqual([])
+    expect(control).toEqual(expect.arrayContaining(['tls', 'http', 'https', 'http2']))
+  })
+
+  test('load what they need where import() is refused, as in a CJS file under Jest', async () => {
+    expect(await report('without-import.cjs')).toEqual({
+      importRefused: true,
+      schemes: ['tcp:', 'tls:', 'http:', 'https:', 'http:', 'https:'],
+    })
+  })
+})
+
+describe('the types', () => {
+  test('compile under node16 from ESM and from CJS, every declaration checked', async () => {
+    const options = ['--strict', '--noEmit', '--module', 'node16', '--target', 'es2022', '--types', 'node']
+    expect(await tsc([...options, '--skipLibCheck', 'false', 'types-from-esm.mts', 'types-from-cjs.cts'])).toBe('')
+  })
+})
+
+const installed = (file: string): string => join(consumer, 'node_modules/portside', file)
+
+/** What a program of the consumer prints, as JSON. */
+async function report(program: string) {
+  const { stdout } = await promisify(execFile)(process.execPath, [program], { cwd: consumer })
+  return JSON.parse(stdout)
+}
+
+/** The compiler's complaints. */
+function tsc(args: string[]): Promise<string> {
+  return promisify(execFile)(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), ...args], {
+    cwd: consumer,
+  }).then(
+    () => '',
+    (failure) => failure.stdout || String(failure),
+  )
+}
+
+/** Every path in an `exports` map. */
+function targets(exports: unknown): string[] {
+  return typeof exports === 'string' ? [exports] : Object.values(exports as object).flatMap(targets)
+}

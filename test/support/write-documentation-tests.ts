@@ -1,0 +1,3 @@
+import { writeDocumentationTests } from './documentation.js'
+
+writeDocumentationTests()
