@@ -15,19 +15,3 @@ export const turn = (): Promise<void> => new Promise((resolve) => void setImmedi
 
 /** Longest delay that `setTimeout` keeps; above it Node falls back to 1 ms. https://nodejs.org/api/timers.html */
 export const LONGEST_DELAY = 2 ** 31 - 1
-
-let turns = 0
-let counting = false
-
-/** Tells turns of the event loop apart: the same number means that no check phase lies between two calls. */
-export function loopTurn(): number {
-  if (!counting) {
-    counting = true
-    // Not unref'd: only a pending immediate keeps the poll of this turn from waiting, and peers from arriving in it.
-    setImmediate(() => {
-      counting = false
-      turns++
-    })
-  }
-  return turns
-}

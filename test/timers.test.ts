@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { loopTurn, now, turn } from '../src/timers.js'
+import { now, turn } from '../src/timers.js'
 
 afterEach(() => void vi.useRealTimers())
 
@@ -11,14 +11,5 @@ describe('timers taken at load', () => {
     expect(now()).toBeGreaterThan(before)
     vi.setSystemTime(0)
     expect(now()).toBeGreaterThan(before)
-  })
-
-  it('count the turns of the event loop', async () => {
-    const first = loopTurn()
-    expect(loopTurn()).toBe(first)
-    await Promise.resolve()
-    expect(loopTurn()).toBe(first)
-    await turn()
-    expect(loopTurn()).not.toBe(first)
   })
 })

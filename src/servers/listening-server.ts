@@ -1,6 +1,7 @@
 import { invalidArgument, portsideError } from '../errors.js'
 import { bracketed, dialAddress, type Endpoint, type Family, formatEndpoint } from '../loopback/endpoint.js'
-import type { Drain, DrainOptions, DrainReport } from '../sockets/drain.js'
+import type { Drain, DrainOptions } from '../sockets/drain.js'
+import type { DrainReport } from '../sockets/straggler.js'
 import type { HandlerErrors } from './handler.js'
 
 /** What is left to do when the drain is over. */

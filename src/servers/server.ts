@@ -2,8 +2,9 @@ import type dgram from 'node:dgram'
 import type net from 'node:net'
 import type tls from 'node:tls'
 import type { Endpoint, Family } from '../loopback/endpoint.js'
-import type { DrainOptions, DrainReport } from '../sockets/drain.js'
+import type { DrainOptions } from '../sockets/drain.js'
 import type { PoolConnectOptions, SocketPool } from '../sockets/pool.js'
+import type { DrainReport } from '../sockets/straggler.js'
 
 export interface ListenOptions {
   /** Default: the first of `loopbackFamilies()`. `'dual'`: one port on 127.0.0.1 and on ::1. */

@@ -32,7 +32,6 @@ export async function listenOnAddress<S extends net.Server>(
   const binder = streamBinder(server, { backlog, signal: options.signal, asked: ASKED })
   const { endpoints, second } = await bindTo(server, addresses, port, binder)
   if (second !== undefined) tracked.alsoListensOn(second)
-  if (port === 0) tracked.boundToNewPort()
   return new StreamServer(tracked, server, endpoints, options, setup)
 }
 

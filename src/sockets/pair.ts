@@ -18,11 +18,19 @@ export function closeTogether({ accepted, client }: Pair): void {
   armed.add(stream)
   const final = stream._final
   stream._final = (done) => {
-    letGo(accepted, client).then((verdict) => {
-      if (stream.destroyed || verdict === 'half-open') final.call(stream, done)
-      else if (verdict === 'gone') resetWhenDone(accepted, done)
-      else final.call(stream, (error) => leave(accepted, error, done))
-    })
+    letGo(accepted, client).then(
+      (verdict) => {
+        holding.delete(stream)
+        if (stream.destroyed) final.call(stream, done)
+        else if (verdict === 'gone') resetWhenDone(accepted, done)
+        else final.call(stream, (error) => leave(accepted, error, done))
+      },
+      // A client whose methods its user has replaced: a FIN of our own, as for a client we cannot see.
+      () => {
+        holding.delete(stream)
+        final.call(stream, done)
+      },
+    )
   }
 }
 
@@ -36,17 +44,21 @@ export function destroyTogether({ accepted, client }: Pair): void {
   client.destroy()
 }
 
-/** Resets the connection where it can be: unix sockets know no reset. Returns whether it was. */
+/** Resets the connection where it can be: unix sockets know no reset, nor does one that sends its FIN now. */
 export function reset(connection: Connection): boolean {
-  const { socket } = connection
+  const { socket, stream } = connection
   if (socket.destroyed) return false
+  if (sendsFin(stream)) {
+    stream.destroy()
+    return false
+  }
   try {
     // The raw socket, for a TLSSocket refuses: https://github.com/nodejs/node/issues/49484
     socket.resetAndDestroy()
     return true
   } catch {
     // ERR_INVALID_HANDLE_TYPE: a pipe.
-    connection.stream.destroy()
+    stream.destroy()
     return false
   }
 }
@@ -72,7 +84,18 @@ export async function delivered(from: net.Socket, to: net.Socket): Promise<boole
   }
 }
 
+/**
+ * True while libuv carries out a shutdown(2). It refuses a reset meanwhile (EINVAL), and Node then drops the handle
+ * without closing it.
+ */
+function sendsFin(stream: net.Socket): boolean {
+  return stream.writableEnded && !stream.writableFinished && stream.writableLength === 0 && !holding.has(stream)
+}
+
 const armed = new WeakSet<net.Socket>()
+
+/** Ended streams whose FIN is held back until the client has let go. */
+const holding = new WeakSet<net.Socket>()
 
 /** A reader that took nothing for so many milliseconds is held up by its user, not by the machine. */
 const STALLED = 100
@@ -84,14 +107,17 @@ const TURNS_TO_CLOSE = 8
  * Makes the client let go of the connection.
  * - `gone`: nothing at the client's side will touch the kernel's socket again.
  * - `stalled`: its user has stopped reading, so the rest must wait in the kernel for it.
- * - `half-open`: its user keeps its own half open, and may still write.
  */
-async function letGo(accepted: Connection, client: net.Socket): Promise<'gone' | 'stalled' | 'half-open'> {
+async function letGo(accepted: Connection, client: net.Socket): Promise<'gone' | 'stalled'> {
   // An HTTP/2 session reads and writes below its sockets, whose counts stand still. Its GOAWAY tells the client, which
   // then closes by itself, given the turns to read it.
   const http2 = accepted.protocol.state() === 'http2'
   if (!http2 && !(await delivered(accepted.stream, client))) return 'stalled'
-  if (client.allowHalfOpen && !client.writableEnded && !client.destroyed) return 'half-open'
+  if (client.allowHalfOpen && !client.destroyed) {
+    // Its user has the end of what we say, and says when it has said its own.
+    hangUp(client)
+    await finished(client)
+  }
   const hangUpAt = http2 ? TURNS_TO_CLOSE : 1
   for (let turns = 0; turns < hangUpAt + TURNS_TO_CLOSE && !client.destroyed; turns++) {
     if (turns === hangUpAt) {
@@ -114,6 +140,13 @@ async function letGo(accepted: Connection, client: net.Socket): Promise<'gone' |
   }
   await turn()
   return 'gone'
+}
+
+function finished(client: net.Socket): Promise<void> {
+  if (client.writableFinished || client.destroyed) return Promise.resolve()
+  return new Promise((resolve) => {
+    client.once('finish', resolve).once('close', () => resolve())
+  })
 }
 
 /** What the client's stream would see, had its peer sent a FIN. The kernel has nothing more to say to it. */

@@ -5,15 +5,9 @@ import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
 import { clearTimeout, setTimeout } from '../timers.js'
 import { connectionsOf, socketsOf } from './agent.js'
 import { Connection } from './connection.js'
-import {
-  type Drain,
-  type DrainHook,
-  type DrainOptions,
-  type DrainReport,
-  readDrainOptions,
-  startDrain,
-} from './drain.js'
+import { type Drain, type DrainHook, type DrainOptions, readDrainOptions, startDrain } from './drain.js'
 import { registry } from './registry.js'
+import type { DrainReport } from './straggler.js'
 import { type TrackedServer, trackServer } from './tracked-server.js'
 
 export interface SocketPoolOptions {
@@ -88,10 +82,8 @@ export class Pool implements SocketPool {
     } else if (isAgent(resource)) {
       this.#agents.add(resource)
     } else if (isSocket(resource)) {
-      this.#admit(
-        registry().connectionOf.get(resource) ??
-          new Connection(resource, 'server' in resource && resource.server != null),
-      )
+      // A destroyed socket has nothing left to drain, and may never emit 'close' again.
+      if (!resource.destroyed) this.#admit(registry().connectionOf.get(resource) ?? connectionFor(resource))
     } else {
       throw notTrackable(resource)
     }
@@ -217,6 +209,10 @@ function describeTarget(to: Endpoint | net.NetConnectOpts): string {
   if ('address' in to) return formatEndpoint(to)
   return 'path' in to ? to.path : `${to.host ?? 'localhost'}:${to.port}`
 }
+
+/** Node gives an accepted socket its server. */
+const connectionFor = (socket: net.Socket): Connection =>
+  new Connection(socket, (socket as { server?: net.Server | null }).server != null)
 
 const notTrackable = (resource: unknown) =>
   invalidArgument('ERR_INVALID_ARG_TYPE', 'resource', 'a net.Socket, a net.Server or an http.Agent', resource)

@@ -9,8 +9,6 @@ import type { TrackedServer } from './tracked-server.js'
 export interface Registry {
   /** Client sockets of this process, ours and everybody else's, from the first use of portside on. */
   readonly clients: Set<net.Socket>
-  /** How many client sockets this process has made. */
-  readonly opened: number
   /** Connections that a tracked server accepted. */
   readonly accepted: Set<Connection>
   /** The connection of a socket; a TLS connection is found by its raw and by its secure socket. */
@@ -26,24 +24,21 @@ export function registry(): Registry {
 
 function makeRegistry(): Registry {
   const clients = new Set<net.Socket>()
-  const made = {
-    clients,
-    opened: 0,
-    accepted: new Set<Connection>(),
-    connectionOf: new WeakMap<object, Connection>(),
-    serverOf: new WeakMap<object, TrackedServer>(),
-    closedServers: new WeakSet<object>(),
-  }
   let sweepAt = 64
   observeClients((socket) => {
-    made.opened++
     clients.add(socket)
     if (clients.size < sweepAt) return
     // Swept now and then instead of by a listener on everybody's sockets: memory stays bounded by what is open.
     for (const client of clients) if (client.destroyed) clients.delete(client)
     sweepAt = Math.max(64, clients.size * 2)
   })
-  return made
+  return {
+    clients,
+    accepted: new Set(),
+    connectionOf: new WeakMap(),
+    serverOf: new WeakMap(),
+    closedServers: new WeakSet(),
+  }
 }
 
 /** Both ends of a connection that lives in this process altogether. */

@@ -3,7 +3,7 @@ import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import type net from 'node:net'
 import type tls from 'node:tls'
 import { portsideError } from '../errors.js'
-import { loopTurn, turn } from '../timers.js'
+import { turn } from '../timers.js'
 import { Connection, type ConnectionState, type Protocol, RawProtocol } from './connection.js'
 import { Http1Protocol } from './http1.js'
 import { Http2Protocol } from './http2.js'
@@ -27,6 +27,9 @@ export function trackServer(server: net.Server): TrackedServer {
 
 const CLOSED = Promise.resolve()
 
+/** Longest accept queue that Linux allows by default (listen(2), somaxconn): more than that is a flood. */
+const QUEUE_LIMIT = 4096
+
 /** A server whose accepted connections are all known. */
 export class TrackedServer {
   readonly connections = new Set<Connection>()
@@ -37,7 +40,6 @@ export class TrackedServer {
   #listeners: Array<(connection: Connection) => void> | undefined
   #stopping: Promise<Iterable<Connection>> | undefined
   #closed: Promise<unknown> = CLOSED
-  #bound: { turn: number; opened: number } | undefined
   /** HTTP/2 tells of a session while it hears of the socket, and a session's own socket is a proxy. */
   #arriving: Connection | undefined
 
@@ -61,11 +63,6 @@ export class TrackedServer {
     this.#listeners.push(listener)
   }
 
-  /** Tells that the kernel has just picked the port. */
-  boundToNewPort(): void {
-    this.#bound = { turn: loopTurn(), opened: registry().opened }
-  }
-
   /** Takes the connections of a second listener as its own: the other address of a dual server. */
   alsoListensOn(second: net.Server): void {
     this.#listening.push(second)
@@ -76,8 +73,7 @@ export class TrackedServer {
    * Takes what already stands in the accept queue, then stops listening: from here on a new connection is refused.
    * Connections stay as they are, and are given.
    */
-  stopListening(): Iterable<Connection> | Promise<Iterable<Connection>> {
-    if (this.#unheardOf()) return this.#close()
+  stopListening(): Promise<Iterable<Connection>> {
     this.#stopping ??= this.#emptyAcceptQueue().then(() => this.#close())
     return this.#stopping
   }
@@ -88,7 +84,7 @@ export class TrackedServer {
   }
 
   #close(): Iterable<Connection> {
-    if (!this.#listening.some((server) => server.listening)) return this.connections
+    if (!this.#listening.some(mayListen)) return this.connections
     const [first, ...others] = this.#listening
     const closing = closeListener(first as net.Server)
     this.#closed = others.length === 0 ? closing : Promise.all([closing, ...others.map(closeListener)])
@@ -96,19 +92,13 @@ export class TrackedServer {
   }
 
   /**
-   * True in the turn of the event loop in which the kernel picked the port, as long as nobody in this process has made
-   * a client: nobody else has heard of the port, so nobody can stand in the accept queue.
-   */
-  #unheardOf(): boolean {
-    return this.#bound !== undefined && this.#bound.turn === loopTurn() && this.#bound.opened === registry().opened
-  }
-
-  /**
    * A peer that the kernel has connected, but that Node has not accepted, would be reset when the listener goes. Two
-   * turns hold one whole poll for I/O wherever in its loop Node is now; more while they bring peers.
+   * turns hold one whole poll for I/O wherever in its loop Node is now. libuv accepts one peer for each listener in a
+   * poll, so it goes on as long as they come.
    */
   async #emptyAcceptQueue(): Promise<void> {
-    for (let turns = 0, before = -1; turns < 2 || (turns < 16 && before !== this.accepted); turns++) {
+    if (!this.#listening.some((server) => server.listening)) return
+    for (let turns = 0, before = -1; turns < 2 || (turns < QUEUE_LIMIT && before !== this.accepted); turns++) {
       before = this.accepted
       await turn()
     }
@@ -228,7 +218,7 @@ class HandshakeProtocol implements Protocol {
  * TIME_WAIT (RFC 9293 §3.6.1): they are drained instead.
  */
 function closeListener(server: Listener): Promise<void> {
-  if (!server.listening) return CLOSED
+  if (!mayListen(server)) return CLOSED
   registry().closedServers.add(server)
   const http = server.closeIdleConnections !== undefined
   if (http) Object.defineProperty(server, 'closeIdleConnections', { value: () => {}, configurable: true })
@@ -256,7 +246,14 @@ function closeListener(server: Listener): Promise<void> {
   }
 }
 
+/** Listens, or may be about to: Node tells of a listen under way only when it is done, and a close() calls it off. */
+function mayListen(server: Listener): boolean {
+  return server.listening || server._connectionKey === undefined
+}
+
 type Listener = net.Server & {
+  /** What the server was last bound to. */
+  _connectionKey?: string
   closeIdleConnections?: () => void
   _handle?: { close(closed?: () => void): void } | null
 }

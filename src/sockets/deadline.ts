@@ -1,0 +1,63 @@
+import { clearTimeout, now, setTimeout } from '../timers.js'
+
+/** A point in time that can only come nearer. */
+export class Deadline {
+  #at = Number.POSITIVE_INFINITY
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #reached: (() => void) | undefined
+  #signals: AbortSignal[] | undefined
+  readonly #now = (): void => this.bring(now())
+
+  get passed(): boolean {
+    return now() >= this.#at
+  }
+
+  bring(at: number): void {
+    if (at >= this.#at) return
+    this.#at = at
+    if (this.#reached !== undefined) this.#arm()
+  }
+
+  heed(signal: AbortSignal | undefined): void {
+    if (signal === undefined) return
+    if (signal.aborted) this.#now()
+    signal.addEventListener('abort', this.#now)
+    this.#signals ??= []
+    this.#signals.push(signal)
+  }
+
+  async race(work: Promise<unknown>): Promise<void> {
+    const reached = new Promise<void>((resolve) => {
+      this.#reached = resolve
+    })
+    this.#arm()
+    await Promise.race([work, reached])
+    this.forget()
+  }
+
+  forget(): void {
+    if (this.#timer !== undefined) clearTimeout(this.#timer)
+    if (this.#signals === undefined) return
+    for (const signal of this.#signals) signal.removeEventListener('abort', this.#now)
+    this.#signals = undefined
+  }
+
+  #arm(): void {
+    clearTimeout(this.#timer)
+    // Not unref'd: the process would end with the promise pending.
+    this.#timer = setTimeout(() => this.#reached?.(), Math.max(0, this.#at - now()))
+  }
+}
+
+/** Waits for work, but not longer than the limit: then rejects with what `late` says. */
+export async function within(limit: number, work: Promise<unknown>, late: () => Error): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const expiry = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(late()), limit)
+  })
+  try {
+    await Promise.race([work, expiry])
+  } finally {
+    clearTimeout(timer)
+  }
+}
