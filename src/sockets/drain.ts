@@ -120,7 +120,6 @@ async function windDown(connection: Connection, pair: Pair | undefined, hooks: r
     const results = await Promise.allSettled(calls)
     hooksFailed = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
   }
-  if (pair !== undefined) closeTogether(pair)
   await atRest(connection, pair)
   if (!connection.closed) finish(connection)
   if (hooksFailed.length > 0) throw hooksFailed[0]
@@ -132,12 +131,15 @@ async function atRest(connection: Connection, pair: Pair | undefined): Promise<v
   connection.quiesce(() => changed())
   connection.whenClosed(() => changed())
   for (;;) {
-    while (connection.protocol.busy() && !connection.closed) {
+    // Each time: the end of a handshake puts another socket on top.
+    if (pair !== undefined) closeTogether(pair)
+    if (connection.closed) return
+    if (connection.protocol.busy()) {
       await new Promise<void>((resolve) => {
         changed = resolve
       })
+      continue
     }
-    if (connection.closed) return
     // A request may be on its way to us: written by a client of this process, or read but not parsed yet.
     if (connection.accepted && pair !== undefined && connection.protocol.state() !== 'http2') {
       await delivered(pair.client, connection.stream)

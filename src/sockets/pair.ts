@@ -18,6 +18,7 @@ export function closeTogether({ accepted, client }: Pair): void {
   armed.add(stream)
   const final = stream._final
   stream._final = (done) => {
+    holding.add(stream)
     letGo(accepted, client).then(
       (verdict) => {
         holding.delete(stream)

@@ -166,10 +166,13 @@ describe.each(HTTP1_KINDS)('a request in flight, on $name', ({ start }) => {
     good.write(get('/good'))
     bad.write(get('/bad'))
     await until(() => responses.size === 2)
-    const closing = server.close({ grace: 100 })
+    const closing = server.close(LONG)
     responses.get('/good')?.end('good')
+    await Promise.all([good.closed, idle.closed])
+    await until(() => server.listener.connections.size === 1)
+    void server.close({ grace: 0 })
     const report = await closing
-    await Promise.all([good.closed, bad.closed, idle.closed])
+    await bad.closed
     expect(good.text()).toMatch(/good$/)
     expect(bad.text()).toBe('')
     expect(report).toMatchObject({ closed: 2, destroyed: 1, reset: 0 })
@@ -186,6 +189,20 @@ describe.each(HTTP1_KINDS)('a request in flight, on $name', ({ start }) => {
     peer.socket.destroy()
     const report = await closing
     expect(report.outcomes).toMatchObject([{ outcome: 'closed' }])
+  })
+
+  it('is no longer waited for once its handler has destroyed it', async () => {
+    const { handler, response } = held()
+    const server = await start(handler)
+    const peer = await server.dial()
+    peer.write(get('/'))
+    const answer = await response
+    const closing = server.close(LONG)
+    await turn().then(turn).then(turn)
+    answer.destroy()
+    const report = await closing
+    await peer.closed
+    expect(report.outcomes).toMatchObject([{ state: 'active', outcome: 'closed' }])
   })
 
   it('leaves its connection idle for the drain when it was answered before', async () => {

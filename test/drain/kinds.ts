@@ -1,12 +1,13 @@
+import { mkdtempSync, rmSync } from 'node:fs'
 import http from 'node:http'
 import https from 'node:https'
-import { mkdtempSync, rmSync } from 'node:fs'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import tls from 'node:tls'
 import { onTestFinished } from 'vitest'
 import {
+  type ConnectOptions,
   type DrainOptions,
   type DrainReport,
   type ListenOptions,
@@ -31,7 +32,7 @@ export interface AnyServer extends AsyncDisposable {
   readonly port: number
   readonly connections: SocketPool
   readonly ca?: string
-  connect(): Promise<net.Socket>
+  connect(options?: ConnectOptions): Promise<net.Socket>
   close(options?: DrainOptions): Promise<DrainReport>
 }
 
@@ -84,8 +85,18 @@ const dual = loopbackFamilies().length === 2
 export const HTTP1_KINDS: Kind<RequestHandler>[] = [
   kind('listenHttp()', (handler, options) => listenHttp(handler, options)),
   kind('listen(http.createServer())', (handler, options) => listen(http.createServer(handler), options)),
-  ...(dual ? [kind<RequestHandler>('a dual listenHttp()', (handler, options) => listenHttp(handler, { ...options, family: 'dual' }))] : []),
-  kind('an http server on a unix socket', (handler, options) => listen(http.createServer(handler), { ...pathOptions(options), path: ownPath() }), { unix: true }),
+  ...(dual
+    ? [
+        kind<RequestHandler>('a dual listenHttp()', (handler, options) =>
+          listenHttp(handler, { ...options, family: 'dual' }),
+        ),
+      ]
+    : []),
+  kind(
+    'an http server on a unix socket',
+    (handler, options) => listen(http.createServer(handler), { ...pathOptions(options), path: ownPath() }),
+    { unix: true },
+  ),
   kind('listenHttps()', (handler, options) => listenHttps(handler, options), { secure: true }),
   kind(
     'listen(https.createServer())',
@@ -103,7 +114,13 @@ export const HTTP1_KINDS: Kind<RequestHandler>[] = [
 export const STREAM_KINDS: Kind<StreamHandler>[] = [
   kind('listenTcp()', (handler, options) => listenTcp(handler, options)),
   kind('listen(net.createServer())', (handler, options) => listen(net.createServer(handler), options)),
-  ...(dual ? [kind<StreamHandler>('a dual listenTcp()', (handler, options) => listenTcp(handler, { ...options, family: 'dual' }))] : []),
+  ...(dual
+    ? [
+        kind<StreamHandler>('a dual listenTcp()', (handler, options) =>
+          listenTcp(handler, { ...options, family: 'dual' }),
+        ),
+      ]
+    : []),
   kind('listenUnix()', (handler, options) => listenUnix(handler, pathOptions(options)), { unix: true }),
   kind('listenTls()', (handler, options) => listenTls(handler, options), { secure: true }),
   kind(
@@ -112,6 +129,11 @@ export const STREAM_KINDS: Kind<StreamHandler>[] = [
     { secure: true },
   ),
 ]
+
+/** One of each transport, for what does not depend on who made the server. */
+export const HTTP1_TRANSPORTS = HTTP1_KINDS.filter(({ name }) => /^listenHttps?\(|unix/.test(name))
+export const STREAM_TRANSPORTS = STREAM_KINDS.filter(({ name }) => /^listen(Tcp|Tls|Unix)\(/.test(name))
+export const TRANSPORTS = [...HTTP1_TRANSPORTS, ...STREAM_TRANSPORTS]
 
 /** Runs a server for the length of the test. */
 export function run(listener: AnyServer, secure = 'setSecureContext' in listener.server): Running {

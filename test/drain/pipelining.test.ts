@@ -1,6 +1,6 @@
 import type http from 'node:http'
 import { describe, expect, it } from 'vitest'
-import { bodiesIn, get, turn, until } from '../support/clients.js'
+import { bodiesIn, gate, get, turn, until } from '../support/clients.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 import { HTTP1_KINDS } from './kinds.js'
 
@@ -70,7 +70,10 @@ describe.each(HTTP1_KINDS)('three pipelined requests, on $name', ({ start }) => 
 
   it('are all answered by handlers that answer later, when they are on the wire as the drain begins', async () => {
     const server = await start(
-      (request, response) => void turn().then(turn).then(() => answer(response, request.url ?? '')),
+      (request, response) =>
+        void turn()
+          .then(turn)
+          .then(() => answer(response, request.url ?? '')),
     )
     const peer = await server.dial()
     peer.write(THREE)
@@ -149,12 +152,15 @@ describe.each(HTTP1_KINDS)('three pipelined requests, on $name', ({ start }) => 
   })
 
   it('are answered as far as they are when the grace ends', async () => {
+    const answered = gate()
     const server = await start((request, response) => {
-      if (request.url !== '/2') answer(response, request.url ?? '')
+      if (request.url === '/2') return
+      response.on('close', answered.open)
+      answer(response, request.url ?? '')
     })
     const peer = await server.dial()
     peer.write(THREE)
-    await peer.receives('/1')
+    await Promise.all([peer.receives('/1'), answered.opened])
     const report = await server.close({ grace: 50 })
     await peer.closed
     expect(bodiesIn(peer.text())).toEqual(['/1'])

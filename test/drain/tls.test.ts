@@ -18,14 +18,23 @@ const LONG = { grace: 60_000 }
 
 const SERVERS: Array<{ name: string; http: boolean; start: () => Promise<unknown> }> = [
   { name: 'listenTls()', http: false, start: () => listenTls() },
-  { name: 'listen(tls.createServer())', http: false, start: async () => listen(tls.createServer(await processCertificate())) },
+  {
+    name: 'listen(tls.createServer())',
+    http: false,
+    start: async () => listen(tls.createServer(await processCertificate())),
+  },
   { name: 'listenHttps()', http: true, start: () => listenHttps((_request, response) => response.end('secret')) },
   {
     name: 'listen(https.createServer())',
     http: true,
-    start: async () => listen(https.createServer(await processCertificate(), (_request, response) => response.end('secret'))),
+    start: async () =>
+      listen(https.createServer(await processCertificate(), (_request, response) => response.end('secret'))),
   },
-  { name: 'a secure listenHttp2()', http: true, start: () => listenHttp2((_request, response) => response.end('secret'), { secure: true }) },
+  {
+    name: 'a secure listenHttp2()',
+    http: true,
+    start: () => listenHttp2((_request, response) => response.end('secret'), { secure: true }),
+  },
   {
     name: 'listen(http2.createSecureServer())',
     http: false,
@@ -118,6 +127,7 @@ describe.each(SERVERS)('a TLS handshake, on $name', ({ start, http }) => {
 
   it('that is half-way ends well while the server drains', async () => {
     const server = run((await start()) as AnyServer)
+    const left = watchPort(server.listener.port)
     const accepted = once(server.listener.server, 'connection')
     const raw = net.connect({ host: server.listener.address, port: server.listener.port })
     onTestFinished(() => void raw.destroy())
@@ -135,10 +145,12 @@ describe.each(SERVERS)('a TLS handshake, on $name', ({ start, http }) => {
     await peer.closed
     expect(report.outcomes).toMatchObject([{ state: 'tls-handshake', outcome: 'closed' }])
     expect(peer.errors).toEqual([])
+    expect(left()).toEqual([])
   })
 
   it.runIf(http)('that is half-way is followed by the answer to the request behind it', async () => {
     const server = run((await start()) as AnyServer)
+    const left = watchPort(server.listener.port)
     const accepted = once(server.listener.server, 'connection')
     const { address: host, port } = server.listener
     const peer = watch(tls.connect({ host, port, ca: (await processCertificate()).ca, servername: 'localhost' }))
@@ -150,6 +162,7 @@ describe.each(SERVERS)('a TLS handshake, on $name', ({ start, http }) => {
     expect(peer.text()).toMatch(/secret$/)
     expect(report.outcomes).toMatchObject([{ outcome: 'closed' }])
     expect(peer.events).toEqual(['end', 'close'])
+    expect(left()).toEqual([])
   })
 
   it('that fails does not hold up the drain', async () => {

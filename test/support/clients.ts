@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import net from 'node:net'
+import type net from 'node:net'
 import timers from 'node:timers'
 import tls from 'node:tls'
 import { onTestFinished } from 'vitest'

@@ -43,7 +43,9 @@ export function openSockets(): OpenSocket[] {
 /** All TCP sockets of this network namespace, or those with this port at either end. */
 export function tcpEntries(port?: number): TcpEntry[] {
   const entries = [...tableOf('tcp'), ...tableOf('tcp6')].map(parseTcp)
-  return port === undefined ? entries : entries.filter(({ local, remote }) => local.port === port || remote.port === port)
+  return port === undefined
+    ? entries
+    : entries.filter(({ local, remote }) => local.port === port || remote.port === port)
 }
 
 /** How many connections the kernel has completed and nobody has accepted. */

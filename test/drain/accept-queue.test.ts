@@ -1,0 +1,276 @@
+import { once } from 'node:events'
+import http from 'node:http'
+import http2 from 'node:http2'
+import net from 'node:net'
+import tls from 'node:tls'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { createSocketPool, listen, listenHttp, listenHttp2, listenTcp } from '../../src/index.js'
+import { processCertificate } from '../../src/servers/certificate.js'
+import { get, targetOf, turn, until, watch } from '../support/clients.js'
+import { acceptQueueLength, leavesNothingOpen, needsKernel, tcpEntries, watchPort } from '../support/kernel.js'
+import { spawnPeer } from './foreign.js'
+import { HTTP1_KINDS, STREAM_KINDS } from './kinds.js'
+
+leavesNothingOpen()
+
+/** Far beyond the time-out of a test: what waits for it fails. */
+const LONG = { grace: 60_000 }
+const KINDS = [...HTTP1_KINDS, ...STREAM_KINDS]
+
+/** Keeps this process from accepting until the condition holds: nothing but the kernel goes on. */
+function blockUntil(condition: () => boolean): void {
+  while (!condition()) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
+}
+
+/** Connections that the kernel has completed and the server has not accepted. */
+async function queueUp(server: { address: string; port: number }, count: number, secure: boolean) {
+  const { ca } = await processCertificate()
+  const target = targetOf(server)
+  const peers = Array.from({ length: count }, () =>
+    watch(secure ? tls.connect({ ...target, ca, servername: 'localhost' }) : net.connect(target)),
+  )
+  // Node calls connect(2) in the next tick; on loopback the kernel answers within the call.
+  await new Promise<void>((resolve) => process.nextTick(resolve))
+  return peers
+}
+
+describe.each(KINDS.filter(({ unix }) => !unix))('the accept queue of $name', ({ start, secure }) => {
+  it('is emptied, and none of those in it is reset', async (context) => {
+    needsKernel(context)
+    const server = await start(() => {})
+    const left = watchPort(server.listener.port)
+    const peers = await queueUp(server.listener, 20, secure)
+    expect(acceptQueueLength(server.listener.port)).toBe(20)
+    const report = await server.close(LONG)
+    await Promise.all(peers.map(({ closed }) => closed))
+    expect(report.outcomes).toHaveLength(20)
+    expect(report).toMatchObject({ closed: 20, destroyed: 0, reset: 0 })
+    expect(peers.flatMap(({ errors }) => errors)).toEqual([])
+    expect(left()).toEqual([])
+  })
+
+  it('is emptied of clients in another process, and none of them is reset', async (context) => {
+    needsKernel(context)
+    const server = await start(() => {})
+    const { port } = server.listener
+    const peer = spawnPeer({ target: targetOf(server.listener), count: 20, secure })
+    blockUntil(() => acceptQueueLength(port) === 20)
+    const report = await server.close(LONG)
+    await peer.exited
+    expect(report.outcomes).toHaveLength(20)
+    expect(report).toMatchObject({ closed: 20, destroyed: 0, reset: 0 })
+    for (let index = 0; index < 20; index++) expect(peer.namesOf(index).at(-1)).toBe('close')
+    // To a TLS client an end in the middle of its handshake is an error, whoever sends it.
+    expect(peer.codes().filter((code) => !secure || code !== 'ECONNRESET')).toEqual([])
+  })
+})
+
+describe.each(HTTP1_KINDS.filter(({ unix }) => !unix))('requests in the accept queue of $name', ({ start, secure }) => {
+  it('are answered', async (context) => {
+    needsKernel(context)
+    const server = await start((_request, response) => response.end('served'))
+    const peers = await queueUp(server.listener, 20, secure)
+    for (const peer of peers) peer.write(get('/'))
+    expect(acceptQueueLength(server.listener.port)).toBe(20)
+    const report = await server.close(LONG)
+    await Promise.all(peers.map(({ closed }) => closed))
+    expect(peers.map((peer) => peer.text().endsWith('served'))).toEqual(Array(20).fill(true))
+    expect(report).toMatchObject({ closed: 20, destroyed: 0, reset: 0 })
+    expect(peers.flatMap(({ errors }) => errors)).toEqual([])
+  })
+
+  it.skipIf(secure)('of clients in another process are answered', async (context) => {
+    needsKernel(context)
+    const server = await start((_request, response) => response.end('served'))
+    const { port } = server.listener
+    const peer = spawnPeer({ target: targetOf(server.listener), count: 20, write: get('/') })
+    // Each has asked: its request lies in the receive queue of a connection that nobody has accepted.
+    blockUntil(
+      () => tcpEntries(port).filter((e) => e.local.port === port && e.receiveQueue >= get('/').length).length === 20,
+    )
+    const report = await server.close(LONG)
+    await peer.exited
+    for (let index = 0; index < 20; index++) expect(peer.textOf(index)).toMatch(/served$/)
+    expect(report).toMatchObject({ closed: 20, destroyed: 0, reset: 0 })
+    expect(peer.codes()).toEqual([])
+  })
+})
+
+describe('an h2c request in the accept queue', () => {
+  it('is answered', async () => {
+    const listener = await listenHttp2((_request, response) => response.end('served'))
+    const session = http2.connect(`http://localhost:${listener.port}`, { host: listener.address } as object)
+    const errors: Error[] = []
+    session.on('error', (error) => errors.push(error))
+    const stream = session.request({ ':path': '/' })
+    stream.on('error', (error) => errors.push(error))
+    stream.setEncoding('utf8')
+    let text = ''
+    stream.on('data', (chunk) => {
+      text += chunk
+    })
+    const closed = once(session, 'close')
+    await new Promise<void>((resolve) => process.nextTick(resolve))
+    const report = await listener.close(LONG)
+    await closed
+    expect(text).toBe('served')
+    expect(report).toMatchObject({ closed: 1, destroyed: 0 })
+    expect(errors).toEqual([])
+  })
+})
+
+describe.each(HTTP1_KINDS.filter(({ unix }) => unix))('the accept queue of $name', ({ start }) => {
+  it('is emptied, and what is in it is answered', async () => {
+    const server = await start((_request, response) => response.end('served'))
+    const peers = await queueUp(server.listener, 20, false)
+    for (const peer of peers) peer.write(get('/'))
+    await server.close(LONG)
+    await Promise.all(peers.map(({ closed }) => closed))
+    expect(peers.flatMap(({ errors }) => errors)).toEqual([])
+  })
+})
+
+describe.each(KINDS)('a connect while $name drains', ({ start, unix }) => {
+  it('is refused, as is one afterwards', async () => {
+    const server = await start(() => {})
+    const first = await server.dial({ allowHalfOpen: true })
+    const closing = server.close(LONG)
+    await first.ended
+    const target = targetOf(server.listener)
+    const second = watch(net.connect(target))
+    await second.closed
+    // The path of a unix socket goes with its listener.
+    expect(second.errors).toMatchObject([
+      { code: unix ? expect.stringMatching(/^(ECONNREFUSED|ENOENT)$/) : 'ECONNREFUSED' },
+    ])
+    first.socket.end()
+    await closing
+    await first.closed
+    const third = watch(net.connect(target))
+    await third.closed
+    expect(third.errors).toMatchObject([{ code: unix ? 'ENOENT' : 'ECONNREFUSED' }])
+  })
+})
+
+describe.each(KINDS.filter(({ unix }) => !unix))('the port of $name', ({ start }) => {
+  it('can be bound again at once', async () => {
+    const server = await start(() => {})
+    const peers = [await server.dial(), await server.dial()]
+    const { port, address } = server.listener
+    await server.close(LONG)
+    await Promise.all(peers.map(({ closed }) => closed))
+    const again = net.createServer()
+    onTestFinished(() => void again.close())
+    again.listen({ port, host: address, exclusive: true })
+    await once(again, 'listening')
+    again.close()
+    await once(again, 'close')
+  })
+})
+
+describe('a server that is closed while it is about to listen', () => {
+  it.each([
+    ['a net.Server', () => net.createServer()],
+    ['an http.Server', () => http.createServer()],
+    ['an http2 server', () => http2.createServer()],
+  ])('never listens: %s in a pool', async (_name, create) => {
+    const server = create() as net.Server
+    let listened = false
+    server.on('listening', () => {
+      listened = true
+    })
+    const pool = createSocketPool()
+    pool.track(server)
+    server.listen(0, 'localhost')
+    const report = await pool.drain(LONG)
+    expect(report).toMatchObject({ closed: 0, destroyed: 0, reset: 0, outcomes: [] })
+    // The lookup of the name ends whenever it ends; a second one behind it in the queue tells that it has.
+    const marker = net.createServer().listen(0, 'localhost')
+    await once(marker, 'listening')
+    marker.close()
+    await once(marker, 'close')
+    await turn().then(turn)
+    expect(listened).toBe(false)
+    expect(server.listening).toBe(false)
+    server.close()
+  })
+
+  it('rejects listen(), and leaves nothing bound, when its user closes it', async () => {
+    const server = net.createServer()
+    const listening = listen(server, { host: 'localhost' })
+    listening.catch(() => {})
+    await turn()
+    server.close()
+    await listening.then(
+      // Bound already, when the close came.
+      (listener) => listener.close(LONG),
+      (error) => expect(error).toMatchObject({ code: 'ERR_PORTSIDE_CLOSED_WHILE_LISTENING' }),
+    )
+    expect(server.listening).toBe(false)
+  })
+
+  it('is no error for a pool that tracks a server which never listened', async () => {
+    const server = net.createServer()
+    const pool = createSocketPool()
+    pool.track(server)
+    expect(await pool.drain(LONG)).toMatchObject({ outcomes: [] })
+  })
+
+  it('is no error for a pool whose server was closed by its user', async () => {
+    const server = http.createServer()
+    const pool = createSocketPool()
+    pool.track(server)
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    server.close()
+    await once(server, 'close')
+    expect(await pool.drain(LONG)).toMatchObject({ outcomes: [] })
+  })
+})
+
+describe('close() beside the close() of the user', () => {
+  it.each([
+    [
+      'before',
+      async (server: net.Server, close: () => Promise<unknown>) => {
+        server.close()
+        await close()
+      },
+    ],
+    [
+      'after',
+      async (server: net.Server, close: () => Promise<unknown>) => {
+        const closing = close()
+        server.close(() => {})
+        await closing
+      },
+    ],
+  ])('drains all the same when that one is called %s', async (_when, both) => {
+    const listener = await listenTcp(() => {})
+    const accepted = once(listener.server, 'connection')
+    const peer = watch(net.connect(targetOf(listener)))
+    await Promise.all([accepted, peer.connected])
+    await both(listener.server, () => listener.close(LONG))
+    await peer.closed
+    expect(peer.events).toEqual(['end', 'close'])
+    expect(listener.server.listening).toBe(false)
+  })
+
+  it('drains what closeAllConnections() and closeIdleConnections() have left', async () => {
+    const listener = await listenHttp((_request, response) => response.end('hello'))
+    const accepted = once(listener.server, 'connection')
+    const peer = watch(net.connect(targetOf(listener)))
+    await Promise.all([accepted, peer.connected])
+    peer.write(get('/'))
+    await peer.receives('hello')
+    const server = listener.server as http.Server
+    const closing = listener.close(LONG)
+    server.closeIdleConnections()
+    const report = await closing
+    await peer.closed
+    expect(report.outcomes).toMatchObject([{ outcome: 'closed' }])
+    expect(peer.errors).toEqual([])
+    expect(server.closeIdleConnections).toBe(http.Server.prototype.closeIdleConnections)
+    await until(() => !server.listening)
+  })
+})

@@ -1,0 +1,83 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { onTestFinished } from 'vitest'
+import type { Target } from '../support/clients.js'
+
+const PROGRAM = fileURLToPath(new URL('../../fixtures/programs/connecting-client.mjs', import.meta.url))
+
+/** See fixtures/programs/connecting-client.mjs. */
+export interface ForeignOptions {
+  target: Target
+  count?: number
+  /** Sent by each connection as soon as it is there. */
+  write?: string
+  allowHalfOpen?: boolean
+  reads?: boolean
+  secure?: boolean
+}
+
+export interface ForeignEvent {
+  index: number
+  event: 'connect' | 'data' | 'end' | 'error' | 'close'
+  port?: number
+  code?: string
+  data?: string
+}
+
+/** Clients in a process of their own, of which portside knows nothing. */
+export interface ForeignPeer {
+  readonly pid: number
+  readonly events: readonly ForeignEvent[]
+  /** Names of the events of one connection, in the order they came; 'data' is left out. */
+  namesOf(index?: number): string[]
+  /** Everything that one connection has received. */
+  textOf(index?: number): string
+  codes(): string[]
+  write(text: string): void
+  /** Waits for so many events of this name in all. */
+  heard(event: ForeignEvent['event'], count?: number): Promise<void>
+  /** Waits for the end of the process, which comes when all of its connections are closed. */
+  readonly exited: Promise<void>
+  /** Ends the process as the kernel ends one, and waits for it. */
+  kill(): Promise<void>
+}
+
+export function spawnPeer(options: ForeignOptions): ForeignPeer {
+  const child = spawn(process.execPath, [PROGRAM, JSON.stringify(options)], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const events: ForeignEvent[] = []
+  const waiting = new Set<() => void>()
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    events.push(JSON.parse(line) as ForeignEvent)
+    for (const check of waiting) check()
+  })
+  child.stdin.on('error', () => {})
+  const exited = once(child, 'close').then(() => undefined)
+  const kill = async (): Promise<void> => {
+    child.kill('SIGKILL')
+    await exited
+  }
+  onTestFinished(kill)
+  return {
+    pid: child.pid as number,
+    events,
+    namesOf: (index = 0) => events.filter((e) => e.index === index && e.event !== 'data').map(({ event }) => event),
+    textOf: (index = 0) =>
+      events.flatMap((e) => (e.index === index && e.event === 'data' ? [e.data ?? ''] : [])).join(''),
+    codes: () => events.flatMap(({ code }) => code ?? []),
+    write: (text) => void child.stdin.write(`${JSON.stringify(text)}\n`),
+    heard: (event, count = 1) =>
+      new Promise((resolve) => {
+        const check = (): void => {
+          if (events.filter((e) => e.event === event).length < count) return
+          waiting.delete(check)
+          resolve()
+        }
+        waiting.add(check)
+        check()
+      }),
+    exited,
+    kill,
+  }
+}

@@ -1,0 +1,242 @@
+import { once } from 'node:events'
+import http2 from 'node:http2'
+import net from 'node:net'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { listen, listenHttp2 } from '../../src/index.js'
+import { processCertificate } from '../../src/servers/certificate.js'
+import { gate, targetOf, turn, until, watch } from '../support/clients.js'
+import { leavesNothingOpen, watchPort } from '../support/kernel.js'
+import { type AnyServer, ownPath, type Running, run } from './kinds.js'
+
+leavesNothingOpen()
+
+/** Far beyond the time-out of a test: what waits for it fails. */
+const LONG = { grace: 60_000 }
+
+type Handler = (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => void
+
+interface Http2Kind {
+  name: string
+  secure: boolean
+  unix: boolean
+  start(handler: Handler): Promise<Running>
+}
+
+const http2Kind = (name: string, start: (handler: Handler) => Promise<unknown>): Http2Kind => ({
+  name,
+  secure: name.includes('ecure'),
+  unix: name.includes('unix'),
+  start: async (handler) => run((await start(handler)) as AnyServer),
+})
+
+const KINDS: Http2Kind[] = [
+  http2Kind('listenHttp2()', (handler) => listenHttp2(handler)),
+  http2Kind('listen(http2.createServer())', (handler) => listen(http2.createServer(handler))),
+  http2Kind('an http2 server on a unix socket', (handler) => listen(http2.createServer(handler), { path: ownPath() })),
+  http2Kind('a secure listenHttp2()', (handler) => listenHttp2(handler, { secure: true })),
+  http2Kind('listen(http2.createSecureServer())', async (handler) =>
+    listen(http2.createSecureServer(await processCertificate(), handler)),
+  ),
+]
+
+/** A client session of the user's own, and every 'error' it and its streams had. */
+async function open({ listener }: Running) {
+  const secure = 'setSecureContext' in listener.server
+  const { ca } = await processCertificate()
+  const target = targetOf(listener)
+  const session =
+    'path' in target
+      ? http2.connect('http://localhost', { createConnection: () => net.connect(target) })
+      : http2.connect(`${secure ? 'https' : 'http'}://localhost:${target.port}`, {
+          ca,
+          host: target.host,
+        } as http2.SecureClientSessionOptions)
+  onTestFinished(() => session.destroy())
+  const errors: Error[] = []
+  session.on('error', (error) => errors.push(error))
+  const closed = gate()
+  session.once('close', () => closed.open())
+  // The settings of the other side: both ends have spoken.
+  await once(session, 'remoteSettings')
+  const request = (path: string, options: http2.ClientSessionRequestOptions = { endStream: true }, method = 'GET') => {
+    const stream = session.request({ ':path': path, ':method': method }, options)
+    stream.on('error', (error) => errors.push(error))
+    return stream
+  }
+  return { session, errors, closed: closed.opened, request }
+}
+
+async function textOf(stream: http2.ClientHttp2Stream): Promise<string> {
+  let text = ''
+  stream.setEncoding('utf8')
+  for await (const chunk of stream) text += chunk
+  return text
+}
+
+describe.each(KINDS)('a session, on $name', ({ start, unix, secure }) => {
+  it('without streams is closed at once', async () => {
+    const server = await start(() => {})
+    const left = unix ? () => [] : watchPort(server.listener.port)
+    const client = await open(server)
+    const goaways: number[] = []
+    client.session.on('goaway', (code) => goaways.push(code))
+    const report = await server.close(LONG)
+    await client.closed
+    expect(new Set(goaways)).toEqual(new Set([http2.constants.NGHTTP2_NO_ERROR]))
+    expect(report.outcomes).toMatchObject([{ state: 'http2', outcome: 'closed' }])
+    expect(report.outcomes[0]).not.toHaveProperty('request')
+    expect(client.errors).toEqual([])
+    expect(server.errors).toEqual([])
+    expect(left()).toEqual([])
+  })
+
+  it('that has served streams is closed at once', async () => {
+    const server = await start((request, response) => response.end(request.url))
+    const left = unix ? () => [] : watchPort(server.listener.port)
+    const client = await open(server)
+    expect(await textOf(client.request('/1'))).toBe('/1')
+    expect(await textOf(client.request('/2'))).toBe('/2')
+    const report = await server.close(LONG)
+    await client.closed
+    expect(report.outcomes).toMatchObject([{ state: 'http2', outcome: 'closed' }])
+    expect(client.errors).toEqual([])
+    expect(server.errors).toEqual([])
+    expect(left()).toEqual([])
+  })
+
+  it('finishes its streams in flight', async () => {
+    const responses: http2.Http2ServerResponse[] = []
+    const server = await start((_request, response) => void responses.push(response))
+    const left = unix ? () => [] : watchPort(server.listener.port)
+    const client = await open(server)
+    const answers = Promise.all([textOf(client.request('/1')), textOf(client.request('/2'))])
+    await until(() => responses.length === 2)
+    responses[1]?.write('headers are sent')
+    const closing = server.close(LONG)
+    await turn().then(turn).then(turn).then(turn)
+    responses[0]?.end('first')
+    await turn()
+    responses[1]?.end(', second')
+    const report = await closing
+    await client.closed
+    expect(await answers).toEqual(['first', 'headers are sent, second'])
+    expect(report.outcomes).toMatchObject([{ state: 'http2', request: 'GET /1', outcome: 'closed' }])
+    expect(client.errors).toEqual([])
+    expect(server.errors).toEqual([])
+    expect(left()).toEqual([])
+  })
+
+  it('finishes a stream that was asked for in the turn in which close() is called', async () => {
+    const server = await start((_request, response) => response.end('just in time'))
+    const client = await open(server)
+    const answer = textOf(client.request('/'))
+    await turn()
+    await server.close(LONG)
+    await client.closed
+    expect(await answer).toBe('just in time')
+    expect(client.errors).toEqual([])
+  })
+
+  it('delivers a long answer whole', async () => {
+    const body = Buffer.alloc(8_000_000, 'x')
+    const server = await start((_request, response) => response.end(body))
+    const left = unix ? () => [] : watchPort(server.listener.port)
+    const client = await open(server)
+    const stream = client.request('/long')
+    let bytes = 0
+    await once(stream, 'response')
+    const closing = server.close(LONG)
+    stream.on('data', (chunk: Buffer) => {
+      bytes += chunk.length
+    })
+    await once(stream, 'end')
+    const report = await closing
+    await client.closed
+    expect(bytes).toBe(body.length)
+    expect(report.outcomes).toMatchObject([{ request: 'GET /long', outcome: 'closed' }])
+    expect(client.errors).toEqual([])
+    expect(left()).toEqual([])
+  })
+
+  it('receives a long upload whole', async () => {
+    const server = await start((request, response) => {
+      let bytes = 0
+      request.on('data', (chunk: Buffer) => {
+        bytes += chunk.length
+      })
+      request.on('end', () => response.end(`got ${bytes}`))
+    })
+    const client = await open(server)
+    const stream = client.request('/upload', { endStream: false }, 'POST')
+    stream.write(Buffer.alloc(1_000_000))
+    const begun = once(server.listener.server, 'stream')
+    await begun
+    const closing = server.close(LONG)
+    await turn().then(turn).then(turn)
+    stream.end(Buffer.alloc(1_000_000))
+    expect(await textOf(stream)).toBe('got 2000000')
+    const report = await closing
+    await client.closed
+    expect(report.outcomes).toMatchObject([{ request: 'POST /upload', outcome: 'closed' }])
+    expect(client.errors).toEqual([])
+  })
+
+  it('is cut at the end of the grace when a stream never answers', async () => {
+    const server = await start(() => {})
+    const left = unix ? () => [] : watchPort(server.listener.port)
+    const client = await open(server)
+    const begun = once(server.listener.server, 'stream')
+    client.request('/never')
+    await begun
+    const report = await server.close({ grace: 100 })
+    await client.closed
+    expect(report).toMatchObject({ closed: 0, destroyed: 1 })
+    expect(report.outcomes).toMatchObject([{ state: 'http2', request: 'GET /never', outcome: 'destroyed' }])
+    expect(left()).toEqual([])
+  })
+
+  it('whose client has gone already is not waited for', async () => {
+    const server = await start(() => {})
+    const client = await open(server)
+    const begun = once(server.listener.server, 'stream')
+    client.request('/gone')
+    await begun
+    const closing = server.close(LONG)
+    await turn()
+    client.session.destroy()
+    const report = await closing
+    expect(report.outcomes).toMatchObject([{ request: 'GET /gone', outcome: 'closed' }])
+  })
+
+  it.skipIf(secure)('that its client never began is closed at once', async () => {
+    const server = await start(() => {})
+    const accepted = once(server.listener.server, 'connection')
+    const peer = watch(net.connect(targetOf(server.listener)))
+    await Promise.all([accepted, peer.connected])
+    const report = await server.close(LONG)
+    await peer.closed
+    expect(report.outcomes).toMatchObject([{ state: 'http2', outcome: 'closed' }])
+    expect(peer.errors).toEqual([])
+  })
+})
+
+describe("a server with a 'stream' listener of its own", () => {
+  it('names the request of the oldest stream', async () => {
+    const raw = http2.createServer()
+    raw.on('stream', (stream, headers) => {
+      if (headers[':path'] === '/answered') stream.respond({}, { endStream: true })
+    })
+    const server = run((await listen(raw)) as unknown as AnyServer)
+    const client = await open(server)
+    await textOf(client.request('/answered'))
+    const begun = once(raw, 'stream')
+    client.request('/first')
+    await begun
+    const second = once(raw, 'stream')
+    client.request('/second')
+    await second
+    const report = await server.close({ grace: 50 })
+    await client.closed
+    expect(report.outcomes).toMatchObject([{ request: 'GET /first', outcome: 'destroyed' }])
+  })
+})
