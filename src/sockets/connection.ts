@@ -49,7 +49,7 @@ export class Connection {
   error: Error | undefined
   closed = false
   #tuple: ConnectionTuple | undefined
-  #whenClosed: Array<() => void> = []
+  readonly #whenClosed: Array<() => void> = []
   #changed: (() => void) | undefined
 
   constructor(

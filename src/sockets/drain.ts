@@ -47,17 +47,15 @@ export function startDrain(source: DrainSource, options: DrainOptions, hooks: re
   deadline.heed(options.signal)
 
   const run = async (): Promise<DrainReport> => {
-    // Known ones are looked at before the wait for the accept queue, in which they may go on.
-    const known = new Map<Connection, Straggler>()
-    for (const connection of source.connections) known.set(connection, new Straggler(connection))
-    for (const connection of await source.collect()) {
-      if (!known.has(connection)) known.set(connection, new Straggler(connection))
-    }
-    const stragglers = [...known.values()]
-    const hookErrors = stragglers.length === 0 ? NONE : await endAll(stragglers, deadline, force, hooks)
+    const stragglers = new Map<Connection, Straggler>()
+    // Those that are known are looked at before the wait for the accept queue, in which they may end.
+    lookAt(source.connections, stragglers)
+    lookAt(await source.collect(), stragglers)
+    const all = [...stragglers.values()]
+    const hookErrors = all.length === 0 ? NONE : await endAll(all, deadline, force, hooks)
     await source.settled(() => deadline.passed)
     deadline.forget()
-    const report = makeReport(stragglers, begun)
+    const report = makeReport(all, begun)
     if (force === 'reject' && report.destroyed + report.reset > 0) throw drainError(report, grace)
     if (hookErrors.length > 0) throw hookError(hookErrors, report)
     return report
@@ -72,6 +70,21 @@ export function startDrain(source: DrainSource, options: DrainOptions, hooks: re
   }
 }
 
+/** Notes what each connection is doing, and from here on lets no end in this process send the first FIN. */
+function lookAt(connections: Iterable<Connection>, stragglers: Map<Connection, Straggler>): void {
+  for (const connection of connections) {
+    if (!stragglers.has(connection)) stragglers.set(connection, new Straggler(connection))
+  }
+  // Those that were looked at before, too: the client of an accepted connection may not have known then that it is one.
+  const unpaired = [...stragglers.values()].filter(({ pair, connection }) => pair === undefined && !connection.closed)
+  if (unpaired.length === 0) return
+  const pairs = pairUp(unpaired.map(({ connection }) => connection))
+  for (const straggler of unpaired) {
+    straggler.pair = pairs.get(straggler.connection)
+    if (straggler.pair !== undefined) closeTogether(straggler.pair)
+  }
+}
+
 async function endAll(
   stragglers: Straggler[],
   deadline: Deadline,
@@ -80,17 +93,15 @@ async function endAll(
 ): Promise<readonly unknown[]> {
   const hookErrors: unknown[] = []
   const draining = new Set(stragglers.map(({ connection }) => connection))
-  const pairs = pairUp(draining)
   const allClosed = Promise.all(stragglers.map(({ closed }) => closed))
   // At the deadline already: winding down would race with the force.
-  for (const connection of deadline.passed ? [] : draining) {
-    const pair = pairs.get(connection)
+  for (const { connection, pair } of deadline.passed ? [] : stragglers) {
     // Where both ends drain, the accepted one leads.
     if (!connection.accepted && pair !== undefined && draining.has(pair.accepted)) continue
     windDown(connection, pair, hooks).catch((error) => hookErrors.push(error))
   }
   await deadline.race(allClosed)
-  for (const straggler of stragglers) straggler.end(force, pairs.get(straggler.connection))
+  for (const straggler of stragglers) straggler.end(force)
   await within(CLOSE_LIMIT, allClosed, () => stuck(stragglers, CLOSE_LIMIT))
   return hookErrors
 }

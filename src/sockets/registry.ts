@@ -19,8 +19,11 @@ export interface Registry {
 }
 
 export function registry(): Registry {
-  return processState('sockets.registry', makeRegistry)
+  shared ??= processState('sockets.registry', makeRegistry)
+  return shared
 }
+
+let shared: Registry | undefined
 
 function makeRegistry(): Registry {
   const clients = new Set<net.Socket>()

@@ -50,6 +50,8 @@ export class Straggler {
   readonly #request: string | undefined
   readonly #tuple: Connection['tuple']
   readonly closed: Promise<void>
+  /** Both its ends, where both are in this process. */
+  pair: Pair | undefined
   #outcome: ConnectionOutcome['outcome'] = 'closed'
   #pendingBytes = 0
   #endedAt: number | undefined
@@ -68,8 +70,8 @@ export class Straggler {
     })
   }
 
-  end(force: Force, pair: Pair | undefined): void {
-    const { connection } = this
+  end(force: Force): void {
+    const { connection, pair } = this
     if (connection.closed) return
     const { stream, protocol } = connection
     this.#pendingBytes = stream.writableLength
