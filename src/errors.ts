@@ -35,6 +35,8 @@ export interface PortsideError extends Error {
   actual?: string
   because?: string
   next?: string
+  /** All of them, where several things failed. */
+  errors?: readonly unknown[]
   errno?: number
   syscall?: string
   address?: string
@@ -56,20 +58,36 @@ export function invalidArgument(
   value: unknown,
 ): PortsideError {
   const error = portsideError(code, {
-    asked: `read the option ${name}`,
+    asked: `take what was given as ${name}`,
     expected,
     actual: inspectValue(value),
-    next: `pass ${name} as ${expected}`,
+    next: `pass ${expected}`,
   })
   error.name = code === 'ERR_INVALID_ARG_TYPE' ? 'TypeError' : 'RangeError'
   return error
 }
 
 export function abortError(signal: AbortSignal, asked: string): PortsideError {
-  const error = portsideError('ABORT_ERR', { asked, because: 'its signal was aborted', cause: signal.reason })
+  const error = portsideError('ABORT_ERR', {
+    asked,
+    because: 'its signal was aborted',
+    next: 'see .cause for the reason that the signal gave',
+    cause: signal.reason,
+  })
   error.name = 'AbortError'
   error.code = 'ABORT_ERR'
   return error
+}
+
+/** Refuses options that are no object, and a signal that is none, before anything is opened. */
+export function checkOptions(options: unknown): void {
+  if (typeof options !== 'object' || options === null) {
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'options', 'an object', options)
+  }
+  const { signal } = options as { signal?: Partial<AbortSignal> | null }
+  if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'signal', 'an AbortSignal', signal)
+  }
 }
 
 /** The `code` of whatever was thrown; undefined where it has none. */
@@ -81,12 +99,13 @@ export function codeOf(error: unknown): string | undefined {
 function describe({ asked, expected, actual, because, next }: ErrorDetails): string {
   const outcome = [expected && `expected ${expected}`, actual && `got ${actual}`].filter(Boolean).join(', ')
   return [
-    `portside could not ${asked}${outcome && `: ${outcome}`}.`,
+    `portside could not ${asked}${outcome && `: ${outcome}`}${outcome.endsWith('\n') ? '' : '.'}`,
     because && `Cause: ${because}.`,
     next && `Next: ${next}.`,
   ]
     .filter(Boolean)
     .join(' ')
+    .replace(/\n /g, '\n')
 }
 
 function systemFields(cause: unknown): object {

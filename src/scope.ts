@@ -1,5 +1,5 @@
 import { createUndoList, type Undo } from './disposal.js'
-import { portsideError } from './errors.js'
+import { invalidArgument, portsideError } from './errors.js'
 import { listenHttp, listenHttps } from './servers/http.js'
 import { listenHttp2 } from './servers/http2.js'
 import { listen } from './servers/listen.js'
@@ -75,6 +75,7 @@ export function createScope(options: ScopeOptions = {}): NetScope {
     },
     defer(undo) {
       refuseClosed('call defer() in a scope')
+      if (typeof undo !== 'function') throw invalidArgument('ERR_INVALID_ARG_TYPE', 'undo', 'a function', undo)
       undos.add(undo)
     },
     close(given = {}) {

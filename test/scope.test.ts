@@ -127,7 +127,11 @@ describe('a scope', () => {
     expect(await answer).toBeInstanceOf(Error)
   })
 
+  it.each([undefined, 3, 'later'])('refuses to defer %o', (undo) => {
+    expect(() => createScope().defer(undo as unknown as () => void)).toThrow(/given as undo: expected a function/)
+  })
+
   it.each([{ grace: -1 }, { grace: '5' }])('refuses %o', (options) => {
-    expect(() => createScope(options as object)).toThrow(/option grace/)
+    expect(() => createScope(options as object)).toThrow(/given as grace/)
   })
 })

@@ -37,6 +37,12 @@ export async function unixPathExists(path: string, platform: NodeJS.Platform = p
   )
 }
 
+export async function kindOfFile(path: string): Promise<'socket' | 'directory' | 'file'> {
+  const { stat } = await import('node:fs/promises')
+  const found = await stat(path)
+  return found.isSocket() ? 'socket' : found.isDirectory() ? 'directory' : 'file'
+}
+
 async function pipeName(): Promise<string> {
   const { randomUUID } = await import('node:crypto')
   return `\\\\.\\pipe\\portside-${randomUUID()}`

@@ -53,7 +53,7 @@ function addressesOfHost(host: unknown, family: ListenOptions['family']): Addres
     throw invalidArgument(
       'ERR_INVALID_ARG_VALUE',
       'family',
-      "left out, or one family, where host is given: 'dual' is both loopback addresses",
+      "'IPv4', 'IPv6' or nothing beside a host: 'dual' is both loopback addresses",
       family,
     )
   }

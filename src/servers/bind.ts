@@ -98,6 +98,8 @@ const ADVICE: Record<string, (port: number) => { because: string; next: string }
     because: 'this process may not bind the port: it is privileged, or reserved by the system',
     next: 'leave port out, or take one from 1024 up',
   }),
+  ERR_SOCKET_ALREADY_BOUND: () => ({ because: 'the socket is bound already', next: 'hand it over before it is bound' }),
+  ERR_SOCKET_DGRAM_NOT_RUNNING: () => ({ because: 'the socket is closed', next: 'make a new socket for each listen' }),
   EMFILE: () => ({
     because: 'this process has no file descriptor left',
     next: 'close sockets and files, or raise the limit (ulimit -n)',

@@ -1,4 +1,5 @@
 import type http2 from 'node:http2'
+import { checkOptions } from '../errors.js'
 import { HandlerErrors, handlerOr } from './handler.js'
 import { abandonRequest, echoRequest } from './http.js'
 import type { ListenOptions, SecureTestServer, TestServer } from './server.js'
@@ -24,10 +25,9 @@ export function listenHttp2(
   onRequest?: Http2RequestHandler,
   options?: Http2ListenOptions & { secure?: false },
 ): Promise<TestServer<http2.Http2Server>>
-export async function listenHttp2(
-  onRequest?: Http2RequestHandler,
-  { secure = false, ...options }: Http2ListenOptions = {},
-): Promise<unknown> {
+export async function listenHttp2(onRequest?: Http2RequestHandler, given: Http2ListenOptions = {}): Promise<unknown> {
+  checkOptions(given)
+  const { secure = false, ...options } = given
   const handler = handlerOr<Http2RequestHandler>(onRequest, echoRequest)
   const handlerErrors = new HandlerErrors()
   const { createServer, createSecureServer } = await import('node:http2')

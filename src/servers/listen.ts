@@ -1,6 +1,6 @@
 import type dgram from 'node:dgram'
 import type net from 'node:net'
-import { invalidArgument } from '../errors.js'
+import { checkOptions, invalidArgument } from '../errors.js'
 import type { ListenOptions, TestServer, UdpTestServer, UnixListenOptions, UnixTestServer } from './server.js'
 import { listenOnAddress } from './stream-server.js'
 import { listenOnSocket } from './udp.js'
@@ -22,6 +22,7 @@ export async function listen(
   server: net.Server | dgram.Socket,
   options: ListenOptions & { path?: string } = {},
 ): Promise<unknown> {
+  checkOptions(options)
   if (isDatagramSocket(server)) return listenOnSocket(server, options)
   if (!isServer(server)) {
     throw invalidArgument('ERR_INVALID_ARG_TYPE', 'server', 'a net.Server or a dgram.Socket', server)

@@ -90,7 +90,12 @@ export abstract class ListeningServer<S> {
     }
     const endpoint = this.endpoints.find((endpoint) => family === undefined || endpoint.family === family)
     if (endpoint !== undefined) return endpoint
-    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'family', `one this server listens on (${this.where})`, family)
+    throw invalidArgument(
+      'ERR_INVALID_ARG_VALUE',
+      'family',
+      `the family of one of its endpoints (${this.endpoints.map(formatEndpoint).join(', ')})`,
+      family,
+    )
   }
 
   readonly #abort = (): void => {

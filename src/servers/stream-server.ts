@@ -1,5 +1,5 @@
 import type net from 'node:net'
-import { abortError, invalidArgument, portsideError } from '../errors.js'
+import { abortError, checkOptions, invalidArgument, portsideError } from '../errors.js'
 import { dialAddress, type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
 import { type Drain, type DrainOptions, readDrainOptions, startDrain } from '../sockets/drain.js'
 import { connected, Pool } from '../sockets/pool.js'
@@ -24,12 +24,12 @@ export async function listenOnAddress<S extends net.Server>(
   options: ListenOptions,
   setup: Setup = {},
 ): Promise<StreamServer<S>> {
-  const port = validPort(options.port)
   const backlog = prepare(server, options)
+  const port = validPort(options.port)
   const where = addressesFor(options)
   const addresses = 'then' in where ? await where : where
   const tracked = trackServer(server)
-  const binder = streamBinder(server, { backlog, signal: options.signal, asked: ASKED })
+  const binder = streamBinder(server, { backlog, signal: options.signal, asked: askedOf(options) })
   const { endpoints, second } = await bindTo(server, addresses, port, binder)
   if (second !== undefined) tracked.alsoListensOn(second)
   return new StreamServer(tracked, server, endpoints, options, setup)
@@ -37,12 +37,13 @@ export async function listenOnAddress<S extends net.Server>(
 
 /** Refuses what can never listen, before anything is bound. Returns the backlog. */
 export function prepare(server: net.Server, options: ListenOptions): number | undefined {
+  checkOptions(options)
   readDrainOptions(graceOf(options))
   const { backlog, signal } = options
   if (backlog !== undefined && !(Number.isInteger(backlog) && backlog > 0)) {
     throw invalidArgument('ERR_OUT_OF_RANGE', 'backlog', 'a positive integer', backlog)
   }
-  if (signal?.aborted) throw abortError(signal, ASKED)
+  if (signal?.aborted) throw abortError(signal, askedOf(options))
   if (server.listening) throw alreadyListening(server)
   if (registry().closedServers.has(server) || hasListened(server)) throw alreadyClosed()
   return backlog
@@ -105,6 +106,7 @@ export class StreamServer<S extends net.Server> extends ListeningServer<S> imple
   protected startDrain(options: DrainOptions): Drain {
     const tracked = this.#tracked
     const source = {
+      name: `the server on ${this.where}`,
       connections: tracked.connections,
       collect: () => {
         if (this.#clients !== undefined) endUnread(this.#clients)
@@ -127,7 +129,10 @@ function endUnread(clients: Pool): void {
   }
 }
 
-const ASKED = 'listen'
+/** What was asked, as far as it was said. */
+export function askedOf({ host, family, port }: ListenOptions & { path?: string }): string {
+  return `listen on ${host ?? (family === undefined ? 'loopback' : `loopback, ${family}`)}, port ${port ?? 0}`
+}
 
 /** Node keeps what a server was bound to, and clears it never; a bind that failed through us is forgotten. */
 function hasListened(server: net.Server): boolean {
@@ -138,7 +143,7 @@ function alreadyListening(server: net.Server): Error {
   const address = server.address()
   const where = typeof address === 'object' && address !== null ? formatEndpoint(address) : address
   return portsideError('ERR_SERVER_ALREADY_LISTEN', {
-    asked: ASKED,
+    asked: 'listen with this server',
     expected: 'a server that does not listen yet',
     actual: `one that listens on ${where}`,
     next: 'hand over the server before it listens, or put it into a pool: createSocketPool().track(server)',
@@ -147,7 +152,7 @@ function alreadyListening(server: net.Server): Error {
 
 function alreadyClosed(): Error {
   return portsideError('ERR_PORTSIDE_SERVER_CLOSED', {
-    asked: ASKED,
+    asked: 'listen with this server',
     expected: 'a server that was never closed',
     actual: 'one that was',
     next: 'make a new server for each listen',

@@ -1,5 +1,5 @@
 import dgram from 'node:dgram'
-import { abortError } from '../errors.js'
+import { abortError, checkOptions } from '../errors.js'
 import { dialAddress, type Endpoint, type Family, familyOf, LOOPBACK, toEndpoint } from '../loopback/endpoint.js'
 import { type Drain, type DrainOptions, readDrainOptions, startDrain } from '../sockets/drain.js'
 import { Pool } from '../sockets/pool.js'
@@ -9,6 +9,7 @@ import { type Binder, bindTo, closedWhileListening, explainBind } from './bind.j
 import { HandlerErrors, handlerOr } from './handler.js'
 import { graceOf, ListeningServer } from './listening-server.js'
 import type { ConnectOptions, ListenOptions, UdpTestServer } from './server.js'
+import { askedOf } from './stream-server.js'
 
 /** Called for each datagram, with the socket that it came in by: answer through that one. */
 export type MessageHandler = (
@@ -46,9 +47,10 @@ export async function listenOnSocket(socket: dgram.Socket, options: ListenOption
 }
 
 function validate(options: ListenOptions): void {
+  checkOptions(options)
   validPort(options.port)
   readDrainOptions(graceOf(options))
-  if (options.signal?.aborted) throw abortError(options.signal, ASKED)
+  if (options.signal?.aborted) throw abortError(options.signal, askedOf(options))
 }
 
 async function bindServer(
@@ -61,7 +63,7 @@ async function bindServer(
   const mine = (address: string): boolean => familyOf(address) === own
   // A datagram socket is of one family for life: its own address comes first, the other one's takes a second socket.
   const usable = bind === 'all' ? [...addresses.filter(mine), ...addresses.filter((other) => !mine(other))] : addresses
-  const binder = datagramBinder(options.signal)
+  const binder = datagramBinder(options.signal, askedOf(options))
   const { endpoints, second } = await bindTo(socket, { addresses: usable, bind }, options.port ?? 0, binder)
   const handlerErrors = new HandlerErrors()
   second?.on('message', (message, from) => socket.emit('message', message, from))
@@ -107,6 +109,7 @@ class DatagramServer extends ListeningServer<dgram.Socket> implements UdpTestSer
   protected startDrain(options: DrainOptions): Drain {
     const sockets = [this.server, ...(this.#second === undefined ? [] : [this.#second])]
     const source = {
+      name: `the socket on ${this.where}`,
       // Datagrams that the kernel holds for us are delivered first.
       connections: [],
       collect: () =>
@@ -124,8 +127,6 @@ class DatagramServer extends ListeningServer<dgram.Socket> implements UdpTestSer
     return startDrain(source, options)
   }
 }
-
-const ASKED = 'listen'
 
 const typeFor = (address: string): dgram.SocketType => (familyOf(address) === 'IPv6' ? 'udp6' : 'udp4')
 
@@ -158,11 +159,11 @@ function closeSocket(socket: dgram.Socket): Promise<void> {
   })
 }
 
-function datagramBinder(signal: AbortSignal | undefined): Binder<dgram.Socket> {
+function datagramBinder(signal: AbortSignal | undefined, asked: string): Binder<dgram.Socket> {
   return {
     async bind(socket, address, port) {
       try {
-        await bound(socket, address, port, signal)
+        await bound(socket, address, port, { signal, asked })
       } catch (error) {
         throw explainBind(error, address, port)
       }
@@ -174,7 +175,12 @@ function datagramBinder(signal: AbortSignal | undefined): Binder<dgram.Socket> {
   }
 }
 
-function bound(socket: dgram.Socket, address: string, port: number, signal: AbortSignal | undefined): Promise<void> {
+function bound(
+  socket: dgram.Socket,
+  address: string,
+  port: number,
+  { signal, asked }: { signal: AbortSignal | undefined; asked: string },
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const finish = (error?: unknown): void => {
       socket.off('listening', finish).off('error', finish).off('close', closed)
@@ -182,9 +188,9 @@ function bound(socket: dgram.Socket, address: string, port: number, signal: Abor
       if (error === undefined) resolve()
       else reject(error)
     }
-    const closed = (): void => finish(closedWhileListening(ASKED))
+    const closed = (): void => finish(closedWhileListening(asked))
     const aborted = (): void => {
-      finish(abortError(signal as AbortSignal, ASKED))
+      finish(abortError(signal as AbortSignal, asked))
       void closeSocket(socket)
     }
     if (signal?.aborted) return aborted()

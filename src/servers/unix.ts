@@ -1,8 +1,9 @@
 import net from 'node:net'
+import { dirname } from 'node:path'
 import { codeOf, invalidArgument, portsideError } from '../errors.js'
 import type { Endpoint } from '../loopback/endpoint.js'
 import { describeErrno } from '../platform/errno.js'
-import { longestUnixPath, makeUnixPath, unixPathExists } from '../platform/unix-path.js'
+import { kindOfFile, longestUnixPath, makeUnixPath, unixPathExists } from '../platform/unix-path.js'
 import { type TrackedServer, trackServer } from '../sockets/tracked-server.js'
 import { listening } from './bind.js'
 import { HandlerErrors, handlerOr } from './handler.js'
@@ -33,6 +34,10 @@ export async function listenOnPath<S extends net.Server>(
   setup: Setup = {},
 ): Promise<UnixTestServer<S>> {
   const backlog = prepare(server, options)
+  for (const name of ['host', 'port', 'family'] as const) {
+    const value = (options as Record<string, unknown>)[name]
+    if (value !== undefined) throw invalidArgument('ERR_INVALID_ARG_VALUE', name, 'nothing: a path has none', value)
+  }
   if (options.path !== undefined) await refusePath(options.path)
   const made = options.path === undefined ? await makeUnixPath() : undefined
   const path = options.path ?? (made?.path as string)
@@ -43,7 +48,7 @@ export async function listenOnPath<S extends net.Server>(
     return new UnixServer(path, tracked, server, options, { ...setup, ...release }) as unknown as UnixTestServer<S>
   } catch (error) {
     await made?.remove()
-    throw explain(error, path)
+    throw await explain(error, path)
   }
 }
 
@@ -101,18 +106,23 @@ async function whatIsAt(path: string): Promise<string> {
       .once('error', (error) => resolve(codeOf(error)))
   })
   if (code === undefined) return 'a socket on which somebody listens'
-  if (code === 'ECONNREFUSED') return 'a file, or a socket that its owner left behind: nobody listens on it'
+  if (code === 'ECONNREFUSED') {
+    const kind = await kindOfFile(path)
+    return kind === 'socket' ? 'a socket that its owner left behind: nobody listens on it' : `a ${kind}, and no socket`
+  }
   return `something that cannot be connected to (${code})`
 }
 
-function explain(cause: unknown, path: string): unknown {
+async function explain(cause: unknown, path: string): Promise<unknown> {
   const code = codeOf(cause)
   if (code === undefined || (cause as { asked?: unknown }).asked !== undefined) return cause
+  // libuv says EACCES for a directory that does not exist, too.
+  const homeless = !path.startsWith('\0') && !(await unixPathExists(dirname(path)))
   return portsideError(code, {
     asked: `listen on ${printable(path)}`,
     actual: `${code} (${describeErrno(code) ?? (cause as Error).message})`,
-    because: code === 'ENOENT' ? 'its directory does not exist' : undefined,
-    next: code === 'ENOENT' ? 'make the directory first, or leave path out' : 'leave path out',
+    because: homeless ? 'its directory does not exist' : undefined,
+    next: homeless ? 'make the directory first, or leave path out' : 'leave path out',
     cause,
   })
 }

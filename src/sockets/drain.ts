@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js'
+import { checkOptions, invalidArgument } from '../errors.js'
 import { LONGEST_DELAY, now, turn } from '../timers.js'
 import type { Connection } from './connection.js'
 import { Deadline, within } from './deadline.js'
@@ -30,6 +30,8 @@ export const DEFAULT_GRACE = 1000
 
 /** What a drain ends. */
 export interface DrainSource {
+  /** Its name in messages: 'the server on 127.0.0.1:3000'. */
+  readonly name: string
   /** The connections at this moment. */
   readonly connections: Iterable<Connection>
   /** Lets nothing new in and gives every connection that is left. */
@@ -52,12 +54,12 @@ export function startDrain(source: DrainSource, options: DrainOptions, hooks: re
     lookAt(source.connections, stragglers)
     lookAt(await source.collect(), stragglers)
     const all = [...stragglers.values()]
-    const hookErrors = all.length === 0 ? NONE : await endAll(all, deadline, force, hooks)
+    const hookErrors = all.length === 0 ? NONE : await endAll(source.name, all, deadline, force, hooks)
     await source.settled(() => deadline.passed)
     deadline.forget()
     const report = makeReport(all, begun)
-    if (force === 'reject' && report.destroyed + report.reset > 0) throw drainError(report, grace)
-    if (hookErrors.length > 0) throw hookError(hookErrors, report)
+    if (force === 'reject' && report.destroyed + report.reset > 0) throw drainError(source.name, report, grace)
+    if (hookErrors.length > 0) throw hookError(source.name, hookErrors, report)
     return report
   }
 
@@ -86,6 +88,7 @@ function lookAt(connections: Iterable<Connection>, stragglers: Map<Connection, S
 }
 
 async function endAll(
+  name: string,
   stragglers: Straggler[],
   deadline: Deadline,
   force: Force,
@@ -102,11 +105,12 @@ async function endAll(
   }
   await deadline.race(allClosed)
   for (const straggler of stragglers) straggler.end(force)
-  await within(CLOSE_LIMIT, allClosed, () => stuck(stragglers, CLOSE_LIMIT))
+  await within(CLOSE_LIMIT, allClosed, () => stuck(name, stragglers, CLOSE_LIMIT))
   return hookErrors
 }
 
 export function readDrainOptions(options: DrainOptions): Required<Pick<DrainOptions, 'grace' | 'force'>> {
+  checkOptions(options)
   const { grace = DEFAULT_GRACE, force = 'destroy' } = options
   if (typeof grace !== 'number') throw invalidArgument('ERR_INVALID_ARG_TYPE', 'grace', GRACE, grace)
   if (!(grace >= 0 && grace <= LONGEST_DELAY)) throw invalidArgument('ERR_OUT_OF_RANGE', 'grace', GRACE, grace)

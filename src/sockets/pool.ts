@@ -1,8 +1,9 @@
 import type http from 'node:http'
 import net from 'node:net'
-import { abortError, invalidArgument, portsideError } from '../errors.js'
+import { abortError, checkOptions, codeOf, invalidArgument, portsideError } from '../errors.js'
 import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
-import { clearTimeout, setTimeout } from '../timers.js'
+import { describeErrno } from '../platform/errno.js'
+import { clearTimeout, LONGEST_DELAY, setTimeout } from '../timers.js'
 import { connectionsOf, socketsOf } from './agent.js'
 import { Connection } from './connection.js'
 import { type Drain, type DrainHook, type DrainOptions, readDrainOptions, startDrain } from './drain.js'
@@ -98,6 +99,10 @@ export class Pool implements SocketPool {
 
   async connect(to: Endpoint | net.NetConnectOpts, options: PoolConnectOptions = {}): Promise<net.Socket> {
     if (this.#draining !== undefined) throw draining('connect')
+    checkOptions(options)
+    if (typeof to !== 'object' || to === null) {
+      throw invalidArgument('ERR_INVALID_ARG_TYPE', 'endpoint', 'an endpoint, or the options of net.connect', to)
+    }
     const dial: net.NetConnectOpts = 'address' in to ? { host: to.address, port: to.port } : to
     const socket = this.track(net.connect(dial))
     await connected(socket, 'connect', describeTarget(to), options)
@@ -139,6 +144,7 @@ export class Pool implements SocketPool {
     const servers = [...this.#servers]
     const drain = startDrain(
       {
+        name: 'the pool',
         connections: this.#all(),
         collect: async () => {
           await Promise.all(servers.map((tracked) => tracked.stopListening()))
@@ -165,6 +171,10 @@ export async function connected(
   target: string,
   { timeout = DEFAULT_TIMEOUT, signal }: PoolConnectOptions,
 ): Promise<void> {
+  if (!(typeof timeout === 'number' && timeout > 0 && timeout <= LONGEST_DELAY)) {
+    socket.destroy()
+    throw invalidArgument('ERR_OUT_OF_RANGE', 'timeout', `milliseconds from 1 to ${LONGEST_DELAY}`, timeout)
+  }
   let timer: ReturnType<typeof setTimeout> | undefined
   let abort: (() => void) | undefined
   try {
@@ -178,7 +188,7 @@ export async function connected(
     })
   } catch (error) {
     socket.destroy()
-    throw error
+    throw explainConnect(error, target)
   } finally {
     clearTimeout(timer)
     if (abort !== undefined) signal?.removeEventListener('abort', abort)
@@ -186,6 +196,40 @@ export async function connected(
 }
 
 const DEFAULT_TIMEOUT = 10_000
+
+/** Says what was dialled and what to do; the system's code, and its own error as the cause, stay. */
+function explainConnect(cause: unknown, target: string): unknown {
+  const code = codeOf(cause)
+  if (code === undefined || (cause as { asked?: unknown }).asked !== undefined) return cause
+  const sentence = describeErrno(code) ?? (cause as Error).message
+  return portsideError(code, {
+    asked: `connect to ${target}`,
+    actual: `${code} (${sentence})`,
+    ...CONNECT_ADVICE[code],
+    cause,
+  })
+}
+
+const UNTRUSTED = {
+  because: 'the client does not trust who signed the certificate of the server',
+  next: "pass the authority: connect({ tls: { ca } }), for portside's own servers their .ca",
+}
+const CONNECT_ADVICE: Record<string, { because: string; next: string }> = {
+  ECONNREFUSED: { because: 'nobody listens there', next: 'see whether the listener is up, and on this family' },
+  ECONNRESET: {
+    because: 'the other end reset the connection',
+    next: 'see what the listener does with new connections',
+  },
+  EADDRNOTAVAIL: {
+    because: 'this host lacks the local address, or has no ephemeral port left',
+    next: 'leave localAddress out, or close sockets',
+  },
+  EADDRINUSE: { because: 'the local port is taken', next: 'leave localPort out' },
+  ENOENT: { because: 'there is no socket at this path', next: 'see whether the listener is up' },
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
+  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
+}
 
 function unanswered(asked: string, timeout: number): Error {
   return portsideError('ERR_PORTSIDE_CONNECT_TIMEOUT', {

@@ -112,10 +112,10 @@ export function makeReport(stragglers: Straggler[], begun: number): DrainReport 
 }
 
 /** With `force: 'reject'`: names everybody who had to be ended. */
-export function drainError(report: DrainReport, grace: number): DrainError {
+export function drainError(name: string, report: DrainReport, grace: number): DrainError {
   const stragglers = report.outcomes.filter(({ outcome }) => outcome !== 'closed')
   const error = portsideError('ERR_PORTSIDE_DRAIN', {
-    asked: 'drain',
+    asked: `drain ${name}`,
     expected: `every connection to end within its grace of ${grace} ms`,
     actual: `${stragglers.length} that had to be ended by force\n${stragglers.map(describeStraggler).join('\n')}\n`,
     next: 'end these in the code under test, or give a longer grace',
@@ -130,14 +130,14 @@ function describeStraggler(outcome: ConnectionOutcome): string {
     `  - ${formatTuple(outcome)}`,
     request === undefined ? state : `${state}, ${request}`,
     `open for ${Math.round(age)} ms`,
-    `${bytesRead} bytes read, ${bytesWritten} written, ${pendingBytes} of them still queued in Node`,
+    `${bytesRead} bytes read, ${bytesWritten} written${pendingBytes > 0 ? `, ${pendingBytes} of them still queued in Node` : ''}`,
   ].join('; ')
 }
 
-export function stuck(stragglers: Straggler[], limit: number): Error {
+export function stuck(name: string, stragglers: Straggler[], limit: number): Error {
   const left = stragglers.filter(({ connection }) => !connection.closed).map((straggler) => straggler.toOutcome())
   return portsideError('ERR_PORTSIDE_DRAIN_STUCK', {
-    asked: 'drain',
+    asked: `drain ${name}`,
     expected: `a destroyed socket to emit 'close' within ${limit} ms`,
     actual: `none from ${left.length}\n${left.map(describeStraggler).join('\n')}\n`,
     because: 'something keeps the socket from closing, most likely an overridden destroy or a removed listener',
@@ -145,10 +145,10 @@ export function stuck(stragglers: Straggler[], limit: number): Error {
   })
 }
 
-export function hookError(errors: readonly unknown[], report: DrainReport): Error {
+export function hookError(name: string, errors: readonly unknown[], report: DrainReport): Error {
   const first = errors[0] as Error | undefined
   const error = portsideError('ERR_PORTSIDE_DRAIN_HOOK', {
-    asked: 'run every drain hook',
+    asked: `run every drain hook of ${name}`,
     actual: `${errors.length} that failed, the first with: ${first?.message ?? String(first)}`,
     next: 'mend the hook given to onDrain(); the connections were drained all the same',
     cause: first,

@@ -1,5 +1,6 @@
 import type dgram from 'node:dgram'
 import type net from 'node:net'
+import { invalidArgument } from '../errors.js'
 import { type Endpoint, formatEndpoint, toEndpoint, unmapped } from '../loopback/endpoint.js'
 
 /** What tells connections apart: protocol, local, remote (RFC 9293 §3.4). A string is the path of a unix socket. */
@@ -14,6 +15,9 @@ export interface ConnectionTuple {
  * its `local` is the empty string. Unix sockets that were not bound have no name: theirs is empty, too.
  */
 export function connectionTuple(socket: net.Socket | dgram.Socket): ConnectionTuple {
+  if (typeof socket !== 'object' || socket === null) {
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'socket', 'a net.Socket or a dgram.Socket', socket)
+  }
   if ('bind' in socket) return datagramTuple(socket)
   const { localAddress, localPort, remoteAddress, remotePort } = socket
   if (localAddress !== undefined && localPort !== undefined) {

@@ -22,6 +22,9 @@ import { leavesNothingOpen } from '../support/kernel.js'
 
 leavesNothingOpen()
 
+/** What is no object goes through as it is: it is to be refused. */
+const isObject = (options: unknown) => options === undefined || (typeof options === 'object' && options !== null)
+
 type Listen = (options?: ListenOptions) => Promise<TestServer<net.Server>>
 
 /** One contract, every kind of server that listens on an address. */
@@ -34,7 +37,7 @@ const KINDS: Array<{ name: string; scheme: string; start: Listen }> = [
   {
     name: 'listenHttp2 secure',
     scheme: 'https:',
-    start: (options) => listenHttp2(undefined, { ...options, secure: true }),
+    start: (options) => listenHttp2(undefined, isObject(options) ? { ...options, secure: true } : (options as never)),
   },
   { name: 'listen(net.Server)', scheme: 'tcp:', start: (options) => listen(net.createServer(), options) },
   { name: 'listen(http.Server)', scheme: 'http:', start: (options) => listen(http.createServer(), options) },
@@ -141,6 +144,17 @@ describe.each(KINDS)('$name', ({ start, scheme }) => {
     )
     expect(error).toMatchObject({ code })
     expect(error.message).toMatch(/^portside could not .*\. Next: .+\.$/s)
+  })
+
+  it.each([null, 3000, 'options'])('refuses %o as its options', async (options) => {
+    await expect(start(options as unknown as ListenOptions)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' })
+  })
+
+  it.each([null, {}, 5])('refuses %o as its signal', async (signal) => {
+    await expect(start({ signal: signal as AbortSignal })).rejects.toMatchObject({
+      code: 'ERR_INVALID_ARG_TYPE',
+      message: expect.stringContaining('given as signal'),
+    })
   })
 
   it('says who has the address where the port is taken', async () => {

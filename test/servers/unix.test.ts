@@ -71,7 +71,11 @@ describe('listenUnix', () => {
     writeFileSync(file, '')
     await expect(listenUnix(undefined, { path: file })).rejects.toMatchObject({
       code: 'EADDRINUSE',
-      message: expect.stringContaining('nobody listens on it'),
+      message: expect.stringContaining('got a file, and no socket'),
+    })
+    await expect(listenUnix(undefined, { path: directory })).rejects.toMatchObject({
+      code: 'EADDRINUSE',
+      message: expect.stringContaining('got a directory, and no socket'),
     })
     const server = await listenUnix()
     await expect(listenUnix(undefined, { path: server.path })).rejects.toMatchObject({
@@ -84,9 +88,18 @@ describe('listenUnix', () => {
   it('names the directory that is missing', async () => {
     const path = join(await temporary(), 'none', 's.sock')
     await expect(listenUnix(undefined, { path })).rejects.toMatchObject({
-      message: expect.stringMatching(/listen on .*none\/s\.sock: got E.* Next: /s),
+      message: expect.stringMatching(
+        /listen on .*none\/s\.sock: got E.* its directory does not exist\. Next: make the directory first/s,
+      ),
     })
   })
+
+  it.each([{ host: '127.0.0.1' }, { port: 1 }, { family: 'IPv4' }])(
+    'refuses %o, which a path has none of',
+    async (options) => {
+      await expect(listenUnix(undefined, options as object)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' })
+    },
+  )
 
   it.each([5, '', null])('refuses the path %o', async (path) => {
     await expect(listenUnix(undefined, { path: path as string })).rejects.toMatchObject({

@@ -36,6 +36,12 @@ describe('connectionTuple', () => {
     expect(connectionTuple(new net.Socket())).toEqual({ protocol: 'tcp', local: '' })
   })
 
+  it.each([undefined, null, 5])('of %o is refused', (socket) => {
+    expect(() => connectionTuple(socket as unknown as net.Socket)).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }),
+    )
+  })
+
   it('of an unconnected datagram socket has no remote end', async () => {
     const socket = dgram.createSocket('udp4').bind(0, '127.0.0.1')
     await once(socket, 'listening')
