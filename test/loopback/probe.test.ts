@@ -79,7 +79,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`in a private network (${whyNoName
   })
 
   function run(setUp: string, code: string) {
-    return JSON.parse(execFileSync(...inNamespace(setUp, code), { encoding: 'utf8' }))
+    return JSON.parse(execFileSync(...inNamespace(setUp, code)))
   }
 })
 
