@@ -38,6 +38,14 @@ export function createScope(options: ScopeOptions = {}): NetScope {
   let closeOptions: DrainOptions = options
   let closed: Promise<void> | undefined
 
+  /** What the scope opens has the scope's grace, also when the test closes it itself. */
+  const withGrace = <Args extends unknown[]>(args: Args): Args => {
+    const [first, given] = args
+    if (options.grace === undefined || (given !== undefined && (typeof given !== 'object' || given === null)))
+      return args
+    return [first, { grace: options.grace, ...given }] as unknown as Args
+  }
+
   const refuseClosed = (asked: string): void => {
     if (closed === undefined) return
     throw portsideError('ERR_PORTSIDE_SCOPE_CLOSED', {
@@ -51,7 +59,7 @@ export function createScope(options: ScopeOptions = {}): NetScope {
     <Args extends unknown[], R extends Closable>(name: string, acquire: (...args: Args) => Promise<R>) =>
     async (...args: Args): Promise<R> => {
       refuseClosed(`call ${name}() in a scope`)
-      const acquisition = acquire(...args)
+      const acquisition = acquire(...withGrace(args))
       const forget = undos.add(async () => closeOrJoin(await acquisition, closeOptions))
       try {
         return await acquisition
@@ -69,7 +77,7 @@ export function createScope(options: ScopeOptions = {}): NetScope {
     ...methods,
     createSocketPool(poolOptions) {
       refuseClosed('call createSocketPool() in a scope')
-      const pool = createSocketPool(poolOptions)
+      const pool = createSocketPool({ ...options, ...poolOptions })
       undos.add(() => pool.drain(closeOptions))
       return pool
     },

@@ -127,6 +127,16 @@ describe('a scope', () => {
     expect(await answer).toBeInstanceOf(Error)
   })
 
+  it('gives its grace to what it opens, for a close() that comes from the test', async () => {
+    const scope = createScope({ grace: 20 })
+    const server = await scope.listenHttp(() => {})
+    const answer = fetch(server.url).catch((error) => error)
+    await once(server.server, 'request')
+    await expect(server.close({ force: 'reject' })).rejects.toThrow(/within its grace of 20 ms/)
+    expect(await answer).toBeInstanceOf(Error)
+    await scope.close()
+  })
+
   it.each([undefined, 3, 'later'])('refuses to defer %o', (undo) => {
     expect(() => createScope().defer(undo as unknown as () => void)).toThrow(/given as undo: expected a function/)
   })

@@ -45,15 +45,26 @@ class PooledProtocol implements Protocol {
 
   quiesce(changed: () => void): void {
     const { socket } = this.#connection
-    const freed = (returned: net.Socket): void => {
-      if (returned === socket) changed()
-    }
-    this.#agent.on('free', freed)
-    this.#connection.whenClosed(() => this.#agent.off('free', freed))
+    const forget = whenFreed(this.#agent, socket, changed)
+    this.#connection.whenClosed(forget)
   }
 
   /** The request that Node has put on the socket; null or absent while the socket is idle. */
   #message(): (http.ClientRequest & { res?: http.IncomingMessage | null }) | undefined {
     return (this.#connection.socket as { _httpMessage?: http.ClientRequest | null })._httpMessage ?? undefined
   }
+}
+
+/** One listener for each agent: Node warns of a leak at the eleventh. */
+const waiting = new WeakMap<http.Agent, Map<net.Socket, () => void>>()
+
+function whenFreed(agent: http.Agent, socket: net.Socket, changed: () => void): () => void {
+  const known = waiting.get(agent)
+  const sockets = known ?? new Map<net.Socket, () => void>()
+  if (known === undefined) {
+    waiting.set(agent, sockets)
+    agent.on('free', (returned: net.Socket) => sockets.get(returned)?.())
+  }
+  sockets.set(socket, changed)
+  return () => void sockets.delete(socket)
 }

@@ -41,8 +41,9 @@ describe.each([...HTTP1_TRANSPORTS, ...STREAM_TRANSPORTS])(
     it('sees the end at once when it ignores it, and is cut at the end of the grace', async () => {
       const server = await start(() => {})
       const { peer } = await dialFromOutside(server, secure, { allowHalfOpen: true })
-      const closing = server.close({ grace: 300 })
+      const closing = server.close(LONG)
       await peer.heard('end')
+      void server.close({ grace: 20 })
       const report = await closing
       expect(report).toMatchObject({ closed: 0, destroyed: 1, reset: 0 })
       await peer.kill()

@@ -1,0 +1,39 @@
+import { once } from 'node:events'
+import http from 'node:http'
+import type net from 'node:net'
+import { expect, it } from 'vitest'
+import { createSocketPool, listenHttp, listenTcp } from '../../src/index.js'
+import { turn } from '../support/clients.js'
+import { leavesNothingOpen } from '../support/kernel.js'
+
+leavesNothingOpen()
+
+it('an agent with many sockets is drained without a warning of too many listeners', async () => {
+  const warnings: Error[] = []
+  const warn = (warning: Error): void => void warnings.push(warning)
+  process.on('warning', warn)
+  const server = await listenHttp()
+  const pool = createSocketPool()
+  const agent = pool.track(new http.Agent({ keepAlive: true }))
+  const answers = Array.from({ length: 15 }, async () => {
+    const [response] = await once(http.get(server.url, { agent }), 'response')
+    await once(response.resume(), 'end')
+  })
+  await Promise.all(answers)
+  expect(pool.size).toBe(15)
+  expect(await pool.drain()).toMatchObject({ closed: 15, destroyed: 0 })
+  await turn()
+  process.off('warning', warn)
+  expect(warnings).toEqual([])
+  await server.close()
+})
+
+it('an outcome names the endpoint also of a socket that was destroyed before the drain looked', async () => {
+  const server = await listenTcp(() => {})
+  await server.connect()
+  while (server.connections.size === 0) await turn()
+  const [socket] = [...server.connections] as [net.Socket]
+  socket.destroy()
+  const { outcomes } = await server.close()
+  expect(outcomes).toMatchObject([{ local: server.endpoint }])
+})
