@@ -4,7 +4,7 @@ import type net from 'node:net'
 import type tls from 'node:tls'
 import { now } from '../timers.js'
 import { registry } from './registry.js'
-import { type ConnectionTuple, connectionTuple, listenerOf } from './tuple.js'
+import { type ConnectionTuple, connectionTuple } from './tuple.js'
 
 /** What a connection was doing when a drain began. */
 export type ConnectionState =
@@ -71,11 +71,7 @@ export class Connection {
   }
 
   get tuple(): ConnectionTuple {
-    if (this.#tuple === undefined || this.#tuple.local === '') {
-      const tuple = connectionTuple(this.socket)
-      // Of a socket that is destroyed the kernel knows nothing more, but its listener still tells where it came in.
-      this.#tuple = tuple.local === '' && this.accepted ? { ...tuple, ...listenerOf(this.socket) } : tuple
-    }
+    if (this.#tuple === undefined || this.#tuple.local === '') this.#tuple = connectionTuple(this.socket)
     return this.#tuple
   }
 

@@ -50,10 +50,12 @@ export class TrackedServer {
     // listeners of 'upgrade', 'connect', 'checkContinue' or 'clientError' than for one that has none.
     const emit = server.emit as (...all: unknown[]) => boolean
     const hear = this.#hear.bind(this)
+    const tracked = this
     server.emit = function (this: net.Server, ...all: unknown[]): boolean {
-      return HEARD.has(all[0])
-        ? hear(all as [string, ...unknown[]], () => emit.apply(this, all))
-        : emit.apply(this, all)
+      // The one that every connection pays for.
+      if (all[0] === 'connection') tracked.#arriving = tracked.#accept(all[1] as net.Socket)
+      else if (HEARD.has(all[0])) return hear(all as [string, ...unknown[]], () => emit.apply(this, all))
+      return emit.apply(this, all)
     } as typeof server.emit
   }
 
@@ -108,9 +110,6 @@ export class TrackedServer {
     const { connectionOf } = registry()
     const before = this.#arriving
     switch (event) {
-      case 'connection':
-        this.#arriving = this.#accept(args[0] as net.Socket)
-        break
       case 'secureConnection': {
         const socket = args[0] as tls.TLSSocket
         const connection = connectionOf.get((socket as { _parent?: object })._parent ?? socket)
@@ -172,7 +171,6 @@ export class TrackedServer {
 }
 
 const HEARD: ReadonlySet<unknown> = new Set([
-  'connection',
   'secureConnection',
   'session',
   'stream',

@@ -45,13 +45,6 @@ function unixTuple(socket: net.Socket): ConnectionTuple {
   return { protocol: 'unix', local: typeof path === 'string' ? path : '' }
 }
 
-/** What is left to say of an accepted socket that is closed: where its server listens. */
-export function listenerOf(socket: net.Socket): Pick<ConnectionTuple, 'protocol' | 'local'> | undefined {
-  const address = (socket as { server?: net.Server | null }).server?.address()
-  if (typeof address === 'string') return { protocol: 'unix', local: address }
-  return address ? { protocol: 'tcp', local: toEndpoint(address.address, address.port) } : undefined
-}
-
 /** Node names the transport only by the class of its handle. */
 export function isPipe(socket: net.Socket): boolean {
   const handle = (socket as { _handle?: { constructor?: { name?: string } } | null })._handle

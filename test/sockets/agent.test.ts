@@ -1,8 +1,7 @@
 import { once } from 'node:events'
 import http from 'node:http'
-import type net from 'node:net'
 import { expect, it } from 'vitest'
-import { createSocketPool, listenHttp, listenTcp } from '../../src/index.js'
+import { createSocketPool, listenHttp } from '../../src/index.js'
 import { turn } from '../support/clients.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 
@@ -26,14 +25,4 @@ it('an agent with many sockets is drained without a warning of too many listener
   process.off('warning', warn)
   expect(warnings).toEqual([])
   await server.close()
-})
-
-it('an outcome names the endpoint also of a socket that was destroyed before the drain looked', async () => {
-  const server = await listenTcp(() => {})
-  await server.connect()
-  while (server.connections.size === 0) await turn()
-  const [socket] = [...server.connections] as [net.Socket]
-  socket.destroy()
-  const { outcomes } = await server.close()
-  expect(outcomes).toMatchObject([{ local: server.endpoint }])
 })
