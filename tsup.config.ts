@@ -4,7 +4,7 @@ import { transform } from 'esbuild'
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  entry: ['src/index.ts'],
+  entry: { index: 'src/index.ts', 'get-port': 'src/ports/get-port.ts' },
   format: ['esm', 'cjs'],
   dts: true,
   clean: true,
@@ -17,6 +17,8 @@ export default defineConfig({
     // esbuild splits ES modules only, and tsup's own way from there to CJS rewrites every `?.` and `??` into a call.
     options.format = 'esm'
     options.splitting = true
+    // A bundled dependency takes its timers from here, too, and not from a global that a test has faked.
+    options.inject = ['src/timers.ts']
   },
   esbuildPlugins: [
     {

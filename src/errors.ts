@@ -14,6 +14,7 @@ export interface ErrorDetails {
 
 /** The `code`s of portside itself. Where the system or Node has a code for it, that code is used instead. */
 export type PortsideErrorCode =
+  | 'ERR_PORTSIDE_CHILD_EXITED'
   | 'ERR_PORTSIDE_CLOSED_WHILE_LISTENING'
   | 'ERR_PORTSIDE_CONNECT_TIMEOUT'
   | 'ERR_PORTSIDE_DRAIN'
@@ -23,9 +24,14 @@ export type PortsideErrorCode =
   | 'ERR_PORTSIDE_FAMILY_UNAVAILABLE'
   | 'ERR_PORTSIDE_HANDLER'
   | 'ERR_PORTSIDE_LATE_ATTACH'
+  | 'ERR_PORTSIDE_NO_PORT'
+  | 'ERR_PORTSIDE_RESERVATION_RELEASED'
   | 'ERR_PORTSIDE_SCOPE_CLOSED'
+  | 'ERR_PORTSIDE_SELF_CONNECT'
   | 'ERR_PORTSIDE_SERVER_CLOSED'
   | 'ERR_PORTSIDE_UNDO'
+  | 'ERR_PORTSIDE_UNSUPPORTED'
+  | 'ERR_PORTSIDE_WAIT_TIMEOUT'
 
 /** Every error that portside makes has this shape. Tell them apart by `code`; classes differ between two builds. */
 export interface PortsideError extends Error {

@@ -1,5 +1,16 @@
 import { createUndoList, type Undo } from './disposal.js'
+import { fragmentingEndpoint } from './endpoints/fragmenting.js'
+import { occupiedEndpoint } from './endpoints/occupied.js'
+import { privilegedEndpoint } from './endpoints/privileged.js'
+import { refusedEndpoint } from './endpoints/refused.js'
+import { resettingEndpoint } from './endpoints/resetting.js'
+import { stalledEndpoint } from './endpoints/stalled.js'
+import { switchableEndpoint } from './endpoints/switchable.js'
+import { unassignedEndpoint } from './endpoints/unassigned.js'
+import { unresponsiveEndpoint } from './endpoints/unresponsive.js'
 import { invalidArgument, portsideError } from './errors.js'
+import { spawnListening } from './ports/handoff.js'
+import { reservePort, reservePorts } from './ports/reservation.js'
 import { listenHttp, listenHttps } from './servers/http.js'
 import { listenHttp2 } from './servers/http2.js'
 import { listen } from './servers/listen.js'
@@ -11,7 +22,24 @@ import type { DrainOptions } from './sockets/drain.js'
 import { readDrainOptions } from './sockets/drain.js'
 import { createSocketPool, type SocketPool, type SocketPoolOptions } from './sockets/pool.js'
 
-const METHODS = { listen, listenTcp, listenTls, listenHttp, listenHttps, listenHttp2, listenUdp, listenUnix }
+/** Take a handler or a server, then options; have the scope's grace and close with a report. */
+const LISTENING = { listen, listenTcp, listenTls, listenHttp, listenHttps, listenHttp2, listenUdp, listenUnix }
+
+/** Everything else that is acquired, and disposed of. */
+const ACQUIRING = {
+  reservePort,
+  reservePorts,
+  spawnListening,
+  refusedEndpoint,
+  occupiedEndpoint,
+  unresponsiveEndpoint,
+  stalledEndpoint,
+  resettingEndpoint,
+  fragmentingEndpoint,
+  unassignedEndpoint,
+  privilegedEndpoint,
+  switchableEndpoint,
+}
 
 export interface ScopeOptions {
   /** Default grace of `close()` for everything in the scope, in milliseconds. Default: each one's own, 1000. */
@@ -19,7 +47,7 @@ export interface ScopeOptions {
 }
 
 /** Everything that a test opens, undone together. */
-export interface NetScope extends AsyncDisposable, Readonly<typeof METHODS> {
+export interface NetScope extends AsyncDisposable, Readonly<typeof LISTENING & typeof ACQUIRING> {
   createSocketPool(options?: SocketPoolOptions): SocketPool
   /** Registers what undoes something of your own; called at its place in the order. */
   defer(undo: Undo): void
@@ -56,11 +84,11 @@ export function createScope(options: ScopeOptions = {}): NetScope {
   }
 
   const acquired =
-    <Args extends unknown[], R extends Closable>(name: string, acquire: (...args: Args) => Promise<R>) =>
+    <Args extends unknown[], R>(name: string, acquire: (...args: Args) => Promise<R>, undo: (acquired: R) => unknown) =>
     async (...args: Args): Promise<R> => {
       refuseClosed(`call ${name}() in a scope`)
-      const acquisition = acquire(...withGrace(args))
-      const forget = undos.add(async () => closeOrJoin(await acquisition, closeOptions))
+      const acquisition = acquire(...args)
+      const forget = undos.add(async () => undo(await acquisition))
       try {
         return await acquisition
       } catch (error) {
@@ -69,12 +97,20 @@ export function createScope(options: ScopeOptions = {}): NetScope {
       }
     }
 
-  const methods = Object.fromEntries(
-    Object.entries(METHODS).map(([name, method]) => [name, acquired(name, method as () => Promise<Closable>)]),
-  ) as unknown as typeof METHODS
+  const listening = mapped(LISTENING, (name, method: Acquire<Closable>) =>
+    acquired(
+      name,
+      (...args) => method(...withGrace(args)),
+      (server) => closeOrJoin(server, closeOptions),
+    ),
+  )
+  const acquiring = mapped(ACQUIRING, (name, method: Acquire<AsyncDisposable>) =>
+    acquired(name, method, (resource) => resource[Symbol.asyncDispose]()),
+  )
 
   return {
-    ...methods,
+    ...listening,
+    ...acquiring,
     createSocketPool(poolOptions) {
       refuseClosed('call createSocketPool() in a scope')
       const pool = createSocketPool({ ...options, ...poolOptions })
@@ -97,6 +133,14 @@ export function createScope(options: ScopeOptions = {}): NetScope {
       return this.close()
     },
   }
+}
+
+type Acquire<R> = (...args: unknown[]) => Promise<R>
+
+/** The same functions under the same names, each wrapped. */
+function mapped<T extends object, R>(functions: T, wrap: (name: string, method: Acquire<R>) => Acquire<R>): T {
+  const entries = Object.entries(functions).map(([name, method]) => [name, wrap(name, method as Acquire<R>)])
+  return Object.fromEntries(entries) as T
 }
 
 /** A server that its user has closed has told its user what there was to tell. */

@@ -22,7 +22,7 @@ export function bracketed(address: string): string {
 }
 
 export const LOOPBACK: Readonly<Record<Family, string>> = { IPv4: '127.0.0.1', IPv6: '::1' }
-const WILDCARD: Readonly<Record<Family, string>> = { IPv4: '0.0.0.0', IPv6: '::' }
+export const WILDCARD: Readonly<Record<Family, string>> = { IPv4: '0.0.0.0', IPv6: '::' }
 
 export function familyOf(address: string): Family {
   return net.isIPv6(address) ? 'IPv6' : 'IPv4'

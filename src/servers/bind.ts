@@ -1,9 +1,9 @@
 import net from 'node:net'
-import { networkInterfaces } from 'node:os'
 import { abortError, codeOf, portsideError } from '../errors.js'
-import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
-import { describeErrno, saysAddressAbsent } from '../platform/errno.js'
-import type { Addresses } from './address.js'
+import { explainBind } from '../loopback/bind-error.js'
+import type { Endpoint } from '../loopback/endpoint.js'
+import { saysAddressAbsent } from '../platform/errno.js'
+import type { Place } from './place.js'
 
 /** What binding needs of a socket, so that TCP listeners and datagram sockets are bound by the same rules. */
 export interface Binder<S> {
@@ -22,8 +22,7 @@ export interface Bound<S> {
 /** Binds the socket to one address, or with a second socket to two addresses at one port. */
 export function bindTo<S>(
   socket: S,
-  { addresses, bind }: Addresses,
-  port: number,
+  { addresses: { addresses, bind }, port }: Pick<Place, 'addresses' | 'port'>,
   binder: Binder<S>,
 ): Promise<Bound<S>> {
   if (bind === 'all') return bindDual(socket, addresses as readonly [string, string], port, binder)
@@ -69,49 +68,6 @@ async function bindDual<S>(
       if (port !== 0 || codeOf(error) !== 'EADDRINUSE' || attempt === DUAL_ATTEMPTS) throw error
     }
   }
-}
-
-/** Explains why a bind failed; the system's code stays. */
-export function explainBind(cause: unknown, address: string, port: number): Error {
-  const code = codeOf(cause)
-  if (code === undefined || (cause as { asked?: unknown }).asked !== undefined) return cause as Error
-  const { because, next } = ADVICE[code]?.(port) ?? {}
-  return portsideError(code, {
-    asked: `listen on ${formatEndpoint({ address, port })}`,
-    actual: `${code} (${describeErrno(code) ?? (cause as Error).message})`,
-    because,
-    next,
-    cause,
-  })
-}
-
-const ADVICE: Record<string, (port: number) => { because: string; next: string }> = {
-  EADDRINUSE: (port) =>
-    port === 0
-      ? { because: 'no port of the ephemeral range is left', next: 'close sockets, or widen the range' }
-      : { because: 'another socket listens there', next: 'leave port out, so that the kernel picks a free one' },
-  EADDRNOTAVAIL: () => ({
-    because: `this host has no such address; it has ${ownAddresses().join(', ')}`,
-    next: 'pass one of these, or leave host out to listen on loopback',
-  }),
-  EACCES: () => ({
-    because: 'this process may not bind the port: it is privileged, or reserved by the system',
-    next: 'leave port out, or take one from 1024 up',
-  }),
-  ERR_SOCKET_ALREADY_BOUND: () => ({ because: 'the socket is bound already', next: 'hand it over before it is bound' }),
-  ERR_SOCKET_DGRAM_NOT_RUNNING: () => ({ because: 'the socket is closed', next: 'make a new socket for each listen' }),
-  EMFILE: () => ({
-    because: 'this process has no file descriptor left',
-    next: 'close sockets and files, or raise the limit (ulimit -n)',
-  }),
-  ENFILE: () => ({
-    because: 'the whole system has no file descriptor left',
-    next: 'find out which process holds them',
-  }),
-}
-
-function ownAddresses(): string[] {
-  return Object.values(networkInterfaces()).flatMap((addresses) => (addresses ?? []).map(({ address }) => address))
 }
 
 export interface StreamBindOptions {

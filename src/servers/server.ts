@@ -2,6 +2,7 @@ import type dgram from 'node:dgram'
 import type net from 'node:net'
 import type tls from 'node:tls'
 import type { Endpoint, Family } from '../loopback/endpoint.js'
+import type { PortReservation } from '../loopback/reservation.js'
 import type { DrainOptions } from '../sockets/drain.js'
 import type { PoolConnectOptions, SocketPool } from '../sockets/pool.js'
 import type { DrainReport } from '../sockets/straggler.js'
@@ -11,8 +12,11 @@ export interface ListenOptions {
   family?: Family | 'dual'
   /** An address of this host, or a name that resolves to one, instead of `family`. A wildcard only when named here. */
   host?: string
-  /** Default 0: the kernel picks one that nobody has. */
-  port?: number
+  /**
+   * Default 0: the kernel picks one that nobody has. With a reservation the server is bound where that keeps the port,
+   * and the reservation stays: it can be listened on again, until it is released.
+   */
+  port?: number | PortReservation
   /** Longest accept queue; Node's default is 511, and the kernel caps it (listen(2)). */
   backlog?: number
   /** Default of `close()`, in milliseconds. Default 1000. */

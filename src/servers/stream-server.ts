@@ -1,15 +1,16 @@
 import type net from 'node:net'
 import { abortError, checkOptions, invalidArgument, portsideError } from '../errors.js'
 import { dialAddress, type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
+import { isReservation } from '../loopback/reservation.js'
 import { type Drain, type DrainOptions, readDrainOptions, startDrain } from '../sockets/drain.js'
 import { connected, Pool } from '../sockets/pool.js'
 import { registry } from '../sockets/registry.js'
 import { type TrackedServer, trackServer } from '../sockets/tracked-server.js'
 import { isPipe } from '../sockets/tuple.js'
-import { addressesFor, validPort } from './address.js'
 import { bindTo, streamBinder } from './bind.js'
 import { dialPlain, dialSecure, schemeOf, speaksTls } from './dial.js'
 import { graceOf, ListeningServer, type Teardown } from './listening-server.js'
+import { bindAt, placeOf } from './place.js'
 import type { ConnectOptions, ListenOptions, TestServer } from './server.js'
 
 /** What a kind of server adds to listening. */
@@ -25,12 +26,11 @@ export async function listenOnAddress<S extends net.Server>(
   setup: Setup = {},
 ): Promise<StreamServer<S>> {
   const backlog = prepare(server, options)
-  const port = validPort(options.port)
-  const where = addressesFor(options)
-  const addresses = 'then' in where ? await where : where
+  const found = placeOf(options, 'tcp')
+  const place = 'then' in found ? await found : found
   const tracked = trackServer(server)
   const binder = streamBinder(server, { backlog, signal: options.signal, asked: askedOf(options) })
-  const { endpoints, second } = await bindTo(server, addresses, port, binder)
+  const { endpoints, second } = await bindAt(place, 'tcp', () => bindTo(server, place, binder))
   if (second !== undefined) tracked.alsoListensOn(second)
   return new StreamServer(tracked, server, endpoints, options, setup)
 }
@@ -131,7 +131,8 @@ function endUnread(clients: Pool): void {
 
 /** What was asked, as far as it was said. */
 export function askedOf({ host, family, port }: ListenOptions & { path?: string }): string {
-  return `listen on ${host ?? (family === undefined ? 'loopback' : `loopback, ${family}`)}, port ${port ?? 0}`
+  const number = isReservation(port) ? port.port : (port ?? 0)
+  return `listen on ${host ?? (family === undefined ? 'loopback' : `loopback, ${family}`)}, port ${number}`
 }
 
 /** Node keeps what a server was bound to, and clears it never; a bind that failed through us is forgotten. */

@@ -1,13 +1,15 @@
 import dgram from 'node:dgram'
 import { abortError, checkOptions } from '../errors.js'
+import { explainBind } from '../loopback/bind-error.js'
 import { dialAddress, type Endpoint, type Family, familyOf, LOOPBACK, toEndpoint } from '../loopback/endpoint.js'
+import { isReservation } from '../loopback/reservation.js'
 import { type Drain, type DrainOptions, readDrainOptions, startDrain } from '../sockets/drain.js'
 import { Pool } from '../sockets/pool.js'
 import { turn } from '../timers.js'
-import { type Addresses, addressesFor, validPort } from './address.js'
-import { type Binder, bindTo, closedWhileListening, explainBind } from './bind.js'
+import { type Binder, type Bound, bindTo, closedWhileListening } from './bind.js'
 import { HandlerErrors, handlerOr } from './handler.js'
 import { graceOf, ListeningServer } from './listening-server.js'
+import { bindAt, type Place, placeOf } from './place.js'
 import type { ConnectOptions, ListenOptions, UdpTestServer } from './server.js'
 import { askedOf } from './stream-server.js'
 
@@ -28,43 +30,63 @@ export type MessageHandler = (
 export async function listenUdp(onMessage?: MessageHandler, options: ListenOptions = {}): Promise<UdpTestServer> {
   const handler = handlerOr<MessageHandler>(onMessage, echoDatagram)
   validate(options)
-  const addresses = await addressesFor(options)
-  const socket = dgram.createSocket(typeFor(addresses.addresses[0] ?? LOOPBACK.IPv4))
+  const place = await placeOf(options, 'udp')
+  const taken = await takeSockets(place)
+  const [socket = dgram.createSocket(typeFor(place.addresses.addresses[0] ?? LOOPBACK.IPv4)), second] = taken
   try {
-    return await bindServer(socket, addresses, options, handler)
+    const bound = taken.length === 0 ? await bindAtPlace(socket, place, options) : adopted(socket, second)
+    return serve(socket, bound, options, handler)
   } catch (error) {
     await closeSocket(socket)
     throw error
   }
 }
 
+/** The sockets that keep a reserved port become the server's, so that nobody else can have it in between. */
+async function takeSockets({ reservation, addresses: { addresses } }: Place): Promise<dgram.Socket[]> {
+  const taken = addresses.flatMap((address) => reservation?.takeSocket(address) ?? [])
+  if (taken.length === addresses.length) return taken
+  await Promise.all(taken.map(closeSocket))
+  return []
+}
+
+function adopted(socket: dgram.Socket, second: dgram.Socket | undefined): Bound<dgram.Socket> {
+  const sockets = second === undefined ? [socket] : [socket, second]
+  return { second, endpoints: sockets.map((each) => toEndpoint(each.address().address, each.address().port)) }
+}
+
 /** Binds a datagram socket made elsewhere, by the rules of `listenUdp`. */
 export async function listenOnSocket(socket: dgram.Socket, options: ListenOptions): Promise<UdpTestServer> {
   validate(options)
-  const { family = familyOfSocket(socket), ...rest } = options
-  const addresses = await addressesFor(rest.host === undefined ? { family } : options)
-  return bindServer(socket, addresses, options)
+  const unsaid = options.host === undefined && options.family === undefined && !isReservation(options.port)
+  const place = await placeOf(unsaid ? { ...options, family: familyOfSocket(socket) } : options, 'udp')
+  return serve(socket, await bindAtPlace(socket, place, options), options)
 }
 
 function validate(options: ListenOptions): void {
   checkOptions(options)
-  validPort(options.port)
   readDrainOptions(graceOf(options))
   if (options.signal?.aborted) throw abortError(options.signal, askedOf(options))
 }
 
-async function bindServer(
-  socket: dgram.Socket,
-  { addresses, bind }: Addresses,
-  options: ListenOptions,
-  handler?: MessageHandler,
-): Promise<UdpTestServer> {
+function bindAtPlace(socket: dgram.Socket, place: Place, options: ListenOptions): Promise<Bound<dgram.Socket>> {
+  const { addresses, bind } = place.addresses
   const own = familyOfSocket(socket)
   const mine = (address: string): boolean => familyOf(address) === own
   // A datagram socket is of one family for life: its own address comes first, the other one's takes a second socket.
   const usable = bind === 'all' ? [...addresses.filter(mine), ...addresses.filter((other) => !mine(other))] : addresses
   const binder = datagramBinder(options.signal, askedOf(options))
-  const { endpoints, second } = await bindTo(socket, { addresses: usable, bind }, options.port ?? 0, binder)
+  const ordered = { addresses: { addresses: usable, bind }, port: place.port }
+  return bindAt(place, 'udp', () => bindTo(socket, ordered, binder))
+}
+
+function serve(
+  socket: dgram.Socket,
+  { endpoints, second }: Bound<dgram.Socket>,
+  options: ListenOptions,
+  handler?: MessageHandler,
+): UdpTestServer {
+  const own = familyOfSocket(socket)
   const handlerErrors = new HandlerErrors()
   second?.on('message', (message, from) => socket.emit('message', message, from))
   if (handler !== undefined) {

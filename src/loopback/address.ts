@@ -1,8 +1,13 @@
 import net from 'node:net'
 import { codeOf, invalidArgument, portsideError } from '../errors.js'
-import { type Family, familyOf, LOOPBACK } from '../loopback/endpoint.js'
-import { loopbackFamilies, whyFamilyIsMissing } from '../loopback/probe.js'
-import type { ListenOptions } from './server.js'
+import { type Family, familyOf, LOOPBACK } from './endpoint.js'
+import { loopbackFamilies, whyFamilyIsMissing } from './probe.js'
+
+/** Where to bind, as its user says it. */
+export interface AddressOptions {
+  family?: Family | 'dual' | undefined
+  host?: string | undefined
+}
 
 /** Which addresses to bind. */
 export interface Addresses {
@@ -13,29 +18,29 @@ export interface Addresses {
 
 /**
  * Turns `family` and `host` into addresses. Throws ERR_INVALID_ARG_VALUE, ERR_PORTSIDE_FAMILY_UNAVAILABLE, or the
- * resolver's code (ENOTFOUND, EAI_AGAIN) for a name that does not resolve.
+ * resolver's code (ENOTFOUND, EAI_AGAIN) for a name that does not resolve. `asked` is what is to be done there.
  */
-export function addressesFor({ family, host }: Pick<ListenOptions, 'family' | 'host'>): Addresses | Promise<Addresses> {
+export function addressesFor({ family, host }: AddressOptions, asked = 'listen on'): Addresses | Promise<Addresses> {
   if (family !== undefined && !(FAMILIES as readonly unknown[]).includes(family)) {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'family', "'IPv4', 'IPv6' or 'dual'", family)
   }
-  if (host !== undefined) return addressesOfHost(host, family)
-  if (family === 'dual') return { addresses: [available('IPv4'), available('IPv6')], bind: 'all' }
-  return { addresses: [family === undefined ? available(anyFamily()) : available(family)], bind: 'first' }
+  if (host !== undefined) return addressesOfHost(host, family, asked)
+  if (family === 'dual') return { addresses: [available('IPv4', asked), available('IPv6', asked)], bind: 'all' }
+  return { addresses: [available(family ?? anyFamily(), asked)], bind: 'first' }
 }
 
-export function validPort(port: unknown = 0): number {
+export function validPort(port: unknown = 0, name = 'port'): number {
   if (typeof port === 'number' && Number.isInteger(port) && port >= 0 && port <= 65_535) return port
-  throw invalidArgument('ERR_SOCKET_BAD_PORT', 'port', 'an integer from 0 to 65535', port)
+  throw invalidArgument('ERR_SOCKET_BAD_PORT', name, 'an integer from 0 to 65535', port)
 }
 
 const FAMILIES = ['IPv4', 'IPv6', 'dual'] as const
 
-function available(family: Family): string {
+function available(family: Family, asked: string): string {
   const reason = whyFamilyIsMissing(family)
   if (reason === undefined) return LOOPBACK[family]
   throw portsideError('ERR_PORTSIDE_FAMILY_UNAVAILABLE', {
-    asked: `listen on ${LOOPBACK[family]}`,
+    asked: `${asked} ${LOOPBACK[family]}`,
     expected: `a host with ${family}`,
     actual: `one that has ${loopbackFamilies().join(' and ') || 'neither family'} only`,
     because: reason,
@@ -47,7 +52,11 @@ function anyFamily(): Family {
   return whyFamilyIsMissing('IPv4') !== undefined && whyFamilyIsMissing('IPv6') === undefined ? 'IPv6' : 'IPv4'
 }
 
-function addressesOfHost(host: unknown, family: ListenOptions['family']): Addresses | Promise<Addresses> {
+function addressesOfHost(
+  host: unknown,
+  family: AddressOptions['family'],
+  asked: string,
+): Addresses | Promise<Addresses> {
   if (typeof host !== 'string') throw invalidArgument('ERR_INVALID_ARG_TYPE', 'host', 'a string', host)
   if (family === 'dual') {
     throw invalidArgument(
@@ -57,14 +66,14 @@ function addressesOfHost(host: unknown, family: ListenOptions['family']): Addres
       family,
     )
   }
-  if (net.isIP(host) === 0) return resolved(host, family)
+  if (net.isIP(host) === 0) return resolved(host, family, asked)
   if (family !== undefined && familyOf(host) !== family) {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'host', `an ${family} address, as family says`, host)
   }
   return { addresses: [host], bind: 'first' }
 }
 
-async function resolved(host: string, family: Family | undefined): Promise<Addresses> {
+async function resolved(host: string, family: Family | undefined, asked: string): Promise<Addresses> {
   try {
     if (host === '') throw Object.assign(new Error('an empty name resolves to nothing'), { code: 'ENOTFOUND' })
     const { lookup } = await import('node:dns/promises')
@@ -75,10 +84,10 @@ async function resolved(host: string, family: Family | undefined): Promise<Addre
     return { addresses: found.map(({ address }) => address), bind: 'first' }
   } catch (cause) {
     throw portsideError(codeOf(cause) ?? 'ENOTFOUND', {
-      asked: `listen on '${host}'`,
+      asked: `${asked} '${host}'`,
       expected: `a name that resolves to ${family ?? 'an'} address of this host`,
       because: (cause as Error).message,
-      next: 'pass an address of this host, or leave host out to listen on loopback',
+      next: 'pass an address of this host, or leave host out for loopback',
       cause,
     })
   }

@@ -1,0 +1,11 @@
+import net from 'node:net'
+import { codeOf } from '../errors.js'
+
+/** The code with which the kernel refuses a bind; undefined where it grants it. Nobody has time to connect. */
+export function bindOnce(host: string, port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const server = net.createServer((socket) => socket.destroy())
+    server.once('error', (error) => resolve(codeOf(error)))
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(undefined)))
+  })
+}

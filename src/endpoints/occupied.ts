@@ -1,0 +1,20 @@
+import type { PortProtocol } from '../loopback/reservation.js'
+import { listenTcp } from '../servers/tcp.js'
+import { listenUdp } from '../servers/udp.js'
+import { type EndpointOptions, type TestEndpoint, testEndpoint } from './test-endpoint.js'
+
+export interface OccupiedOptions extends EndpointOptions {
+  /** Default `'tcp'`. The two have separate port spaces: an occupied TCP port is free for UDP (RFC 9293, RFC 768). */
+  protocol?: PortProtocol
+}
+
+/**
+ * An endpoint that somebody has: to listen on it, or on its port of every address, fails with EADDRINUSE as long as it is
+ * held (bind(2)). A listener of this process has it, which takes connections and says nothing. On macOS a listener on a
+ * wildcard address may share the port with it. Rejects as `listenTcp()`.
+ */
+export async function occupiedEndpoint({ protocol = 'tcp', ...options }: OccupiedOptions = {}): Promise<TestEndpoint> {
+  const server =
+    protocol === 'udp' ? await listenUdp(() => {}, options) : await listenTcp((socket) => void socket.resume(), options)
+  return testEndpoint(server.endpoints, () => server.close({ grace: 0 }))
+}

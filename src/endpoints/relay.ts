@@ -1,0 +1,83 @@
+import net from 'node:net'
+import { invalidArgument } from '../errors.js'
+import { dialAddress, toEndpoint } from '../loopback/endpoint.js'
+import { reset } from '../sockets/pair.js'
+import { Pool } from '../sockets/pool.js'
+import { registry } from '../sockets/registry.js'
+
+/** Where a relay leads: an endpoint, a server of portside or Node's address of one, or the path of a unix socket. */
+export type RelayTarget = { readonly address: string; readonly port: number } | { readonly path: string }
+
+/** How the bytes of one direction are carried from one socket to the other. */
+export type Carry = (bytes: AsyncIterable<Buffer>) => AsyncIterable<Buffer>
+
+/**
+ * Joins accepted connections with connections to a target of their own. An end of one is the end of the other, a reset
+ * of one resets the other, and a target that cannot be reached resets the client.
+ */
+export class Relay {
+  readonly #dial: net.NetConnectOpts
+  readonly #carry: Carry
+  readonly #upstreams = new Pool()
+
+  constructor(target: RelayTarget, carry: Carry) {
+    this.#dial = dialOf(target)
+    this.#carry = carry
+  }
+
+  /** Takes a connection of a half-open server. */
+  join(client: net.Socket): void {
+    const upstream = this.#upstreams.track(net.connect({ ...this.#dial, allowHalfOpen: true }))
+    for (const socket of [client, upstream]) socket.setNoDelay(true)
+    void this.#carryOver(client, upstream)
+    void this.#carryOver(upstream, client)
+  }
+
+  async close(): Promise<void> {
+    await this.#upstreams.drain({ grace: 0 })
+  }
+
+  async #carryOver(from: net.Socket, to: net.Socket): Promise<void> {
+    try {
+      // By default the iterator destroys the socket at the end of what it reads, while the other half is in use.
+      for await (const piece of this.#carry(from.iterator({ destroyOnReturn: false }))) {
+        if (!to.write(piece)) await drained(to)
+      }
+      to.end()
+    } catch {
+      // Either of them is gone, by an error or a reset; so both go.
+      for (const socket of [to, from]) cut(socket)
+    }
+  }
+}
+
+/** Resets a tracked socket; of one that is not connected nothing is left. */
+export function cut(socket: net.Socket): void {
+  const connection = registry().connectionOf.get(socket)
+  if (connection !== undefined && !socket.connecting) reset(connection)
+  else socket.destroy()
+}
+
+function drained(socket: net.Socket): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (): void => {
+      socket.off('drain', settle).off('close', settle)
+      if (socket.destroyed) reject(new Error('closed while it was written to'))
+      else resolve()
+    }
+    socket.on('drain', settle).on('close', settle)
+    if (socket.destroyed) settle()
+  })
+}
+
+function dialOf(target: RelayTarget): net.NetConnectOpts {
+  if (typeof target === 'object' && target !== null) {
+    // A unix server of portside has both: its path, and an address with port 0.
+    if ('path' in target && typeof target.path === 'string') return { path: target.path }
+    const { address, port } = target as { address: unknown; port: unknown }
+    if (typeof address === 'string' && typeof port === 'number' && port > 0) {
+      return { host: net.isIP(address) === 0 ? address : dialAddress(toEndpoint(address, port)), port }
+    }
+  }
+  throw invalidArgument('ERR_INVALID_ARG_TYPE', 'target', 'an endpoint, a server, or { path }', target)
+}

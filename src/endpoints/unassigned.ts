@@ -1,0 +1,48 @@
+import net from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { invalidArgument, portsideError } from '../errors.js'
+import { addressesFor } from '../loopback/address.js'
+import { type Family, toEndpoint } from '../loopback/endpoint.js'
+import { bindOnce } from './bind-once.js'
+import { type TestEndpoint, testEndpoint } from './test-endpoint.js'
+
+export interface UnassignedOptions {
+  /** Default: the first of `loopbackFamilies()`. */
+  family?: Family
+}
+
+/** Addresses that are for documentation and belong to nobody: RFC 5737 and RFC 3849. */
+const DOCUMENTATION: Readonly<Record<Family, readonly string[]>> = {
+  IPv4: ['192.0.2.219', '198.51.100.219', '203.0.113.219'],
+  IPv6: ['2001:db8::db', '2001:db8:db::db'],
+}
+
+/** Unprivileged, and no port that anything is known by (RFC 6335 §6). */
+const PORT = 49_151
+
+/**
+ * An endpoint whose address this host lacks: to listen on it, and to dial from it as `localAddress`, fails with
+ * EADDRNOTAVAIL (ip(7), bind(2)). It is there to be bound and not to be dialled: what is sent to it leaves the host.
+ *
+ * Nothing is held; the kernel was asked for it once. Rejects with ERR_PORTSIDE_UNSUPPORTED where it lets every address be
+ * bound (`net.ipv4.ip_nonlocal_bind`), and with ERR_PORTSIDE_FAMILY_UNAVAILABLE.
+ */
+export async function unassignedEndpoint({ family }: UnassignedOptions = {}): Promise<TestEndpoint> {
+  if ((family as unknown) === 'dual')
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'family', "'IPv4' or 'IPv6'", family)
+  const [loopback = ''] = (await addressesFor({ family }, 'find an address beside')).addresses
+  const own = new Set(Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address)))
+  const candidates = DOCUMENTATION[net.isIPv6(loopback) ? 'IPv6' : 'IPv4'].filter((address) => !own.has(address))
+  for (const address of candidates) {
+    if ((await bindOnce(address, 0)) === 'EADDRNOTAVAIL') {
+      return testEndpoint([toEndpoint(address, PORT)], async () => {})
+    }
+  }
+  throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
+    asked: 'find an address that this host lacks',
+    expected: `EADDRNOTAVAIL from a bind to one of ${candidates.join(', ')}`,
+    actual: 'a kernel that binds them',
+    because: 'it lets addresses be bound that it does not have (ip_nonlocal_bind, or a local route)',
+    next: 'turn net.ipv4.ip_nonlocal_bind off, or skip the test with this reason',
+  })
+}

@@ -1,0 +1,47 @@
+import { networkInterfaces } from 'node:os'
+import { codeOf, portsideError } from '../errors.js'
+import { describeErrno } from '../platform/errno.js'
+import { formatEndpoint } from './endpoint.js'
+
+/** Explains why a bind failed; the system's code stays. `asked` is what the bind was for. */
+export function explainBind(cause: unknown, address: string, port: number, asked = 'listen on'): Error {
+  const code = codeOf(cause)
+  if (code === undefined || (cause as { asked?: unknown }).asked !== undefined) return cause as Error
+  const { because, next } = ADVICE[code]?.(port) ?? {}
+  return portsideError(code, {
+    asked: `${asked} ${formatEndpoint({ address, port })}`,
+    actual: `${code} (${describeErrno(code) ?? (cause as Error).message})`,
+    because,
+    next,
+    cause,
+  })
+}
+
+const ADVICE: Record<string, (port: number) => { because: string; next: string }> = {
+  EADDRINUSE: (port) =>
+    port === 0
+      ? { because: 'no port of the ephemeral range is left', next: 'close sockets, or widen the range' }
+      : { because: 'another socket listens there', next: 'leave port out, so that the kernel picks a free one' },
+  EADDRNOTAVAIL: () => ({
+    because: `this host has no such address; it has ${ownAddresses().join(', ')}`,
+    next: 'pass one of these, or leave host out to listen on loopback',
+  }),
+  EACCES: () => ({
+    because: 'this process may not bind the port: it is privileged, or reserved by the system',
+    next: 'leave port out, or take one from 1024 up',
+  }),
+  ERR_SOCKET_ALREADY_BOUND: () => ({ because: 'the socket is bound already', next: 'hand it over before it is bound' }),
+  ERR_SOCKET_DGRAM_NOT_RUNNING: () => ({ because: 'the socket is closed', next: 'make a new socket for each listen' }),
+  EMFILE: () => ({
+    because: 'this process has no file descriptor left',
+    next: 'close sockets and files, or raise the limit (ulimit -n)',
+  }),
+  ENFILE: () => ({
+    because: 'the whole system has no file descriptor left',
+    next: 'find out which process holds them',
+  }),
+}
+
+function ownAddresses(): string[] {
+  return Object.values(networkInterfaces()).flatMap((addresses) => (addresses ?? []).map(({ address }) => address))
+}

@@ -1,0 +1,104 @@
+import net from 'node:net'
+import { explainBind } from '../loopback/bind-error.js'
+import { familyOf, LOOPBACK } from '../loopback/endpoint.js'
+import { Sink } from './sink.js'
+
+/**
+ * A TCP port held by a connection of this process: its client is bound to the port and never listens.
+ *
+ * Because it was bound explicitly, the kernel gives its port to nobody who asks for port 0 and to no outgoing connection,
+ * in any process: automatic binds pass over every port whose bind bucket somebody bound by number or address
+ * (`__inet_hash_connect` and `inet_csk_find_open_port` in Linux; ip(7), ip_local_port_range). Nobody listens, so whoever
+ * dials it is refused, and it is never the source of a dial, so nobody connects to itself. On Linux it can be listened on
+ * meanwhile: see `listensWhileHeld`.
+ */
+export interface Anchor {
+  readonly port: number
+  readonly held: boolean
+  /**
+   * Ends the connection, by a reset that leaves nothing behind. With `bridge`, by a FIN of the held end: it stays in
+   * TIME_WAIT, which automatic binds pass over and explicit ones do not (RFC 9293 §3.6.1).
+   */
+  release(bridge?: boolean): Promise<void>
+}
+
+/**
+ * Holds the port on a local address; 0 for one that the kernel picks. A wildcard address is bound before the connection
+ * narrows it down to loopback, so that the port is taken only where nobody listens on any address.
+ * Rejects with the system's code: EADDRINUSE, EADDRNOTAVAIL, EACCES, EMFILE.
+ */
+export async function openAnchor(address: string, port: number): Promise<Anchor> {
+  const family = familyOf(address)
+  const sink = Sink.join(family)
+  try {
+    const { port: sinkPort } = await sink.address()
+    const client = net.connect({
+      host: LOOPBACK[family],
+      port: sinkPort,
+      localAddress: address,
+      ...(port === 0 ? {} : { localPort: port }),
+    })
+    await connected(client)
+    // From here on the kernel's reset is the only thing that it could hear.
+    client.on('error', () => {})
+    const accepted = await sink.accepted(client)
+    client.unref()
+    accepted.unref()
+    return new ConnectedAnchor(client, accepted, sink)
+  } catch (error) {
+    sink.leave()
+    throw explainBind(error, address, port, 'reserve')
+  }
+}
+
+class ConnectedAnchor implements Anchor {
+  readonly port: number
+  readonly #client: net.Socket
+  readonly #accepted: net.Socket
+  readonly #sink: Sink
+  #released: Promise<void> | undefined
+
+  constructor(client: net.Socket, accepted: net.Socket, sink: Sink) {
+    this.port = client.localPort as number
+    this.#client = client
+    this.#accepted = accepted
+    this.#sink = sink
+  }
+
+  get held(): boolean {
+    return !this.#client.destroyed
+  }
+
+  release(bridge = false): Promise<void> {
+    this.#released ??= this.#end(bridge)
+    return this.#released
+  }
+
+  async #end(bridge: boolean): Promise<void> {
+    const closed = Promise.all([whenClosed(this.#client), whenClosed(this.#accepted)])
+    if (bridge) {
+      this.#client.end()
+      this.#accepted.resume()
+      this.#client.resume()
+    } else {
+      // The reset ends both ends in the kernel, so neither leaves a TIME_WAIT.
+      this.#client.resetAndDestroy()
+      this.#accepted.destroy()
+    }
+    this.#sink.leave()
+    await closed
+  }
+}
+
+function connected(client: net.Socket): Promise<void> {
+  return new Promise((resolve, reject) => {
+    client.once('error', reject).once('connect', () => {
+      client.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+function whenClosed(socket: net.Socket): Promise<void> | undefined {
+  return socket.closed ? undefined : new Promise((resolve) => void socket.once('close', () => resolve()))
+}

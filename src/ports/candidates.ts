@@ -1,0 +1,77 @@
+import { invalidArgument, portsideError } from '../errors.js'
+import { validPort } from '../loopback/address.js'
+import type { PortRange } from '../platform/ephemeral-range.js'
+import { FETCH_REFUSES } from './fetch-ports.js'
+
+export interface CandidateOptions {
+  port?: number | Iterable<number> | undefined
+  exclude?: Iterable<number> | undefined
+  fetchSafe?: boolean | undefined
+}
+
+/** Which ports a reservation may have, and in which order they are tried. */
+export interface Candidates {
+  /** Tried first, in this order. */
+  readonly wished: readonly number[]
+  /** Whether the kernel may pick one where none of these can be had. */
+  readonly anyOther: boolean
+  /** Whether this port may be had at all. */
+  allows(port: number): boolean
+}
+
+/**
+ * Reads `port`, `exclude` and `fetchSafe`. A number is a wish: where it is taken, the kernel picks. An iterable is the
+ * list to choose from. Throws ERR_SOCKET_BAD_PORT, ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE, and
+ * ERR_PORTSIDE_NO_PORT where nothing that was asked for is allowed.
+ */
+export function candidatesOf({ port = 0, exclude = [], fetchSafe = true }: CandidateOptions): Candidates {
+  if (typeof fetchSafe !== 'boolean') throw invalidArgument('ERR_INVALID_ARG_TYPE', 'fetchSafe', 'a boolean', fetchSafe)
+  const excluded = new Set(portsIn(exclude, 'exclude'))
+  const allows = (candidate: number): boolean =>
+    !excluded.has(candidate) && !(fetchSafe && FETCH_REFUSES.has(candidate))
+  if (port === 0) return { wished: [], anyOther: true, allows }
+  const wished = typeof port === 'object' ? [...new Set(portsIn(port, 'port'))] : [validPort(port)]
+  if (wished.length === 0) {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'port', 'a port, or an iterable with at least one', 'an empty one')
+  }
+  if (wished.every((candidate) => !allows(candidate))) throw nothingAllowed(wished, fetchSafe)
+  return { wished: wished.filter(allows), anyOther: typeof port === 'number', allows }
+}
+
+/** The ports of a range that are allowed, once around from a random place: users at the same time start apart. */
+export function* sweep({ first, last }: PortRange, { allows }: Candidates): Generator<number> {
+  const size = last - first + 1
+  const start = Math.floor(Math.random() * size)
+  for (let step = 0; step < size; step++) {
+    const port = first + ((start + step) % size)
+    if (allows(port)) yield port
+  }
+}
+
+function portsIn(ports: Iterable<number>, name: string): number[] {
+  if (typeof ports !== 'object' || ports === null || typeof ports[Symbol.iterator] !== 'function') {
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'an iterable of ports', ports)
+  }
+  // Consumed once: an iterable may be a generator.
+  return Array.from(ports, (port) => validPort(port ?? null, name))
+}
+
+function nothingAllowed(wished: readonly number[], fetchSafe: boolean): Error {
+  const refused = fetchSafe ? wished.filter((port) => FETCH_REFUSES.has(port)) : []
+  return portsideError('ERR_PORTSIDE_NO_PORT', {
+    asked: `reserve ${listed(wished)}`,
+    expected: 'at least one port that is not excluded',
+    actual: 'none',
+    because:
+      refused.length > 0
+        ? `fetch refuses ${listed(refused)} (https://fetch.spec.whatwg.org/#port-blocking), and fetchSafe excludes what it refuses`
+        : 'each of them is in exclude',
+    next: refused.length > 0 ? 'take another port, or pass fetchSafe: false' : 'take another port, or exclude fewer',
+  })
+}
+
+/** `port 3000`, `ports 3000, 3001, 3002 and 17 more`. */
+export function listed(ports: readonly number[]): string {
+  const [shown, more] = [ports.slice(0, 5).join(', '), ports.length - 5]
+  return `${ports.length === 1 ? 'port' : 'ports'} ${shown}${more > 0 ? ` and ${more} more` : ''}`
+}

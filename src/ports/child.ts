@@ -1,0 +1,176 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { codeOf, invalidArgument, portsideError } from '../errors.js'
+import { descendantsOf, end, isRunning } from '../platform/process-tree.js'
+import { processState } from '../process-state.js'
+import { clearTimeout, LONGEST_DELAY, now, setTimeout } from '../timers.js'
+
+export interface ChildExit {
+  /** Null where a signal ended it. */
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+interface ChildOptions {
+  cwd?: string | URL | undefined
+  env: NodeJS.ProcessEnv
+  grace?: number
+  signal?: AbortSignal
+  /** Descriptors of ours that it gets as its own from 3 on. */
+  descriptors?: readonly number[]
+}
+
+const DEFAULT_GRACE = 1000
+
+/** How much of the end of each output is kept, in characters. */
+const KEPT = 16_384
+
+/** A program that we started, what it said last, and how it ended. */
+export class Child {
+  readonly process: ChildProcess
+  /** Resolves when it runs; rejects with the system's error where it could not be started. */
+  readonly spawned: Promise<void>
+  readonly exited: Promise<ChildExit>
+  readonly #grace: number
+  readonly #output = { stdout: '', stderr: '' }
+  #exit: ChildExit | undefined
+  #stopping: Promise<ChildExit> | undefined
+
+  /** `asked` is what its errors say was to be done. */
+  constructor(
+    private readonly asked: string,
+    path: string,
+    args: readonly string[],
+    options: ChildOptions,
+  ) {
+    const { cwd, env, grace = DEFAULT_GRACE, signal, descriptors = [] } = options
+    if (!(typeof grace === 'number' && grace >= 0 && grace <= LONGEST_DELAY)) {
+      throw invalidArgument('ERR_OUT_OF_RANGE', 'grace', `milliseconds from 0 to ${LONGEST_DELAY}`, grace)
+    }
+    this.#grace = grace
+    const child = spawn(path, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe', ...descriptors], windowsHide: true })
+    this.process = child
+    running().add(child)
+    for (const name of ['stdout', 'stderr'] as const) {
+      child[name]?.setEncoding('utf8').on('data', (text: string) => {
+        this.#output[name] = (this.#output[name] + text).slice(-KEPT)
+      })
+    }
+    this.spawned = new Promise((resolve, reject) => {
+      child.once('spawn', resolve).on('error', (error) => reject(notStarted(asked, error)))
+    })
+    this.spawned.catch(() => {})
+    this.exited = new Promise((resolve) => {
+      child.once('exit', (code, by) => {
+        this.#exit = { code, signal: by }
+        // Its last words may still be in the pipe; a process that it left behind may keep that open for ever.
+        const told = (): void => resolve({ code, signal: by })
+        const timer = setTimeout(told, LAST_WORDS)
+        child.once('close', () => {
+          clearTimeout(timer)
+          told()
+        })
+      })
+      child.once('error', () => {
+        if (child.pid === undefined) resolve({ code: null, signal: null })
+      })
+    })
+    const abort = (): void => void this.stop()
+    signal?.addEventListener('abort', abort, { once: true })
+    this.exited.then(() => {
+      running().delete(child)
+      signal?.removeEventListener('abort', abort)
+    })
+  }
+
+  get stdout(): string {
+    return this.#output.stdout
+  }
+
+  get stderr(): string {
+    return this.#output.stderr
+  }
+
+  /** It has ended, and nobody here had asked for it. */
+  get endedByItself(): boolean {
+    return this.#exit !== undefined && this.#stopping === undefined && !this.process.killed
+  }
+
+  stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<ChildExit> {
+    this.#stopping ??= this.#stop(signal)
+    return this.#stopping
+  }
+
+  async #stop(signal: NodeJS.Signals): Promise<ChildExit> {
+    const { pid } = this.process
+    const family = pid === undefined || this.#exit !== undefined ? [] : await descendantsOf(pid)
+    if (this.#exit === undefined) this.process.kill(signal)
+    for (const other of family) end(other, signal)
+    const timer = setTimeout(() => {
+      if (this.#exit === undefined) this.process.kill('SIGKILL')
+      for (const other of family) end(other, 'SIGKILL')
+    }, this.#grace)
+    const exit = await this.exited
+    for (const limit = now() + this.#grace + KILL_LIMIT; family.some(isRunning) && now() < limit; ) {
+      await new Promise((resolve) => void setTimeout(resolve, 5))
+    }
+    clearTimeout(timer)
+    this.process.stdout?.destroy()
+    this.process.stderr?.destroy()
+    return exit
+  }
+
+  /** That it does not listen, as an error that has what it said so far. */
+  silent(cause: unknown): Error {
+    const error = portsideError(codeOf(cause) ?? 'ERR_PORTSIDE_WAIT_TIMEOUT', {
+      asked: this.asked,
+      expected: 'a program that listens on the port in PORT',
+      actual: `one that runs, where ${(cause as { actual?: string }).actual}${lastWords(this.stderr || this.stdout)}`,
+      next: 'see whether it reads PORT and listens on this family, or give a longer timeout',
+      cause,
+    })
+    return Object.assign(error, { stderr: this.stderr, stdout: this.stdout })
+  }
+
+  /** The end of the program as an error that has what it said last. */
+  failure({ code, signal }: ChildExit, when: string): Error {
+    const error = portsideError('ERR_PORTSIDE_CHILD_EXITED', {
+      asked: this.asked,
+      expected: 'a program that runs until it is stopped',
+      actual: `one that ended ${when}, ${signal === null ? `with code ${code}` : `by ${signal}`}${lastWords(this.stderr || this.stdout)}`,
+      next: 'run the program by hand with the same arguments and PORT set',
+    })
+    return Object.assign(error, { exitCode: code, signal, stderr: this.stderr, stdout: this.stdout })
+  }
+}
+
+/** How long output may come after the exit, in milliseconds. */
+const LAST_WORDS = 200
+
+function lastWords(said: string): string {
+  if (said.trim() === '') return ', and said nothing'
+  const lines = said.trim().split('\n').slice(-20)
+  return `, and said last\n${lines.map((line) => `   ${line}`).join('\n')}\n`
+}
+
+/** Longest that a process which was sent SIGKILL is waited for, in milliseconds. */
+const KILL_LIMIT = 1000
+
+/** The programs of this process that run. They do not outlive it, unless it is itself killed. */
+function running(): Set<ChildProcess> {
+  return processState('ports.children', () => {
+    const children = new Set<ChildProcess>()
+    process.on('exit', () => {
+      for (const child of children) child.kill('SIGKILL')
+    })
+    return children
+  })
+}
+
+function notStarted(asked: string, cause: Error): Error {
+  return portsideError(codeOf(cause) ?? 'ERR_PORTSIDE_CHILD_EXITED', {
+    asked,
+    actual: cause.message,
+    next: 'see whether the working directory exists and the file can be executed',
+    cause,
+  })
+}

@@ -1,0 +1,338 @@
+import type dgram from 'node:dgram'
+import { createUndoList } from '../disposal.js'
+import { abortError, checkOptions, codeOf, invalidArgument, portsideError } from '../errors.js'
+import { addressesFor } from '../loopback/address.js'
+import { type Endpoint, type Family, familyOf, toEndpoint, WILDCARD } from '../loopback/endpoint.js'
+import { loopbackFamilies } from '../loopback/probe.js'
+import type { PortProtocol, PortReservation } from '../loopback/reservation.js'
+import { ephemeralRange } from '../platform/ephemeral-range.js'
+import { listensWhileHeld } from '../platform/port-hold.js'
+import { type Anchor, openAnchor } from './anchor.js'
+import { type Candidates, candidatesOf, listed, sweep } from './candidates.js'
+import { closeSocket, holdSocket } from './held-socket.js'
+import { lockPort, type PortLock } from './lock.js'
+
+export interface ReserveOptions {
+  /** Default: the first of `loopbackFamilies()`. `'dual'`: the port is kept on 127.0.0.1 and on ::1. */
+  family?: Family | 'dual'
+  /** An address of this host, or a name, instead of `family`. Of a name's addresses one for each family is kept. */
+  host?: string
+  /**
+   * A number is a wish: where it is taken, the kernel picks another. An iterable is the list to choose from, in its
+   * order. Default 0: the kernel picks.
+   */
+  port?: number | Iterable<number>
+  /** Ports that it must not be. */
+  exclude?: Iterable<number>
+  /** Default `'tcp'`. `'both'`: one number in both port spaces. */
+  protocol?: PortProtocol | 'both'
+  /** Default true: no port that `fetch` refuses (https://fetch.spec.whatwg.org/#port-blocking). */
+  fetchSafe?: boolean
+  /** Aborted before the port is held: rejects with an AbortError, and nothing stays held. */
+  signal?: AbortSignal
+}
+
+/** Several reservations, released together. */
+export interface PortReservations extends ReadonlyArray<PortReservation>, AsyncDisposable {
+  readonly ports: readonly number[]
+  /** True while all of them are. */
+  readonly held: boolean
+  release(): Promise<void>
+}
+
+/**
+ * A port that the kernel keeps for you, on loopback, until you release it or this process ends. It gives the port to
+ * nobody who asks for port 0 and to no outgoing connection, in any process; whoever dials it meanwhile is refused; no
+ * other user of portside on this host gets it. On Linux any program that asks for this number can listen on it while it
+ * is held, so that there is no gap in which to lose it: bind first, release afterwards.
+ *
+ * It keeps no process alive, and costs three descriptors for each address on Linux. Throws nothing; rejects with
+ * ERR_SOCKET_BAD_PORT, ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_PORTSIDE_FAMILY_UNAVAILABLE,
+ * ERR_PORTSIDE_NO_PORT where everything is excluded, EADDRINUSE where nothing of what was asked for is free, and
+ * EADDRNOTAVAIL, ENOTFOUND, EACCES, EMFILE, ABORT_ERR. Whatever was acquired by then is given back.
+ */
+export async function reservePort(options: ReserveOptions = {}): Promise<PortReservation> {
+  return reserve(await wantOf(options))
+}
+
+/** So many ports at once: all of them, or none and an error as that of `reservePort()`. `count` is at least 1. */
+export async function reservePorts(count: number, options: ReserveOptions = {}): Promise<PortReservations> {
+  if (!Number.isInteger(count) || count < 1 || count > 65_535) {
+    throw invalidArgument('ERR_OUT_OF_RANGE', 'count', 'an integer from 1 to 65535', count)
+  }
+  const want = await wantOf(options)
+  refuseMoreThanThereAre(count, want.candidates)
+  const undos = createUndoList()
+  const reservations: PortReservation[] = []
+  try {
+    while (reservations.length < count) {
+      const reservation = await reserve(want)
+      undos.add(() => reservation.release())
+      reservations.push(reservation)
+    }
+  } catch (error) {
+    throw await undos.runAfter(error)
+  }
+  const release = (): Promise<void> => undos.run()
+  return Object.defineProperties(reservations, {
+    ports: { value: reservations.map(({ port }) => port) },
+    held: { get: () => reservations.every(({ held }) => held) },
+    release: { value: release },
+    [Symbol.asyncDispose]: { value: release },
+  }) as unknown as PortReservations
+}
+
+/** What a user wants, read and checked; `wished` goes on where the last reservation of a series ended. */
+export interface Want {
+  readonly addresses: readonly string[]
+  readonly protocol: PortProtocol | 'both'
+  readonly candidates: Candidates
+  readonly wished: Iterator<number>
+  readonly signal: AbortSignal | undefined
+  readonly platform: NodeJS.Platform | undefined
+}
+
+const PROTOCOLS: ReadonlyArray<ReserveOptions['protocol']> = ['tcp', 'udp', 'both']
+
+/** `platform` is this one's, except in tests of what others do. */
+export async function wantOf(options: ReserveOptions, platform?: NodeJS.Platform): Promise<Want> {
+  checkOptions(options)
+  const { protocol = 'tcp', signal } = options
+  if (!PROTOCOLS.includes(protocol)) {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'protocol', "'tcp', 'udp' or 'both'", protocol)
+  }
+  const candidates = candidatesOf(options)
+  refuseAborted(signal)
+  const { addresses, bind } = await addressesFor(options, 'reserve a port on')
+  const chosen = bind === 'all' ? addresses : onePerFamily(addresses)
+  return { addresses: chosen, protocol, candidates, wished: candidates.wished.values(), signal, platform }
+}
+
+/** Reserves the next port that is wanted and can be had. */
+export async function reserve(want: Want): Promise<PortReservation> {
+  const { wished, candidates, signal } = want
+  const failures: unknown[] = []
+  for (let next = wished.next(); !next.done; next = wished.next()) {
+    refuseAborted(signal)
+    const held = await hold(want, next.value).catch((error) => passOver(error, failures))
+    if (held !== undefined) return held
+  }
+  if (!candidates.anyOther) throw noneFree(want, failures)
+  return pick(want)
+}
+
+/** Picks that may be excluded, locked, or taken on the other address, before portside looks for one by itself. */
+const PICKS = 32
+
+async function pick(want: Want): Promise<PortReservation> {
+  for (let picks = 0; picks < PICKS; picks++) {
+    refuseAborted(want.signal)
+    const held = await hold(want, 0).catch((error) => passOver(error, []))
+    if (held !== undefined) return held
+  }
+  const failures: unknown[] = []
+  for (const port of sweep(ephemeralRange(want.platform), want.candidates)) {
+    refuseAborted(want.signal)
+    const held = await hold(want, port).catch((error) => passOver(error, failures))
+    if (held !== undefined) return held
+  }
+  throw noneFree(want, failures)
+}
+
+async function hold(want: Want, port: number): Promise<PortReservation> {
+  const { addresses, protocol, candidates, platform } = want
+  const undos = createUndoList()
+  const anchors: Anchor[] = []
+  const sockets = new Map<string, dgram.Socket>()
+  let lock: PortLock | undefined
+  let chosen = port
+  const choose = async (picked: number): Promise<void> => {
+    if (chosen === 0 && !candidates.allows(picked)) throw taken(picked, 'it is excluded')
+    chosen = picked
+    if (protocol === 'udp' || lock !== undefined) return
+    lock = await lockPort(picked, platform)
+    if (lock === undefined) throw taken(picked, 'a reservation of portside holds it, in this or another process')
+    undos.add(lock.release)
+  }
+  try {
+    if (port !== 0) await choose(port)
+    for (const address of protocol === 'udp' ? [] : addresses.flatMap(anchored)) {
+      const anchor = await openAnchor(address, chosen)
+      undos.add(() => anchor.release())
+      anchors.push(anchor)
+      if (chosen === 0) await choose(anchor.port)
+    }
+    for (const address of protocol === 'tcp' ? [] : addresses) {
+      const socket = await holdSocket(address, chosen)
+      undos.add(() => closeSocket(socket))
+      sockets.set(address, socket)
+      if (chosen === 0) await choose(socket.address().port)
+    }
+  } catch (error) {
+    throw await undos.runAfter(conflicting(error, port, anchors.length + sockets.size))
+  }
+  return new Reservation(
+    addresses.map((address) => toEndpoint(address, chosen)),
+    protocol,
+    { anchors, sockets, lock, whileHeld: listensWhileHeld(platform) },
+  )
+}
+
+interface Holdings {
+  readonly anchors: readonly Anchor[]
+  readonly sockets: Map<string, dgram.Socket>
+  readonly lock: PortLock | undefined
+  /** Whether a listener can be bound while the anchors hold. */
+  readonly whileHeld: boolean
+}
+
+class Reservation implements PortReservation {
+  readonly port: number
+  readonly endpoints: readonly Endpoint[]
+  readonly protocol: PortProtocol | 'both'
+  readonly #holdings: Holdings
+  #released: Promise<void> | undefined
+
+  constructor(endpoints: readonly Endpoint[], protocol: PortProtocol | 'both', holdings: Holdings) {
+    this.port = (endpoints[0] as Endpoint).port
+    this.endpoints = endpoints
+    this.protocol = protocol
+    this.#holdings = holdings
+  }
+
+  get held(): boolean {
+    const { anchors, sockets } = this.#holdings
+    return this.protocol === 'udp' ? sockets.size > 0 : anchors.every(({ held }) => held)
+  }
+
+  async handOver<T>(
+    bind: () => T | Promise<T>,
+    protocol: PortProtocol = this.protocol === 'udp' ? 'udp' : 'tcp',
+  ): Promise<T> {
+    this.#refuseReleased('hand over')
+    if (this.protocol !== 'both' && this.protocol !== protocol) {
+      throw invalidArgument('ERR_INVALID_ARG_VALUE', 'protocol', `'${this.protocol}', as reserved`, protocol)
+    }
+    // Without a turn of the event loop in between.
+    if (protocol === 'udp') void this.#closeSockets()
+    else if (!this.#holdings.whileHeld) await this.#releaseAnchors()
+    return bind()
+  }
+
+  takeSocket(address: string): dgram.Socket | undefined {
+    this.#refuseReleased('take the socket of')
+    const { sockets } = this.#holdings
+    const socket = sockets.get(address)
+    sockets.delete(address)
+    return socket?.ref()
+  }
+
+  release(): Promise<void> {
+    this.#released ??= this.#end()
+    return this.#released
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release()
+  }
+
+  /** All of it begins within the call: the descriptors are closed when it returns. */
+  async #end(): Promise<void> {
+    await Promise.all([this.#releaseAnchors(), this.#closeSockets(), this.#holdings.lock?.release()])
+  }
+
+  #releaseAnchors(): Promise<unknown> {
+    const { anchors, whileHeld } = this.#holdings
+    // Where nobody could listen before, TIME_WAIT keeps the kernel from giving the port away until somebody does.
+    return Promise.all(anchors.map((anchor) => anchor.release(!whileHeld)))
+  }
+
+  #closeSockets(): Promise<unknown> {
+    const { sockets } = this.#holdings
+    const open = [...sockets.values()]
+    sockets.clear()
+    return Promise.all(open.map(closeSocket))
+  }
+
+  #refuseReleased(asked: string): void {
+    if (this.#released === undefined) return
+    throw portsideError('ERR_PORTSIDE_RESERVATION_RELEASED', {
+      asked: `${asked} the reservation of port ${this.port}`,
+      because: 'it has been released, and somebody else may have the port',
+      next: 'release it after its last use, or reserve another port',
+    })
+  }
+}
+
+/** The addresses to anchor for one that was asked for: a listener on `::` takes the IPv4 port, too, where it can. */
+function anchored(address: string): string[] {
+  return address === WILDCARD.IPv6 && loopbackFamilies().includes('IPv4') ? [address, WILDCARD.IPv4] : [address]
+}
+
+function onePerFamily(addresses: readonly string[]): string[] {
+  const found = loopbackFamilies()
+  const usable = addresses.filter((address) => addresses.length === 1 || found.includes(familyOf(address)))
+  return usable.filter((address, index) => usable.findIndex((other) => familyOf(other) === familyOf(address)) === index)
+}
+
+/** A port that somebody else has is passed over; anything else ends the search. */
+function passOver(error: unknown, failures: unknown[]): undefined {
+  const code = codeOf(error)
+  if ((code !== 'EADDRINUSE' && code !== 'EACCES') || (error as { exhausted?: boolean }).exhausted) throw error
+  failures.push(error)
+}
+
+/** Marks the one EADDRINUSE that no other port would mend: the kernel itself had none to give. */
+function conflicting(error: unknown, port: number, acquired: number): unknown {
+  const exhausted = port === 0 && acquired === 0 && codeOf(error) === 'EADDRINUSE'
+  return exhausted ? Object.assign(error as object, { exhausted }) : error
+}
+
+function taken(port: number, because: string): Error {
+  return Object.assign(
+    portsideError('EADDRINUSE', { asked: `reserve port ${port}`, because, next: 'take another port' }),
+    { port },
+  )
+}
+
+function noneFree({ candidates, addresses }: Want, failures: readonly unknown[]): Error {
+  const asked = candidates.wished.length > 0 ? listed(candidates.wished) : 'a port of the ephemeral range'
+  const [first] = failures as Array<{ code?: string; because?: string; message?: string } | undefined>
+  if (first === undefined) {
+    return portsideError('ERR_PORTSIDE_NO_PORT', {
+      asked: `reserve ${asked} on ${addresses.join(' and ')}`,
+      expected: 'at least one port that is not excluded',
+      actual: 'none',
+      next: 'exclude fewer',
+    })
+  }
+  const error = portsideError(first.code ?? 'EADDRINUSE', {
+    asked: `reserve ${asked} on ${addresses.join(' and ')}`,
+    expected: 'one that is free',
+    actual: `${failures.length} that cannot be had, the first with ${first.code}`,
+    because: first.because ?? first.message,
+    next: 'see .errors for each of them, name more ports, or leave port out',
+    cause: first,
+  })
+  return Object.assign(error, { errors: failures })
+}
+
+function refuseMoreThanThereAre(count: number, { wished, anyOther, allows }: Candidates): void {
+  const { first, last } = ephemeralRange()
+  const there = anyOther
+    ? wished.filter((port) => port < first || port > last).length + last - first + 1
+    : wished.length
+  if (count <= there) return
+  throw portsideError('ERR_PORTSIDE_NO_PORT', {
+    asked: `reserve ${count} ports`,
+    expected: `at most ${there}, which is how many ${anyOther ? `the ephemeral range ${first}-${last} has` : `of ${listed(wished.filter(allows))} there are`}`,
+    actual: `${count}`,
+    next: anyOther
+      ? 'reserve fewer, or widen the range (net.ipv4.ip_local_port_range)'
+      : 'reserve fewer, or name more ports',
+  })
+}
+
+function refuseAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw abortError(signal, 'reserve a port')
+}

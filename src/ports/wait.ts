@@ -1,0 +1,248 @@
+import { setMaxListeners } from 'node:events'
+import net from 'node:net'
+import pWaitFor from 'p-wait-for'
+import { abortError, checkOptions, codeOf, invalidArgument, portsideError } from '../errors.js'
+import { validPort } from '../loopback/address.js'
+import { dialAddress, type Endpoint, formatEndpoint, toEndpoint } from '../loopback/endpoint.js'
+import { describeErrno } from '../platform/errno.js'
+import { clearTimeout, LONGEST_DELAY, now, setTimeout } from '../timers.js'
+
+export interface WaitOptions {
+  /** Milliseconds until the wait is given up. Default 10 000. */
+  timeout?: number
+  /** Milliseconds between two attempts. Default 20. */
+  interval?: number
+  signal?: AbortSignal
+}
+
+/** Where to wait: an endpoint, a server, a URL, a port of `localhost`, or the path of a unix socket. */
+export type WaitTarget =
+  | Pick<Endpoint, 'address' | 'port'>
+  | { readonly host?: string; readonly port: number }
+  | { readonly path: string }
+  | URL
+  | number
+
+/**
+ * Waits until somebody accepts connections there, and resolves with the endpoint that did. It asks by connecting, never
+ * by binding, which would be in the way of the very listener that it waits for. A name is asked at all of its addresses:
+ * of `localhost`, both families. The connection is closed at once, without a byte; it leaves one TIME_WAIT, because a
+ * reset would be an error at the listener's side.
+ *
+ * Rejects with ERR_PORTSIDE_WAIT_TIMEOUT, whose `cause` is the last error seen; ABORT_ERR; ERR_SOCKET_BAD_PORT,
+ * ERR_INVALID_ARG_TYPE or ERR_OUT_OF_RANGE for arguments that will not do.
+ */
+export function waitForListening(target: WaitTarget, options: WaitOptions = {}): Promise<Endpoint | string> {
+  return waitFor(target, options, 'listening')
+}
+
+/** Waits until every address of the target refuses connections: the port went away. Otherwise as `waitForListening`. */
+export async function waitForRefused(target: WaitTarget, options: WaitOptions = {}): Promise<void> {
+  await waitFor(target, options, 'refused')
+}
+
+/** What one address answered. */
+interface Answer {
+  readonly place: Endpoint | string
+  /** Undefined: it accepted. */
+  readonly error?: Error
+}
+
+async function waitFor(
+  target: WaitTarget,
+  options: WaitOptions,
+  wanted: 'listening' | 'refused',
+): Promise<Endpoint | string> {
+  checkOptions(options)
+  const { timeout = 10_000, interval = 20, signal } = options
+  checkTime('timeout', timeout)
+  checkTime('interval', interval)
+  const dials = dialsOf(target)
+  const asked = `wait until ${nameOf(target)} is ${wanted}`
+  if (signal?.aborted) throw abortError(signal, asked)
+
+  const giveUp = new AbortController()
+  // Each pause listens to it.
+  setMaxListeners(0, giveUp.signal)
+  const timer = setTimeout(() => giveUp.abort(), timeout)
+  const aborted = (): void => giveUp.abort()
+  signal?.addEventListener('abort', aborted, { once: true })
+  const begun = now()
+  let last: Answer[] = []
+  let attempts = 0
+  try {
+    return await pWaitFor<Endpoint | string>(
+      async () => {
+        const answers = await ask(await dials(), giveUp.signal)
+        if (answers.length > 0) last = answers
+        attempts++
+        const reached = wanted === 'listening' ? listeningOf(answers) : refusedBy(answers)
+        return reached === undefined ? false : pWaitFor.resolveWith(reached)
+      },
+      { interval, signal: giveUp.signal },
+    )
+  } catch (error) {
+    if (signal?.aborted) throw abortError(signal, asked)
+    if (!giveUp.signal.aborted) throw error
+    throw expired({ asked, wanted, attempts, last, waited: now() - begun })
+  } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', aborted)
+  }
+}
+
+const listeningOf = (answers: Answer[]): Endpoint | string | undefined =>
+  answers.find(({ error }) => error === undefined)?.place
+
+/** Codes with which a kernel says that nobody listens; of a unix socket also that there is none. */
+const REFUSALS: ReadonlySet<string | undefined> = new Set([
+  'ECONNREFUSED',
+  'ENOENT',
+  'EADDRNOTAVAIL',
+  'EAFNOSUPPORT',
+  'ERR_PORTSIDE_SELF_CONNECT',
+])
+
+function refusedBy(answers: Answer[]): Endpoint | string | undefined {
+  const refused = answers.length > 0 && answers.every(({ error }) => REFUSALS.has(codeOf(error)))
+  return refused ? answers[0]?.place : undefined
+}
+
+function ask(dials: net.NetConnectOpts[], giveUp: AbortSignal): Promise<Answer[]> {
+  return Promise.all(dials.map((dial) => askOne(dial, giveUp)))
+}
+
+function askOne(dial: net.NetConnectOpts, giveUp: AbortSignal): Promise<Answer> {
+  const place = 'path' in dial ? dial.path : toEndpoint(dial.host as string, dial.port)
+  return new Promise((resolve) => {
+    const socket = net.connect(dial)
+    const settle = (error?: Error): void => {
+      clearTimeout(timer)
+      giveUp.removeEventListener('abort', unanswered)
+      resolve(error === undefined ? { place } : { place, error })
+    }
+    const unanswered = (): void => {
+      socket.destroy()
+      settle(noAnswer(place))
+    }
+    // An accept queue that is full does not answer. Dialled again, it may.
+    const timer = setTimeout(unanswered, ATTEMPT)
+    giveUp.addEventListener('abort', unanswered, { once: true })
+    if (giveUp.aborted) unanswered()
+    socket.once('error', settle).once('connect', () => {
+      if (isSelfConnected(socket)) {
+        socket.resetAndDestroy()
+        settle(selfConnected(place))
+      } else {
+        socket.destroy()
+        socket.once('close', () => settle())
+      }
+    })
+  })
+}
+
+/** Longest that one attempt waits for an answer, in milliseconds. */
+const ATTEMPT = 1000
+
+/**
+ * A dial to a port of the ephemeral range may be given that very port as its own, and then meets itself: a simultaneous
+ * open (RFC 9293 §3.5).
+ */
+function isSelfConnected({ localPort, localAddress, remotePort, remoteAddress }: net.Socket): boolean {
+  return localPort !== undefined && localPort === remotePort && localAddress === remoteAddress
+}
+
+/** Gives, for each attempt, what to dial. A name is looked up each time: it may not resolve yet. */
+function dialsOf(target: WaitTarget): () => Promise<net.NetConnectOpts[]> | net.NetConnectOpts[] {
+  if (typeof target === 'object' && target !== null && 'path' in target) {
+    if (typeof target.path !== 'string' || target.path === '') throw badTarget(target)
+    return () => [{ path: target.path }]
+  }
+  const { host, port } = hostAndPort(target)
+  if (port === 0) throw invalidArgument('ERR_SOCKET_BAD_PORT', 'port', 'an integer from 1 to 65535', port)
+  if (net.isIP(host) !== 0) return () => [{ host: dialAddress(toEndpoint(host, port)), port }]
+  return async () => {
+    const { lookup } = await import('node:dns/promises')
+    const found = await lookup(host, { all: true }).catch(() => [])
+    return found.map(({ address }) => ({ host: address, port }))
+  }
+}
+
+function hostAndPort(target: WaitTarget): { host: string; port: number } {
+  if (typeof target === 'number') return { host: 'localhost', port: validPort(target) }
+  if (typeof target !== 'object' || target === null) throw badTarget(target)
+  if ('href' in target) return fromUrl(target as URL)
+  const { address, host, port } = target as { address?: unknown; host?: unknown; port?: number }
+  const name = address ?? host ?? 'localhost'
+  if (typeof name !== 'string' || name === '') throw badTarget(target)
+  return { host: name, port: validPort(port ?? null) }
+}
+
+function fromUrl({ hostname, port, protocol }: URL): { host: string; port: number } {
+  const standard = { 'http:': 80, 'ws:': 80, 'https:': 443, 'wss:': 443 }[protocol]
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: validPort(port === '' ? (standard ?? null) : Number(port)) }
+}
+
+function nameOf(target: WaitTarget): string {
+  if (typeof target === 'object' && 'path' in target) return target.path.replace(/^\0/, '@')
+  const { host, port } = hostAndPort(target)
+  return formatEndpoint({ address: host, port })
+}
+
+const badTarget = (target: unknown) =>
+  invalidArgument('ERR_INVALID_ARG_TYPE', 'endpoint', 'an endpoint, a server, a URL, a port or { path }', target)
+
+function checkTime(name: string, value: unknown): void {
+  if (typeof value === 'number' && value >= 0 && value <= LONGEST_DELAY) return
+  throw invalidArgument('ERR_OUT_OF_RANGE', name, `milliseconds from 0 to ${LONGEST_DELAY}`, value)
+}
+
+function noAnswer(place: Endpoint | string): Error {
+  return portsideError('ERR_PORTSIDE_CONNECT_TIMEOUT', {
+    asked: `connect to ${printable(place)}`,
+    expected: 'an answer',
+    actual: 'neither a connection nor an error',
+    because: 'the accept queue of the listener is full, or nothing on the way answers',
+  })
+}
+
+function selfConnected(place: Endpoint | string): Error {
+  return portsideError('ERR_PORTSIDE_SELF_CONNECT', {
+    asked: `connect to ${printable(place)}`,
+    actual: 'a connection of the port with itself',
+    because: 'nobody listens there, and the kernel picked that very port for the client',
+  })
+}
+
+interface Expiry {
+  readonly asked: string
+  readonly wanted: 'listening' | 'refused'
+  readonly attempts: number
+  readonly last: readonly Answer[]
+  readonly waited: number
+}
+
+function expired({ asked, wanted, attempts, last, waited }: Expiry): Error {
+  const seen = last.map(({ place, error }) => `${printable(place)}: ${outcome(error)}`)
+  const cause = last.find(({ error }) => error !== undefined)?.error
+  return portsideError('ERR_PORTSIDE_WAIT_TIMEOUT', {
+    asked,
+    expected: wanted === 'listening' ? 'a connection' : 'ECONNREFUSED',
+    actual: `${seen.join('; ') || 'a name that resolves to nothing'}, after ${attempts} attempts in ${Math.round(waited)} ms`,
+    next:
+      wanted === 'listening'
+        ? 'see whether the listener is up, on this port and this family, or give a longer timeout'
+        : 'see who still listens there, or give a longer timeout',
+    cause,
+  })
+}
+
+function outcome(error: Error | undefined): string {
+  if (error === undefined) return 'it accepts connections'
+  const code = codeOf(error)
+  return code === undefined ? error.message : `${code} (${describeErrno(code) ?? 'no answer'})`
+}
+
+function printable(place: Endpoint | string): string {
+  return typeof place === 'string' ? place.replace(/^\0/, '@') : formatEndpoint(place)
+}

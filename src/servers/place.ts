@@ -1,0 +1,75 @@
+import { portsideError } from '../errors.js'
+import { type Addresses, addressesFor, validPort } from '../loopback/address.js'
+import { type Endpoint, familyOf, formatEndpoint, WILDCARD } from '../loopback/endpoint.js'
+import { isReservation, type PortProtocol, type PortReservation } from '../loopback/reservation.js'
+import type { ListenOptions } from './server.js'
+
+/** Where a server is to be bound. */
+export interface Place {
+  readonly addresses: Addresses
+  readonly port: number
+  /** The reservation that keeps the port for it. */
+  readonly reservation: PortReservation | undefined
+}
+
+/**
+ * Reads `host`, `family` and `port`. With a reservation the place is where that keeps the port, unless one of its
+ * addresses is named. Throws as `addressesFor()`, and ERR_SOCKET_BAD_PORT or ERR_INVALID_ARG_VALUE for a port or a
+ * reservation that will not do.
+ */
+export function placeOf(options: ListenOptions, protocol: PortProtocol): Place | Promise<Place> {
+  const { port } = options
+  if (isReservation(port)) return reservedPlace(port, options, protocol)
+  const valid = validPort(port)
+  const where = addressesFor(options)
+  if ('then' in where) return where.then((addresses) => ({ addresses, port: valid, reservation: undefined }))
+  return { addresses: where, port: valid, reservation: undefined }
+}
+
+/** Binds at the place: with a reservation, as its port is handed over. */
+export function bindAt<T>({ reservation }: Place, protocol: PortProtocol, bind: () => Promise<T>): Promise<T> {
+  return reservation === undefined ? bind() : reservation.handOver(bind, protocol)
+}
+
+async function reservedPlace(
+  reservation: PortReservation,
+  options: ListenOptions,
+  protocol: PortProtocol,
+): Promise<Place> {
+  const { endpoints, port } = reservation
+  if (reservation.protocol !== 'both' && reservation.protocol !== protocol) {
+    throw unfit(
+      `a reservation of a ${protocol.toUpperCase()} port`,
+      `one of a ${reservation.protocol.toUpperCase()} port`,
+    )
+  }
+  if (options.host === undefined && options.family === undefined) {
+    return { addresses: all(endpoints.map(({ address }) => address)), port, reservation }
+  }
+  const { addresses, bind } = await addressesFor(options)
+  const kept = addresses.filter((address) => endpoints.some((endpoint) => covers(endpoint, address)))
+  if (kept.length === 0 || (bind === 'all' && kept.length < addresses.length)) {
+    throw unfit(
+      `a reservation of a port on ${addresses.join(bind === 'all' ? ' and ' : ' or ')}`,
+      `one of ${endpoints.map(formatEndpoint).join(' and ')}`,
+    )
+  }
+  return { addresses: { addresses: kept, bind }, port, reservation }
+}
+
+const all = (addresses: readonly string[]): Addresses => ({ addresses, bind: addresses.length > 1 ? 'all' : 'first' })
+
+/** A listener on a wildcard address takes the port of its whole family, and a reservation of that keeps all of it. */
+function covers({ address, family }: Endpoint, asked: string): boolean {
+  const wildcard = WILDCARD[family]
+  return address === asked || (family === familyOf(asked) && (address === wildcard || asked === wildcard))
+}
+
+function unfit(expected: string, actual: string): Error {
+  return portsideError('ERR_INVALID_ARG_VALUE', {
+    asked: 'listen on the port of a reservation',
+    expected,
+    actual,
+    next: 'reserve what is to be listened on, or leave host and family out to listen where the port is kept',
+  })
+}

@@ -1,0 +1,117 @@
+import type net from 'node:net'
+import { abortError, checkOptions, invalidArgument, portsideError } from '../errors.js'
+import { LONGEST_DELAY, now, setTimeout, turn } from '../timers.js'
+import { connectionTuple, formatTuple, isPipe } from './tuple.js'
+
+export interface FillOptions {
+  /** Milliseconds until the wait is given up. Default 10 000. */
+  timeout?: number
+  signal?: AbortSignal
+}
+
+export interface FilledSendBuffer {
+  /** Bytes that Node holds, because the kernel takes no more. */
+  queuedInNode: number
+  /** Bytes that the kernel took in this call: they are in its send buffer, or in the receive buffer of the peer. */
+  takenByKernel: number
+}
+
+/** What is written at a time: more than the smallest buffer, far less than the largest (tcp(7), tcp_wmem). */
+const CHUNK = Buffer.alloc(65_536, 'portside fills the send buffer. ')
+
+/** A kernel that has taken nothing for so many milliseconds takes no more, as long as its peer reads nothing. */
+const SETTLED = 50
+
+/**
+ * Writes to the socket until the kernel takes no more, and says who holds how much of what was written: `write()`
+ * returning false is about Node's own queue, not about the kernel's. The peer must not read meanwhile. What was written
+ * stays on its way; it is delivered when the peer reads, and dropped with the socket.
+ *
+ * For connected TCP and unix sockets. Rejects with ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE for anything else,
+ * ERR_PORTSIDE_WAIT_TIMEOUT where the kernel goes on taking, ABORT_ERR, or the error that ends the socket.
+ */
+export async function fillSendBuffer(socket: net.Socket, options: FillOptions = {}): Promise<FilledSendBuffer> {
+  const handle = writableHandle(socket)
+  checkOptions(options)
+  const { timeout = 10_000, signal } = options
+  if (!(typeof timeout === 'number' && timeout > 0 && timeout <= LONGEST_DELAY)) {
+    throw invalidArgument('ERR_OUT_OF_RANGE', 'timeout', `milliseconds from 1 to ${LONGEST_DELAY}`, timeout)
+  }
+  const begun = now()
+  const asked = `fill the send buffer of ${formatTuple(connectionTuple(socket))}`
+  let failure: Error | undefined
+  const failed = (error: Error): void => {
+    failure ??= error
+  }
+  socket.on('error', failed)
+  // What was queued before is to be taken first.
+  let written = queued(socket, handle)
+  let taken = -1
+  let since = begun
+  try {
+    for (;;) {
+      if (signal?.aborted) throw abortError(signal, asked)
+      if (failure !== undefined || socket.destroyed) throw failure ?? closed(asked)
+      if (socket.writableLength === 0) {
+        socket.write(CHUNK)
+        written += CHUNK.length
+      }
+      const queuedInNode = queued(socket, handle)
+      if (written - queuedInNode !== taken) {
+        taken = written - queuedInNode
+        since = now()
+      } else if (now() - since > SETTLED) {
+        return { queuedInNode, takenByKernel: taken }
+      }
+      if (now() - begun > timeout) throw endless(asked, taken, timeout)
+      // Nothing left in Node: the kernel may take yet more at once.
+      if (queuedInNode === 0) await turn()
+      else await new Promise((resolve) => void setTimeout(resolve, 2))
+    }
+  } finally {
+    socket.off('error', failed)
+  }
+}
+
+interface WriteHandle {
+  /** Bytes that libuv was given and the kernel has not taken. */
+  readonly writeQueueSize: number
+}
+
+/** What Node's stream holds back, and what of the chunk that it has given to libuv is left there. */
+function queued(socket: net.Socket, { writeQueueSize }: WriteHandle): number {
+  const { writableLength } = socket
+  const underWay = (socket as { _writableState?: { writelen?: number; writing?: boolean } })._writableState
+  const given = underWay?.writing ? (underWay.writelen ?? 0) : 0
+  return writableLength - given + writeQueueSize
+}
+
+function writableHandle(socket: net.Socket): WriteHandle {
+  const handle = (socket as { _handle?: Partial<WriteHandle> | null } | null | undefined)?._handle
+  if (typeof (socket as Partial<net.Socket> | null)?.write !== 'function' || 'encrypted' in socket) {
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'socket', 'a TCP or unix net.Socket without TLS', socket)
+  }
+  if (typeof handle?.writeQueueSize !== 'number' || socket.connecting || !socket.writable) {
+    const kind = isPipe(socket) ? 'unix' : 'TCP'
+    throw invalidArgument(
+      'ERR_INVALID_ARG_VALUE',
+      'socket',
+      'one that is connected and writable',
+      `a closed ${kind} socket`,
+    )
+  }
+  return handle as WriteHandle
+}
+
+const closed = (asked: string): Error =>
+  portsideError('ERR_STREAM_DESTROYED', { asked, because: 'the socket was destroyed meanwhile' })
+
+function endless(asked: string, taken: number, timeout: number): Error {
+  return portsideError('ERR_PORTSIDE_WAIT_TIMEOUT', {
+    asked,
+    expected: 'a kernel that takes no more',
+    actual: `one that has taken ${taken} bytes in ${timeout} ms and goes on`,
+    because: 'the peer reads',
+    next: 'fill towards a peer that does not read, such as stalledEndpoint()',
+  })
+}
