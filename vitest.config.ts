@@ -4,6 +4,8 @@ import { writeDocumentationTests } from './test/support/documentation.js'
 
 writeDocumentationTests()
 
+const source = (file: string): string => fileURLToPath(new URL(`src/${file}`, import.meta.url))
+
 export default defineConfig({
   test: {
     projects: [
@@ -24,7 +26,7 @@ export default defineConfig({
         },
       },
       {
-        resolve: { alias: { portside: fileURLToPath(new URL('src/index.ts', import.meta.url)) } },
+        resolve: { alias: { 'portside/get-port': source('ports/get-port.ts'), portside: source('index.ts') } },
         test: {
           name: 'docs',
           include: ['generated/docs/**/*.test.ts'],

@@ -27,6 +27,30 @@ describe('a scope', () => {
     }
   })
 
+  it('has reservations and programs as methods, and lets go of them', async () => {
+    const scope = createScope()
+    const reservation = await scope.reservePort()
+    const several = await scope.reservePorts(3)
+    const child = await scope.spawnListening(process.execPath, ['-e', 'setInterval(() => {}, 1e6)'])
+    const server = await scope.listenTcp(undefined, { port: reservation })
+    expect(server.port).toBe(reservation.port)
+    await scope.close()
+    expect([reservation.held, several.held]).toEqual([false, false])
+    expect(await child.exited).toEqual({ code: null, signal: 'SIGTERM' })
+    await expect(scope.reservePort()).rejects.toMatchObject({ code: 'ERR_PORTSIDE_SCOPE_CLOSED' })
+  })
+
+  it('tells of a program that has failed by itself', async () => {
+    const scope = createScope()
+    const child = await scope.spawnListening(process.execPath, ['-e', 'console.error("no config"); process.exit(3)'])
+    await child.exited
+    await expect(scope.close()).rejects.toMatchObject({
+      code: 'ERR_PORTSIDE_CHILD_EXITED',
+      exitCode: 3,
+      message: expect.stringContaining('no config'),
+    })
+  })
+
   it('undoes last in, first out, its own and the deferred', async () => {
     const seen: string[] = []
     const scope = createScope()

@@ -1,3 +1,4 @@
+import { checkOptions, invalidArgument } from '../errors.js'
 import type { PortProtocol } from '../loopback/reservation.js'
 import { listenTcp } from '../servers/tcp.js'
 import { listenUdp } from '../servers/udp.js'
@@ -13,7 +14,12 @@ export interface OccupiedOptions extends EndpointOptions {
  * held (bind(2)). A listener of this process has it, which takes connections and says nothing. On macOS a listener on a
  * wildcard address may share the port with it. Rejects as `listenTcp()`.
  */
-export async function occupiedEndpoint({ protocol = 'tcp', ...options }: OccupiedOptions = {}): Promise<TestEndpoint> {
+export async function occupiedEndpoint(given: OccupiedOptions = {}): Promise<TestEndpoint> {
+  checkOptions(given)
+  const { protocol = 'tcp', ...options } = given
+  if (protocol !== 'tcp' && protocol !== 'udp') {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'protocol', "'tcp' or 'udp'", protocol)
+  }
   const server =
     protocol === 'udp' ? await listenUdp(() => {}, options) : await listenTcp((socket) => void socket.resume(), options)
   return testEndpoint(server.endpoints, () => server.close({ grace: 0 }))

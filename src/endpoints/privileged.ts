@@ -1,4 +1,4 @@
-import { portsideError } from '../errors.js'
+import { checkOptions, portsideError } from '../errors.js'
 import { addressesFor } from '../loopback/address.js'
 import { formatEndpoint, toEndpoint } from '../loopback/endpoint.js'
 import { firstUnprivilegedPort } from '../platform/privileged-ports.js'
@@ -14,6 +14,7 @@ import { type EndpointOptions, type TestEndpoint, testEndpoint } from './test-en
  * process may bind it, as root in a container does, so that a test can skip itself.
  */
 export async function privilegedEndpoint(options: EndpointOptions = {}): Promise<TestEndpoint> {
+  checkOptions(options)
   const first = firstUnprivilegedPort()
   const { addresses } = await addressesFor(options, 'find a privileged port on')
   // The kernel checks the privilege before it looks whether the port is taken.

@@ -1,5 +1,5 @@
 import net from 'node:net'
-import { invalidArgument } from '../errors.js'
+import { checkOptions, invalidArgument } from '../errors.js'
 import { listen } from '../servers/listen.js'
 import { type EndpointOptions, type TestEndpoint, testEndpoint } from './test-endpoint.js'
 
@@ -16,10 +16,9 @@ export interface ResettingOptions extends EndpointOptions {
  * kernel completes the handshake before this process hears of it, so with `'accept'` the error comes at the connect or
  * right after it. Rejects as `listenTcp()`, and with ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for `after`.
  */
-export async function resettingEndpoint({
-  after = 'accept',
-  ...options
-}: ResettingOptions = {}): Promise<TestEndpoint> {
+export async function resettingEndpoint(given: ResettingOptions = {}): Promise<TestEndpoint> {
+  checkOptions(given)
+  const { after = 'accept', ...options } = given
   const bytes = bytesBefore(after)
   const server = net.createServer({ allowHalfOpen: true }, (socket) => {
     if (bytes === 0) return void socket.resetAndDestroy()

@@ -1,6 +1,6 @@
 import net from 'node:net'
 import { networkInterfaces } from 'node:os'
-import { invalidArgument, portsideError } from '../errors.js'
+import { checkOptions, invalidArgument, portsideError } from '../errors.js'
 import { addressesFor } from '../loopback/address.js'
 import { type Family, toEndpoint } from '../loopback/endpoint.js'
 import { bindOnce } from './bind-once.js'
@@ -27,7 +27,9 @@ const PORT = 49_151
  * Nothing is held; the kernel was asked for it once. Rejects with ERR_PORTSIDE_UNSUPPORTED where it lets every address be
  * bound (`net.ipv4.ip_nonlocal_bind`), and with ERR_PORTSIDE_FAMILY_UNAVAILABLE.
  */
-export async function unassignedEndpoint({ family }: UnassignedOptions = {}): Promise<TestEndpoint> {
+export async function unassignedEndpoint(options: UnassignedOptions = {}): Promise<TestEndpoint> {
+  checkOptions(options)
+  const { family } = options
   if ((family as unknown) === 'dual')
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'family', "'IPv4' or 'IPv6'", family)
   const [loopback = ''] = (await addressesFor({ family }, 'find an address beside')).addresses

@@ -5,11 +5,16 @@ import { formatEndpoint } from './endpoint.js'
 
 /** Explains why a bind failed; the system's code stays. `asked` is what the bind was for. */
 export function explainBind(cause: unknown, address: string, port: number, asked = 'listen on'): Error {
+  return explainSystem(cause, `${asked} ${formatEndpoint({ address, port })}`, port)
+}
+
+/** The same for what has no address. */
+export function explainSystem(cause: unknown, asked: string, port = 0): Error {
   const code = codeOf(cause)
   if (code === undefined || (cause as { asked?: unknown }).asked !== undefined) return cause as Error
   const { because, next } = ADVICE[code]?.(port) ?? {}
   return portsideError(code, {
-    asked: `${asked} ${formatEndpoint({ address, port })}`,
+    asked,
     actual: `${code} (${describeErrno(code) ?? (cause as Error).message})`,
     because,
     next,

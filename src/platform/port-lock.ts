@@ -4,7 +4,12 @@
  * pipes on Windows. Undefined where there is no such name space.
  */
 export function portLockName(port: number, platform: NodeJS.Platform = process.platform): string | undefined {
-  if (platform === 'linux' || platform === 'android') return `\0portside/tcp/${port}`
+  // As long as such a name can be: libuv before 1.47 (Node 20) fills a shorter one up with NULs, later ones do not, and
+  // the two would be different names to the kernel, which compares all of it.
+  if (platform === 'linux' || platform === 'android') return `\0portside/tcp/${port}/`.padEnd(LONGEST_ABSTRACT, '-')
   if (platform === 'win32') return `\\\\.\\pipe\\portside-tcp-${port}`
   return undefined
 }
+
+/** `sun_path` to its last byte, the NUL at its beginning included (unix(7)). */
+const LONGEST_ABSTRACT = 108

@@ -1,7 +1,7 @@
 import net from 'node:net'
 import { explainBind } from '../loopback/bind-error.js'
 import { familyOf, LOOPBACK } from '../loopback/endpoint.js'
-import { Sink } from './sink.js'
+import { joinSink, type Sink } from './sink.js'
 
 /**
  * A TCP port held by a connection of this process: its client is bound to the port and never listens.
@@ -29,7 +29,7 @@ export interface Anchor {
  */
 export async function openAnchor(address: string, port: number): Promise<Anchor> {
   const family = familyOf(address)
-  const sink = Sink.join(family)
+  const sink = joinSink(family)
   try {
     const { port: sinkPort } = await sink.address()
     const client = net.connect({

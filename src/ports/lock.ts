@@ -1,6 +1,7 @@
 import net from 'node:net'
 import { join } from 'node:path'
 import { codeOf } from '../errors.js'
+import { explainSystem } from '../loopback/bind-error.js'
 import { portLockName } from '../platform/port-lock.js'
 
 /**
@@ -14,14 +15,17 @@ export interface PortLock {
 /** The lock on a port; undefined where somebody has it. */
 export function lockPort(port: number, platform?: NodeJS.Platform): Promise<PortLock | undefined> {
   const name = portLockName(port, platform)
-  return name === undefined ? lockFile(port) : lockName(name)
+  return name === undefined ? lockFile(port) : lockName(name, port)
 }
 
 /** A listener on a name that only one can have. */
-function lockName(path: string): Promise<PortLock | undefined> {
+function lockName(path: string, port: number): Promise<PortLock | undefined> {
   return new Promise((resolve, reject) => {
     const server = net.createServer((socket) => socket.destroy())
-    server.once('error', (error) => (codeOf(error) === 'EADDRINUSE' ? resolve(undefined) : reject(error)))
+    server.once('error', (error) => {
+      if (codeOf(error) === 'EADDRINUSE') resolve(undefined)
+      else reject(explainSystem(error, `lock port ${port}`))
+    })
     server.listen({ path, exclusive: true }, () => {
       server.unref()
       resolve({ release: () => new Promise((done) => void server.close(() => done())) })
@@ -44,6 +48,6 @@ async function lockFile(port: number): Promise<PortLock | undefined> {
     return { release: () => release().catch(() => {}) }
   } catch (error) {
     if (codeOf(error) === 'ELOCKED') return undefined
-    throw error
+    throw explainSystem(error, `lock port ${port}`)
   }
 }

@@ -1,4 +1,5 @@
 import net from 'node:net'
+import { portsideError } from '../errors.js'
 import { type Family, LOOPBACK } from '../loopback/endpoint.js'
 import { processState } from '../process-state.js'
 
@@ -14,7 +15,7 @@ export class Sink {
   readonly #arrived = new Map<string, net.Socket>()
   #anchors = 0
 
-  private constructor(family: Family, gone: () => void) {
+  constructor(family: Family, gone: () => void) {
     this.#gone = gone
     // Nothing is read: an anchor says nothing.
     this.#server = net.createServer({ pauseOnConnect: true }).on('connection', (socket) => this.#take(socket))
@@ -27,13 +28,10 @@ export class Sink {
     this.#ready.catch(() => {})
   }
 
-  /** The sink of this process; every `join` needs its `leave`. */
-  static join(family: Family): Sink {
-    const sinks = processState('ports.sinks', () => new Map<Family, Sink>())
-    const sink = sinks.get(family) ?? new Sink(family, () => sinks.delete(family))
-    sinks.set(family, sink)
-    sink.#anchors++
-    return sink
+  /** One anchor more; needs its `leave`. */
+  join(): this {
+    this.#anchors++
+    return this
   }
 
   /** One anchor less. */
@@ -64,7 +62,7 @@ export class Sink {
       }
       const lost = (): void => {
         settle()
-        reject(new Error('the connection that holds the port was closed before it was accepted'))
+        reject(abandoned(client))
       }
       client.once('close', lost)
       this.#waiting.set(key, (socket) => {
@@ -90,6 +88,23 @@ export class Sink {
     )
     socket.resume()
   }
+}
+
+/** The sink of this process, whichever copy of portside made it. */
+export function joinSink(family: Family): Sink {
+  const sinks = processState('ports.sinks', () => new Map<Family, Sink>())
+  const sink = sinks.get(family) ?? new Sink(family, () => sinks.delete(family))
+  sinks.set(family, sink)
+  return sink.join()
+}
+
+function abandoned({ localPort }: net.Socket): Error {
+  return portsideError('ECONNABORTED', {
+    asked: `hold port ${localPort ?? ''}`.trim(),
+    actual: 'a connection that was closed before it was accepted',
+    because: 'this process has no file descriptor left for its other end, or something here closes every socket',
+    next: 'close sockets and files, or raise the limit (ulimit -n)',
+  })
 }
 
 const keyOf = (address: string | undefined, port: number | undefined): string => `${address}|${port}`

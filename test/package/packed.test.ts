@@ -70,14 +70,28 @@ describe('the ESM and the CJS build', () => {
   test.each(['load-esm.mjs', 'load-cjs.cjs'])('load no TLS and no HTTP when imported: %s', async (program) => {
     const { loaded, control } = await report(program)
     expect(loaded).toEqual([])
-    expect(control).toEqual(expect.arrayContaining(['tls', 'http', 'https', 'http2']))
+    expect(control).toEqual(expect.arrayContaining(['tls', 'http', 'https', 'http2', 'child_process']))
   })
 
   test('load what they need where import() is refused, as in a CJS file under Jest', async () => {
     expect(await report('without-import.cjs')).toEqual({
       importRefused: true,
       schemes: ['tcp:', 'tls:', 'http:', 'https:', 'http:', 'https:'],
+      code: 0,
+      port: 'number',
     })
+  })
+})
+
+test('waits go on under fake timers, those of the bundled poller included', async () => {
+  expect(await report('fake-timers.mjs')).toEqual({ faked: true, listening: true })
+})
+
+test('portside/get-port is one for import and require, and keeps what it gives', async () => {
+  expect(await report('get-port.mjs')).toEqual({
+    names: ['clearLockedPorts', 'default', 'portNumbers'],
+    different: true,
+    freed: true,
   })
 })
 

@@ -1,4 +1,4 @@
-import { type ExecFileSyncOptionsWithStringEncoding, spawnSync } from 'node:child_process'
+import { type ExecFileSyncOptionsWithStringEncoding, execFileSync, spawnSync } from 'node:child_process'
 
 // A private network for one program: util-linux and iproute2, no privileges needed where the kernel allows it.
 
@@ -17,6 +17,11 @@ export function inNamespace(
   const node = [process.execPath, '--import', 'tsx', '--input-type=module', '--eval', code]
   const env = { ...process.env, PORTSIDE: new URL('../../src/index.ts', import.meta.url).href }
   return ['unshare', [...UNSHARE, script, 'sh', ...node], { env, encoding: 'utf8', stdio: 'pipe' }]
+}
+
+/** Runs it to its end, and gives what it printed. */
+export function runInNamespace(setUp: string, code: string): string {
+  return execFileSync(...inNamespace(setUp, code))
 }
 
 function probe(): string | undefined {

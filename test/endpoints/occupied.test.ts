@@ -1,0 +1,27 @@
+import { expect, it } from 'vitest'
+import { listenTcp, listenUdp, occupiedEndpoint } from '../../src/index.js'
+import { leavesNothingOpen } from '../support/kernel.js'
+import { asksInVain, listens } from './clients.js'
+
+leavesNothingOpen()
+
+it('is in the way of a listener on every address, too', async () => {
+  await using endpoint = await occupiedEndpoint({ host: '127.0.0.1' })
+  expect(await listens({ ...endpoint, address: '0.0.0.0' })).toBe('EADDRINUSE')
+  expect(await listens({ ...endpoint, address: '127.0.0.9' })).toBe('listening')
+})
+
+it('says nothing to whoever connects', async () => {
+  await using endpoint = await occupiedEndpoint()
+  expect(await asksInVain(endpoint)).toBe('connect, nothing')
+})
+
+it('occupies a UDP port, and not the TCP port of that number', async () => {
+  await using endpoint = await occupiedEndpoint({ protocol: 'udp' })
+  await expect(listenUdp(undefined, { port: endpoint.port })).rejects.toMatchObject({ code: 'EADDRINUSE' })
+  await (await listenTcp(undefined, { port: endpoint.port })).close()
+})
+
+it('refuses another protocol', async () => {
+  await expect(occupiedEndpoint({ protocol: 'sctp' as 'tcp' })).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' })
+})

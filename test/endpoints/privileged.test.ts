@@ -1,0 +1,60 @@
+import { spawnSync } from 'node:child_process'
+import { describe, expect, it } from 'vitest'
+import { privilegedEndpoint } from '../../src/index.js'
+import { leavesNothingOpen } from '../support/kernel.js'
+import { runInNamespace, whyNoNamespace } from '../support/namespace.js'
+
+leavesNothingOpen()
+
+const isRoot = process.getuid?.() === 0
+const NOBODY = 65_534
+const PORTSIDE = JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)
+
+/** Runs it as a user without any privilege, for which the tests must run as root. */
+function runAsNobody(code: string): string {
+  const node = ['--import', 'tsx', '--input-type=module', '--eval', code]
+  const { stdout, stderr, status } = spawnSync(process.execPath, node, { uid: NOBODY, gid: NOBODY, encoding: 'utf8' })
+  if (status !== 0) throw new Error(stderr)
+  return stdout
+}
+
+describe('for a user without privileges', () => {
+  it('a listener there is refused with EACCES, every time and over both families', async (context) => {
+    if (!isRoot) context.skip('only root can become another user; the contract tests run as the user that this is')
+    const seen = runAsNobody(`
+      import net from 'node:net'
+      import { once } from 'node:events'
+      const { privilegedEndpoint, loopbackFamilies } = await import(${PORTSIDE})
+      for (const family of loopbackFamilies()) {
+        const { address: host, port, close } = await privilegedEndpoint({ family })
+        const codes = new Set()
+        for (let times = 0; times < 50; times++) {
+          const server = net.createServer().listen({ host, port })
+          codes.add(await once(server, 'listening').then(() => 'listening', ({ code }) => code))
+        }
+        await close()
+        console.log(host, port < 1024, ...codes)
+      }`)
+    for (const line of seen.trim().split('\n')) expect(line).toMatch(/^(127\.0\.0\.1|::1) true EACCES$/)
+  })
+})
+
+it('says why there is none for root', async (context) => {
+  if (!isRoot) context.skip('this is not root')
+  await expect(privilegedEndpoint()).rejects.toMatchObject({
+    code: 'ERR_PORTSIDE_UNSUPPORTED',
+    message: expect.stringMatching(
+      /expected EACCES, got a bind to .*:\d+ that succeeds\. Cause: this process runs as root/,
+    ),
+  })
+})
+
+it('says why there is none where every port is for everybody', async (context) => {
+  if (whyNoNamespace !== undefined) context.skip(whyNoNamespace)
+  const seen = runInNamespace(
+    'echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start',
+    `const { privilegedEndpoint } = await import(process.env.PORTSIDE)
+     await privilegedEndpoint().catch(({ code, message }) => console.log(code, message))`,
+  )
+  expect(seen).toMatch(/^ERR_PORTSIDE_UNSUPPORTED .*this host has no privileged port/)
+})

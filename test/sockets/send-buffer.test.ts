@@ -1,0 +1,122 @@
+import { once } from 'node:events'
+import net from 'node:net'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { fillSendBuffer, listenTcp, listenTls, listenUnix, loopbackFamilies, stalledEndpoint } from '../../src/index.js'
+import { nextConnection, until } from '../support/clients.js'
+import { leavesNothingOpen, needsKernel, tcpEntries } from '../support/kernel.js'
+
+leavesNothingOpen()
+
+/** What the kernel itself says it holds of a connection: unsent or unacknowledged at this end, unread at the other. */
+function heldByKernel({ localPort, remotePort }: net.Socket): number {
+  const ours = tcpEntries(localPort).filter(
+    ({ local, remote }) => local.port === localPort && remote.port === remotePort,
+  )
+  const theirs = tcpEntries(localPort).filter(
+    ({ local, remote }) => local.port === remotePort && remote.port === localPort,
+  )
+  return (ours[0]?.sendQueue ?? 0) + (theirs[0]?.receiveQueue ?? 0)
+}
+
+describe.each(loopbackFamilies())('filling the send buffer over %s', (family) => {
+  it("tells Node's queue from the kernel's, as the kernel does", async (context) => {
+    needsKernel(context)
+    await using endpoint = await stalledEndpoint({ family })
+    const client = net.connect(endpoint.port, endpoint.address)
+    await once(client, 'connect')
+    const { queuedInNode, takenByKernel } = await fillSendBuffer(client)
+    expect(queuedInNode).toBeGreaterThan(0)
+    expect(takenByKernel).toBe(heldByKernel(client))
+    expect(client.bytesWritten).toBe(queuedInNode + takenByKernel)
+    client.resetAndDestroy()
+    await once(client, 'close')
+  })
+
+  it('leaves a socket whose writes stay in Node, and which drains when the peer reads', async () => {
+    const server = await listenTcp((socket) => void socket.pause(), { family })
+    const accepted = nextConnection(server.server)
+    const client = await server.connect()
+    const { queuedInNode, takenByKernel } = await fillSendBuffer(client)
+    expect(client.write('x')).toBe(false)
+    expect(client.writableLength).toBeGreaterThan(queuedInNode)
+    let received = 0
+    const peer = (await accepted).on('data', ({ length }) => {
+      received += length
+    })
+    peer.resume()
+    await until(() => received === queuedInNode + takenByKernel + 1)
+    expect(client.writableLength).toBe(0)
+    await server.close()
+  })
+
+  it('has nothing to add the second time', async () => {
+    await using endpoint = await stalledEndpoint({ family })
+    const client = net.connect(endpoint.port, endpoint.address)
+    await once(client, 'connect')
+    const { queuedInNode } = await fillSendBuffer(client)
+    expect(await fillSendBuffer(client)).toEqual({ queuedInNode, takenByKernel: 0 })
+    client.resetAndDestroy()
+    await once(client, 'close')
+  })
+})
+
+it('fills a unix socket', async () => {
+  const server = await listenUnix((socket) => void socket.pause())
+  const client = await server.connect()
+  const { queuedInNode, takenByKernel } = await fillSendBuffer(client)
+  expect(queuedInNode).toBeGreaterThan(0)
+  expect(takenByKernel).toBeGreaterThan(0)
+  await server.close({ grace: 0 })
+})
+
+it('gives up where the peer reads', async () => {
+  const server = await listenTcp((socket) => void socket.resume())
+  const client = await server.connect()
+  await expect(fillSendBuffer(client, { timeout: 50 })).rejects.toMatchObject({
+    code: 'ERR_PORTSIDE_WAIT_TIMEOUT',
+    message: expect.stringMatching(
+      /fill the send buffer of 127\.0\.0\.1:\d+ -> .*Cause: the peer reads\. Next: .*stalledEndpoint/,
+    ),
+  })
+  await server.close()
+})
+
+it('rejects with what ends the socket meanwhile', async () => {
+  const server = await listenTcp((socket) => void socket.pause())
+  const accepted = nextConnection(server.server)
+  const client = await server.connect()
+  const filling = fillSendBuffer(client)
+  ;(await accepted).resetAndDestroy()
+  await expect(filling).rejects.toMatchObject({ code: 'ECONNRESET' })
+  await server.close()
+})
+
+it('gives up when its signal is aborted', async () => {
+  await using endpoint = await stalledEndpoint()
+  const client = net.connect(endpoint.port, endpoint.address)
+  onTestFinished(() => void client.destroy())
+  await once(client, 'connect')
+  await expect(fillSendBuffer(client, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'ABORT_ERR' })
+  client.resetAndDestroy()
+  await once(client, 'close')
+})
+
+it.each([null, undefined, 5, {}, new net.Server()])('refuses %o', async (socket) => {
+  await expect(fillSendBuffer(socket as net.Socket)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' })
+})
+
+it('refuses a socket that is not connected, one that is closed, one over TLS and bad options', async () => {
+  await expect(fillSendBuffer(new net.Socket())).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' })
+  const server = await listenTcp()
+  const client = await server.connect()
+  for (const timeout of [0, -1, '5']) {
+    await expect(fillSendBuffer(client, { timeout: timeout as number })).rejects.toMatchObject({
+      code: 'ERR_OUT_OF_RANGE',
+    })
+  }
+  await server.close()
+  await expect(fillSendBuffer(client)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' })
+  const secure = await listenTls()
+  await expect(fillSendBuffer(await secure.connect())).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' })
+  await secure.close()
+})
