@@ -48,7 +48,8 @@ export class Sink {
 
   /** The other end of a connected client, once it is accepted. Rejects where the client closes before. */
   accepted(client: net.Socket): Promise<net.Socket> {
-    const key = keyOf(client.localAddress, client.localPort)
+    const { localAddress, localPort } = client
+    const key = keyOf(localAddress, localPort)
     const arrived = this.#arrived.get(key)
     this.#arrived.delete(key)
     if (arrived !== undefined) return Promise.resolve(arrived)
@@ -62,7 +63,7 @@ export class Sink {
       }
       const lost = (): void => {
         settle()
-        reject(abandoned(client))
+        reject(abandoned(localPort))
       }
       client.once('close', lost)
       this.#waiting.set(key, (socket) => {
@@ -98,9 +99,9 @@ export function joinSink(family: Family): Sink {
   return sink.join()
 }
 
-function abandoned({ localPort }: net.Socket): Error {
+function abandoned(port: number | undefined): Error {
   return portsideError('ECONNABORTED', {
-    asked: `hold port ${localPort ?? ''}`.trim(),
+    asked: port === undefined ? 'hold a port' : `hold port ${port}`,
     actual: 'a connection that was closed before it was accepted',
     because: 'this process has no file descriptor left for its other end, or something here closes every socket',
     next: 'close sockets and files, or raise the limit (ulimit -n)',
