@@ -2,10 +2,10 @@ import { setMaxListeners } from 'node:events'
 import net from 'node:net'
 import pWaitFor from 'p-wait-for'
 import { abortError, checkOptions, codeOf, invalidArgument, portsideError } from '../errors.js'
-import { validPort } from '../loopback/address.js'
-import { dialAddress, type Endpoint, formatEndpoint, toEndpoint } from '../loopback/endpoint.js'
+import { type Endpoint, toEndpoint } from '../loopback/endpoint.js'
 import { describeErrno } from '../platform/errno.js'
 import { clearTimeout, LONGEST_DELAY, now, setTimeout } from '../timers.js'
+import { dialsOf, printable, targetName, type WaitTarget } from './wait-target.js'
 
 export interface WaitOptions {
   /** Milliseconds until the wait is given up. Default 10 000. */
@@ -14,14 +14,6 @@ export interface WaitOptions {
   interval?: number
   signal?: AbortSignal
 }
-
-/** Where to wait: an endpoint, a server, a URL, a port of `localhost`, or the path of a unix socket. */
-export type WaitTarget =
-  | Pick<Endpoint, 'address' | 'port'>
-  | { readonly host?: string; readonly port: number }
-  | { readonly path: string }
-  | URL
-  | number
 
 /**
  * Waits until somebody accepts connections there, and resolves with the endpoint that did. It asks by connecting, never
@@ -58,7 +50,7 @@ async function waitFor(
   checkTime('timeout', timeout)
   checkTime('interval', interval)
   const dials = dialsOf(target)
-  const asked = `wait until ${nameOf(target)} is ${wanted}`
+  const asked = `wait until ${targetName(target)} is ${wanted}`
   if (signal?.aborted) throw abortError(signal, asked)
 
   const giveUp = new AbortController()
@@ -152,46 +144,6 @@ function isSelfConnected({ localPort, localAddress, remotePort, remoteAddress }:
   return localPort !== undefined && localPort === remotePort && localAddress === remoteAddress
 }
 
-/** Gives, for each attempt, what to dial. A name is looked up each time: it may not resolve yet. */
-function dialsOf(target: WaitTarget): () => Promise<net.NetConnectOpts[]> | net.NetConnectOpts[] {
-  if (typeof target === 'object' && target !== null && 'path' in target) {
-    if (typeof target.path !== 'string' || target.path === '') throw badTarget(target)
-    return () => [{ path: target.path }]
-  }
-  const { host, port } = hostAndPort(target)
-  if (port === 0) throw invalidArgument('ERR_SOCKET_BAD_PORT', 'port', 'an integer from 1 to 65535', port)
-  if (net.isIP(host) !== 0) return () => [{ host: dialAddress(toEndpoint(host, port)), port }]
-  return async () => {
-    const { lookup } = await import('node:dns/promises')
-    const found = await lookup(host, { all: true }).catch(() => [])
-    return found.map(({ address }) => ({ host: address, port }))
-  }
-}
-
-function hostAndPort(target: WaitTarget): { host: string; port: number } {
-  if (typeof target === 'number') return { host: 'localhost', port: validPort(target) }
-  if (typeof target !== 'object' || target === null) throw badTarget(target)
-  if ('href' in target) return fromUrl(target as URL)
-  const { address, host, port } = target as { address?: unknown; host?: unknown; port?: number }
-  const name = address ?? host ?? 'localhost'
-  if (typeof name !== 'string' || name === '') throw badTarget(target)
-  return { host: name, port: validPort(port ?? null) }
-}
-
-function fromUrl({ hostname, port, protocol }: URL): { host: string; port: number } {
-  const standard = { 'http:': 80, 'ws:': 80, 'https:': 443, 'wss:': 443 }[protocol]
-  return { host: hostname.replace(/^\[|\]$/g, ''), port: validPort(port === '' ? (standard ?? null) : Number(port)) }
-}
-
-function nameOf(target: WaitTarget): string {
-  if (typeof target === 'object' && 'path' in target) return target.path.replace(/^\0/, '@')
-  const { host, port } = hostAndPort(target)
-  return formatEndpoint({ address: host, port })
-}
-
-const badTarget = (target: unknown) =>
-  invalidArgument('ERR_INVALID_ARG_TYPE', 'endpoint', 'an endpoint, a server, a URL, a port or { path }', target)
-
 function checkTime(name: string, value: unknown): void {
   if (typeof value === 'number' && value >= 0 && value <= LONGEST_DELAY) return
   throw invalidArgument('ERR_OUT_OF_RANGE', name, `milliseconds from 0 to ${LONGEST_DELAY}`, value)
@@ -241,8 +193,4 @@ function outcome(error: Error | undefined): string {
   if (error === undefined) return 'it accepts connections'
   const code = codeOf(error)
   return code === undefined ? error.message : `${code} (${describeErrno(code) ?? 'no answer'})`
-}
-
-function printable(place: Endpoint | string): string {
-  return typeof place === 'string' ? place.replace(/^\0/, '@') : formatEndpoint(place)
 }
