@@ -77,6 +77,9 @@ class ConnectedAnchor implements Anchor {
   async #end(bridge: boolean): Promise<void> {
     const closed = Promise.all([whenClosed(this.#client), whenClosed(this.#accepted)])
     if (bridge) {
+      // A FIN takes an answer; with nothing else to do, the process would end before it came.
+      this.#client.ref()
+      this.#accepted.ref()
       this.#client.end()
       this.#accepted.resume()
       this.#client.resume()

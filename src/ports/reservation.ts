@@ -69,7 +69,12 @@ export async function reservePorts(count: number, options: ReserveOptions = {}):
   } catch (error) {
     throw await undos.runAfter(error)
   }
-  const release = (): Promise<void> => undos.run()
+  let released: Promise<void> | undefined
+  // All of them begin within the call.
+  const release = (): Promise<void> => {
+    released ??= Promise.all(reservations.map((reservation) => reservation.release())).then(() => {})
+    return released
+  }
   return Object.defineProperties(reservations, {
     ports: { value: reservations.map(({ port }) => port) },
     held: { get: () => reservations.every(({ held }) => held) },

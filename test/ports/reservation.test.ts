@@ -333,10 +333,11 @@ describe('several reservations', () => {
     expect(reservations.held).toBe(true)
     const [first] = reservations
     expect(first?.port).toBe(reservations.ports[0])
-    await reservations.release()
+    const released = reservations.release()
+    expect(openSockets()).toHaveLength(before)
+    await released
     await reservations[Symbol.asyncDispose]()
     expect(reservations.held).toBe(false)
-    expect(openSockets()).toHaveLength(before)
   })
 
   it('are all or none', async (context) => {
@@ -436,6 +437,18 @@ describe('without the kernel of Linux', () => {
     await reservation.release()
     expect(traces()).toEqual([expect.stringMatching(`^TIME_WAIT .*:${reservation.port} ->`)])
     expect(await tryListening(reservation.port, reservation.endpoints[0]?.address)).toBe('listened')
+  })
+
+  it('it is let go of to the end, also where the process has nothing else to do', async () => {
+    // Windows, on whose pipes a lock needs no more than a listener: nothing else keeps the process alive.
+    const code = `
+      const { reserve, wantOf } = await import(process.env.RESERVATION)
+      const reservation = await reserve(await wantOf({}, 'win32'))
+      await reservation.release()
+      console.log('released')`
+    const env = { ...process.env, RESERVATION: new URL('../../src/ports/reservation.ts', import.meta.url).href }
+    const printed = execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', code], { env })
+    expect(String(printed)).toBe('released\n')
   })
 
   it('two users do not get the same port either', async () => {
