@@ -1,0 +1,46 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+
+/** Where a program runs: on the network of this host, or on one of its own with few ports for the kernel to pick from. */
+export interface Network {
+  readonly name: string
+  /** The ports that the kernel picks for port 0 and for outgoing connections. */
+  readonly range: readonly [first: number, last: number]
+  /** What starts a program there: goes before the program and its arguments. */
+  readonly command: readonly string[]
+  /** Why it cannot be had here. */
+  readonly why: string | undefined
+}
+
+const RANGE = '/proc/sys/net/ipv4/ip_local_port_range'
+
+export const ownNetwork: Network = { name: 'own ports', range: ownRange(), command: [], why: undefined }
+
+/** A network that nobody else uses, in which the kernel has so many ports to pick from. */
+export function privateNetwork(ports: number): Network {
+  const range = [FIRST, FIRST + ports - 1] as const
+  return { name: `range of ${ports}`, range, command: enter(range), why: whyNoPrivateNetwork }
+}
+
+/** Even, as the kernel expects: it treats even and odd ports differently. */
+const FIRST = 40_000
+const whyNoPrivateNetwork = probe()
+
+function enter([first, last]: Network['range']): string[] {
+  const setUp = `ip link set lo up && echo ${first} ${last} >${RANGE} && exec "$@"`
+  return ['unshare', '--user', '--map-root-user', '--net', '--', 'sh', '-c', setUp, 'sh']
+}
+
+/** Asked by making one. */
+function probe(): string | undefined {
+  const [program = '', ...args] = [...enter([FIRST, FIRST + 999]), 'true']
+  const { error, status, stderr } = spawnSync(program, args, { encoding: 'utf8' })
+  if (error !== undefined) return `unshare cannot be started: ${error.message}`
+  return status === 0 ? undefined : `no private network: ${stderr.trim() || `unshare exited with ${status}`}`
+}
+
+function ownRange(): [first: number, last: number] {
+  // Elsewhere it is the range that IANA gives to such ports (RFC 6335 §6).
+  if (!existsSync(RANGE)) return [49_152, 65_535]
+  return readFileSync(RANGE, 'utf8').trim().split(/\s+/).map(Number) as [number, number]
+}

@@ -1,0 +1,100 @@
+// Takes ports from a library, waits a while, and listens on each for a while: whoever else has got it shows as
+// EADDRINUSE. Dials a server of its own all the time. One of many.
+// Settings: { library, lanes, each, longest }
+import { once } from 'node:events'
+import net from 'node:net'
+import { setTimeout as wait } from 'node:timers/promises'
+import { settings, takePart } from './party.mjs'
+
+const { library, lanes, each, longest } = settings
+
+/** How long a connection of the dialler is open, in milliseconds. */
+const OPEN = 10
+/** Less than how long portside/get-port keeps a port, in milliseconds. Nobody leaves before all have answered. */
+const KEPT = 29_000
+
+/** A clock that all processes share (CLOCK_MONOTONIC), in milliseconds. */
+const now = () => Number(process.hrtime.bigint() / 1000n) / 1000
+
+const take = await {
+  async portside() {
+    const { reservePort } = await import('../../../dist/index.js')
+    return async () => {
+      const reservation = await reservePort()
+      return { port: reservation.port, giveBack: () => reservation.release() }
+    }
+  },
+  async 'portside/get-port'() {
+    const { default: getPort } = await import('../../../dist/get-port.js')
+    return async () => ({ port: await getPort(), kept: true })
+  },
+  async 'get-port'() {
+    const { default: getPort } = await import('get-port')
+    return async () => ({ port: await getPort() })
+  },
+}[library]()
+
+takePart(async () => {
+  // Each as [port, from, to, code], in which times the port is surely its own.
+  const takings = []
+  const failures = []
+  const over = new AbortController()
+  const dialling = Promise.all(Array.from({ length: lanes }, () => dialUntil(over.signal)))
+  const lane = async () => {
+    for (let i = 0; i < each; i++) {
+      try {
+        const { port, kept, giveBack } = await take()
+        const from = now()
+        await wait(Math.random() * longest)
+        const code = await listenForAWhile(port)
+        takings.push([port, from, kept ? from + KEPT : now(), code])
+        await giveBack?.()
+      } catch (error) {
+        failures.push(error.code ?? error.message)
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: lanes }, lane))
+  over.abort()
+  const dialled = await dialling
+  const [dials, unconnected] = ['dials', 'unconnected'].map((name) => dialled.flatMap((one) => one[name]))
+  return { found: { takings, failures, dials, unconnected } }
+})
+
+async function listenForAWhile(port) {
+  const server = net.createServer()
+  try {
+    await once(server.listen(port, '127.0.0.1'), 'listening')
+  } catch (error) {
+    return error.code
+  }
+  await wait(Math.random() * longest)
+  server.close()
+  await once(server, 'close')
+  return ''
+}
+
+/** One short connection after the other. Each ends in a reset, or its port would be in TIME_WAIT for a minute. */
+async function dialUntil(over) {
+  const server = net.createServer((socket) => void socket.on('error', () => {})).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const dials = []
+  const unconnected = []
+  while (!over.aborted) {
+    const socket = net.connect(server.address().port, '127.0.0.1')
+    try {
+      await once(socket, 'connect')
+      const from = now()
+      await wait(OPEN)
+      dials.push([socket.localPort, from, now()])
+      socket.resetAndDestroy()
+      await once(socket, 'close')
+    } catch (error) {
+      unconnected.push(error.code)
+      await wait(OPEN)
+    }
+  }
+  server.close()
+  await once(server, 'close')
+  return { dials, unconnected }
+}
