@@ -10,9 +10,9 @@ export interface OccupiedOptions extends EndpointOptions {
 }
 
 /**
- * An endpoint that somebody has: to listen on it, or on its port of every address, fails with EADDRINUSE as long as it is
- * held (bind(2)). A listener of this process has it, which takes connections and says nothing. On macOS a listener on a
- * wildcard address may share the port with it. Rejects as `listenTcp()`.
+ * An endpoint that somebody has: to listen on it fails with EADDRINUSE as long as it is held (bind(2)), on Linux also to
+ * listen on its port of a wildcard address. A listener of this process has it, which takes connections and says nothing.
+ * Rejects as `listenTcp()`.
  */
 export async function occupiedEndpoint(given: OccupiedOptions = {}): Promise<TestEndpoint> {
   checkOptions(given)

@@ -25,7 +25,7 @@ export interface SwitchableEndpoint extends TestEndpoint {
 
 /**
  * A relay to `target` whose behaviour a test switches: that a start succeeded says nothing about later. It begins by
- * relaying. Its port is reserved, so that it is the same after a refusal, and nobody else has it meanwhile. Rejects as
+ * relaying. Its port is reserved, so that it is the same after a refusal; on Linux nobody else has it meanwhile. Rejects as
  * `reservePort()` and `listenTcp()`.
  */
 export async function switchableEndpoint(

@@ -29,7 +29,7 @@ const ADVICE: Record<string, (port: number) => { because: string; next: string }
       : { because: 'another socket listens there', next: 'leave port out, so that the kernel picks a free one' },
   EADDRNOTAVAIL: () => ({
     because: `this host has no such address; it has ${ownAddresses().join(', ')}`,
-    next: 'pass one of these, or leave host out to listen on loopback',
+    next: 'pass one of these, or leave host out for loopback',
   }),
   EACCES: () => ({
     because: 'this process may not bind the port: it is privileged, or reserved by the system',

@@ -4,9 +4,10 @@ import type { Endpoint } from './endpoint.js'
 export type PortProtocol = 'tcp' | 'udp'
 
 /** A port that is kept for its holder until it is released. Made by `reservePort()`. */
-export interface PortReservation extends AsyncDisposable {
-  readonly port: number
-  /** The addresses on which it is kept: two when dual. */
+export interface PortReservation extends Endpoint, AsyncDisposable {
+  /** The first of the endpoints, as `address`, `port` and `family` say it, too. */
+  readonly endpoint: Endpoint
+  /** Where it is kept: two when dual. */
   readonly endpoints: readonly Endpoint[]
   readonly protocol: PortProtocol | 'both'
   /**

@@ -8,6 +8,13 @@ export interface Program {
   readonly code?: 'ENOENT' | 'EACCES'
 }
 
+export function isDirectory(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  )
+}
+
 /**
  * The file that `execvp` would run for a command: a path as it is, a bare name from PATH (exec(3)). On Windows the
  * search is left to the system.

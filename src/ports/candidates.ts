@@ -32,7 +32,12 @@ export function candidatesOf({ port = 0, exclude = [], fetchSafe = true }: Candi
   if (port === 0) return { wished: [], anyOther: true, allows }
   const wished = typeof port === 'object' ? [...new Set(portsIn(port, 'port'))] : [validPort(port)]
   if (wished.length === 0) {
-    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'port', 'a port, or an iterable with at least one', 'an empty one')
+    throw portsideError('ERR_INVALID_ARG_VALUE', {
+      asked: 'reserve one of the ports that were given',
+      expected: 'a port, or an iterable with at least one',
+      actual: 'an empty iterable',
+      next: 'name a port, or leave port out so that the kernel picks',
+    })
   }
   if (wished.every((candidate) => !allows(candidate))) throw nothingAllowed(wished, fetchSafe)
   return { wished: wished.filter(allows), anyOther: typeof port === 'number', allows }

@@ -136,12 +136,16 @@ export class Child {
     const error = portsideError('ERR_PORTSIDE_CHILD_EXITED', {
       asked: this.asked,
       expected: 'a program that runs until it is stopped',
+      because: /EADDRINUSE|address already in use/i.test(this.stderr) ? TAKEN : undefined,
       actual: `one that ended ${when}, ${signal === null ? `with code ${code}` : `by ${signal}`}${lastWords(this.stderr || this.stdout)}`,
       next: 'run the program by hand with the same arguments and PORT set',
     })
     return Object.assign(error, { exitCode: code, signal, stderr: this.stderr, stdout: this.stdout })
   }
 }
+
+const TAKEN =
+  'by descriptor it has the listening socket as descriptor 3 already, and cannot bind another; by port it must set SO_REUSEADDR, because the port is held until it listens (socket(7))'
 
 /** How long output may come after the exit, in milliseconds. */
 const LAST_WORDS = 200

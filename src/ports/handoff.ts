@@ -119,7 +119,8 @@ async function planOf(command: string, args: readonly string[], options: SpawnLi
     })
   }
   const directory = typeof cwd === 'string' ? cwd : fileURLToPath(cwd)
-  const { findProgram } = await import('../platform/program.js')
+  const { findProgram, isDirectory } = await import('../platform/program.js')
+  if (!(await isDirectory(directory))) throw noDirectory(name, directory)
   const { path, code } = await findProgram(command, { cwd: directory, path: env.PATH ?? process.env.PATH ?? '' })
   if (path !== undefined) return { path, args, options, by, name }
   throw Object.assign(
@@ -134,14 +135,23 @@ async function planOf(command: string, args: readonly string[], options: SpawnLi
   )
 }
 
+function noDirectory(asked: string, directory: string): Error {
+  const error = portsideError('ENOENT', {
+    asked,
+    expected: 'a directory to run it in',
+    actual: `cwd: ${directory}, which is none`,
+    next: 'make the directory first, or leave cwd out',
+  })
+  return Object.assign(error, { syscall: 'spawn', path: directory })
+}
+
 function reserveOptions({ family, host, signal }: SpawnListeningOptions, port: number) {
   return {
     ...(family === undefined ? {} : { family }),
     ...(host === undefined ? {} : { host }),
     ...(signal === undefined ? {} : { signal }),
     // A list of one: it is this port or none.
-    ...(port === 0 ? {} : { port: [port] }),
-    fetchSafe: false,
+    ...(port === 0 ? {} : { port: [port], fetchSafe: false }),
   }
 }
 
@@ -163,7 +173,11 @@ async function startByPort(plan: Plan, { endpoints, port }: PortReservation): Pr
     await Promise.all(endpoints.map((endpoint) => waitForListening(endpoint, { timeout, signal: giveUp.signal })))
     return child
   } catch (error) {
-    const ended = giveUp.signal.aborted && !signal?.aborted ? child.failure(await died, 'before it listened') : error
+    if (signal?.aborted) {
+      await child.stop()
+      throw abortError(signal, name)
+    }
+    const ended = giveUp.signal.aborted ? child.failure(await died, 'before it listened') : error
     await child.stop()
     throw codeOf(ended) === 'ERR_PORTSIDE_WAIT_TIMEOUT' ? child.silent(ended) : ended
   } finally {

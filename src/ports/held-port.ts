@@ -1,7 +1,7 @@
 import type dgram from 'node:dgram'
 import { createUndoList } from '../disposal.js'
 import { codeOf, invalidArgument, portsideError } from '../errors.js'
-import { type Endpoint, toEndpoint, WILDCARD } from '../loopback/endpoint.js'
+import { type Endpoint, type Family, toEndpoint, WILDCARD } from '../loopback/endpoint.js'
 import { loopbackFamilies } from '../loopback/probe.js'
 import type { PortProtocol, PortReservation } from '../loopback/reservation.js'
 import { listensWhileHeld } from '../platform/port-hold.js'
@@ -72,14 +72,20 @@ interface Holdings {
 }
 
 class Reservation implements PortReservation {
+  readonly endpoint: Endpoint
+  readonly address: string
   readonly port: number
+  readonly family: Family
   readonly endpoints: readonly Endpoint[]
   readonly protocol: PortProtocol | 'both'
   readonly #holdings: Holdings
   #released: Promise<void> | undefined
 
   constructor(endpoints: readonly Endpoint[], protocol: PortProtocol | 'both', holdings: Holdings) {
-    this.port = (endpoints[0] as Endpoint).port
+    this.endpoint = endpoints[0] as Endpoint
+    this.address = this.endpoint.address
+    this.port = this.endpoint.port
+    this.family = this.endpoint.family
     this.endpoints = endpoints
     this.protocol = protocol
     this.#holdings = holdings

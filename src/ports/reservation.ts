@@ -37,12 +37,13 @@ export interface PortReservations extends ReadonlyArray<PortReservation>, AsyncD
 }
 
 /**
- * A port that the kernel keeps for you, on loopback, until you release it or this process ends. It gives the port to
- * nobody who asks for port 0 and to no outgoing connection, in any process; whoever dials it meanwhile is refused; no
- * other user of portside on this host gets it. On Linux any program that asks for this number can listen on it while it
- * is held, so that there is no gap in which to lose it: bind first, release afterwards.
+ * A port that the kernel keeps for you, on loopback, until you release it or this process ends. On the addresses that are
+ * kept and on wildcards, it gives the port to nobody who asks for port 0 and to no outgoing connection, in any process;
+ * whoever dials it meanwhile is refused; no other user of portside on this host gets it. On Linux any program that asks
+ * for this number and sets SO_REUSEADDR, as Node and most servers do, can listen on it while it is held, so that there is
+ * no gap in which to lose it: bind first, release afterwards.
  *
- * It keeps no process alive, and costs three descriptors for each address on Linux. Throws nothing; rejects with
+ * It keeps no process alive. On Linux it costs three descriptors, five when dual. Rejects with
  * ERR_SOCKET_BAD_PORT, ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_PORTSIDE_FAMILY_UNAVAILABLE,
  * ERR_PORTSIDE_NO_PORT where everything is excluded, EADDRINUSE where nothing of what was asked for is free, and
  * EADDRNOTAVAIL, ENOTFOUND, EACCES, EMFILE, ABORT_ERR. Whatever was acquired by then is given back.

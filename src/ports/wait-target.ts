@@ -1,7 +1,8 @@
 import net from 'node:net'
 import { invalidArgument } from '../errors.js'
 import { validPort } from '../loopback/address.js'
-import { dialAddress, type Endpoint, formatEndpoint, toEndpoint } from '../loopback/endpoint.js'
+import { dialAddress, type Endpoint, formatEndpoint, LOOPBACK, toEndpoint } from '../loopback/endpoint.js'
+import { loopbackFamilies } from '../loopback/probe.js'
 
 /** Where to wait: an endpoint, a server, a URL, a port of `localhost`, or the path of a unix socket. */
 export type WaitTarget =
@@ -23,7 +24,10 @@ export function dialsOf(target: WaitTarget): () => Promise<net.NetConnectOpts[]>
   return async () => {
     const { lookup } = await import('node:dns/promises')
     const found = await lookup(host, { all: true }).catch(() => [])
-    return found.map(({ address }) => ({ host: address, port }))
+    const addresses = new Set(found.map(({ address }) => address))
+    // Whatever the host's table says: a listener on the other family is one on localhost to most people.
+    if (host === 'localhost') for (const family of loopbackFamilies()) addresses.add(LOOPBACK[family])
+    return [...addresses].map((address) => ({ host: address, port }))
   }
 }
 

@@ -59,10 +59,11 @@ async function reservedPlace(
 
 const all = (addresses: readonly string[]): Addresses => ({ addresses, bind: addresses.length > 1 ? 'all' : 'first' })
 
-/** A listener on a wildcard address takes the port of its whole family, and a reservation of that keeps all of it. */
+/** A reservation of a wildcard address keeps the port of its family, that of `::` the one of both (ipv6(7)). */
 function covers({ address, family }: Endpoint, asked: string): boolean {
+  if (address === asked || address === WILDCARD.IPv6) return true
   const wildcard = WILDCARD[family]
-  return address === asked || (family === familyOf(asked) && (address === wildcard || asked === wildcard))
+  return family === familyOf(asked) && (address === wildcard || asked === wildcard)
 }
 
 function unfit(expected: string, actual: string): Error {

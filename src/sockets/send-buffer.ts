@@ -1,7 +1,7 @@
 import type net from 'node:net'
 import { abortError, checkOptions, invalidArgument, portsideError } from '../errors.js'
 import { LONGEST_DELAY, now, setTimeout, turn } from '../timers.js'
-import { connectionTuple, formatTuple, isPipe } from './tuple.js'
+import { connectionTuple, formatTuple } from './tuple.js'
 
 export interface FillOptions {
   /** Milliseconds until the wait is given up. Default 10 000. */
@@ -92,13 +92,12 @@ function writableHandle(socket: net.Socket): WriteHandle {
     throw invalidArgument('ERR_INVALID_ARG_TYPE', 'socket', 'a TCP or unix net.Socket without TLS', socket)
   }
   if (typeof handle?.writeQueueSize !== 'number' || socket.connecting || !socket.writable) {
-    const kind = isPipe(socket) ? 'unix' : 'TCP'
-    throw invalidArgument(
-      'ERR_INVALID_ARG_VALUE',
-      'socket',
-      'one that is connected and writable',
-      `a closed ${kind} socket`,
-    )
+    throw portsideError('ERR_INVALID_ARG_VALUE', {
+      asked: 'fill the send buffer of what was given as socket',
+      expected: 'a socket that is connected and writable',
+      actual: socket.connecting ? 'one that is still connecting' : 'one that is closed, ended, or was never connected',
+      next: "wait for its 'connect' first",
+    })
   }
   return handle as WriteHandle
 }
