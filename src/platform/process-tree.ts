@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
 
 /** A process, and what tells it from a later one of the same pid. */
 export interface OtherProcess {
@@ -11,18 +11,14 @@ export interface OtherProcess {
 /**
  * The processes that a process has started, and theirs: a shell that is ended leaves its own children running. Linux
  * tells them in `/proc/PID/task/TID/children` (proc(5)), macOS through `ps`. Empty on Windows, where neither is there to
- * ask.
+ * ask. Within the call, for it is also asked when this process ends.
  */
-export async function descendantsOf(
-  pid: number,
-  platform: NodeJS.Platform = process.platform,
-): Promise<OtherProcess[]> {
+export function descendantsOf(pid: number, platform: NodeJS.Platform = process.platform): OtherProcess[] {
   if (platform === 'win32') return []
-  const childrenOf =
-    platform === 'linux' || platform === 'android' ? childrenFromProc : childrenIn(await listProcesses())
+  const childrenOf = platform === 'linux' || platform === 'android' ? childrenFromProc : childrenIn(listProcesses())
   const found: number[] = []
   for (let queue = [pid]; queue.length > 0; ) {
-    queue = (await Promise.all(queue.map(childrenOf))).flat()
+    queue = queue.flatMap(childrenOf)
     found.push(...queue)
   }
   return found.map((pid) => ({ pid, started: statOf(pid)?.started }))
@@ -49,22 +45,31 @@ export function end(other: OtherProcess, signal: NodeJS.Signals): void {
 }
 
 /** Reads the lines of `ps -A -o pid=,ppid=`. */
-export function childrenIn(processes: string): (pid: number) => Promise<number[]> {
+export function childrenIn(processes: string): (pid: number) => number[] {
   const children = new Map<number, number[]>()
   for (const line of processes.split('\n')) {
     const [pid, parent] = line.trim().split(/\s+/).map(Number)
     if (!pid || parent === undefined) continue
     children.set(parent, [...(children.get(parent) ?? []), pid])
   }
-  return async (pid) => children.get(pid) ?? []
+  return (pid) => children.get(pid) ?? []
 }
 
-async function childrenFromProc(pid: number): Promise<number[]> {
+/** Each thread has the children that it started. */
+function childrenFromProc(pid: number): number[] {
   try {
-    const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')
-    return text.split(' ').filter(Boolean).map(Number)
+    return readdirSync(`/proc/${pid}/task`).flatMap((thread) => childrenOfThread(pid, thread))
   } catch {
-    // It has ended, or the kernel was built without CONFIG_PROC_CHILDREN.
+    // The process has ended.
+    return []
+  }
+}
+
+function childrenOfThread(pid: number, thread: string): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
+  } catch {
+    // The thread has ended, or the kernel was built without CONFIG_PROC_CHILDREN.
     return []
   }
 }
@@ -80,8 +85,6 @@ function statOf(pid: number): { state: string | undefined; started: string | und
   }
 }
 
-async function listProcesses(): Promise<string> {
-  const [{ execFile }, { promisify }] = await Promise.all([import('node:child_process'), import('node:util')])
-  const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pid=,ppid='])
-  return stdout
+function listProcesses(): string {
+  return execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' })
 }

@@ -8,10 +8,11 @@ export interface Program {
   readonly code?: 'ENOENT' | 'EACCES'
 }
 
-export function isDirectory(path: string): Promise<boolean> {
+/** Why nothing can be run in a directory: it does not exist, or is none; undefined where it is one. */
+export function whyNoDirectory(path: string): Promise<'ENOENT' | 'ENOTDIR' | undefined> {
   return stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
+    (found) => (found.isDirectory() ? undefined : 'ENOTDIR'),
+    () => 'ENOENT',
   )
 }
 

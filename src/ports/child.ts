@@ -1,4 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
+import { constants } from 'node:os'
 import { codeOf, invalidArgument, portsideError } from '../errors.js'
 import { descendantsOf, end, isRunning } from '../platform/process-tree.js'
 import { processState } from '../process-state.js'
@@ -47,7 +48,12 @@ export class Child {
       throw invalidArgument('ERR_OUT_OF_RANGE', 'grace', `milliseconds from 0 to ${LONGEST_DELAY}`, grace)
     }
     this.#grace = grace
-    const child = spawn(path, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe', ...descriptors], windowsHide: true })
+    const child = started(asked, path, args, {
+      cwd,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe', ...descriptors],
+      windowsHide: true,
+    })
     this.process = child
     running().add(child)
     for (const name of ['stdout', 'stderr'] as const) {
@@ -96,13 +102,14 @@ export class Child {
   }
 
   stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<ChildExit> {
+    if (!(signal in constants.signals)) return Promise.reject(unknownSignal(signal))
     this.#stopping ??= this.#stop(signal)
     return this.#stopping
   }
 
   async #stop(signal: NodeJS.Signals): Promise<ChildExit> {
     const { pid } = this.process
-    const family = pid === undefined || this.#exit !== undefined ? [] : await descendantsOf(pid)
+    const family = pid === undefined || this.#exit !== undefined ? [] : descendantsOf(pid)
     if (this.#exit === undefined) this.process.kill(signal)
     for (const other of family) end(other, signal)
     const timer = setTimeout(() => {
@@ -164,9 +171,31 @@ function running(): Set<ChildProcess> {
   return processState('ports.children', () => {
     const children = new Set<ChildProcess>()
     process.on('exit', () => {
-      for (const child of children) child.kill('SIGKILL')
+      for (const child of children) {
+        const family = child.pid === undefined ? [] : descendantsOf(child.pid)
+        child.kill('SIGKILL')
+        for (const other of family) end(other, 'SIGKILL')
+      }
     })
     return children
+  })
+}
+
+function started(asked: string, path: string, args: readonly string[], options: SpawnOptions): ChildProcess {
+  try {
+    return spawn(path, args, options)
+  } catch (error) {
+    // E2BIG and its like come within the call.
+    throw notStarted(asked, error as Error)
+  }
+}
+
+function unknownSignal(signal: unknown): Error {
+  return portsideError('ERR_UNKNOWN_SIGNAL', {
+    asked: 'stop the program',
+    expected: 'the name of a signal of this system, such as SIGTERM',
+    actual: String(signal),
+    next: 'leave the signal out, or take one of os.constants.signals',
   })
 }
 
@@ -174,7 +203,13 @@ function notStarted(asked: string, cause: Error): Error {
   return portsideError(codeOf(cause) ?? 'ERR_PORTSIDE_CHILD_EXITED', {
     asked,
     actual: cause.message,
-    next: 'see whether the working directory exists and the file can be executed',
+    next: ADVICE[codeOf(cause) ?? ''] ?? 'see whether the file is for this system and its interpreter is there',
     cause,
   })
+}
+
+const ADVICE: Record<string, string> = {
+  E2BIG: 'pass fewer or shorter arguments and variables, what is long in a file',
+  EMFILE: 'close sockets and files, or raise the limit (ulimit -n)',
+  EAGAIN: 'end processes, or raise the limit (ulimit -u)',
 }

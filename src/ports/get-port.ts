@@ -68,12 +68,12 @@ const kept = (): Set<PortReservation> => processState('ports.get-port', () => ne
 async function keep(
   wished: number[],
   excluded: ReadonlySet<number>,
-  { host = everywhere(), reserve }: { host: string | undefined; reserve: boolean },
+  { host, reserve }: { host: string | undefined; reserve: boolean },
 ): Promise<number | undefined> {
   let reservation: PortReservation
   try {
     reservation = await reservePort({
-      host,
+      host: host || everywhere(),
       exclude: [...excluded].filter((port) => port >= 0 && port <= HIGHEST),
       fetchSafe: false,
       ...(wished.length === 0 ? {} : { port: wished }),

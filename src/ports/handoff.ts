@@ -3,7 +3,8 @@ import net from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { abortError, checkOptions, codeOf, invalidArgument, portsideError } from '../errors.js'
 import { explainBind } from '../loopback/bind-error.js'
-import type { Endpoint, Family } from '../loopback/endpoint.js'
+import { type Endpoint, type Family, toEndpoint } from '../loopback/endpoint.js'
+import { placeOf } from '../loopback/place.js'
 import { isReservation, type PortReservation } from '../loopback/reservation.js'
 import { whyNoDescriptorPassing } from '../platform/descriptor-passing.js'
 import type { Child, ChildExit } from './child.js'
@@ -76,10 +77,10 @@ export async function spawnListening(
   const { port = 0 } = options
   const reservation = isReservation(port) ? port : await reservePort(reserveOptions(options, port))
   try {
-    const child = await reservation.handOver(() =>
-      plan.by === 'port' ? startByPort(plan, reservation) : startByDescriptor(plan, reservation),
-    )
-    return new ListeningProgram(child, reservation.endpoints)
+    const { addresses } = (await placeOf({ ...options, port: reservation }, 'tcp')).addresses
+    const endpoints = addresses.map((address) => toEndpoint(address, reservation.port))
+    const start = plan.by === 'port' ? startByPort : startByDescriptor
+    return new ListeningProgram(await reservation.handOver(() => start(plan, endpoints), 'tcp'), endpoints)
   } finally {
     if (reservation !== port) await reservation.release()
   }
@@ -108,6 +109,7 @@ async function planOf(command: string, args: readonly string[], options: SpawnLi
   if (backlog !== undefined && !(Number.isInteger(backlog) && backlog > 0)) {
     throw invalidArgument('ERR_OUT_OF_RANGE', 'backlog', 'a positive integer', backlog)
   }
+  if (typeof env !== 'object' || env === null) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'env', 'an object', env)
   const name = `start ${command}`
   if (signal?.aborted) throw abortError(signal, name)
   const why = by === 'descriptor' ? whyNoDescriptorPassing() : undefined
@@ -119,8 +121,9 @@ async function planOf(command: string, args: readonly string[], options: SpawnLi
     })
   }
   const directory = typeof cwd === 'string' ? cwd : fileURLToPath(cwd)
-  const { findProgram, isDirectory } = await import('../platform/program.js')
-  if (!(await isDirectory(directory))) throw noDirectory(name, directory)
+  const { findProgram, whyNoDirectory } = await import('../platform/program.js')
+  const missing = await whyNoDirectory(directory)
+  if (missing !== undefined) throw noDirectory(missing, name, directory)
   const { path, code } = await findProgram(command, { cwd: directory, path: env.PATH ?? process.env.PATH ?? '' })
   if (path !== undefined) return { path, args, options, by, name }
   throw Object.assign(
@@ -135,11 +138,11 @@ async function planOf(command: string, args: readonly string[], options: SpawnLi
   )
 }
 
-function noDirectory(asked: string, directory: string): Error {
-  const error = portsideError('ENOENT', {
+function noDirectory(code: string, asked: string, directory: string): Error {
+  const error = portsideError(code, {
     asked,
-    expected: 'a directory to run it in',
-    actual: `cwd: ${directory}, which is none`,
+    expected: 'a working directory',
+    actual: `${directory}, which ${code === 'ENOENT' ? 'does not exist' : 'is no directory'}`,
     next: 'make the directory first, or leave cwd out',
   })
   return Object.assign(error, { syscall: 'spawn', path: directory })
@@ -155,12 +158,13 @@ function reserveOptions({ family, host, signal }: SpawnListeningOptions, port: n
   }
 }
 
-async function startByPort(plan: Plan, { endpoints, port }: PortReservation): Promise<Child> {
+async function startByPort(plan: Plan, endpoints: readonly Endpoint[]): Promise<Child> {
   // Loaded here, for it would be a good part of what it takes to import portside.
   const { Child: Program } = await import('./child.js')
   const { path, args, options, name } = plan
   const { timeout = 10_000, signal } = options
-  const child = new Program(name, path, args, { ...options, env: { ...envOf(options), PORT: String(port) } })
+  if (signal?.aborted) throw abortError(signal, name)
+  const child = new Program(name, path, args, { ...options, env: { ...envOf(options), ...portOf(endpoints) } })
   const giveUp = new AbortController()
   const abort = (): void => giveUp.abort(signal?.reason)
   signal?.addEventListener('abort', abort, { once: true })
@@ -189,25 +193,39 @@ async function startByPort(plan: Plan, { endpoints, port }: PortReservation): Pr
  * Nothing here lets the event loop poll between the bind and the end of our own copies, or this process would accept
  * connections that are the program's.
  */
-async function startByDescriptor(
-  { path, args, options, name }: Plan,
-  { endpoints, port }: PortReservation,
-): Promise<Child> {
+async function startByDescriptor({ path, args, options, name }: Plan, endpoints: readonly Endpoint[]): Promise<Child> {
   const { Child: Program } = await import('./child.js')
+  const { backlog, signal } = options
+  if (signal?.aborted) throw abortError(signal, name)
   const listeners: net.Server[] = []
   try {
-    for (const endpoint of endpoints) listeners.push(await listening(endpoint, options.backlog))
-    const env = { ...envOf(options), PORT: String(port), LISTEN_FDS: String(listeners.length) }
+    for (const endpoint of endpoints) listeners.push(await listening(endpoint, backlog))
+    const env = { ...envOf(options), ...portOf(endpoints), LISTEN_FDS: String(listeners.length) }
     // The shell becomes the program, which so has the pid that LISTEN_PID names (execve(2)).
-    const become = ['-c', 'LISTEN_PID=$$ exec "$@"', 'sh', path, ...args]
+    const become = ['-c', 'LISTEN_PID=$$ exec "$@"', 'sh', ...unspeakable(env), path, ...args]
     const child = new Program(name, '/bin/sh', become, { ...options, env, descriptors: listeners.map(descriptorOf) })
     for (const listener of listeners.splice(0)) listener.close()
     await child.spawned
+    if (signal?.aborted) {
+      await child.stop()
+      throw abortError(signal, name)
+    }
     return child
   } finally {
     for (const listener of listeners) listener.close()
   }
 }
+
+/**
+ * A shell passes on the variables that it can name, and may drop all others (POSIX, Shell Command Language 2.5.3): these
+ * go through env(1), as arguments.
+ */
+function unspeakable(env: NodeJS.ProcessEnv): string[] {
+  const others = Object.entries(env).filter(([name, value]) => value !== undefined && !/^[A-Za-z_]\w*$/.test(name))
+  return others.length === 0 ? [] : ['env', ...others.map(([name, value]) => `${name}=${value}`)]
+}
+
+const portOf = ([endpoint]: readonly Endpoint[]): NodeJS.ProcessEnv => ({ PORT: String(endpoint?.port) })
 
 function listening({ address, port }: Endpoint, backlog = 511): Promise<net.Server> {
   return new Promise((resolve, reject) => {

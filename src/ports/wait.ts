@@ -18,8 +18,9 @@ export interface WaitOptions {
 /**
  * Waits until somebody accepts connections there, and resolves with the endpoint that did. It asks by connecting, never
  * by binding, which would be in the way of the very listener that it waits for. A name is asked at all of its addresses:
- * of `localhost`, both families. The connection is closed at once, without a byte; it leaves one TIME_WAIT, because a
- * reset would be an error at the listener's side.
+ * `localhost` at the loopback addresses of both families. The connection is ended at once, without a byte, and the
+ * listener heard out, for a second at most; it leaves one TIME_WAIT, because a reset would be an error at the listener's
+ * side.
  *
  * Rejects with ERR_PORTSIDE_WAIT_TIMEOUT, whose `cause` is the last error seen; ABORT_ERR; ERR_SOCKET_BAD_PORT,
  * ERR_INVALID_ARG_TYPE or ERR_OUT_OF_RANGE for arguments that will not do.
@@ -38,6 +39,8 @@ interface Answer {
   readonly place: Endpoint | string
   /** Undefined: it accepted. */
   readonly error?: Error
+  /** The wait was over before it answered. */
+  readonly cut?: boolean
 }
 
 async function waitFor(
@@ -66,7 +69,8 @@ async function waitFor(
     return await pWaitFor<Endpoint | string>(
       async () => {
         const answers = await ask(await dials(), giveUp.signal)
-        if (answers.length > 0) last = answers
+        // An attempt that the end of the wait cut off says less than the one before.
+        if (last.length === 0 || (answers.length > 0 && !answers.some(({ cut }) => cut))) last = answers
         attempts++
         const reached = wanted === 'listening' ? listeningOf(answers) : refusedBy(answers)
         return reached === undefined ? false : pWaitFor.resolveWith(reached)
@@ -108,30 +112,57 @@ function askOne(dial: net.NetConnectOpts, giveUp: AbortSignal): Promise<Answer> 
   const place = 'path' in dial ? dial.path : toEndpoint(dial.host as string, dial.port)
   return new Promise((resolve) => {
     const socket = net.connect(dial)
-    const settle = (error?: Error): void => {
+    const settle = (answer: Omit<Answer, 'place'>): void => {
       clearTimeout(timer)
-      giveUp.removeEventListener('abort', unanswered)
-      resolve(error === undefined ? { place } : { place, error })
+      giveUp.removeEventListener('abort', cut)
+      resolve({ place, ...answer })
     }
     const unanswered = (): void => {
       socket.destroy()
-      settle(noAnswer(place))
+      settle({ error: noAnswer(place) })
+    }
+    const cut = (): void => {
+      socket.destroy()
+      settle({ error: noAnswer(place), cut: true })
     }
     // An accept queue that is full does not answer. Dialled again, it may.
     const timer = setTimeout(unanswered, ATTEMPT)
-    giveUp.addEventListener('abort', unanswered, { once: true })
-    if (giveUp.aborted) unanswered()
-    socket.once('error', settle).once('connect', () => {
+    giveUp.addEventListener('abort', cut, { once: true })
+    if (giveUp.aborted) cut()
+    socket.once('error', (error) => settle({ error }))
+    socket.once('connect', async () => {
+      clearTimeout(timer)
+      giveUp.removeEventListener('abort', cut)
       if (isSelfConnected(socket)) {
         socket.resetAndDestroy()
-        settle(selfConnected(place))
+        settle({ error: selfConnected(place) })
       } else {
-        socket.destroy()
-        socket.once('close', () => settle())
+        await leave(socket)
+        settle({})
       }
     })
   })
 }
+
+/**
+ * Ends our half and hears the other out: bytes that nobody reads, and bytes that come after a close, are answered with a
+ * reset, which many a server takes for the end of itself.
+ */
+async function leave(socket: net.Socket): Promise<void> {
+  socket.on('error', () => {}).resume()
+  socket.end()
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, FAREWELL)
+    socket.once('close', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
+  socket.destroy()
+}
+
+/** How long a listener gets to end its half of a connection that said nothing, in milliseconds. */
+const FAREWELL = 1000
 
 /** Longest that one attempt waits for an answer, in milliseconds. */
 const ATTEMPT = 1000

@@ -2,8 +2,8 @@ import net from 'node:net'
 import { abortError, codeOf, portsideError } from '../errors.js'
 import { explainBind } from '../loopback/bind-error.js'
 import type { Endpoint } from '../loopback/endpoint.js'
+import type { Place } from '../loopback/place.js'
 import { saysAddressAbsent } from '../platform/errno.js'
-import type { Place } from './place.js'
 
 /** What binding needs of a socket, so that TCP listeners and datagram sockets are bound by the same rules. */
 export interface Binder<S> {

@@ -1,6 +1,7 @@
 import type net from 'node:net'
 import { abortError, checkOptions, invalidArgument, portsideError } from '../errors.js'
 import { dialAddress, type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
+import { bindAt, placeOf } from '../loopback/place.js'
 import { isReservation } from '../loopback/reservation.js'
 import { type Drain, type DrainOptions, readDrainOptions, startDrain } from '../sockets/drain.js'
 import { connected, Pool } from '../sockets/pool.js'
@@ -10,7 +11,6 @@ import { isPipe } from '../sockets/tuple.js'
 import { bindTo, streamBinder } from './bind.js'
 import { dialPlain, dialSecure, schemeOf, speaksTls } from './dial.js'
 import { graceOf, ListeningServer, type Teardown } from './listening-server.js'
-import { bindAt, placeOf } from './place.js'
 import type { ConnectOptions, ListenOptions, TestServer } from './server.js'
 
 /** What a kind of server adds to listening. */

@@ -1,14 +1,17 @@
 import { portsideError } from '../errors.js'
-import { type Addresses, addressesFor, validPort } from '../loopback/address.js'
-import { type Endpoint, familyOf, formatEndpoint, WILDCARD } from '../loopback/endpoint.js'
-import { isReservation, type PortProtocol, type PortReservation } from '../loopback/reservation.js'
-import type { ListenOptions } from './server.js'
+import { type Addresses, type AddressOptions, addressesFor, validPort } from './address.js'
+import { type Endpoint, familyOf, formatEndpoint, WILDCARD } from './endpoint.js'
+import { isReservation, type PortProtocol, type PortReservation } from './reservation.js'
 
-/** Where a server is to be bound. */
+export interface PlaceOptions extends AddressOptions {
+  port?: number | PortReservation | undefined
+}
+
+/** Where something is to be bound. */
 export interface Place {
   readonly addresses: Addresses
   readonly port: number
-  /** The reservation that keeps the port for it. */
+  /** The reservation that keeps the port. */
   readonly reservation: PortReservation | undefined
 }
 
@@ -17,7 +20,7 @@ export interface Place {
  * addresses is named. Throws as `addressesFor()`, and ERR_SOCKET_BAD_PORT or ERR_INVALID_ARG_VALUE for a port or a
  * reservation that will not do.
  */
-export function placeOf(options: ListenOptions, protocol: PortProtocol): Place | Promise<Place> {
+export function placeOf(options: PlaceOptions, protocol: PortProtocol): Place | Promise<Place> {
   const { port } = options
   if (isReservation(port)) return reservedPlace(port, options, protocol)
   const valid = validPort(port)
@@ -33,7 +36,7 @@ export function bindAt<T>({ reservation }: Place, protocol: PortProtocol, bind: 
 
 async function reservedPlace(
   reservation: PortReservation,
-  options: ListenOptions,
+  options: PlaceOptions,
   protocol: PortProtocol,
 ): Promise<Place> {
   const { endpoints, port } = reservation
