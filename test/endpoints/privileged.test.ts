@@ -10,6 +10,12 @@ const isRoot = process.getuid?.() === 0
 const NOBODY = 65_534
 const PORTSIDE = JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)
 
+/** Why no program can be run as nobody here. */
+function whyNotNobody(): string | undefined {
+  const { error } = spawnSync(process.execPath, ['--version'], { uid: NOBODY, gid: NOBODY })
+  return error && `this process cannot become another user: ${error.message}`
+}
+
 /** Runs it as a user without any privilege, for which the tests must run as root. */
 function runAsNobody(code: string): string {
   const node = ['--import', 'tsx', '--input-type=module', '--eval', code]
@@ -20,7 +26,8 @@ function runAsNobody(code: string): string {
 
 describe('for a user without privileges', () => {
   it('a listener there is refused with EACCES, every time and over both families', async (context) => {
-    if (!isRoot) context.skip('only root can become another user; the contract tests run as the user that this is')
+    const why = whyNotNobody()
+    if (why !== undefined) context.skip(why)
     const seen = runAsNobody(`
       import net from 'node:net'
       import { once } from 'node:events'

@@ -5,10 +5,12 @@ import { buffer } from 'node:stream/consumers'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import {
   createScope,
+  formatEndpoint,
   fragmentingEndpoint,
   listenHttp,
   listenTcp,
   listenUnix,
+  loopbackFamilies,
   type NetScope,
   type RelayTarget,
   refusedEndpoint,
@@ -104,7 +106,7 @@ describe('a fragmenting endpoint', () => {
         socket.end('the end')
       })
     })
-    server.listen(0, '127.0.0.1')
+    server.listen(0, loopbackFamilies()[0] === 'IPv6' ? '::1' : '127.0.0.1')
     await once(server, 'listening')
     await using endpoint = await fragmentingEndpoint(server.address() as net.AddressInfo, { chunk: 4 })
     const client = dial(endpoint)
@@ -263,7 +265,7 @@ describe('a switchable endpoint', () => {
   it('shows that a service which was there at the start may go: a client of HTTP with retries', async () => {
     await using server = await listenHttp((_request, response) => response.end('ok'))
     await using endpoint = await switchableEndpoint(server)
-    const url = `http://${endpoint.address}:${endpoint.port}/`
+    const url = `http://${formatEndpoint(endpoint)}/`
     const outcome = () =>
       fetch(url).then(
         (response) => response.text(),
