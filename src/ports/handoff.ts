@@ -242,6 +242,10 @@ const envOf = ({ env = process.env }: SpawnListeningOptions): NodeJS.ProcessEnv 
 
 class ListeningProgram implements ListeningChild {
   readonly endpoint: Endpoint
+  readonly address: string
+  readonly port: number
+  readonly family: Family
+  readonly exited: Promise<ChildExit>
   readonly #child: Child
 
   constructor(
@@ -250,22 +254,14 @@ class ListeningProgram implements ListeningChild {
   ) {
     this.#child = child
     this.endpoint = endpoints[0] as Endpoint
+    this.address = this.endpoint.address
+    this.port = this.endpoint.port
+    this.family = this.endpoint.family
+    this.exited = child.exited
   }
 
   get child(): ChildProcess {
     return this.#child.process
-  }
-  get address(): string {
-    return this.endpoint.address
-  }
-  get port(): number {
-    return this.endpoint.port
-  }
-  get family(): Family {
-    return this.endpoint.family
-  }
-  get exited(): Promise<ChildExit> {
-    return this.#child.exited
   }
   get stderr(): string {
     return this.#child.stderr
