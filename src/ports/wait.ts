@@ -129,7 +129,8 @@ function askOne(dial: net.NetConnectOpts, giveUp: AbortSignal): Promise<Answer> 
     const timer = setTimeout(unanswered, ATTEMPT)
     giveUp.addEventListener('abort', cut, { once: true })
     if (giveUp.aborted) cut()
-    socket.once('error', (error) => settle({ error }))
+    // Who resets a connection has had it.
+    socket.once('error', (error) => settle(codeOf(error) === 'ECONNRESET' ? {} : { error }))
     socket.once('connect', async () => {
       clearTimeout(timer)
       giveUp.removeEventListener('abort', cut)
