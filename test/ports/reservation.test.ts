@@ -156,12 +156,12 @@ describe('a reservation', () => {
     await server.close()
   })
 
-  it('keeps the UDP port so that nobody can bind it', async () => {
-    const reservation = await reservePort({ protocol: 'udp' })
-    await expect(listenUdp(undefined, { port: reservation.port })).rejects.toMatchObject({ code: 'EADDRINUSE' })
-    expect(await tryListening(reservation.port, reservation.endpoints[0]?.address)).toBe('listened')
-    await reservation.release()
-    await (await listenUdp(undefined, { port: reservation.port })).close()
+  it('keeps a UDP port so that nobody can bind it, and a TCP port so that everybody can', async (context) => {
+    needsKernel(context)
+    await using reservation = await reservePort({ protocol: 'both' })
+    const { port, address } = reservation
+    await expect(listenUdp(undefined, { port, host: address })).rejects.toMatchObject({ code: 'EADDRINUSE' })
+    expect(await tryListening(port, address)).toBe('listened')
   })
 
   it.each(['tcp', 'udp', 'both'] as const)('keeps the port that is wished for: %s', async (protocol) => {
