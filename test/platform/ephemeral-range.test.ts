@@ -1,0 +1,47 @@
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, it, onTestFinished } from 'vitest'
+import { ephemeralRange } from '../../src/platform/ephemeral-range.js'
+import { leavesNothingOpen } from '../support/kernel.js'
+
+leavesNothingOpen()
+
+const IANA = { first: 49_152, last: 65_535 }
+
+it.each([
+  ['32768\t60999\n', { first: 32_768, last: 60_999 }],
+  ['40000 40003', { first: 40_000, last: 40_003 }],
+  ['', IANA],
+  ['none\n', IANA],
+])('reads what Linux says: %j', async (text, range) => {
+  const source = await fileOf(text)
+  expect(ephemeralRange('linux', source)).toEqual(range)
+  expect(ephemeralRange('android', source)).toEqual(range)
+})
+
+it('is that of IANA where Linux says nothing, and on other systems', async () => {
+  expect(ephemeralRange('linux', join(tmpdir(), 'portside-test-none', 'none'))).toEqual(IANA)
+  const source = await fileOf('32768\t60999\n')
+  for (const platform of ['darwin', 'win32', 'freebsd'] as const) expect(ephemeralRange(platform, source)).toEqual(IANA)
+})
+
+it('is where the kernel of this host picks', async () => {
+  const server = net.createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { first, last } = ephemeralRange()
+  const { port } = server.address() as net.AddressInfo
+  expect(port).toBeGreaterThanOrEqual(first)
+  expect(port).toBeLessThanOrEqual(last)
+  await once(server.close(), 'close')
+})
+
+async function fileOf(text: string): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'portside-test-'))
+  onTestFinished(() => rm(directory, { recursive: true }))
+  const path = join(directory, 'setting')
+  await writeFile(path, text)
+  return path
+}

@@ -1,0 +1,34 @@
+import { once } from 'node:events'
+import net from 'node:net'
+import { expect, it } from 'vitest'
+import { listensWhileHeld } from '../../src/platform/port-hold.js'
+import { leavesNothingOpen } from '../support/kernel.js'
+
+leavesNothingOpen()
+
+it.each([
+  ['linux', true],
+  ['android', true],
+  ['darwin', false],
+  ['freebsd', false],
+  ['win32', false],
+] as const)('tells whether a held port can be listened on: %s, %s', (platform, can) => {
+  expect(listensWhileHeld(platform)).toBe(can)
+})
+
+it('says what the kernel of this host does', async () => {
+  const sink = net.createServer((socket) => socket.on('error', () => {}).resume()).listen(0, '127.0.0.1')
+  await once(sink, 'listening')
+  const { port } = sink.address() as net.AddressInfo
+  const holder = net.connect({ host: '127.0.0.1', port, localAddress: '127.0.0.1' })
+  await once(holder, 'connect')
+  const server = net.createServer()
+  const listens = await new Promise((resolve) => {
+    server.once('error', () => resolve(false))
+    server.listen(holder.localPort, '127.0.0.1', () => resolve(true))
+  })
+  expect(listensWhileHeld()).toBe(listens)
+  server.close()
+  holder.resetAndDestroy()
+  await once(sink.close(), 'close')
+})

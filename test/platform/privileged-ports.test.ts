@@ -1,0 +1,32 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, it, onTestFinished } from 'vitest'
+import { firstUnprivilegedPort } from '../../src/platform/privileged-ports.js'
+
+it.each([
+  ['1024\n', 1024],
+  ['0\n', 0],
+  ['80\n', 80],
+  ['none\n', 1024],
+])('reads what Linux says: %j', async (text, first) => {
+  const source = await fileOf(text)
+  expect(firstUnprivilegedPort('linux', source)).toBe(first)
+  expect(firstUnprivilegedPort('android', source)).toBe(first)
+})
+
+it('is 1024 where Linux does not say, and on other systems; 0 on Windows', async () => {
+  expect(firstUnprivilegedPort('linux', join(tmpdir(), 'portside-test-none', 'none'))).toBe(1024)
+  const source = await fileOf('80\n')
+  expect(firstUnprivilegedPort('darwin', source)).toBe(1024)
+  expect(firstUnprivilegedPort('freebsd', source)).toBe(1024)
+  expect(firstUnprivilegedPort('win32', source)).toBe(0)
+})
+
+async function fileOf(text: string): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'portside-test-'))
+  onTestFinished(() => rm(directory, { recursive: true }))
+  const path = join(directory, 'setting')
+  await writeFile(path, text)
+  return path
+}
