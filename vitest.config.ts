@@ -14,6 +14,9 @@ export default defineConfig({
           name: 'src',
           include: ['test/**/*.test.ts'],
           exclude: ['test/package/**'],
+          // For a machine that does other things, too. What never comes, comes no sooner.
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
         },
       },
       {
@@ -30,6 +33,7 @@ export default defineConfig({
         test: {
           name: 'docs',
           include: ['generated/docs/**/*.test.ts'],
+          testTimeout: 30_000,
         },
       },
     ],

@@ -19,8 +19,14 @@ export interface FilledSendBuffer {
 /** What is written at a time: more than the smallest buffer, far less than the largest (tcp(7), tcp_wmem). */
 const CHUNK = Buffer.alloc(65_536, 'portside fills the send buffer. ')
 
-/** A kernel that has taken nothing for so many milliseconds takes no more, as long as its peer reads nothing. */
-const SETTLED = 50
+/**
+ * A kernel that has taken nothing for so many milliseconds takes no more, as long as its peer reads nothing: the first
+ * probe of a window that is shut, after 200 ms on Linux, may still make some room (RFC 9293 §3.8.6.1).
+ */
+const SETTLED = 300
+
+/** And in so many polls of the event loop: on a busy machine there may be none in all that time. */
+const POLLS = 8
 
 /**
  * Writes to the socket until the kernel takes no more, and says who holds how much of what was written: `write()`
@@ -48,6 +54,7 @@ export async function fillSendBuffer(socket: net.Socket, options: FillOptions = 
   let written = queued(socket, handle)
   let taken = -1
   let since = begun
+  let polls = 0
   try {
     for (;;) {
       if (signal?.aborted) throw abortError(signal, asked)
@@ -60,13 +67,14 @@ export async function fillSendBuffer(socket: net.Socket, options: FillOptions = 
       if (written - queuedInNode !== taken) {
         taken = written - queuedInNode
         since = now()
-      } else if (now() - since > SETTLED) {
+        polls = 0
+      } else if (polls++ > POLLS && now() - since > SETTLED) {
         return { queuedInNode, takenByKernel: taken }
       }
       if (now() - begun > timeout) throw endless(asked, taken, timeout)
       // Nothing left in Node: the kernel may take yet more at once.
-      if (queuedInNode === 0) await turn()
-      else await new Promise((resolve) => void setTimeout(resolve, 2))
+      if (queuedInNode > 0) await new Promise((resolve) => void setTimeout(resolve, 5))
+      await turn()
     }
   } finally {
     socket.off('error', failed)
