@@ -77,8 +77,9 @@ export async function spawnListening(
   const { port = 0 } = options
   const reservation = isReservation(port) ? port : await reservePort(reserveOptions(options, port))
   try {
-    const { addresses } = (await placeOf({ ...options, port: reservation }, 'tcp')).addresses
-    const endpoints = addresses.map((address) => toEndpoint(address, reservation.port))
+    const { addresses, bind } = (await placeOf({ ...options, port: reservation }, 'tcp')).addresses
+    const bound = bind === 'all' ? addresses : addresses.slice(0, 1)
+    const endpoints = bound.map((address) => toEndpoint(address, reservation.port))
     const start = plan.by === 'port' ? startByPort : startByDescriptor
     return new ListeningProgram(await reservation.handOver(() => start(plan, endpoints), 'tcp'), endpoints)
   } finally {
