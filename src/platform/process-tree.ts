@@ -11,7 +11,7 @@ export interface OtherProcess {
 /**
  * The processes that a process has started, and theirs: a shell that is ended leaves its own children running. Linux
  * tells them in `/proc/PID/task/TID/children` (proc(5)), macOS through `ps`. Empty on Windows, where neither is there to
- * ask. Within the call, for it is also asked when this process ends.
+ * ask.
  */
 export function descendantsOf(pid: number, platform: NodeJS.Platform = process.platform): OtherProcess[] {
   if (platform === 'win32') return []
@@ -22,6 +22,14 @@ export function descendantsOf(pid: number, platform: NodeJS.Platform = process.p
     found.push(...queue)
   }
   return found.map((pid) => ({ pid, started: statOf(pid)?.started }))
+}
+
+/**
+ * Whether the system ends a program with the process that started it. On Windows libuv puts them into one job
+ * (https://learn.microsoft.com/en-us/windows/win32/procthread/job-objects); elsewhere it goes on under another parent.
+ */
+export function endsWithItsParent(platform: NodeJS.Platform = process.platform): boolean {
+  return platform === 'win32'
 }
 
 export function isRunning({ pid, started }: OtherProcess): boolean {

@@ -2,8 +2,8 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import { codeOf, invalidArgument, portsideError } from '../errors.js'
 import { descendantsOf, end, isRunning } from '../platform/process-tree.js'
-import { processState } from '../process-state.js'
 import { clearTimeout, LONGEST_DELAY, now, setTimeout } from '../timers.js'
+import { watch } from './watchdog.js'
 
 export interface ChildExit {
   /** Null where a signal ended it. */
@@ -44,7 +44,8 @@ export class Child {
     options: ChildOptions,
   ) {
     const { cwd, env, grace = DEFAULT_GRACE, signal, descriptors = [] } = options
-    if (!(typeof grace === 'number' && grace >= 0 && grace <= LONGEST_DELAY)) {
+    if (typeof grace !== 'number') throw invalidArgument('ERR_INVALID_ARG_TYPE', 'grace', 'milliseconds', grace)
+    if (!(grace >= 0 && grace <= LONGEST_DELAY)) {
       throw invalidArgument('ERR_OUT_OF_RANGE', 'grace', `milliseconds from 0 to ${LONGEST_DELAY}`, grace)
     }
     this.#grace = grace
@@ -55,7 +56,7 @@ export class Child {
       windowsHide: true,
     })
     this.process = child
-    running().add(child)
+    const forget = watch(child.pid)
     for (const name of ['stdout', 'stderr'] as const) {
       child[name]?.setEncoding('utf8').on('data', (text: string) => {
         this.#output[name] = (this.#output[name] + text).slice(-KEPT)
@@ -68,12 +69,16 @@ export class Child {
     this.exited = new Promise((resolve) => {
       child.once('exit', (code, by) => {
         this.#exit = { code, signal: by }
+        const forgotten = forget()
         // Its last words may still be in the pipe; a process that it left behind may keep that open for ever.
-        const told = (): void => resolve({ code, signal: by })
+        const told = async (): Promise<void> => {
+          await forgotten
+          resolve({ code, signal: by })
+        }
         const timer = setTimeout(told, LAST_WORDS)
         child.once('close', () => {
           clearTimeout(timer)
-          told()
+          void told()
         })
       })
       child.once('error', () => {
@@ -82,10 +87,7 @@ export class Child {
     })
     const abort = (): void => void this.stop()
     signal?.addEventListener('abort', abort, { once: true })
-    this.exited.then(() => {
-      running().delete(child)
-      signal?.removeEventListener('abort', abort)
-    })
+    this.exited.then(() => signal?.removeEventListener('abort', abort))
   }
 
   get stdout(): string {
@@ -165,21 +167,6 @@ function lastWords(said: string): string {
 
 /** Longest that a process which was sent SIGKILL is waited for, in milliseconds. */
 const KILL_LIMIT = 1000
-
-/** The programs of this process that run. They do not outlive it, unless it is itself killed. */
-function running(): Set<ChildProcess> {
-  return processState('ports.children', () => {
-    const children = new Set<ChildProcess>()
-    process.on('exit', () => {
-      for (const child of children) {
-        const family = child.pid === undefined ? [] : descendantsOf(child.pid)
-        child.kill('SIGKILL')
-        for (const other of family) end(other, 'SIGKILL')
-      }
-    })
-    return children
-  })
-}
 
 function started(asked: string, path: string, args: readonly string[], options: SpawnOptions): ChildProcess {
   try {

@@ -97,7 +97,10 @@ interface Plan {
 
 async function planOf(command: string, args: readonly string[], options: SpawnListeningOptions): Promise<Plan> {
   checkOptions(options)
-  if (typeof command !== 'string' || command === '' || command.includes('\0')) {
+  if (typeof command !== 'string') {
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'command', 'the name or path of a program', command)
+  }
+  if (command === '' || command.includes('\0')) {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'command', 'the name or path of a program', command)
   }
   if (!Array.isArray(args) || args.some((arg) => typeof arg !== 'string')) {

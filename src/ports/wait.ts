@@ -66,7 +66,7 @@ async function waitFor(
   let last: Answer[] = []
   let attempts = 0
   try {
-    return await pWaitFor<Endpoint | string>(
+    const found = await pWaitFor<Endpoint | string>(
       async () => {
         const answers = await ask(await dials(), giveUp.signal)
         // An attempt that the end of the wait cut off says less than the one before.
@@ -77,6 +77,8 @@ async function waitFor(
       },
       { interval, signal: giveUp.signal },
     )
+    if (signal?.aborted) throw abortError(signal, asked)
+    return found
   } catch (error) {
     if (signal?.aborted) throw abortError(signal, asked)
     if (!giveUp.signal.aborted) throw error
@@ -138,7 +140,7 @@ function askOne(dial: net.NetConnectOpts, giveUp: AbortSignal): Promise<Answer> 
         socket.resetAndDestroy()
         settle({ error: selfConnected(place) })
       } else {
-        await leave(socket)
+        await leave(socket, giveUp)
         settle({})
       }
     })
@@ -149,15 +151,18 @@ function askOne(dial: net.NetConnectOpts, giveUp: AbortSignal): Promise<Answer> 
  * Ends our half and hears the other out: bytes that nobody reads, and bytes that come after a close, are answered with a
  * reset, which many a server takes for the end of itself.
  */
-async function leave(socket: net.Socket): Promise<void> {
+async function leave(socket: net.Socket, giveUp: AbortSignal): Promise<void> {
   socket.on('error', () => {}).resume()
   socket.end()
   await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, FAREWELL)
-    socket.once('close', () => {
+    const left = (): void => {
       clearTimeout(timer)
+      giveUp.removeEventListener('abort', left)
       resolve()
-    })
+    }
+    const timer = setTimeout(left, FAREWELL)
+    giveUp.addEventListener('abort', left, { once: true })
+    socket.once('close', left)
   })
   socket.destroy()
 }

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it, onTestFinished, type TestContext } from 'vitest'
-import { childrenIn, descendantsOf, end, isRunning } from '../../src/platform/process-tree.js'
+import { childrenIn, descendantsOf, end, endsWithItsParent, isRunning } from '../../src/platform/process-tree.js'
 import { until } from '../support/clients.js'
 
 const missing = {
@@ -151,3 +151,11 @@ function whyNoProc(): string | undefined {
     return (error as Error).message
   }
 }
+
+it.each([
+  ['linux', false],
+  ['darwin', false],
+  ['win32', true],
+] as const)('on %s a program ends with the process that started it: %s', (platform, ends) => {
+  expect(endsWithItsParent(platform)).toBe(ends)
+})

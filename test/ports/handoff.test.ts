@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { Worker } from 'node:worker_threads'
 import { beforeEach, describe, expect, it, onTestFinished, type TestContext } from 'vitest'
 import {
   type Endpoint,
@@ -20,6 +21,7 @@ import {
 } from '../../src/index.js'
 import { whyFamilyIsMissing } from '../../src/loopback/probe.js'
 import { whyNoDescriptorPassing } from '../../src/platform/descriptor-passing.js'
+import { descendantsOf } from '../../src/platform/process-tree.js'
 import { until, watch } from '../support/clients.js'
 import { acceptQueueLength, leavesNothingOpen, needsKernel } from '../support/kernel.js'
 import { keptFree } from './kept-free.js'
@@ -597,8 +599,8 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
 describe('spawnListening', () => {
   it.each([
     ['', [], 'ERR_INVALID_ARG_VALUE'],
-    [5, [], 'ERR_INVALID_ARG_VALUE'],
-    [null, [], 'ERR_INVALID_ARG_VALUE'],
+    [5, [], 'ERR_INVALID_ARG_TYPE'],
+    [null, [], 'ERR_INVALID_ARG_TYPE'],
     ['a\0b', [], 'ERR_INVALID_ARG_VALUE'],
     ['node', 'args', 'ERR_INVALID_ARG_TYPE'],
     ['node', [5], 'ERR_INVALID_ARG_TYPE'],
@@ -626,22 +628,53 @@ describe('spawnListening', () => {
   it.each([
     { by: 'descriptor', how: 'exit' },
     { by: 'descriptor', how: 'throw' },
+    { by: 'descriptor', how: 'SIGKILL' },
     { by: 'port', how: 'exit' },
     { by: 'port', how: 'throw' },
+    // As a test runner ends its workers.
+    { by: 'port', how: 'SIGTERM' },
+    { by: 'port', how: 'SIGKILL' },
   ])('leaves no program behind when the parent ends: by $by, $how', async ({ by, how }) => {
     const server = WAYS.find((way) => way.by === by)?.server
     const [pid] = await leaveChild({ command: node, args: [server], options: { by }, lines: 0, how })
     await until(() => !runs(pid as number))
   })
 
-  it('leaves no server of a shell script behind when the parent ends', async (context) => {
-    needsShell(context)
+  it.each(['exit', 'SIGKILL'])('leaves no server of a shell script behind when the parent ends: %s', async (how) => {
     const args = [fixture('start-child-server.sh'), node, fixture('serve-port.mjs')]
-    const pids = await leaveChild({ command: 'sh', args, options: { by: 'port' }, lines: 1, how: 'exit' })
+    const pids = await leaveChild({ command: 'sh', args, options: { by: 'port' }, lines: 1, how })
     expect(pids).toHaveLength(2)
     await until(() => !pids.some(runs))
   })
+
+  it('leaves no program behind when its thread is ended', async () => {
+    const thread = new Worker(new URL('../../fixtures/programs/in-thread.mjs', import.meta.url), {
+      workerData: 'start-and-wait.mjs',
+    })
+    const [pid] = await once(thread, 'message')
+    killsAtTheEnd(pid)
+    expect(runs(pid)).toBe(true)
+    await thread.terminate()
+    await until(() => !runs(pid))
+  })
+
+  it('is watched by one shell, which goes with the last program', async (context) => {
+    needsKernel(context)
+    const before = shells()
+    const [first, second] = await Promise.all([1, 2].map(() => spawnListening(node, [fixture('serve-descriptor.mjs')])))
+    expect(shells()).toHaveLength(before.length + 1)
+    await first?.stop()
+    expect(shells()).toHaveLength(before.length + 1)
+    await second?.stop()
+    expect(shells()).toEqual(before)
+  })
 })
+
+/** The watchdogs of this process. */
+const shells = (): number[] =>
+  descendantsOf(process.pid)
+    .map(({ pid }) => pid)
+    .filter((pid) => runs(pid) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('portside-watchdog'))
 
 /** What the serve-*.* programs answer. */
 interface Answer {

@@ -22,6 +22,7 @@ import {
   reservePort,
   resettingEndpoint,
   spawnListening,
+  stalledEndpoint,
   unresponsiveEndpoint,
   type WaitOptions,
   type WaitTarget,
@@ -144,6 +145,15 @@ describe('waitForListening', () => {
       const { address, port } = listener
       expect(await waitForListening({ host: 'both.test', port }, patient)).toEqual({ address, port, family })
     }
+  })
+
+  it('does not hear out a listener that says nothing and does not end when it is aborted', async () => {
+    await using endpoint = await stalledEndpoint()
+    const abort = new AbortController()
+    const waiting = failureOf(waitForListening(endpoint, { signal: abort.signal }))
+    await turns(20)
+    abort.abort()
+    expect(await waiting).toMatchObject({ code: 'ABORT_ERR' })
   })
 
   it('takes a listener that resets whoever connects for one', async () => {
