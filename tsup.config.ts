@@ -22,6 +22,26 @@ export default defineConfig({
   },
   esbuildPlugins: [
     {
+      name: 'proper-lockfile',
+      setup(build) {
+        // What proper-lockfile requires, without what that does to the process of the user: graceful-fs replaces
+        // fs.close, signal-exit replaces process.emit and listens for every signal.
+        // Nor can an ES module require a built-in.
+        const instead: Record<string, string> = {
+          'graceful-fs': "export * from 'node:fs'",
+          path: "export * from 'node:path'",
+          'signal-exit': "module.exports = (callback) => process.once('exit', callback)",
+        }
+        build.onResolve({ filter: /^(graceful-fs|path|signal-exit)$/ }, ({ path, kind }) =>
+          kind === 'require-call' ? { path, namespace: 'instead' } : undefined,
+        )
+        build.onLoad({ filter: /.*/, namespace: 'instead' }, ({ path }) => ({
+          contents: instead[path] ?? '',
+          resolveDir: import.meta.dirname,
+        }))
+      },
+    },
+    {
       name: 'third-party-licenses',
       setup(build) {
         build.initialOptions.metafile = true

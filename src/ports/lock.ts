@@ -1,3 +1,4 @@
+import fs from 'node:fs'
 import net from 'node:net'
 import { join } from 'node:path'
 import { codeOf } from '../errors.js'
@@ -33,6 +34,8 @@ function lockName(path: string, port: number): Promise<PortLock | undefined> {
   })
 }
 
+const copyOfFs = { ...fs }
+
 /** Longest that a lock file outlives a process that was killed, in milliseconds. */
 const STALE = 5000
 
@@ -40,6 +43,8 @@ async function lockFile(port: number): Promise<PortLock | undefined> {
   const [{ default: lockfile }, { tmpdir }] = await Promise.all([import('proper-lockfile'), import('node:os')])
   try {
     const release = await lockfile.lock(join(tmpdir(), `portside-tcp-${port}`), {
+      // A copy, on which it notes something.
+      fs: copyOfFs,
       realpath: false,
       stale: STALE,
       // The process slept so long that somebody else has the lock now: the socket that holds the port is still there.

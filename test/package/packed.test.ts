@@ -87,6 +87,19 @@ test('waits go on under fake timers, those of the bundled poller included', asyn
   expect(await report('fake-timers.mjs')).toEqual({ faked: true, listening: true })
 })
 
+test.each(['esm', 'cjs'])(
+  'lock files change nothing of the process, and go with the reservation: %s',
+  async (build) => {
+    expect(await report('lock-file.mjs', build)).toEqual({
+      locked: true,
+      second: 'EADDRINUSE',
+      left: [],
+      patched: [],
+      signals: [],
+    })
+  },
+)
+
 test('portside/get-port is one for import and require, and keeps what it gives', async () => {
   expect(await report('get-port.mjs')).toEqual({
     names: ['clearLockedPorts', 'default', 'portNumbers'],
@@ -105,8 +118,8 @@ describe('the types', () => {
 const installed = (file: string): string => join(consumer, 'node_modules/portside', file)
 
 /** What a program of the consumer prints, as JSON. */
-async function report(program: string) {
-  const { stdout } = await promisify(execFile)(process.execPath, [program], { cwd: consumer })
+async function report(program: string, ...args: string[]) {
+  const { stdout } = await promisify(execFile)(process.execPath, [program, ...args], { cwd: consumer })
   return JSON.parse(stdout)
 }
 
