@@ -1,5 +1,23 @@
 // The public API, by hand: reading this file is the API review.
 
+export type { ActionOptions } from './assertions/action.js'
+export { assertAddressInUse } from './assertions/address-in-use.js'
+export { assertAddressNotAvailable } from './assertions/address-not-available.js'
+export type { PortsideAssertionError } from './assertions/assertion-error.js'
+export { assertBrokenPipe } from './assertions/broken-pipe.js'
+export { assertConnectionRefused } from './assertions/connection-refused.js'
+export { assertConnectionReset } from './assertions/connection-reset.js'
+export { assertConnectionTimedOut } from './assertions/connection-timed-out.js'
+export { assertDrained } from './assertions/drained.js'
+export { assertEphemeralPortsExhausted } from './assertions/ephemeral-ports-exhausted.js'
+export { explainSocketError, type SocketExplanation } from './assertions/explain.js'
+export { assertHostUnreachable } from './assertions/host-unreachable.js'
+export { assertNetworkUnreachable } from './assertions/network-unreachable.js'
+export type { ConnectionHolder } from './assertions/open-sockets.js'
+export type { AssertOutcome, ExpectedEndpoint } from './assertions/outcome.js'
+export { assertPermissionDenied } from './assertions/permission-denied.js'
+export { assertReleased } from './assertions/released.js'
+export { assertTooManyOpenFiles } from './assertions/too-many-open-files.js'
 export { type FragmentingOptions, fragmentingEndpoint } from './endpoints/fragmenting.js'
 export { type OccupiedOptions, occupiedEndpoint } from './endpoints/occupied.js'
 export { privilegedEndpoint } from './endpoints/privileged.js'
@@ -13,13 +31,24 @@ export { type UnassignedOptions, unassignedEndpoint } from './endpoints/unassign
 export { type UnresponsiveOptions, unresponsiveEndpoint } from './endpoints/unresponsive.js'
 export type { PortsideError, PortsideErrorCode } from './errors.js'
 export { type Endpoint, type Family, formatEndpoint } from './loopback/endpoint.js'
+export type { EndpointLike } from './loopback/endpoint-like.js'
+export { findOwners, type OwnersOptions, type SocketOwner } from './loopback/owners.js'
 export { type LoopbackSupport, loopbackFamilies, probeLoopback } from './loopback/probe.js'
 export type { PortProtocol, PortReservation } from './loopback/reservation.js'
+export { type EphemeralPorts, ephemeralPorts } from './platform/ephemeral-ports.js'
+export { type SocketDescriptor, socketDescriptors } from './platform/socket-descriptors.js'
+export type {
+  SocketAddress,
+  SocketEntry,
+  SocketFilter,
+  SocketHolder,
+  SocketState,
+} from './platform/socket-entry.js'
+export { readSocketTable } from './platform/socket-table.js'
 export type { ChildExit } from './ports/child.js'
 export { type ListeningChild, type SpawnListeningOptions, spawnListening } from './ports/handoff.js'
 export { type PortReservations, type ReserveOptions, reservePort, reservePorts } from './ports/reservation.js'
 export { type WaitOptions, waitForListening, waitForRefused } from './ports/wait.js'
-export type { WaitTarget } from './ports/wait-target.js'
 export { createScope, type NetScope, type ScopeOptions } from './scope.js'
 export { listenHttp, listenHttps, type RequestHandler } from './servers/http.js'
 export { type Http2ListenOptions, type Http2RequestHandler, listenHttp2 } from './servers/http2.js'

@@ -1,7 +1,7 @@
-import { networkInterfaces } from 'node:os'
 import { codeOf, portsideError } from '../errors.js'
 import { describeErrno } from '../platform/errno.js'
 import { formatEndpoint } from './endpoint.js'
+import { ownAddresses } from './own-addresses.js'
 
 /** Explains why a bind failed; the system's code stays. `asked` is what the bind was for. */
 export function explainBind(cause: unknown, address: string, port: number, asked = 'listen on'): Error {
@@ -45,8 +45,4 @@ const ADVICE: Record<string, (port: number) => { because: string; next: string }
     because: 'the whole system has no file descriptor left',
     next: 'find out which process holds them',
   }),
-}
-
-function ownAddresses(): string[] {
-  return Object.values(networkInterfaces()).flatMap((addresses) => (addresses ?? []).map(({ address }) => address))
 }

@@ -3,9 +3,9 @@ import net from 'node:net'
 import pWaitFor from 'p-wait-for'
 import { abortError, checkOptions, codeOf, invalidArgument, portsideError } from '../errors.js'
 import { type Endpoint, toEndpoint } from '../loopback/endpoint.js'
+import { dialsOf, type EndpointLike, nameOf, printable } from '../loopback/endpoint-like.js'
 import { describeErrno } from '../platform/errno.js'
 import { clearTimeout, LONGEST_DELAY, now, setTimeout } from '../timers.js'
-import { dialsOf, printable, targetName, type WaitTarget } from './wait-target.js'
 
 export interface WaitOptions {
   /** Milliseconds until the wait is given up. Default 10 000. */
@@ -25,12 +25,12 @@ export interface WaitOptions {
  * Rejects with ERR_PORTSIDE_WAIT_TIMEOUT, whose `cause` is the last error seen; ABORT_ERR; ERR_SOCKET_BAD_PORT,
  * ERR_INVALID_ARG_TYPE or ERR_OUT_OF_RANGE for arguments that will not do.
  */
-export function waitForListening(target: WaitTarget, options: WaitOptions = {}): Promise<Endpoint | string> {
+export function waitForListening(target: EndpointLike, options: WaitOptions = {}): Promise<Endpoint | string> {
   return waitFor(target, options, 'listening')
 }
 
 /** Waits until every address of the target refuses connections: the port went away. Otherwise as `waitForListening`. */
-export async function waitForRefused(target: WaitTarget, options: WaitOptions = {}): Promise<void> {
+export async function waitForRefused(target: EndpointLike, options: WaitOptions = {}): Promise<void> {
   await waitFor(target, options, 'refused')
 }
 
@@ -44,7 +44,7 @@ interface Answer {
 }
 
 async function waitFor(
-  target: WaitTarget,
+  target: EndpointLike,
   options: WaitOptions,
   wanted: 'listening' | 'refused',
 ): Promise<Endpoint | string> {
@@ -53,7 +53,7 @@ async function waitFor(
   checkTime('timeout', timeout)
   checkTime('interval', interval)
   const dials = dialsOf(target)
-  const asked = `wait until ${targetName(target)} is ${wanted}`
+  const asked = `wait until ${nameOf(target)} is ${wanted}`
   if (signal?.aborted) throw abortError(signal, asked)
 
   const giveUp = new AbortController()

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import {
   type Endpoint,
+  type EndpointLike,
   type Family,
   formatEndpoint,
   listenHttp,
@@ -25,7 +26,6 @@ import {
   stalledEndpoint,
   unresponsiveEndpoint,
   type WaitOptions,
-  type WaitTarget,
   waitForListening,
   waitForRefused,
 } from '../../src/index.js'
@@ -45,13 +45,13 @@ const patient: WaitOptions = { timeout: 60_000, interval: 1 }
 const brief: WaitOptions = { timeout: 100, interval: 10 }
 
 /** Both, for what they have in common. */
-const WAITS: Array<{ name: string; wait: (target: WaitTarget, options?: WaitOptions) => Promise<unknown> }> = [
+const WAITS: Array<{ name: string; wait: (target: EndpointLike, options?: WaitOptions) => Promise<unknown> }> = [
   { name: 'waitForListening', wait: waitForListening },
   { name: 'waitForRefused', wait: waitForRefused },
 ]
 
 /** Ways to name a port of an address. */
-const TARGETS: Array<{ what: string; of: (place: { address: string; port: number }) => WaitTarget }> = [
+const TARGETS: Array<{ what: string; of: (place: { address: string; port: number }) => EndpointLike }> = [
   { what: 'an address and a port', of: ({ address, port }) => ({ address, port }) },
   { what: 'a host and a port', of: ({ address, port }) => ({ host: address, port }) },
   { what: 'an http URL', of: (place) => new URL(`http://${formatEndpoint(place)}/path`) },
@@ -199,7 +199,9 @@ describe('waitForListening', () => {
 
   it('tells what was answered last, also where the event loop was held up until after the time-out', async () => {
     await using reservation = await reservePort()
-    const waiting = failureOf(waitForListening(reservation.endpoints[0] as WaitTarget, { timeout: 200, interval: 50 }))
+    const waiting = failureOf(
+      waitForListening(reservation.endpoints[0] as EndpointLike, { timeout: 200, interval: 50 }),
+    )
     // The first attempt is answered, the next one is due together with the time-out.
     await turns(20)
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 400)
@@ -275,7 +277,7 @@ describe('waitForListening', () => {
 describe('waitForRefused', () => {
   it('resolves at once where nobody listens', async () => {
     await using reservation = await reservePort()
-    await waitForRefused(reservation.endpoints[0] as WaitTarget, patient)
+    await waitForRefused(reservation.endpoints[0] as EndpointLike, patient)
     await waitForRefused({ path: join(tmpdir(), 'portside-test-none', 'none.sock') }, patient)
   })
 
@@ -383,7 +385,7 @@ describe.each(WAITS)('$name', ({ name, wait }) => {
     [new URL('tcp://127.0.0.1'), 'ERR_SOCKET_BAD_PORT'],
     [new URL('file:///tmp/socket'), 'ERR_SOCKET_BAD_PORT'],
   ])('refuses to wait for %s', async (target, code) => {
-    const failure = await failureOf(wait(target as WaitTarget, brief))
+    const failure = await failureOf(wait(target as EndpointLike, brief))
     expect(failure).toMatchObject({ code })
     expect(failure.message).toMatch(/^portside could not .* Next: .+\.$/)
   })

@@ -1,0 +1,175 @@
+import type net from 'node:net'
+import { abortError, invalidArgument } from '../errors.js'
+import { clearTimeout, LONGEST_DELAY, setTimeout } from '../timers.js'
+import { closeSuccess, type Success } from './success.js'
+
+/** How an action ended: with an error, with something that it opened, or not at all. */
+export type Ending = { readonly error: unknown } | { readonly success: Success } | { readonly nothing: string }
+
+/**
+ * When the outcome that is looked for would come, and so what says that it has not: a bind fails instead of 'listening', a
+ * connect instead of 'connect', and a connection after both.
+ */
+export type Phase = 'bind' | 'connect' | 'connection'
+
+export interface ActionOptions {
+  /** Milliseconds until the wait for the action is given up. Default 10 000. */
+  timeout?: number
+  signal?: AbortSignal
+}
+
+/**
+ * Lets an action come to its end: a promise, a function, an emitter (a server about to listen, a socket about to connect, a
+ * request, a client of a database), or an error that is there already. What it opens by succeeding is closed. Rejects with
+ * ABORT_ERR, and ERR_OUT_OF_RANGE for a timeout that is none.
+ */
+export async function endingOf(action: unknown, phase: Phase, options: ActionOptions = {}): Promise<Ending> {
+  const ending = await firstEnd(action, phase, options)
+  return 'opened' in ending ? { success: await closeSuccess(ending.opened, ending.event) } : ending
+}
+
+const DEFAULT_TIMEOUT = 10_000
+
+type FirstEnd = { readonly error: unknown } | { readonly nothing: string } | Opened
+
+/** What succeeded, and by which event. */
+interface Opened {
+  readonly opened: unknown
+  readonly event?: string | undefined
+}
+
+type Done = (end: FirstEnd) => void
+
+function firstEnd(
+  action: unknown,
+  phase: Phase,
+  { timeout = DEFAULT_TIMEOUT, signal }: ActionOptions,
+): Promise<FirstEnd> {
+  if (!(typeof timeout === 'number' && timeout > 0 && timeout <= LONGEST_DELAY)) {
+    throw invalidArgument('ERR_OUT_OF_RANGE', 'timeout', `milliseconds from 1 to ${LONGEST_DELAY}`, timeout)
+  }
+  if (signal?.aborted) throw abortError(signal, ASKED)
+  return new Promise((resolve, reject) => {
+    let watched: (() => void) | undefined
+    let over = false
+    const finish = (): void => {
+      over = true
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', aborted)
+      watched?.()
+    }
+    const done: Done = (end) => {
+      if (over) return
+      finish()
+      resolve(end)
+    }
+    const aborted = (): void => {
+      finish()
+      reject(abortError(signal as AbortSignal, ASKED))
+    }
+    const timer = setTimeout(() => done({ nothing: `nothing within ${timeout} ms: ${stateOf(action)}` }), timeout)
+    signal?.addEventListener('abort', aborted, { once: true })
+    const watch = (emitter: Emitter): void => {
+      if (!over) watched = watchEmitter(emitter, phase, done)
+    }
+    begin(action, phase, done, watch)
+    // It was over before it was watched.
+    if (over) watched?.()
+  })
+}
+
+const ASKED = 'wait for what the action comes to'
+
+function begin(action: unknown, phase: Phase, done: Done, watch: (emitter: Emitter) => void): void {
+  if (typeof action === 'function') {
+    let result: unknown
+    try {
+      result = action()
+    } catch (error) {
+      done({ error })
+      return
+    }
+    if (isThenable(result) || isEmitter(result)) begin(result, phase, done, watch)
+    else done({ opened: result })
+  } else if (isThenable(action)) {
+    action.then(
+      (value) => {
+        // A connection is what may yet be reset.
+        if (isSocket(value) && (value.connecting || phase === 'connection')) watch(value)
+        else done({ opened: value })
+      },
+      (error) => done({ error }),
+    )
+  } else if (isEmitter(action)) {
+    watch(action)
+  } else {
+    // An error, or what will be told to be none.
+    done({ error: action })
+  }
+}
+
+/** Listens for the first event that decides. Returns what takes the listeners off again. */
+function watchEmitter(emitter: Emitter, phase: Phase, done: Done): () => void {
+  const listeners = new Map<string, (argument?: unknown) => void>()
+  const listen = (event: string, listener: (argument?: unknown) => void): void => {
+    listeners.set(event, listener)
+    emitter.on(event, listener)
+  }
+  const off = (): void => {
+    for (const [event, listener] of listeners) emitter.removeListener(event, listener)
+  }
+  listen('error', (error) => done({ error }))
+  listen('timeout', () => {
+    // It goes on all the same, and who ends it then makes it emit an error that is no news.
+    emitter.on('error', () => {})
+    done({ error: ownTimeout() })
+  })
+  listen('close', () => done({ nothing: 'a close without an error' }))
+  for (const event of successesOf(emitter, phase)) {
+    listen(event, (argument) => done({ opened: event === 'response' ? argument : emitter, event }))
+  }
+  if (isSocket(emitter)) watchSocket(emitter, phase, done)
+  else if ((emitter as Partial<net.Server>).listening === true) done({ opened: 'a server that listens already' })
+  return off
+}
+
+function watchSocket(socket: net.Socket, phase: Phase, done: Done): void {
+  if (socket.errored) done({ error: socket.errored })
+  else if (socket.destroyed) done({ nothing: 'a socket that was closed before, without an error' })
+  else if (phase !== 'connection' && !socket.connecting && socket.remoteAddress !== undefined) done({ opened: socket })
+  // Its end is seen only by who reads up to it.
+  else if (phase === 'connection' && socket.readableFlowing === null) socket.resume()
+}
+
+/** The events that say that it worked. */
+function successesOf(emitter: Emitter, phase: Phase): readonly string[] {
+  if ('bind' in emitter && 'send' in emitter) return phase === 'bind' ? ['listening'] : ['message']
+  if ('listen' in emitter) return ['listening']
+  if (phase === 'connection') return isSocket(emitter) ? [] : ['response']
+  return ['connect', 'response', 'open', 'ready']
+}
+
+function ownTimeout(): Error {
+  const error = new Error("it emitted 'timeout': its own time-out went by without an answer")
+  error.name = 'TimeoutError'
+  return error
+}
+
+/** What it is still doing, for who waits in vain. */
+function stateOf(action: unknown): string {
+  if (isSocket(action)) return action.connecting ? 'the socket is still connecting' : 'the connection is open'
+  if (isEmitter(action)) return "it emitted neither 'error' nor what says that it worked"
+  return 'the promise is pending'
+}
+
+interface Emitter {
+  on(event: string, listener: (argument?: unknown) => void): unknown
+  removeListener(event: string, listener: (argument?: unknown) => void): unknown
+}
+
+const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
+const isEmitter = (value: unknown): value is Emitter =>
+  typeof value === 'object' && value !== null && 'on' in value && 'removeListener' in value
+const isSocket = (value: unknown): value is net.Socket =>
+  typeof value === 'object' && value !== null && 'setNoDelay' in value && 'connecting' in value

@@ -1,0 +1,31 @@
+import { turn } from '../timers.js'
+import { type AssertionDetails, assertionError } from './assertion-error.js'
+import { type ConnectionHolder, openSocketsOf } from './open-sockets.js'
+
+/**
+ * Asserts that a server or a pool has no open connection, after one turn of the event loop in which those that are closing
+ * may close. Fails with what each one is doing. Rejects with ERR_INVALID_ARG_TYPE for anything else.
+ */
+export async function assertDrained(holder: ConnectionHolder): Promise<void> {
+  // Refused before anything is waited for.
+  openSocketsOf(holder)
+  await turn()
+  const left = whyNotDrained(holder)
+  if (left !== undefined) throw assertionError(left)
+}
+
+/** What is open; undefined where nothing is. */
+export function whyNotDrained(holder: unknown): AssertionDetails | undefined {
+  const { count, lines } = openSocketsOf(holder)
+  if (count === 0) return undefined
+  return {
+    expected: 'no open connection',
+    actual: counted(count, lines),
+    next: 'await drain() of the pool, or close() of the server, which end every connection within a grace',
+  }
+}
+
+export function counted(count: number, lines: readonly string[]): string {
+  const which = lines.map((line) => `\n  - ${line}`).join('')
+  return `${count} open connection${count === 1 ? '' : 's'}${which}`
+}

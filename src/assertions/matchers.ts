@@ -1,0 +1,90 @@
+import { invalidArgument } from '../errors.js'
+import { addressInUse } from './address-in-use.js'
+import { addressNotAvailable } from './address-not-available.js'
+import { type AssertionDetails, assertionMessage } from './assertion-error.js'
+import { brokenPipe } from './broken-pipe.js'
+import { connectionRefused } from './connection-refused.js'
+import { connectionReset } from './connection-reset.js'
+import { connectionTimedOut } from './connection-timed-out.js'
+import { counted, whyNotDrained } from './drained.js'
+import { ephemeralPortsExhausted } from './ephemeral-ports-exhausted.js'
+import { describeFailure } from './explain.js'
+import { hostUnreachable } from './host-unreachable.js'
+import { dialAll, whyNotAccepting, whyNotListening, whyNotRefusing } from './listening.js'
+import { networkUnreachable } from './network-unreachable.js'
+import { openSocketsOf } from './open-sockets.js'
+import { checkExpected, type ExpectedEndpoint, mismatchOf, type Outcome } from './outcome.js'
+import { permissionDenied } from './permission-denied.js'
+import { whyHeld } from './released.js'
+import { failuresIn } from './socket-failure.js'
+import { tooManyOpenFiles } from './too-many-open-files.js'
+
+/** What a matcher says to `expect.extend()`, of Vitest and of Jest. */
+export interface Match {
+  readonly pass: boolean
+  /** Called only where the expectation failed: it may cost. */
+  readonly message: () => string
+}
+
+/** For `expect.extend()` of Vitest and Jest. */
+export const matchers = {
+  toBeAddressInUse: onErrors(addressInUse),
+  toBeConnectionRefused: onErrors(connectionRefused),
+  toBeConnectionReset: onErrors(connectionReset),
+  toBeConnectionTimedOut: onErrors(connectionTimedOut),
+  toBeAddressNotAvailable: onErrors(addressNotAvailable),
+  toBePermissionDenied: onErrors(permissionDenied),
+  toBeBrokenPipe: onErrors(brokenPipe),
+  toBeHostUnreachable: onErrors(hostUnreachable),
+  toBeNetworkUnreachable: onErrors(networkUnreachable),
+  toBeTooManyOpenFiles: onErrors(tooManyOpenFiles),
+  toBeEphemeralPortsExhausted: onErrors(ephemeralPortsExhausted),
+
+  toBeListening(received: unknown): Match {
+    return matchOf(whyNotListening(received), 'a listener')
+  },
+  async toAcceptConnections(received: unknown): Promise<Match> {
+    const answers = await dialAll(received)
+    return matchOf(whyNotAccepting(received, answers), 'an accepted connection')
+  },
+  async toRefuseConnections(received: unknown): Promise<Match> {
+    const answers = await dialAll(received)
+    return matchOf(whyNotRefusing(received, answers), 'a refused connection')
+  },
+  async toBeReleased(received: unknown): Promise<Match> {
+    return matchOf(await whyHeld(received), 'an address that is free')
+  },
+  toBeDrained(received: unknown): Match {
+    return matchOf(whyNotDrained(received), 'no open connection')
+  },
+  toHaveOpenSockets(received: unknown, count: number): Match {
+    if (!(Number.isInteger(count) && count >= 0)) {
+      throw invalidArgument('ERR_INVALID_ARG_TYPE', 'count', 'an integer from 0 on', count)
+    }
+    const open = openSocketsOf(received)
+    const pass = open.count === count
+    return {
+      pass,
+      message: () => `expected ${pass ? 'not ' : ''}${counted(count, [])}\ngot      ${counted(open.count, open.lines)}`,
+    }
+  },
+}
+
+function onErrors(outcome: Outcome): (received: unknown, expected?: ExpectedEndpoint) => Match {
+  return (received, expected) => {
+    checkExpected(expected)
+    const mismatch = mismatchOf(outcome, received, expected)
+    if (mismatch !== undefined) return { pass: false, message: () => assertionMessage(mismatch()) }
+    const actual = () => failuresIn(received).map(describeFailure).join('; ')
+    return {
+      pass: true,
+      message: () => assertionMessage({ expected: `an error that is not ${outcome.name}`, actual: actual() }),
+    }
+  }
+}
+
+/** `unwanted` is what an expectation with `.not` did not want, and got. */
+function matchOf(mismatch: AssertionDetails | undefined, unwanted: string): Match {
+  if (mismatch !== undefined) return { pass: false, message: () => assertionMessage(mismatch) }
+  return { pass: true, message: () => assertionMessage({ expected: `not ${unwanted}`, actual: unwanted }) }
+}

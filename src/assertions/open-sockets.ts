@@ -1,0 +1,56 @@
+import type net from 'node:net'
+import { invalidArgument } from '../errors.js'
+import type { Connection } from '../sockets/connection.js'
+import type { SocketPool } from '../sockets/pool.js'
+import { registry } from '../sockets/registry.js'
+import { connectionTuple, formatTuple } from '../sockets/tuple.js'
+import { now } from '../timers.js'
+
+/** What has connections: a server of portside or of Node, or a pool. */
+export type ConnectionHolder = net.Server | SocketPool | { readonly connections: SocketPool }
+
+export interface OpenSockets {
+  readonly count: number
+  /** One line for each that is known; a server that portside does not track tells only how many there are. */
+  readonly lines: readonly string[]
+}
+
+/** The open connections of a server or pool. Throws ERR_INVALID_ARG_TYPE for anything else. */
+export function openSocketsOf(holder: unknown): OpenSockets {
+  if (typeof holder === 'object' && holder !== null) {
+    if ('connections' in holder && isPool(holder.connections)) return openIn(holder.connections)
+    if (isPool(holder)) return openIn(holder)
+    if ('getConnections' in holder) return openOf(holder as net.Server)
+  }
+  throw invalidArgument('ERR_INVALID_ARG_TYPE', 'the value', 'a server or a socket pool', holder)
+}
+
+function openIn(pool: SocketPool): OpenSockets {
+  const open = [...pool]
+  return { count: open.length, lines: open.map(describe) }
+}
+
+function openOf(server: net.Server): OpenSockets {
+  const tracked = registry().serverOf.get(server)
+  if (tracked !== undefined) {
+    const open = [...tracked.connections].filter(({ closed }) => !closed)
+    return { count: open.length, lines: open.map(describeConnection) }
+  }
+  // What getConnections() tells in a callback, where the server is not shared with other processes.
+  const count = (server as { _connections?: number })._connections ?? 0
+  return { count, lines: [] }
+}
+
+function describe(socket: net.Socket): string {
+  const connection = registry().connectionOf.get(socket)
+  return connection === undefined ? formatTuple(connectionTuple(socket)) : describeConnection(connection)
+}
+
+function describeConnection({ tuple, protocol, since }: Connection): string {
+  const request = protocol.request()
+  const doing = request === undefined ? protocol.state() : `${protocol.state()}, ${request}`
+  return `${formatTuple(tuple)}; ${doing}; open for ${Math.round(now() - since)} ms`
+}
+
+const isPool = (value: unknown): value is SocketPool =>
+  typeof value === 'object' && value !== null && 'drain' in value && Symbol.iterator in value

@@ -1,0 +1,162 @@
+import { checkOptions, invalidArgument } from '../errors.js'
+import { type Endpoint, familyOf, formatEndpoint, LOOPBACK, toEndpoint, unmapped } from '../loopback/endpoint.js'
+import { describeErrno } from '../platform/errno.js'
+import { type ActionOptions, endingOf, type Phase } from './action.js'
+import { type AssertionDetails, assertionError } from './assertion-error.js'
+import { describeFailure, describeValue, explainFailure, ownersAt } from './explain.js'
+import { failuresIn, isErrorLike, placeOf, type SocketFailure, TIMEOUT } from './socket-failure.js'
+
+/** One answer of the kernel that a test may ask for: what it is, and how it is told from its like. */
+export interface Outcome {
+  /** What is expected: 'a refused connection (ECONNREFUSED)'. */
+  readonly name: string
+  readonly phase: Phase
+  is(failure: SocketFailure): boolean
+  /** What to do where the action succeeds, or fails with something else. */
+  readonly next: string
+}
+
+/** What an error must say of its endpoint, too. */
+export type ExpectedEndpoint = Partial<Endpoint>
+
+export type AssertOutcome = (action: unknown, expected?: ExpectedEndpoint, options?: ActionOptions) => Promise<Error>
+
+/** An assertion of the outcome. A passing one looks at the error and at nothing else. */
+export function assertionOf(outcome: Outcome): AssertOutcome {
+  return async (action, expected, options) => {
+    checkExpected(expected)
+    if (options !== undefined) checkOptions(options)
+    const ending = await endingOf(action, outcome.phase, options)
+    if ('error' in ending) {
+      const mismatch = mismatchOf(outcome, ending.error, expected)
+      if (mismatch === undefined) return ending.error as Error
+      throw assertionError(mismatch())
+    }
+    throw assertionError(unfailed(outcome, expected, ending))
+  }
+}
+
+/** Gives a function that tells why an error is not the outcome, and looks up who holds what; undefined where it is. */
+export function mismatchOf(
+  outcome: Outcome,
+  error: unknown,
+  expected: ExpectedEndpoint | undefined,
+): (() => AssertionDetails) | undefined {
+  const failures = failuresIn(error)
+  const is = failures.length > 0 && failures.every((failure) => outcome.is(failure))
+  if (is && (expected === undefined || failures.some((failure) => isAt(failure, expected)))) return undefined
+  return () => describeMismatch(outcome, error, failures, expected)
+}
+
+function describeMismatch(
+  outcome: Outcome,
+  error: unknown,
+  failures: readonly SocketFailure[],
+  endpoint: ExpectedEndpoint | undefined,
+): AssertionDetails {
+  const expected = `${outcome.name}${at(endpoint)}`
+  // The first that is not what was asked for is the one to be explained.
+  const odd = failures.find((failure) => !outcome.is(failure)) ?? failures[0]
+  if (odd === undefined) return codeless(expected, error, outcome)
+  const explanation = explainFailure(odd)
+  const details = {
+    expected,
+    actual: saying(odd),
+    tried: failures.map(describeFailure),
+    endpoint: explanation.endpoint,
+    owners: explanation.owners,
+    cause: error,
+  }
+  if (!outcome.is(odd)) return { ...details, because: explanation.cause, next: explanation.hints[0] }
+  return failures.every((failure) => placeOf(failure) === undefined)
+    ? { ...details, because: 'the error does not say where it happened', next: 'leave the endpoint out' }
+    : {
+        ...details,
+        because: 'it happened elsewhere',
+        next: 'see whether the code under test uses the endpoint of the test',
+      }
+}
+
+function saying(failure: SocketFailure): string {
+  const { code, message } = failure
+  if (code === TIMEOUT) return `a time-out: ${JSON.stringify(message)}`
+  // What is not the kernel's code has words of its own.
+  return `${describeFailure(failure)} (${describeErrno(code) ?? JSON.stringify(message)})`
+}
+
+function codeless(expected: string, error: unknown, outcome: Outcome): AssertionDetails {
+  const actual = isErrorLike(error)
+    ? `${error.name ?? 'an error'} without a code: ${JSON.stringify(error.message)}`
+    : `${describeValue(error)}, which is no error`
+  return { expected, actual, next: isErrorLike(error) ? NO_CODE : outcome.next, cause: error }
+}
+
+const NO_CODE = 'look at where it is made: an error that wraps one of the kernel keeps it as its cause'
+
+function unfailed(
+  outcome: Outcome,
+  expected: ExpectedEndpoint | undefined,
+  ending: Exclude<Awaited<ReturnType<typeof endingOf>>, { error: unknown }>,
+): AssertionDetails {
+  const place = 'success' in ending ? ending.success.endpoint : undefined
+  const endpoint = place ?? complete(expected)
+  return {
+    expected: `${outcome.name}${at(expected)}`,
+    actual: 'success' in ending ? ending.success.text : ending.nothing,
+    endpoint,
+    owners: endpoint === undefined ? [] : ownersAt({ ...endpoint, error: undefined, code: '', message: '' }),
+    next: outcome.next,
+  }
+}
+
+function isAt({ address, port, path }: SocketFailure, expected: ExpectedEndpoint): boolean {
+  if (path !== undefined) return expected.address === undefined || expected.address === path
+  return (
+    (expected.address === undefined || (address !== undefined && isSameHost(address, expected.address))) &&
+    (expected.port === undefined || port === expected.port) &&
+    (expected.family === undefined || (address !== undefined && familyOf(address) === expected.family))
+  )
+}
+
+function isSameHost(address: string, expected: string): boolean {
+  if (expected === 'localhost') return address === LOOPBACK[familyOf(address)]
+  return unmapped(address) === unmapped(expected)
+}
+
+function at(expected: ExpectedEndpoint | undefined): string {
+  if (expected === undefined) return ''
+  const { address, port, family } = expected
+  if (address !== undefined) return ` at ${port === undefined ? address : formatEndpoint({ address, port })}`
+  const said = [port === undefined ? '' : `port ${port}`, family].filter(Boolean).join(' of ')
+  return said === '' ? '' : ` at ${said}`
+}
+
+function complete({ address, port }: ExpectedEndpoint = {}): Endpoint | undefined {
+  return address === undefined || !port ? undefined : toEndpoint(address, port)
+}
+
+/** Refuses an expected endpoint that could not be missed, or met. */
+export function checkExpected(expected: unknown): void {
+  if (expected === undefined) return
+  if (typeof expected !== 'object' || expected === null) {
+    throw invalidArgument(
+      'ERR_INVALID_ARG_TYPE',
+      'expected',
+      'an endpoint: { address, port, family }, or a part of it',
+      expected,
+    )
+  }
+  const { address, port, family } = expected as Record<string, unknown>
+  if (address !== undefined && typeof address !== 'string') {
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'address', 'a string', address)
+  }
+  if (port !== undefined && !(Number.isInteger(port) && (port as number) >= 0 && (port as number) <= 65_535)) {
+    throw invalidArgument('ERR_SOCKET_BAD_PORT', 'port', 'an integer from 0 to 65535', port)
+  }
+  if (family !== undefined && !FAMILIES.has(family)) {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'family', "'IPv4' or 'IPv6'", family)
+  }
+}
+
+/** The last one is that of a unix server, whose address is a path. */
+const FAMILIES: ReadonlySet<unknown> = new Set(['IPv4', 'IPv6', 'Unix'])

@@ -1,0 +1,134 @@
+import dgram from 'node:dgram'
+import net from 'node:net'
+import { codeOf, invalidArgument } from '../errors.js'
+import { type Endpoint, toEndpoint } from '../loopback/endpoint.js'
+import { addressesOf, type EndpointLike, namedBy, printable } from '../loopback/endpoint-like.js'
+import { ownersOf, type SocketOwner } from '../loopback/owners.js'
+import { isReservation } from '../loopback/reservation.js'
+import { describeErrno, saysAddressAbsent } from '../platform/errno.js'
+import { unixPathExists } from '../platform/unix-path.js'
+import { assertionError } from './assertion-error.js'
+
+/**
+ * Asserts that an address is free again: nobody listens there, and it can be bound. It asks by binding, for a moment, each
+ * address of the server or endpoint; a UDP server by its own protocol. A connection in TIME_WAIT is not in the way, for Node
+ * binds with SO_REUSEADDR (socket(7)). A unix path is free when its file is gone.
+ *
+ * Fails with who has it. Rejects with ERR_INVALID_ARG_TYPE for what names no endpoint, as a net.Server does not once it is
+ * closed: pass what its address() was before.
+ */
+export async function assertReleased(endpoint: EndpointLike | net.Server | dgram.Socket): Promise<void> {
+  const held = await whyHeld(endpoint)
+  if (held !== undefined) throw assertionError(held)
+}
+
+/** What holds it; undefined where nothing does. */
+export async function whyHeld(target: unknown): Promise<Held | undefined> {
+  if (isReservation(target) && target.held) {
+    return heldBy(target.endpoint, 'held: by a reservation', [], 'release() the reservation first')
+  }
+  const protocol = isDatagram(target) ? 'udp' : 'tcp'
+  for (const place of namedBy(namedOf(target))) {
+    if ('path' in place) {
+      const held = await pathHeld(place.path)
+      if (held !== undefined) return held
+      continue
+    }
+    for (const address of await addressesOf(place.host)) {
+      const held = await addressHeld(toEndpoint(address, place.port), protocol)
+      if (held !== undefined) return held
+    }
+  }
+  return undefined
+}
+
+export interface Held {
+  readonly expected: string
+  readonly actual: string
+  readonly endpoint: Endpoint | string
+  readonly owners: readonly SocketOwner[]
+  readonly next: string
+}
+
+async function addressHeld(endpoint: Endpoint, protocol: 'tcp' | 'udp'): Promise<Held | undefined> {
+  try {
+    await (protocol === 'tcp' ? listenOnce(endpoint) : bindOnce(endpoint))
+    return undefined
+  } catch (error) {
+    const code = codeOf(error) ?? String(error)
+    // An address that this host lacks is nobody's; but it cannot be bound again.
+    const owners = saysAddressAbsent(code) ? [] : tryOwners(endpoint, protocol)
+    return heldBy(endpoint, `${code} (${describeErrno(code) ?? 'it cannot be bound'})`, owners, CLOSE)
+  }
+}
+
+async function pathHeld(path: string): Promise<Held | undefined> {
+  const owners = tryOwners(path)
+  if (owners.some(({ state }) => state === 'LISTEN')) return heldBy(path, 'a listener', owners, CLOSE)
+  if (!(await unixPathExists(path))) return undefined
+  return heldBy(
+    path,
+    'a file at this path on which nobody listens',
+    [],
+    'remove the file: its server has ended without close()',
+  )
+}
+
+const CLOSE = 'close what has it, and await that: close() of portside resolves when the address is free'
+
+function heldBy(endpoint: Endpoint | string, actual: string, owners: readonly SocketOwner[], next: string): Held {
+  return { expected: `${printable(endpoint)} to be free`, actual, endpoint, owners, next }
+}
+
+function tryOwners(place: Endpoint | string, protocol?: 'tcp' | 'udp'): SocketOwner[] {
+  try {
+    return ownersOf(place, protocol)
+  } catch {
+    // The system has no table of sockets.
+    return []
+  }
+}
+
+function listenOnce({ address, port }: Endpoint): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer((socket) => void socket.resetAndDestroy())
+    server.once('error', reject)
+    server.listen({ host: address, port, exclusive: true }, () => void server.close(() => resolve()))
+  })
+}
+
+function bindOnce({ address, port, family }: Endpoint): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = dgram.createSocket(family === 'IPv4' ? 'udp4' : 'udp6')
+    socket.once('error', (error) => {
+      socket.close()
+      reject(error)
+    })
+    socket.bind({ address, port, exclusive: true }, () => void socket.close(() => resolve()))
+  })
+}
+
+/** The endpoint of a server of Node, which tells it as long as it is bound. */
+export function namedOf(target: unknown): EndpointLike {
+  const { address } = (target ?? {}) as { address?: unknown }
+  if (typeof address !== 'function') return target as EndpointLike
+  let bound: unknown
+  try {
+    bound = address.call(target)
+  } catch {
+    // A datagram socket that is closed, or not bound.
+  }
+  if (typeof bound === 'string') return { path: bound }
+  if (typeof bound === 'object' && bound !== null) return bound as Endpoint
+  throw invalidArgument(
+    'ERR_INVALID_ARG_TYPE',
+    'endpoint',
+    'an endpoint: a server that is closed has none any more, so note its address() before',
+    target,
+  )
+}
+
+function isDatagram(target: unknown): boolean {
+  const { server = target } = (target ?? {}) as { server?: unknown }
+  return typeof server === 'object' && server !== null && 'bind' in server && 'send' in server
+}

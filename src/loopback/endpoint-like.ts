@@ -1,0 +1,92 @@
+import net from 'node:net'
+import { invalidArgument } from '../errors.js'
+import { validPort } from './address.js'
+import { dialAddress, type Endpoint, formatEndpoint, LOOPBACK, toEndpoint, unmapped } from './endpoint.js'
+import { loopbackFamilies } from './probe.js'
+
+/**
+ * Whatever names an endpoint: one of its own, a server (all of its endpoints), a URL, a port of `localhost`, or the path of
+ * a unix socket.
+ */
+export type EndpointLike =
+  | Pick<Endpoint, 'address' | 'port'>
+  | { readonly host?: string; readonly port: number }
+  | { readonly path: string }
+  | URL
+  | number
+
+/** A place as it was named: the host may be a name. Port 0 is none. */
+export type Named = { readonly host: string; readonly port: number } | { readonly path: string }
+
+/** The places that are named, several for a server that has several. Throws ERR_INVALID_ARG_TYPE or ERR_SOCKET_BAD_PORT. */
+export function namedBy(target: EndpointLike): Named[] {
+  if (typeof target === 'object' && target !== null) {
+    // A unix server has both: its path, and an address with port 0.
+    if ('path' in target && target.path !== undefined) return [{ path: validPath(target.path, target) }]
+    const { endpoints } = target as { endpoints?: readonly EndpointLike[] }
+    if (Array.isArray(endpoints) && endpoints.length > 1) return endpoints.flatMap(namedBy)
+  }
+  const place = hostAndPort(target)
+  if (place.port === 0) throw invalidArgument('ERR_SOCKET_BAD_PORT', 'port', 'an integer from 1 to 65535', 0)
+  return [place]
+}
+
+/** Gives, for each attempt, what to dial. A name is looked up each time: it may not resolve yet. */
+export function dialsOf(target: EndpointLike): () => Promise<net.NetConnectOpts[]> | net.NetConnectOpts[] {
+  const dials = namedBy(target).map(dialsOfPlace)
+  return dials.length === 1 && dials[0] !== undefined
+    ? dials[0]
+    : async () => (await Promise.all(dials.map((dial) => dial()))).flat()
+}
+
+/** The addresses of a place. Those of `localhost` are the loopback addresses of this host, whatever its table says. */
+export async function addressesOf(host: string): Promise<string[]> {
+  if (net.isIP(host) !== 0) return [unmapped(host)]
+  const { lookup } = await import('node:dns/promises')
+  const found = await lookup(host, { all: true }).catch(() => [])
+  const addresses = new Set(found.map(({ address }) => address))
+  // A listener on the other family is one on localhost to most people.
+  if (host === 'localhost') for (const family of loopbackFamilies()) addresses.add(LOOPBACK[family])
+  return [...addresses]
+}
+
+export function nameOf(target: EndpointLike): string {
+  return namedBy(target)
+    .map((place) => printable('path' in place ? place.path : { address: place.host, port: place.port }))
+    .join(' and ')
+}
+
+/** An endpoint or a path for a message; abstract names begin with a NUL, which people write as @ (unix(7)). */
+export function printable(place: Pick<Endpoint, 'address' | 'port'> | string): string {
+  return typeof place === 'string' ? place.replace(/^\0/, '@') : formatEndpoint(place)
+}
+
+function dialsOfPlace(place: Named): () => Promise<net.NetConnectOpts[]> | net.NetConnectOpts[] {
+  if ('path' in place) return () => [{ path: place.path }]
+  const { host, port } = place
+  if (net.isIP(host) !== 0) return () => [{ host: dialAddress(toEndpoint(host, port)), port }]
+  return async () => (await addressesOf(host)).map((address) => ({ host: address, port }))
+}
+
+function hostAndPort(target: EndpointLike): { host: string; port: number } {
+  if (typeof target === 'number') return { host: 'localhost', port: validPort(target) }
+  if (typeof target !== 'object' || target === null) throw badTarget(target)
+  if ('href' in target) return fromUrl(target as URL)
+  const { address, host, port } = target as { address?: unknown; host?: unknown; port?: number }
+  const name = address ?? host ?? 'localhost'
+  if (typeof name !== 'string' || name === '') throw badTarget(target)
+  return { host: name, port: validPort(port ?? null) }
+}
+
+function fromUrl({ hostname, port, protocol }: URL): { host: string; port: number } {
+  const standard = { 'http:': 80, 'ws:': 80, 'https:': 443, 'wss:': 443 }[protocol]
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: validPort(port === '' ? (standard ?? null) : Number(port)) }
+}
+
+function validPath(path: unknown, target: unknown): string {
+  if (typeof path === 'string' && path !== '') return path
+  throw badTarget(target)
+}
+
+const badTarget = (target: unknown) =>
+  invalidArgument('ERR_INVALID_ARG_TYPE', 'endpoint', 'an endpoint, a server, a URL, a port or { path }', target)

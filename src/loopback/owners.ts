@@ -1,0 +1,133 @@
+import { checkOptions, invalidArgument } from '../errors.js'
+import type { SocketEntry, SocketHolder, SocketState } from '../platform/socket-entry.js'
+import { socketTable } from '../platform/socket-table.js'
+import { type Endpoint, familyOf, formatEndpoint, unmapped, WILDCARD } from './endpoint.js'
+import { addressesOf, type EndpointLike, namedBy, printable } from './endpoint-like.js'
+
+/** A socket that has an address, and whose it is. */
+export interface SocketOwner extends SocketHolder {
+  readonly thisProcess: boolean
+  readonly protocol: SocketEntry['protocol']
+  readonly state: SocketState
+  /** Where it is bound: perhaps to a wildcard that covers the address in question. */
+  readonly local: Endpoint | string
+  readonly remote?: Endpoint | undefined
+  /** The user who made it, where the system tells. */
+  readonly uid?: number | undefined
+}
+
+export interface OwnersOptions {
+  /** TCP and UDP have separate port spaces. Default: both, and unix for a path. */
+  protocol?: 'tcp' | 'udp'
+}
+
+/**
+ * Tells who holds an address: the listeners on it and on wildcards that cover it (ip(7), ipv6(7)), and bound UDP sockets.
+ * Where nobody listens, whoever else is bound to it, as a client is to its own port. Empty where nobody is.
+ *
+ * A socket that is bound and neither listens nor is connected is in no table of Linux. Of a process that may not be looked
+ * into there is no pid, and `hidden` says so. Rejects with ERR_INVALID_ARG_TYPE or ERR_SOCKET_BAD_PORT, and with
+ * ERR_PORTSIDE_UNSUPPORTED where the system has no table of sockets.
+ */
+export async function findOwners(endpoint: EndpointLike, options: OwnersOptions = {}): Promise<SocketOwner[]> {
+  checkOptions(options)
+  const { protocol } = options
+  if (protocol !== undefined && protocol !== 'tcp' && protocol !== 'udp') {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'protocol', "'tcp' or 'udp'", protocol)
+  }
+  const owners: SocketOwner[] = []
+  for (const place of namedBy(endpoint)) {
+    if ('path' in place) owners.push(...ownersOf(place.path))
+    // A port alone is that port on every address.
+    else if (typeof endpoint === 'number') owners.push(...ownersOf({ port: place.port }, protocol))
+    else
+      for (const address of await addressesOf(place.host))
+        owners.push(...ownersOf({ address, port: place.port }, protocol))
+  }
+  return owners.filter((owner, index) => owners.findIndex((other) => isSame(owner, other)) === index)
+}
+
+/** The same within the call, for one address; without an address for a port on all of them. */
+export function ownersOf(
+  place: { readonly address?: string; readonly port: number } | string,
+  protocol?: 'tcp' | 'udp',
+): SocketOwner[] {
+  if (typeof place === 'string') return ownersOfPath(place)
+  const tcp = protocol === 'udp' ? [] : tcpOwners(place)
+  const udp = protocol === 'tcp' ? [] : [...socketTable({ protocol: 'udp', port: place.port })].filter(holds(place))
+  return [...tcp, ...udp].map(toOwner)
+}
+
+/** `pid 4711 (postgres) listens on 0.0.0.0:5432`. */
+export function describeOwner({ pid, program, hidden, thisProcess, state, protocol, local }: SocketOwner): string {
+  const who = thisProcess
+    ? `this process (pid ${pid})`
+    : pid === undefined
+      ? 'somebody'
+      : `pid ${pid}${program ? ` (${program})` : ''}`
+  const where = typeof local === 'string' ? printable(local) : formatEndpoint(local)
+  const does =
+    state === 'LISTEN'
+      ? 'listens on'
+      : `has a ${protocol.toUpperCase()} socket${state === 'UNCONN' ? '' : ` in ${state}`} on`
+  return `${who} ${does} ${where}${hidden === undefined ? '' : `; ${hidden}`}`
+}
+
+type Place = { readonly address?: string; readonly port: number }
+
+function tcpOwners(place: Place): SocketEntry[] {
+  const listeners: SocketEntry[] = []
+  const others: SocketEntry[] = []
+  const held = holds(place)
+  for (const entry of socketTable({ protocol: 'tcp', port: place.port })) {
+    if (!held(entry)) continue
+    if (entry.state !== 'LISTEN') {
+      others.push(entry)
+      continue
+    }
+    listeners.push(entry)
+    // Nobody else can listen there, and the rest of the table is long.
+    if ((entry.local as Endpoint).address === place.address) break
+  }
+  return listeners.length > 0 ? listeners : others
+}
+
+/** Whether a socket that is bound there is in the way of one that is to be bound to the place. */
+function holds({ address: given, port }: Place): (entry: SocketEntry) => boolean {
+  const address = given === undefined ? undefined : unmapped(given)
+  return ({ local }) => {
+    if (typeof local === 'string' || local.port !== port) return false
+    if (address === undefined || local.address === address) return true
+    if (local.address === WILDCARD.IPv6 || address === WILDCARD.IPv6) return true
+    return (
+      local.family === familyOf(address) &&
+      (local.address === WILDCARD[local.family] || address === WILDCARD[local.family])
+    )
+  }
+}
+
+function ownersOfPath(path: string): SocketOwner[] {
+  const name = printable(path).replace(/\0+$/, '')
+  const entries = [...socketTable({ protocol: 'unix' })].filter(({ local }) => trimmed(local as string) === name)
+  const listeners = entries.filter(({ state }) => state === 'LISTEN')
+  return (listeners.length > 0 ? listeners : entries).map(toOwner)
+}
+
+/** Node 20 fills an abstract name up with NULs, which the kernel shows as @. */
+const trimmed = (name: string): string => (name.startsWith('@') ? name.replace(/@+$/, '') : name)
+
+function toOwner({ protocol, state, local, remote, uid, pid, program, hidden }: SocketEntry): SocketOwner {
+  return { pid, program, hidden, thisProcess: pid === process.pid, protocol, state, local, remote, uid }
+}
+
+function isSame(one: SocketOwner, other: SocketOwner): boolean {
+  return (
+    one.pid === other.pid &&
+    one.protocol === other.protocol &&
+    one.state === other.state &&
+    nameOfEnd(one.local) === nameOfEnd(other.local) &&
+    nameOfEnd(one.remote ?? '') === nameOfEnd(other.remote ?? '')
+  )
+}
+
+const nameOfEnd = (end: Endpoint | string): string => (typeof end === 'string' ? end : formatEndpoint(end))

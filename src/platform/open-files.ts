@@ -1,0 +1,27 @@
+import { readdirSync, readFileSync } from 'node:fs'
+
+/** How many descriptors this process has, and how many it may have; undefined what the system does not tell. */
+export function openFiles(): { readonly open: number | undefined; readonly limit: number | undefined } {
+  return { open: countOpen(), limit: readLimit() }
+}
+
+function countOpen(): number | undefined {
+  try {
+    // Less the one by which it is read.
+    return readdirSync('/dev/fd').length - 1
+  } catch {
+    // Windows, and a process that has none left to look with.
+    return undefined
+  }
+}
+
+/** `Max open files  1024  4096  files` (proc_pid_limits(5)); the first is the one in force. */
+function readLimit(): number | undefined {
+  try {
+    const limit = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
+    return limit === undefined ? undefined : Number(limit)
+  } catch {
+    // Another system.
+    return undefined
+  }
+}

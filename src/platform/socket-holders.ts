@@ -1,0 +1,155 @@
+import { fstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import type { SocketEntry, SocketHolder } from './socket-entry.js'
+
+/**
+ * Finds out which process has a socket, on Linux: it is the one among whose descriptors `/proc/PID/fd` shows its inode.
+ * Looks at one process after the other, the likely ones first, and no further than it must; what it has seen it
+ * remembers. Of several that share a socket it finds one, this process before all others.
+ */
+export class SocketHolders {
+  readonly #proc: string
+  readonly #pidOf = new Map<number, number>()
+  readonly #programs = new Map<number, string | undefined>()
+  #unreadable = 0
+  #looking: Iterator<unknown> | undefined
+
+  constructor(proc = '/proc') {
+    this.#proc = proc
+  }
+
+  holderOf({ inode, state, uid }: Pick<SocketEntry, 'inode' | 'state' | 'uid'>): SocketHolder {
+    if (inode === undefined) return { hidden: NOBODY[state] ?? 'no process has it any more' }
+    this.#looking ??= this.#look()
+    while (!this.#pidOf.has(inode)) if (this.#looking.next().done) break
+    const pid = this.#pidOf.get(inode)
+    return pid === undefined ? { hidden: this.#whyHidden(uid) } : { pid, program: this.#programOf(pid) }
+  }
+
+  *#look(): Generator<void, void, void> {
+    for (const { inode } of ownSockets(this.#proc)) {
+      this.#pidOf.set(inode, process.pid)
+      yield
+    }
+    // A process starts with three descriptors, and hardly one of those is a socket.
+    const few: number[] = []
+    for (const pid of this.#others()) {
+      if (this.#hasFew(pid)) {
+        few.push(pid)
+      } else {
+        this.#lookAt(pid)
+        yield
+      }
+    }
+    for (const pid of few) {
+      this.#lookAt(pid)
+      yield
+    }
+  }
+
+  /** Those that were started about when this one was come first: its children, its parent, other workers of the run. */
+  #others(): number[] {
+    const distance = (pid: number): number => Math.abs(pid - process.pid)
+    return entriesOf(this.#proc)
+      .map(Number)
+      .filter((pid) => pid > 0 && pid !== process.pid)
+      .sort((a, b) => distance(a) - distance(b))
+  }
+
+  /** Since Linux 6.2 the size of the directory is the number of descriptors (proc_pid_fd(5)); before, it is 0. */
+  #hasFew(pid: number): boolean {
+    try {
+      const { size } = statSync(`${this.#proc}/${pid}/fd`)
+      return size > 0 && size <= 3
+    } catch {
+      // It has ended.
+      return true
+    }
+  }
+
+  #lookAt(pid: number): void {
+    const directory = `${this.#proc}/${pid}/fd`
+    let descriptors: string[]
+    try {
+      descriptors = readdirSync(directory)
+    } catch (error) {
+      // ENOENT and ESRCH: it has ended. Anything else: it may not be looked into.
+      if (!GONE.has((error as { code?: string }).code)) this.#unreadable++
+      return
+    }
+    for (const descriptor of descriptors) {
+      const inode = inodeOf(`${directory}/${descriptor}`)
+      if (inode !== undefined && !this.#pidOf.has(inode)) this.#pidOf.set(inode, pid)
+    }
+  }
+
+  #programOf(pid: number): string | undefined {
+    if (!this.#programs.has(pid)) this.#programs.set(pid, programOf(pid, this.#proc))
+    return this.#programs.get(pid)
+  }
+
+  #whyHidden(uid: number | undefined): string {
+    const user = uid === undefined ? '' : ` of user ${uid}`
+    return this.#unreadable > 0
+      ? `a process${user} that this one may not look into has it, or none at all`
+      : `no process that can be seen from here has it${user && `; it is one${user}, in another PID namespace or gone`}`
+  }
+}
+
+export interface OwnSocket {
+  readonly fd: number
+  readonly inode: number
+}
+
+/** The sockets among the descriptors of this process. */
+export function* ownSockets(proc = '/proc'): Generator<OwnSocket, void, void> {
+  for (const name of entriesOf(`${proc}/self/fd`)) {
+    try {
+      const stat = fstatSync(Number(name))
+      if (stat.isSocket()) yield { fd: Number(name), inode: stat.ino }
+    } catch {
+      // EBADF: closed meanwhile, as the descriptor by which the directory was read.
+    }
+  }
+}
+
+/** What a process calls itself. The kernel's own name for it (`comm`) is that of a thread, and cut off (proc_pid_comm(5)). */
+export function programOf(pid: number, proc = '/proc'): string | undefined {
+  const [title = ''] = textOf(`${proc}/${pid}/cmdline`).split('\0')
+  const name = /^\.*\//.test(title) ? title.slice(title.lastIndexOf('/') + 1) : title
+  return name.trim() || textOf(`${proc}/${pid}/comm`).trim() || undefined
+}
+
+const NOBODY: Partial<Record<SocketEntry['state'], string>> = {
+  TIME_WAIT: 'no process has it any more: the kernel keeps it in TIME_WAIT',
+  SYN_RECV: 'no process has it yet: its handshake is not complete',
+}
+
+const GONE: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ESRCH'])
+
+function inodeOf(path: string): number | undefined {
+  try {
+    const target = readlinkSync(path)
+    return target.startsWith('socket:[') ? Number(target.slice(8, -1)) : undefined
+  } catch {
+    // Closed meanwhile.
+    return undefined
+  }
+}
+
+function entriesOf(path: string): string[] {
+  try {
+    return readdirSync(path)
+  } catch {
+    // No /proc: a sandbox.
+    return []
+  }
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    // It has ended.
+    return ''
+  }
+}

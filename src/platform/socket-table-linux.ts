@@ -1,0 +1,188 @@
+import { ProcTable } from './proc-table.js'
+import { fits, type SocketAddress, type SocketEntry, type SocketFilter, type SocketState } from './socket-entry.js'
+import { SocketHolders } from './socket-holders.js'
+
+/**
+ * The sockets of this network namespace, from `/proc/net` (proc_net(5)), one by one: who stops early has read no more than
+ * it needed. Listeners come first. Lines that cannot be read are left out. The holder of a socket is looked up when it is
+ * asked for.
+ */
+export function* linuxSockets(filter: SocketFilter = {}, proc = '/proc'): Generator<SocketEntry, void, void> {
+  const holders = new SocketHolders(proc)
+  for (const table of tablesOf(filter)) {
+    yield* socketsIn(table, new ProcTable(`${proc}/self/net/${table.file}`), holders, filter)
+  }
+}
+
+/** All of them, with two tables read at once: to look through the kernel's hash of connections takes most of the time. */
+export async function readSocketTableLinux(filter: SocketFilter = {}, proc = '/proc'): Promise<SocketEntry[]> {
+  const holders = new SocketHolders(proc)
+  const [first, ...others] = tablesOf(filter).map((table) => ({
+    table,
+    lines: new ProcTable(`${proc}/self/net/${table.file}`),
+  }))
+  const ahead = others.map(({ lines }) => lines.readAhead())
+  const entries = first === undefined ? [] : [...socketsIn(first.table, first.lines, holders, filter)]
+  for (const [index, { table, lines }] of others.entries()) {
+    await ahead[index]
+    for (const entry of socketsIn(table, lines, holders, filter)) entries.push(entry)
+  }
+  return entries
+}
+
+type Table = (typeof TABLES)[number]
+
+const TABLES = [
+  { file: 'tcp', protocol: 'tcp' },
+  { file: 'tcp6', protocol: 'tcp' },
+  { file: 'udp', protocol: 'udp' },
+  { file: 'udp6', protocol: 'udp' },
+  { file: 'unix', protocol: 'unix' },
+] as const
+
+const tablesOf = ({ protocol }: SocketFilter): readonly Table[] =>
+  TABLES.filter((table) => protocol === undefined || table.protocol === protocol)
+
+function* socketsIn({ protocol }: Table, table: ProcTable, holders: SocketHolders, filter: SocketFilter) {
+  const parse = protocol === 'unix' ? unixParser(holders) : internetParser(protocol, holders)
+  for (const line of table.lines()) {
+    const entry = parse(line)
+    if (entry !== undefined && fits(entry, filter)) yield entry
+  }
+}
+
+type Parse = (line: string) => SocketEntry | undefined
+
+/** A socket of the kernel. Its holder is not in the table: that costs as much as there are processes, and few ask. */
+class KernelSocket implements SocketEntry {
+  readonly #holders: SocketHolders
+  constructor(
+    readonly protocol: SocketEntry['protocol'],
+    readonly state: SocketState,
+    readonly local: SocketAddress | string,
+    readonly remote: SocketAddress | undefined,
+    readonly inode: number | undefined,
+    readonly uid: number | undefined,
+    readonly receiveQueue: number | undefined,
+    readonly sendQueue: number | undefined,
+    holders: SocketHolders,
+  ) {
+    this.#holders = holders
+  }
+  get pid(): number | undefined {
+    return this.#holders.holderOf(this).pid
+  }
+  get program(): string | undefined {
+    return this.#holders.holderOf(this).program
+  }
+  get hidden(): string | undefined {
+    return this.#holders.holderOf(this).hidden
+  }
+  toJSON(): SocketEntry {
+    return { ...this, pid: this.pid, program: this.program, hidden: this.hidden }
+  }
+  [Symbol.for('nodejs.util.inspect.custom')](): SocketEntry {
+    return this.toJSON()
+  }
+}
+
+/** `0100007F:1F90`: 32-bit words in the byte order of the machine, the port in that of the network (proc_net_tcp(5)). */
+const END = '([0-9A-F]{8}(?:[0-9A-F]{24})?):([0-9A-F]{4})'
+const INTERNET = new RegExp(
+  `^ *\\d+: ${END} ${END} ([0-9A-F]{2}) ([0-9A-F]{8}):([0-9A-F]{8}) [0-9A-F:]+ [0-9A-F]+ +(\\d+) +\\d+ (\\d+) `,
+)
+
+function internetParser(protocol: 'tcp' | 'udp', holders: SocketHolders): Parse {
+  const addresses = new Map<string, Omit<SocketAddress, 'port'>>()
+  const end = (words: string, port: string): SocketAddress => {
+    let known = addresses.get(words)
+    if (known === undefined) {
+      const address = parseAddress(words)
+      known = { address, family: address.includes(':') ? 'IPv6' : 'IPv4' }
+      addresses.set(words, known)
+    }
+    return { address: known.address, port: Number.parseInt(port, 16), family: known.family }
+  }
+  return (line) => {
+    const found = INTERNET.exec(line) as string[] | null
+    if (found === null) return undefined
+    const [, address, port, peer, peerPort, state, sendQueue, receiveQueue, uid, inode] = found as [...Ten]
+    return new KernelSocket(
+      protocol,
+      protocol === 'udp' && state === '07' ? 'UNCONN' : (STATES[state] ?? 'UNKNOWN'),
+      end(address, port),
+      peerPort === '0000' ? undefined : end(peer, peerPort),
+      Number(inode) || undefined,
+      Number(uid),
+      queueOf(receiveQueue),
+      queueOf(sendQueue),
+      holders,
+    )
+  }
+}
+
+const queueOf = (hex: string): number => (hex === '00000000' ? 0 : Number.parseInt(hex, 16))
+
+type Ten = [string, string, string, string, string, string, string, string, string, string]
+
+/** include/net/tcp_states.h. NEW_SYN_RECV (0C) is how recent kernels hold what is SYN_RECV to everybody else. */
+const STATES: Readonly<Record<string, SocketState>> = {
+  '01': 'ESTABLISHED',
+  '02': 'SYN_SENT',
+  '03': 'SYN_RECV',
+  '04': 'FIN_WAIT1',
+  '05': 'FIN_WAIT2',
+  '06': 'TIME_WAIT',
+  '07': 'CLOSE',
+  '08': 'CLOSE_WAIT',
+  '09': 'LAST_ACK',
+  '0A': 'LISTEN',
+  '0B': 'CLOSING',
+  '0C': 'SYN_RECV',
+}
+
+const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
+
+function parseAddress(words: string): string {
+  const bytes = Buffer.from(words, 'hex')
+  if (LITTLE_ENDIAN) bytes.swap32()
+  if (bytes.length === 4) return bytes.join('.')
+  // ::ffff:0:0/96, an IPv4 peer or address of a dual-stack socket (ipv6(7)).
+  if (bytes.readUInt32BE(0) === 0 && bytes.readUInt32BE(4) === 0 && bytes.readUInt32BE(8) === 0xffff) {
+    return bytes.subarray(12).join('.')
+  }
+  const groups = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(index * 2).toString(16))
+  return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1)
+}
+
+/** `Num: RefCount Protocol Flags Type St Inode Path` (proc_net_unix(5)). */
+const UNIX = /^[0-9a-fA-F]+: [0-9A-F]{8} [0-9A-F]{8} ([0-9A-F]{8}) [0-9A-F]{4} ([0-9A-F]{2}) +(\d+)(?: (.*))?$/
+const ACCEPTS = 0x10000
+
+function unixParser(holders: SocketHolders): Parse {
+  return (line) => {
+    const found = UNIX.exec(line)
+    if (found === null) return undefined
+    const [, flags = '', state = '', inode = '', path = ''] = found
+    const listens = (Number.parseInt(flags, 16) & ACCEPTS) !== 0
+    return new KernelSocket(
+      'unix',
+      listens ? 'LISTEN' : (UNIX_STATES[state] ?? 'UNKNOWN'),
+      Buffer.from(path, 'latin1').toString(),
+      undefined,
+      Number(inode) || undefined,
+      undefined,
+      undefined,
+      undefined,
+      holders,
+    )
+  }
+}
+
+/** include/uapi/linux/net.h */
+const UNIX_STATES: Readonly<Record<string, SocketState>> = {
+  '01': 'UNCONN',
+  '02': 'SYN_SENT',
+  '03': 'ESTABLISHED',
+  '04': 'CLOSING',
+}

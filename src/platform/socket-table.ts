@@ -1,0 +1,43 @@
+import { checkOptions, invalidArgument } from '../errors.js'
+import type { SocketEntry, SocketFilter } from './socket-entry.js'
+import { linuxSockets, readSocketTableLinux } from './socket-table-linux.js'
+import { readSocketTableMacos } from './socket-table-macos.js'
+import { readSocketTableWindows } from './socket-table-windows.js'
+
+/**
+ * The sockets of this host, as its kernel knows them: TCP, UDP and unix, of all processes. On Linux those of this network
+ * namespace, from `/proc/net` (proc_net(5)), with the pid looked up when it is asked for; on macOS what `lsof` shows to
+ * this user; on Windows what `netstat -ano` shows, without unix sockets.
+ *
+ * Where no pid is known, `hidden` says why: another user's process cannot be looked into. Rejects with
+ * ERR_PORTSIDE_UNSUPPORTED where the system has no such table, ERR_INVALID_ARG_TYPE and the like for a bad filter.
+ */
+export async function readSocketTable(filter: SocketFilter = {}): Promise<SocketEntry[]> {
+  checkFilter(filter)
+  return isLinux() ? readSocketTableLinux(filter) : [...socketTable(filter)]
+}
+
+/** The same within the call. On Linux lazily, one entry after the other, listeners first. */
+export function socketTable(filter: SocketFilter = {}): Iterable<SocketEntry> {
+  if (isLinux()) return linuxSockets(filter)
+  return process.platform === 'win32' ? readSocketTableWindows(filter) : readSocketTableMacos(filter)
+}
+
+function checkFilter(filter: SocketFilter): void {
+  checkOptions(filter)
+  const { protocol, port, pid } = filter
+  if (protocol !== undefined && !PROTOCOLS.includes(protocol)) {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'protocol', "'tcp', 'udp' or 'unix'", protocol)
+  }
+  for (const [name, value] of Object.entries({ port, pid })) {
+    if (value !== undefined && !Number.isInteger(value)) {
+      throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'an integer', value)
+    }
+  }
+}
+
+const PROTOCOLS: ReadonlyArray<SocketEntry['protocol']> = ['tcp', 'udp', 'unix']
+
+function isLinux(platform: NodeJS.Platform = process.platform): boolean {
+  return platform === 'linux' || platform === 'android'
+}
