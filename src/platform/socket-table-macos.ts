@@ -1,8 +1,7 @@
-import { execFileSync } from 'node:child_process'
-import { isIPv4, isIPv6 } from 'node:net'
 import { codeOf, portsideError } from '../errors.js'
-import type { SocketAddress, SocketEntry, SocketFilter, SocketState } from './socket-entry.js'
-import { fits } from './socket-entry.js'
+import { outputOf } from './output-of.js'
+import { socketAddress, splitEnd } from './socket-address.js'
+import { fits, type SocketAddress, type SocketEntry, type SocketFilter, type SocketState } from './socket-entry.js'
 
 /**
  * The sockets of the processes that this user may look into, from lsof(8). Those of other users' processes are missing,
@@ -42,12 +41,8 @@ function selectionOf({ protocol, port }: SocketFilter): string[] {
 /** Numbers for names, no warnings, and each set of fields in a line of its own. */
 function runLsof(program: string, selection: readonly string[]): string {
   try {
-    return execFileSync(program, ['-nPw', ...selection, '-FpcutdPnT0'], {
-      encoding: 'latin1',
-      env: { ...process.env, LC_ALL: 'C' },
-      maxBuffer: LARGE,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
+    const env = { ...process.env, LC_ALL: 'C' }
+    return outputOf(program, ['-nPw', ...selection, '-FpcutdPnT0'], { encoding: 'latin1', env })
   } catch (error) {
     const { status, stdout, stderr } = error as { status: number | null; stdout: string | null; stderr: string | null }
     // It has not found all that it was asked for, or a failure, of which it complains (lsof(8), DIAGNOSTICS).
@@ -63,8 +58,6 @@ function runLsof(program: string, selection: readonly string[]): string {
     })
   }
 }
-
-const LARGE = 64 * 1024 * 1024
 
 interface Holder {
   readonly pid: number
@@ -174,25 +167,23 @@ const STATES: ReadonlyMap<string, SocketState> = new Map([
   ['TIME_WAIT', 'TIME_WAIT'],
 ])
 
-/** `127.0.0.1:3000`, `[::1]:3000`, `*:3000`. */
+/** lsof has `*` for the wildcard of either family. */
 function parseEnd(text: string, family: SocketAddress['family']): SocketAddress | undefined {
-  const [, bracketed, bare = '', digits] = /^(?:\[(.+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? []
-  const port = Number(digits)
-  if (!isPort(port)) return undefined
-  if (bare === '*') return { address: family === 'IPv6' ? '::' : '0.0.0.0', port, family }
-  const address = bracketed === undefined ? bare : plain(bracketed)
-  if (isIPv4(address)) return { address, port, family: 'IPv4' }
-  return isIPv6(address) ? { address, port, family: 'IPv6' } : undefined
+  const { host, port } = splitEnd(text) ?? {}
+  if (host === undefined || port === undefined) return undefined
+  if (host === '*') return { address: family === 'IPv6' ? '::' : '0.0.0.0', port, family }
+  return socketAddress(zoned(host), port)
 }
 
 /**
- * An IPv4-mapped address as the IPv4 address, and the zone of a link-local one behind it: the kernel keeps its index in
- * the second group (in6_setscope in xnu's bsd/netinet6/scope6.c), and lsof prints it there.
+ * A link-local address with its zone behind it: the kernel keeps the index of that in the second group (in6_setscope in
+ * xnu's bsd/netinet6/scope6.c), and lsof prints it there.
  */
-function plain(address: string): string {
-  return address
-    .replace(/^::ffff:(?=\d+\.)/i, '')
-    .replace(/^fe80:([0-9a-f]+)(::.+)$/i, (_, zone: string, rest: string) => `fe80${rest}%${Number.parseInt(zone, 16)}`)
+function zoned(address: string): string {
+  return address.replace(
+    /^fe80:([0-9a-f]+)(::.+)$/i,
+    (_, zone: string, rest: string) => `fe80${rest}%${Number.parseInt(zone, 16)}`,
+  )
 }
 
 const isPort = (port: number): boolean => Number.isInteger(port) && port > 0 && port < 65_536

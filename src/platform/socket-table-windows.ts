@@ -1,9 +1,8 @@
-import { execFileSync } from 'node:child_process'
-import { isIPv4, isIPv6 } from 'node:net'
 import { win32 } from 'node:path'
 import { codeOf, portsideError } from '../errors.js'
-import type { SocketAddress, SocketEntry, SocketFilter, SocketState } from './socket-entry.js'
-import { fits } from './socket-entry.js'
+import { outputOf } from './output-of.js'
+import { socketAddress, splitEnd } from './socket-address.js'
+import { fits, type SocketAddress, type SocketEntry, type SocketFilter, type SocketState } from './socket-entry.js'
 
 /**
  * The TCP and UDP sockets of all processes, from `netstat`, and the names of those processes, from `tasklist`. Unix
@@ -50,12 +49,7 @@ function run(name: string, args: readonly string[]): string {
   // https://learn.microsoft.com/en-us/windows/win32/api/processthreadsapi/nf-processthreadsapi-createprocessw
   const program = SystemRoot ? win32.join(SystemRoot, 'System32', `${name}.exe`) : name
   try {
-    return execFileSync(program, args, {
-      encoding: 'utf8',
-      maxBuffer: LARGE,
-      stdio: ['ignore', 'pipe', 'ignore'],
-      windowsHide: true,
-    })
+    return outputOf(program, args, { encoding: 'utf8' })
   } catch (error) {
     throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
       asked: 'read the socket table',
@@ -65,8 +59,6 @@ function run(name: string, args: readonly string[]): string {
     })
   }
 }
-
-const LARGE = 64 * 1024 * 1024
 
 /** What follows the last line end is half written. */
 const wholeLines = (output: string): string[] => output.split(/\r?\n/).slice(0, -1)
@@ -111,12 +103,7 @@ const STATES: ReadonlyMap<string, SocketState> = new Map([
   ['TIME_WAIT', 'TIME_WAIT'],
 ])
 
-/** `127.0.0.1:80`, `[::1]:80`, `[fe80::1%12]:80`; an IPv4-mapped address as the IPv4 address. */
 function parseEnd(text: string): SocketAddress | undefined {
-  const [, bracketed, bare = '', digits] = /^(?:\[(.+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? []
-  const port = Number(digits)
-  const address = bracketed?.replace(/^::ffff:(?=\d+\.)/i, '') ?? bare
-  if (!(port > 0 && port < 65_536)) return undefined
-  if (isIPv4(address)) return { address, port, family: 'IPv4' }
-  return isIPv6(address) ? { address, port, family: 'IPv6' } : undefined
+  const end = splitEnd(text)
+  return end && socketAddress(end.host, end.port)
 }
