@@ -167,7 +167,7 @@ interface Emitter {
   removeListener(event: string, listener: (argument?: unknown) => void): unknown
 }
 
-const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
 const isEmitter = (value: unknown): value is Emitter =>
   typeof value === 'object' && value !== null && 'on' in value && 'removeListener' in value

@@ -1,7 +1,7 @@
 import { checkOptions, invalidArgument } from '../errors.js'
 import { type Endpoint, familyOf, formatEndpoint, LOOPBACK, toEndpoint, unmapped } from '../loopback/endpoint.js'
 import { describeErrno } from '../platform/errno.js'
-import { type ActionOptions, endingOf, type Phase } from './action.js'
+import { type ActionOptions, endingOf, isThenable, type Phase } from './action.js'
 import { type AssertionDetails, assertionError } from './assertion-error.js'
 import { describeFailure, describeValue, explainFailure, ownersAt } from './explain.js'
 import { failuresIn, isErrorLike, placeOf, type SocketFailure, TIMEOUT } from './socket-failure.js'
@@ -24,6 +24,8 @@ export type AssertOutcome = (action: unknown, expected?: ExpectedEndpoint, optio
 /** An assertion of the outcome. A passing one looks at the error and at nothing else. */
 export function assertionOf(outcome: Outcome): AssertOutcome {
   return async (action, expected, options) => {
+    // Heard in any case: what is refused next would leave it to itself.
+    if (isThenable(action)) action.then(undefined, () => {})
     checkExpected(expected)
     if (options !== undefined) checkOptions(options)
     const ending = await endingOf(action, outcome.phase, options)

@@ -9,10 +9,14 @@ import { readSocketTableWindows } from './socket-table-windows.js'
  * namespace, from `/proc/net` (proc_net(5)), with the pid looked up when it is asked for; on macOS what `lsof` shows to
  * this user; on Windows what `netstat -ano` shows, without unix sockets.
  *
- * Where no pid is known, `hidden` says why: another user's process cannot be looked into. Rejects with
- * ERR_PORTSIDE_UNSUPPORTED where the system has no such table, ERR_INVALID_ARG_TYPE and the like for a bad filter.
+ * The filter says what must fit, or is a function that tells. Where no pid is known, `hidden` says why: another user's
+ * process cannot be looked into. Rejects with ERR_PORTSIDE_UNSUPPORTED where the system has no such table, and with
+ * ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE for a bad filter.
  */
-export async function readSocketTable(filter: SocketFilter = {}): Promise<SocketEntry[]> {
+export async function readSocketTable(
+  filter: SocketFilter | ((entry: SocketEntry) => boolean) = {},
+): Promise<SocketEntry[]> {
+  if (typeof filter === 'function') return (await readSocketTable()).filter((entry) => filter(entry))
   checkFilter(filter)
   return isLinux() ? readSocketTableLinux(filter) : [...socketTable(filter)]
 }
