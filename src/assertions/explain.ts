@@ -11,7 +11,16 @@ import type { SocketEntry } from '../platform/socket-entry.js'
 import { socketTable } from '../platform/socket-table.js'
 import { CODES } from './codes.js'
 import { isExhaustion, isOfBinding, isTimeout } from './meaning.js'
-import { failuresIn, isErrorLike, isOfMissingFamily, placeOf, type SocketFailure, TIMEOUT } from './socket-failure.js'
+import {
+  CODELESS,
+  Fields,
+  failuresIn,
+  isErrorLike,
+  isOfMissingFamily,
+  placeOf,
+  type SocketFailure,
+  TIMEOUT,
+} from './socket-failure.js'
 
 /** What an error of a socket means. */
 export interface SocketExplanation {
@@ -45,8 +54,9 @@ export async function explainSocketError(error: unknown): Promise<SocketExplanat
 
 /** `connect to 127.0.0.1:3000: ECONNREFUSED`. */
 export function describeFailure(failure: SocketFailure): string {
-  const { syscall, code, hostname } = failure
+  const { syscall, code, hostname, message } = failure
   if (code === TIMEOUT) return 'a time-out of the client'
+  if (code === CODELESS) return `an error without a code, ${JSON.stringify(message)}`
   const place = placeOf(failure) ?? hostname
   const what = [syscall && (WORDS[syscall] ?? syscall), place].filter(Boolean).join(' ')
   return `${what}${what && ': '}${code}`
@@ -56,18 +66,18 @@ export function describeFailure(failure: SocketFailure): string {
 export function explainFailure(failure: SocketFailure): SocketExplanation {
   const { code, error } = failure
   const meaning = CODES[code]
-  const own = error as { because?: unknown; next?: unknown }
   const sentence = describeErrno(code)
-  const decided = meaning?.decided ?? (typeof own.because === 'string' ? own.because : failure.message)
+  // What portside itself refuses says why.
+  const fields = new Fields(error as object)
+  const because = fields.text('because')
   return {
     code,
-    summary: `${describeFailure(failure)}${sentence ? ` (${sentence})` : ''}: ${decided}`,
+    summary: `${describeFailure(failure)}${sentence ? ` (${sentence})` : ''}: ${meaning?.decided ?? because ?? failure.message}`,
     endpoint: endpointOf(failure),
     ...circumstances(failure, {
-      cause: meaning?.cause ?? (typeof own.because === 'string' ? own.because : 'not known to portside'),
+      cause: meaning?.cause ?? because ?? 'not known to portside',
       owners: [],
-      hints:
-        meaning === undefined ? (typeof own.next === 'string' ? [own.next] : ['see the message']) : [...meaning.hints],
+      hints: [...(meaning?.hints ?? [fields.text('next') ?? 'see the message'])],
     }),
   }
 }

@@ -4,7 +4,7 @@ import { describeErrno } from '../platform/errno.js'
 import { type ActionOptions, endingOf, isThenable, type Phase } from './action.js'
 import { type AssertionDetails, assertionError } from './assertion-error.js'
 import { describeFailure, describeValue, explainFailure, ownersAt } from './explain.js'
-import { failuresIn, isErrorLike, placeOf, type SocketFailure, TIMEOUT } from './socket-failure.js'
+import { CODELESS, failuresIn, isErrorLike, placeOf, type SocketFailure, TIMEOUT } from './socket-failure.js'
 
 /** One answer of the kernel that a test may ask for: what it is, and how it is told from its like. */
 export interface Outcome {
@@ -82,6 +82,7 @@ function describeMismatch(
 function saying(failure: SocketFailure): string {
   const { code, message } = failure
   if (code === TIMEOUT) return `a time-out: ${JSON.stringify(message)}`
+  if (code === CODELESS) return describeFailure(failure)
   // What is not the kernel's code has words of its own.
   return `${describeFailure(failure)} (${describeErrno(code) ?? JSON.stringify(message)})`
 }

@@ -19,6 +19,9 @@ export interface SocketFailure {
 /** What a client that gave up waiting says without a code. */
 export const TIMEOUT = 'TIMEOUT'
 
+/** What one of several attempts is that has no code. */
+export const CODELESS = 'no code'
+
 /**
  * The failures in an error, one for each address that was tried: those inside `errors` and `cause` before what is around
  * them, and where nothing has a code, what the text quotes of the kernel. Empty where there is none.
@@ -51,57 +54,80 @@ export function placeOf({ address, port, path }: SocketFailure): string | undefi
 
 /** Classes differ between realms and builds, so an error is told by what it has. */
 export function isErrorLike(value: unknown): value is Error {
-  return typeof value === 'object' && value !== null && typeof (value as { message?: unknown }).message === 'string'
+  return typeof value === 'object' && value !== null && typeof new Fields(value).get('message') === 'string'
 }
 
-interface Fields {
-  readonly code?: unknown
-  readonly message?: unknown
-  readonly name?: unknown
-  readonly errors?: unknown
-  readonly cause?: unknown
-  /** Where other libraries put the error behind theirs: a gRPC status, ioredis, the callback API of mysql2. */
-  readonly details?: unknown
-  readonly lastError?: unknown
-  readonly previousErrors?: unknown
+/** What may tell something in an error. A getter may throw, and then tells nothing. */
+export class Fields {
+  constructor(readonly error: object) {}
+  get(name: string): unknown {
+    try {
+      return (this.error as Record<string, unknown>)[name]
+    } catch {
+      return undefined
+    }
+  }
+  text(name: string): string | undefined {
+    const value = this.get(name)
+    return typeof value === 'string' && value !== '' ? value : undefined
+  }
 }
+
+/** Where libraries put the error behind theirs. */
+const INSIDE = ['errors', 'cause', 'lastError'] as const
+
+/** Causes behind causes, more than any library has. */
+const DEEPEST = 64
 
 function collect(error: unknown, seen: Set<unknown>): SocketFailure[] {
   // A `cause` may lead back to where it came from.
-  if (typeof error !== 'object' || error === null || seen.has(error)) return []
+  if (typeof error !== 'object' || error === null || seen.has(error) || seen.size > DEEPEST) return []
   seen.add(error)
-  const { errors, cause, lastError } = error as Fields
-  for (const inner of [errors, cause, lastError]) {
-    const found = Array.isArray(inner) ? inner.flatMap((each) => collect(each, seen)) : collect(inner, seen)
+  const fields = new Fields(error)
+  for (const name of INSIDE) {
+    const inner = fields.get(name)
+    const found = Array.isArray(inner) ? collectAll(inner, seen) : collect(inner, seen)
     if (found.length > 0) return found
   }
-  return own(error as Fields)
+  return own(fields)
 }
 
-function own(error: Fields): SocketFailure[] {
-  const { code, details } = error
-  const message = String(error.message ?? '')
-  if (typeof code === 'string' && CODE.test(code)) return [{ error, code, message, ...fieldsOf(error, code, message) }]
+/** Of several attempts one that says nothing is an attempt, too, as long as another one does. */
+function collectAll(errors: readonly unknown[], seen: ReadonlySet<unknown>): SocketFailure[] {
+  const found = errors.map((error) => collect(error, new Set(seen)))
+  if (found.every(({ length }) => length === 0)) return []
+  return found.flatMap((failures, index) => {
+    if (failures.length > 0) return failures
+    const error = errors[index]
+    return [{ error, code: CODELESS, message: isErrorLike(error) ? error.message : String(error) }]
+  })
+}
+
+function own(fields: Fields): SocketFailure[] {
+  const { error } = fields
+  const code = fields.text('code')
+  const message = fields.text('message') ?? ''
+  if (code !== undefined && CODE.test(code)) return [{ error, code, message, ...placeIn(fields, code, message) }]
   // gRPC says the same in both.
-  const said = typeof details === 'string' && !message.includes(details) ? `${message} ${details}` : message
+  const details = fields.text('details')
+  const said = details === undefined || message.includes(details) ? message : `${message} ${details}`
   const quoted = quotes(said, error)
   if (quoted.length > 0) return quoted
-  return isTimeout(error, message) ? [{ error, code: TIMEOUT, message }] : []
+  return isTimeout(fields, message) ? [{ error, code: TIMEOUT, message }] : []
 }
 
 /** Codes of the kernel, of resolvers, of Node, of undici and of portside. */
 const CODE = /^(E[A-Z0-9_]+|UND_ERR_[A-Z_]+|ABORT_ERR)$/
 
-function fieldsOf(error: Fields, code: string, message: string): Partial<SocketFailure> {
-  const { syscall, address, port, path, hostname } = error as Record<string, unknown>
-  const said = { syscall: text(syscall), address: text(address), port: integer(port), path: text(path) }
+function placeIn(fields: Fields, code: string, message: string): Partial<SocketFailure> {
+  const [address, path, hostname] = [fields.text('address'), fields.text('path'), fields.text('hostname')]
+  const syscall = fields.text('syscall')
   // Of a unix socket Node gives the path as the address, and no port or -1.
-  if (said.address !== undefined && /[/\\]|^\0/.test(said.address)) {
-    Object.assign(said, { address: undefined, port: undefined, path: said.address })
-  }
-  const [quote] = said.address === undefined && said.path === undefined ? quotes(message, error) : []
-  if (quote?.code !== code) return { ...said, hostname: text(hostname) }
-  return { ...quote, ...defined(said), hostname: text(hostname) }
+  if (address !== undefined && /[/\\]|^\0/.test(address)) return { syscall, path: address }
+  if (address !== undefined || path !== undefined) return { syscall, address, path, port: integer(fields.get('port')) }
+  const [quote] = quotes(message, fields.error)
+  if (quote?.code !== code) return { syscall, hostname, port: integer(fields.get('port')) }
+  return { ...quote, syscall: syscall ?? quote.syscall, hostname }
 }
 
 /**
@@ -124,13 +150,11 @@ function quotes(message: string, error: unknown): SocketFailure[] {
 }
 
 /** gRPC has numbers for codes, DEADLINE_EXCEEDED is 4 (https://grpc.io/docs/guides/status-codes/); a DOMException, too. */
-function isTimeout({ name, code, details }: Fields, message: string): boolean {
-  if (name === 'TimeoutError' || (code === 4 && typeof details === 'string')) return true
+function isTimeout(fields: Fields, message: string): boolean {
+  if (fields.text('name') === 'TimeoutError' || (fields.get('code') === 4 && fields.text('details') !== undefined))
+    return true
   return /\btim(e|ed)[ -]?out\b|\bdeadline\b/i.test(message)
 }
 
-const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined)
 const integer = (value: unknown): number | undefined =>
   typeof value === 'number' && Number.isInteger(value) && value >= 0 ? value : undefined
-const defined = (fields: object): object =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
