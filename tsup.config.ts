@@ -3,8 +3,17 @@ import { basename, join } from 'node:path'
 import { transform } from 'esbuild'
 import { defineConfig } from 'tsup'
 
+/** A CJS build of these could not be loaded: `require('vitest')` throws, whoever calls it. */
+const esmOnly = { vitest: 'src/runners/vitest.ts', 'vitest-setup': 'src/runners/vitest-setup.ts' }
+
 export default defineConfig({
-  entry: { index: 'src/index.ts', 'get-port': 'src/ports/get-port.ts' },
+  entry: {
+    index: 'src/index.ts',
+    'get-port': 'src/ports/get-port.ts',
+    jest: 'src/runners/jest.ts',
+    'jest-environment': 'src/runners/jest-environment.ts',
+    ...esmOnly,
+  },
   format: ['esm', 'cjs'],
   dts: true,
   clean: true,
@@ -13,7 +22,10 @@ export default defineConfig({
   target: 'node20',
   // tsup strips `node:` by default, and `test` without it is not a built-in.
   removeNodeProtocol: false,
-  esbuildOptions(options) {
+  esbuildOptions(options, { format }) {
+    // tsup has one list of entries for all formats. It has one for their declarations, too: package.json leaves out
+    // the .d.cts that nothing exports.
+    if (format === 'cjs') options.entryPoints = dualEntries(options.entryPoints)
     // esbuild splits ES modules only, and tsup's own way from there to CJS rewrites every `?.` and `??` into a call.
     options.format = 'esm'
     options.splitting = true
@@ -70,6 +82,10 @@ export default defineConfig({
     },
   ],
 })
+
+function dualEntries(entries: unknown): Record<string, string> {
+  return Object.fromEntries(Object.entries(entries as Record<string, string>).filter(([name]) => !(name in esmOnly)))
+}
 
 /** esbuild reads the map of its input where a bundler would write it. */
 function inline(map: unknown): string {

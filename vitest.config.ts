@@ -1,10 +1,8 @@
-import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 import { writeDocumentationTests } from './test/support/documentation.js'
+import { sourceAliases } from './test/support/source-aliases.js'
 
 writeDocumentationTests()
-
-const source = (file: string): string => fileURLToPath(new URL(`src/${file}`, import.meta.url))
 
 export default defineConfig({
   test: {
@@ -29,7 +27,7 @@ export default defineConfig({
         },
       },
       {
-        resolve: { alias: { 'portside/get-port': source('ports/get-port.ts'), portside: source('index.ts') } },
+        resolve: { alias: sourceAliases() },
         test: {
           name: 'docs',
           include: ['generated/docs/**/*.test.ts'],

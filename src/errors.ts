@@ -14,6 +14,7 @@ export interface ErrorDetails {
 
 /** The `code`s of portside itself. Where the system or Node has a code for it, that code is used instead. */
 export type PortsideErrorCode =
+  | 'ERR_PORTSIDE_ASSERTION'
   | 'ERR_PORTSIDE_CHILD_EXITED'
   | 'ERR_PORTSIDE_CLOSED_WHILE_LISTENING'
   | 'ERR_PORTSIDE_CONNECT_TIMEOUT'

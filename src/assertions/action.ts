@@ -1,6 +1,7 @@
 import type net from 'node:net'
 import { abortError, invalidArgument } from '../errors.js'
 import { clearTimeout, LONGEST_DELAY, setTimeout } from '../timers.js'
+import { Fields } from './socket-failure.js'
 import { closeSuccess, type Success } from './success.js'
 
 /** How an action ended: with an error, with something that it opened, or not at all. */
@@ -50,31 +51,43 @@ function firstEnd(
   }
   if (signal?.aborted) throw abortError(signal, ASKED)
   return new Promise((resolve, reject) => {
-    let watched: (() => void) | undefined
+    let emitter: Emitter | undefined
+    let unwatch: (() => void) | undefined
     let over = false
     const finish = (): void => {
       over = true
       clearTimeout(timer)
       signal?.removeEventListener('abort', aborted)
-      watched?.()
+      unwatch?.()
     }
     const done: Done = (end) => {
       if (over) return
       finish()
       resolve(end)
     }
-    const aborted = (): void => {
+    /** It goes on all the same, and whoever ends it then makes it emit an error that is no news. */
+    const giveUp = (): void => {
+      emitter?.on('error', () => {})
       finish()
+    }
+    const expired = (): void => {
+      giveUp()
+      resolve({ nothing: `nothing within ${timeout} ms: ${stateOf(emitter ?? action)}` })
+    }
+    const aborted = (): void => {
+      giveUp()
       reject(abortError(signal as AbortSignal, ASKED))
     }
-    const timer = setTimeout(() => done({ nothing: `nothing within ${timeout} ms: ${stateOf(action)}` }), timeout)
+    const timer = setTimeout(expired, timeout)
     signal?.addEventListener('abort', aborted, { once: true })
-    const watch = (emitter: Emitter): void => {
-      if (!over) watched = watchEmitter(emitter, phase, done)
+    const watch = (found: Emitter): void => {
+      if (over) return
+      emitter = found
+      unwatch = watchEmitter(found, phase, done)
     }
     begin(action, phase, done, watch)
     // It was over before it was watched.
-    if (over) watched?.()
+    if (over) unwatch?.()
   })
 }
 
@@ -94,8 +107,7 @@ function begin(action: unknown, phase: Phase, done: Done, watch: (emitter: Emitt
   } else if (isThenable(action)) {
     action.then(
       (value) => {
-        // A connection is what may yet be reset.
-        if (isSocket(value) && (value.connecting || phase === 'connection')) watch(value)
+        if (isEmitter(value) && isUnderWay(value, phase)) watch(value)
         else done({ opened: value })
       },
       (error) => done({ error }),
@@ -128,18 +140,33 @@ function watchEmitter(emitter: Emitter, phase: Phase, done: Done): () => void {
   for (const event of successesOf(emitter, phase)) {
     listen(event, (argument) => done({ opened: event === 'response' ? argument : emitter, event }))
   }
-  if (isSocket(emitter)) watchSocket(emitter, phase, done)
-  else if ((emitter as Partial<net.Server>).listening === true) done({ opened: 'a server that listens already' })
+  tellOfBefore(emitter, phase, done)
   return off
 }
 
-function watchSocket(socket: net.Socket, phase: Phase, done: Done): void {
-  if (socket.errored) done({ error: socket.errored })
-  else if (socket.destroyed) done({ nothing: 'a socket that was closed before, without an error' })
-  else if (phase !== 'connection' && !socket.connecting && socket.remoteAddress !== undefined) done({ opened: socket })
+/** What has happened before it was listened to. */
+function tellOfBefore(emitter: Emitter, phase: Phase, done: Done): void {
+  const { errored, destroyed, listening } = emitter as Partial<net.Socket & net.Server>
+  if (errored) done({ error: errored })
+  else if (destroyed) done({ nothing: 'what was closed before, without an error' })
+  else if (listening) done({ nothing: 'a server that listens already' })
+  else if (!isSocket(emitter)) return
+  else if (phase !== 'connection' && isConnected(emitter)) done({ opened: emitter })
   // Its end is seen only by who reads up to it.
-  else if (phase === 'connection' && socket.readableFlowing === null) socket.resume()
+  else if (phase === 'connection' && emitter.readableFlowing === null) emitter.resume()
 }
+
+const isConnected = (socket: net.Socket): boolean => !socket.connecting && socket.remoteAddress !== undefined
+
+/** What a promise gives that has yet to come to its own end; a client of a database is open by then. */
+function isUnderWay(emitter: Emitter, phase: Phase): boolean {
+  if (isSocket(emitter)) return emitter.connecting || phase === 'connection'
+  if ('listen' in emitter) return (emitter as Partial<net.Server>).listening === false
+  // A WebSocket that is connecting; a request that has no answer.
+  return (emitter as { readyState?: unknown }).readyState === 0 || ('reusedSocket' in emitter && !hasAnswer(emitter))
+}
+
+const hasAnswer = (request: object): boolean => (request as { res?: unknown }).res != null
 
 /** The events that say that it worked. */
 function successesOf(emitter: Emitter, phase: Phase): readonly string[] {
@@ -168,8 +195,15 @@ interface Emitter {
 }
 
 export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
-  typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
-const isEmitter = (value: unknown): value is Emitter =>
-  typeof value === 'object' && value !== null && 'on' in value && 'removeListener' in value
-const isSocket = (value: unknown): value is net.Socket =>
-  typeof value === 'object' && value !== null && 'setNoDelay' in value && 'connecting' in value
+  typeof value === 'object' && value !== null && typeof new Fields(value).get('then') === 'function'
+const isEmitter = (value: unknown): value is Emitter => hasAll(value, 'on', 'removeListener')
+const isSocket = (value: unknown): value is net.Socket => hasAll(value, 'setNoDelay', 'connecting')
+
+function hasAll(value: unknown, ...names: string[]): boolean {
+  try {
+    return typeof value === 'object' && value !== null && names.every((name) => name in value)
+  } catch {
+    // A proxy that throws.
+    return false
+  }
+}

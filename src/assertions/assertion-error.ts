@@ -30,8 +30,11 @@ export function assertionError(details: AssertionDetails): PortsideAssertionErro
   const { tried, cause, owners = [], ...fields } = details
   const error = new Error(assertionMessage(details), cause === undefined ? {} : { cause })
   error.name = 'AssertionError'
+  Error.captureStackTrace?.(error, assertionError)
   for (const [name, value] of Object.entries(fields))
     if (value === undefined) delete fields[name as keyof typeof fields]
+  // The message has it all, and runners would print expected and actual once more.
+  Object.defineProperty(error, 'showDiff', { value: false, enumerable: false })
   return Object.assign(error, { code: 'ERR_PORTSIDE_ASSERTION' as const, owners, ...fields }) as PortsideAssertionError
 }
 

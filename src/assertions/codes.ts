@@ -12,7 +12,7 @@ export interface CodeMeaning {
 
 /**
  * The codes that a Node socket can raise (`docs/errors.md` has the sources). Where one code has several causes, this is
- * the commonest; `circumstances.ts` tells them apart.
+ * the commonest; `explain.ts` tells them apart.
  */
 export const CODES: Readonly<Record<string, CodeMeaning>> = {
   // ---- the kernel, of a bind -------------------------------------------------------------------------------------
@@ -85,8 +85,8 @@ export const CODES: Readonly<Record<string, CodeMeaning>> = {
   },
   ENETDOWN: {
     decided: 'the kernel found the interface down',
-    cause: 'the interface is not up: in a new network namespace not even lo is',
-    hints: ['bring it up (ip link set lo up)'],
+    cause: 'the interface that the socket is to use is not up',
+    hints: ['bring it up (ip link set dev NAME up)'],
   },
   EALREADY: {
     decided: 'the kernel is connecting this socket already',
@@ -248,8 +248,8 @@ export const CODES: Readonly<Record<string, CodeMeaning>> = {
     hints: ['await "connect" before it is destroyed'],
   },
   ERR_SOCKET_CONNECTION_TIMEOUT: {
-    decided: 'Node gave up on this address for the next one',
-    cause: 'it did not answer within autoSelectFamilyAttemptTimeout, 250 ms unless set',
+    decided: 'Node gave up: not one of the addresses has answered',
+    cause: 'none answered within autoSelectFamilyAttemptTimeout, 250 ms for each unless set',
     hints: ['dial the address that answers', 'raise it: net.setDefaultAutoSelectFamilyAttemptTimeout()'],
   },
   ERR_SOCKET_ALREADY_BOUND: {
@@ -323,6 +323,17 @@ export const CODES: Readonly<Record<string, CodeMeaning>> = {
     cause: 'most often TLS at one end and none at the other',
     hints: ['dial https: where the server speaks TLS, and http: where it does not'],
   },
+  // ---- other clients
+  ERR_CANCELED: {
+    decided: 'axios was told to give up',
+    cause: 'the signal of the request was aborted; axios does not keep its reason, be it a time-out',
+    hints: ['give axios a timeout of its own: its error says that it was one', 'look for who aborts it'],
+  },
+  PROTOCOL_CONNECTION_LOST: {
+    decided: 'mysql2 lost the connection',
+    cause: 'the server closed it without a word',
+    hints: ['look for what closes it'],
+  },
   // ---- undici, and so fetch --------------------------------------------------------------------------------------
   UND_ERR_CONNECT_TIMEOUT: {
     decided: 'undici gave up on the connect',
@@ -360,9 +371,9 @@ export const CODES: Readonly<Record<string, CodeMeaning>> = {
     hints: ['make a request before destroy(), or with another dispatcher'],
   },
   UND_ERR_INFO: {
-    decided: 'undici ended an idle connection',
-    cause: 'the socket was idle for keepAliveTimeout, or the server said that it would close it',
-    hints: ['nothing: the next request opens another one'],
+    decided: 'undici ended a connection by itself',
+    cause: 'the message says which: an idle connection, a reset by its own design, an answer that it did not ask for',
+    hints: ['see the message; the next request opens another connection'],
   },
   UND_ERR_HEADERS_OVERFLOW: {
     decided: 'undici takes no head of this size',

@@ -1,4 +1,5 @@
-import { codeOf } from '../errors.js'
+import { existsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { type Endpoint, formatEndpoint, toEndpoint } from '../loopback/endpoint.js'
 import { ownAddresses } from '../loopback/own-addresses.js'
 import { describeOwner, ownersOf, type SocketOwner } from '../loopback/owners.js'
@@ -71,8 +72,8 @@ export function explainFailure(failure: SocketFailure): SocketExplanation {
   const fields = new Fields(error as object)
   const because = fields.text('because')
   return {
-    code,
-    summary: `${describeFailure(failure)}${sentence ? ` (${sentence})` : ''}: ${meaning?.decided ?? because ?? failure.message}`,
+    code: code === CODELESS ? undefined : code,
+    summary: `${describeFailure(failure)}${sentence ? ` (${sentence})` : ''}: ${isExhaustion(failure) ? EXHAUSTED : (meaning?.decided ?? because ?? failure.message)}`,
     endpoint: endpointOf(failure),
     ...circumstances(failure, {
       cause: meaning?.cause ?? because ?? 'not known to portside',
@@ -81,6 +82,8 @@ export function explainFailure(failure: SocketFailure): SocketExplanation {
     }),
   }
 }
+
+const EXHAUSTED = 'the kernel found no ephemeral port that is free'
 
 type Circumstances = Pick<SocketExplanation, 'cause' | 'owners' | 'hints'>
 
@@ -151,13 +154,18 @@ function absent(failure: SocketFailure, usual: Circumstances): Circumstances {
   }
   const { address } = failure
   if (address === undefined) return usual
-  return { ...usual, cause: `this host has no address ${address}; it has ${ownAddresses().join(', ')}` }
+  const own = tryTo(ownAddresses, [])
+  const has = own.length === 0 ? '' : `; it has ${own.join(', ')}`
+  return { ...usual, cause: `this host has no address ${address}${has}` }
 }
 
 function forbidden(failure: SocketFailure, usual: Circumstances): Circumstances {
   const { port, path } = failure
   if (path !== undefined) {
-    const cause = 'the mode of the file, or of a directory on its way, keeps this user out'
+    // libuv gives EACCES for ENOENT of a bind (uv_pipe_bind in src/unix/pipe.c).
+    const cause = existsSync(dirname(path))
+      ? 'the mode of the file, or of a directory on its way, keeps this user out'
+      : `there is no directory ${dirname(path)}`
     return { ...usual, cause, hints: ['leave the path to listenUnix()', 'look at the modes (namei -l PATH)'] }
   }
   const start = firstUnprivilegedPort()
@@ -220,10 +228,9 @@ function tooMany(usual: Circumstances): Circumstances {
 }
 
 function unknown(error: unknown): SocketExplanation {
-  const said = isErrorLike(error) ? `an error without a code: '${error.message}'` : `no error: ${describeValue(error)}`
   return {
-    code: codeOf(error),
-    summary: said,
+    code: undefined,
+    summary: describeCodeless(error),
     cause: isErrorLike(error)
       ? 'it is not an error of a socket, or who wrapped it has left the cause out'
       : 'something else than an error was thrown',
@@ -232,12 +239,22 @@ function unknown(error: unknown): SocketExplanation {
   }
 }
 
+/** What no code was found in: `TypeError without a code: "fetch failed", because of "bad port"`. */
+export function describeCodeless(error: unknown): string {
+  if (!isErrorLike(error)) return `${describeValue(error)}, which is no error`
+  const fields = new Fields(error)
+  const inner = fields.get('cause')
+  const because = isErrorLike(inner) ? `, because of ${JSON.stringify(new Fields(inner).text('message') ?? '')}` : ''
+  return `${fields.text('name') ?? 'an error'} without a code: ${JSON.stringify(fields.text('message') ?? '')}${because}`
+}
+
 /** What was thrown or resolved, in a few words. */
 export function describeValue(value: unknown): string {
   if (typeof value === 'string') return `the string '${value.length > 60 ? `${value.slice(0, 60)}...` : value}'`
   if (typeof value === 'function') return `a function ${value.name || '(anonymous)'}`
   if (typeof value === 'object' && value !== null) {
-    return `an object of ${(value as { constructor?: { name?: string } }).constructor?.name || 'no class'}`
+    const maker = new Fields(value).get('constructor')
+    return `an object of ${(typeof maker === 'function' && maker.name) || 'no class'}`
   }
   return value === undefined || value === null ? String(value) : `the ${typeof value} ${String(value)}`
 }

@@ -2,7 +2,7 @@ import net from 'node:net'
 import { codeOf } from '../errors.js'
 import { type Endpoint, formatEndpoint, LOOPBACK, toEndpoint } from '../loopback/endpoint.js'
 import { dialsOf, type EndpointLike, namedBy, nameOf, printable } from '../loopback/endpoint-like.js'
-import { ownersOf } from '../loopback/owners.js'
+import { ownersOf, type SocketOwner } from '../loopback/owners.js'
 import { loopbackFamilies } from '../loopback/probe.js'
 import { describeErrno } from '../platform/errno.js'
 import { clearTimeout, setTimeout } from '../timers.js'
@@ -26,47 +26,66 @@ export function whyNotListening(target: unknown): AssertionDetails | undefined {
     expected: `a listener on ${nameOf(target as EndpointLike)}`,
     actual: `none on ${missing.map(printable).join(' and ')}`,
     endpoint: missing[0],
-    next: 'see whether its server is up, and on which address: readSocketTable({ state: "LISTEN" })',
+    next: "see whether its server is up, and on which address: readSocketTable({ state: 'LISTEN' })",
   }
 }
 
-/** What a dial of each address came to. */
+/** What a dial of one address came to. */
 export interface Answer {
   readonly place: string
   /** Undefined: it accepted. */
   readonly error: unknown
 }
 
+/** What the dials of all places came to, and of all addresses of each: a name may have several. */
+export type Answers = ReadonlyArray<readonly Answer[]>
+
 /** Dials every address of a server or endpoint once; who accepts is left by a reset. */
-export async function dialAll(target: unknown): Promise<Answer[]> {
-  const dials = await dialsOf(endpointLikeOf(target))()
-  return Promise.all(dials.map(dial))
+export async function dialAll(target: unknown): Promise<Answers> {
+  const places = namedBy(endpointLikeOf(target))
+  return Promise.all(places.map(async (place) => Promise.all((await dialsOf(place)()).map(dial))))
 }
 
-/** Why not every address accepts; undefined where each does. */
-export function whyNotAccepting(target: unknown, answers: readonly Answer[]): AssertionDetails | undefined {
-  if (answers.length > 0 && answers.every(({ error }) => error === undefined)) return undefined
+const accepts = ({ error }: Answer): boolean => error === undefined
+const refuses = ({ error }: Answer): boolean => REFUSALS.has(codeOf(error))
+
+/** Why not every place accepts, a name at one of its addresses; undefined where each does. */
+export function whyNotAccepting(target: unknown, answers: Answers): AssertionDetails | undefined {
+  if (answers.every((ofPlace) => ofPlace.some(accepts))) return undefined
   return {
     expected: `${nameOf(endpointLikeOf(target))} to accept connections`,
     actual: said(answers),
-    next: 'see whether its server is up, and on which address: readSocketTable({ state: "LISTEN" })',
-    cause: answers.find(({ error }) => error !== undefined)?.error,
+    next: "see whether its server is up, and on which address: readSocketTable({ state: 'LISTEN' })",
+    cause: answers.flat().find((answer) => !accepts(answer))?.error,
   }
 }
 
 /** Why not every address refuses; undefined where each does. */
-export function whyNotRefusing(target: unknown, answers: readonly Answer[]): AssertionDetails | undefined {
-  if (answers.length > 0 && answers.every(({ error }) => REFUSALS.has(codeOf(error)))) return undefined
-  const owners = namedBy(endpointLikeOf(target)).flatMap((place) =>
-    tryTo(() => ('path' in place ? ownersOf(place.path) : ownersOf(hostless(place), 'tcp')), []),
-  )
+export function whyNotRefusing(target: unknown, answers: Answers): AssertionDetails | undefined {
+  if (answers.every((ofPlace) => ofPlace.length > 0 && ofPlace.every(refuses))) return undefined
   return {
     expected: `${nameOf(endpointLikeOf(target))} to refuse connections`,
     actual: said(answers),
-    owners,
+    owners: listenersAt(target),
     next: 'close what listens there, and await that: close() of portside resolves when the port refuses',
   }
 }
+
+/** What an expectation with `.not` got. */
+export const unwantedListener = (target: unknown): AssertionDetails => ({
+  expected: 'nobody to listen there',
+  actual: 'a listener',
+  owners: serverOf(target) === undefined ? listenersAt(target) : [],
+})
+export const unwantedAccepting = (target: unknown, answers: Answers): AssertionDetails => ({
+  expected: `${nameOf(endpointLikeOf(target))} not to accept connections`,
+  actual: said(answers),
+  owners: listenersAt(target),
+})
+export const unwantedRefusing = (target: unknown, answers: Answers): AssertionDetails => ({
+  expected: `${nameOf(endpointLikeOf(target))} not to refuse connections`,
+  actual: said(answers),
+})
 
 /** Of a unix socket also that there is no file. */
 const REFUSALS: ReadonlySet<string | undefined> = new Set(['ECONNREFUSED', 'ENOENT'])
@@ -93,13 +112,15 @@ function dial(to: net.NetConnectOpts): Promise<Answer> {
   })
 }
 
-function said(answers: readonly Answer[]): string {
-  if (answers.length === 0) return 'a name that resolves to nothing'
-  return answers
+function said(answers: Answers): string {
+  const all = answers.flat()
+  if (all.length === 0) return 'a name that resolves to nothing'
+  return all
     .map(({ place, error }) => {
       if (error === undefined) return `${place} accepted`
       const code = codeOf(error)
-      return `${place}: ${code === undefined ? (error as Error).message : `${code} (${describeErrno(code) ?? 'no connection'})`}`
+      const sentence = code === undefined ? undefined : describeErrno(code)
+      return `${place}: ${code === undefined ? (error as Error).message : `${code} (${sentence ?? 'no connection'})`}`
     })
     .join('; ')
 }
@@ -120,39 +141,33 @@ function isListening(server: object): boolean {
   }
 }
 
-function hasListener(place: Endpoint | string): boolean {
-  const owners = ownersOf(place)
-  return owners.some(({ state }) => state === 'LISTEN' || state === 'UNCONN')
+const hasListener = (place: Endpoint | string): boolean =>
+  ownersOf(place, 'tcp').some(({ state }) => state === 'LISTEN')
+
+/** Those that the kernel tells of; nobody where it does not tell. */
+function listenersAt(target: unknown): SocketOwner[] {
+  try {
+    const owners = placesOf(endpointLikeOf(target)).flatMap((place) => ownersOf(place, 'tcp'))
+    return owners.filter(({ state }) => state === 'LISTEN')
+  } catch {
+    // The system has no table of sockets.
+    return []
+  }
 }
 
-/** Within the call, so a name can be `localhost` only: any other one is taken for this host. */
+/** Within the call, so of the names it is `localhost` only that is known; a listener on either address is one on it. */
 function placesOf(target: EndpointLike): Array<Endpoint | string> {
   return namedBy(target).flatMap((place): Array<Endpoint | string> => {
     if ('path' in place) return [place.path]
     if (net.isIP(place.host) !== 0) return [toEndpoint(place.host, place.port)]
-    const both = loopbackFamilies().map((family) => toEndpoint(LOOPBACK[family], place.port))
-    // A listener on either is one on the name.
-    return both
-      .filter(hasListener)
-      .slice(0, 1)
-      .concat(both.some(hasListener) ? [] : both)
+    const all = loopbackFamilies().map((family) => toEndpoint(LOOPBACK[family], place.port))
+    const listening = all.filter(hasListener)
+    return listening.length > 0 ? listening : all
   })
-}
-
-function hostless({ host, port }: { host: string; port: number }): { address?: string; port: number } {
-  return net.isIP(host) === 0 ? { port } : { address: host, port }
 }
 
 function endpointLikeOf(target: unknown): EndpointLike {
   const { server, endpoint } = (target ?? {}) as { server?: unknown; endpoint?: unknown }
   // A server of portside is an endpoint itself, also after its close.
   return (endpoint !== undefined && server !== undefined ? target : namedOf(target)) as EndpointLike
-}
-
-function tryTo<T>(look: () => T, otherwise: T): T {
-  try {
-    return look()
-  } catch {
-    return otherwise
-  }
 }

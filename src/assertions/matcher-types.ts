@@ -1,8 +1,15 @@
 import type { ExpectedEndpoint } from './outcome.js'
 
-/** What the assertion library gives back for a matcher: nothing, or a promise after `.rejects` and `.resolves`. */
-// biome-ignore lint/suspicious/noExplicitAny: what an asymmetric matcher gives back goes wherever a value goes.
-type Result<Assertion> = Assertion extends { toBe: (...expected: never[]) => infer R } ? R : any
+/**
+ * What the assertion library gives back for a matcher: nothing, or a promise after `.rejects` and `.resolves`. Without
+ * `infer`: TypeScript takes no two of those for identical, and a project may load the .d.ts and the .d.cts of it.
+ */
+type Result<Assertion> = Assertion extends { toBe: (...expected: never[]) => Promise<void> }
+  ? Promise<void>
+  : Assertion extends { toBe: unknown }
+    ? void
+    : // biome-ignore lint/suspicious/noExplicitAny: what an asymmetric matcher gives back goes wherever a value goes.
+      any
 
 /** The matchers of portside. Those on errors stand after `.rejects`, too, and all but the waiting ones in `toEqual()`. */
 export interface NetMatchers {

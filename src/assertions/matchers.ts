@@ -10,7 +10,15 @@ import { counted, whyNotDrained } from './drained.js'
 import { ephemeralPortsExhausted } from './ephemeral-ports-exhausted.js'
 import { describeFailure } from './explain.js'
 import { hostUnreachable } from './host-unreachable.js'
-import { dialAll, whyNotAccepting, whyNotListening, whyNotRefusing } from './listening.js'
+import {
+  dialAll,
+  unwantedAccepting,
+  unwantedListener,
+  unwantedRefusing,
+  whyNotAccepting,
+  whyNotListening,
+  whyNotRefusing,
+} from './listening.js'
 import { networkUnreachable } from './network-unreachable.js'
 import { openSocketsOf } from './open-sockets.js'
 import { checkExpected, type ExpectedEndpoint, mismatchOf, type Outcome } from './outcome.js'
@@ -41,21 +49,22 @@ export const matchers = {
   toBeEphemeralPortsExhausted: onErrors(ephemeralPortsExhausted),
 
   toBeListening(received: unknown): Match {
-    return matchOf(whyNotListening(received), 'a listener')
+    return matchOf(whyNotListening(received), () => unwantedListener(received))
   },
   async toAcceptConnections(received: unknown): Promise<Match> {
     const answers = await dialAll(received)
-    return matchOf(whyNotAccepting(received, answers), 'an accepted connection')
+    return matchOf(whyNotAccepting(received, answers), () => unwantedAccepting(received, answers))
   },
   async toRefuseConnections(received: unknown): Promise<Match> {
     const answers = await dialAll(received)
-    return matchOf(whyNotRefusing(received, answers), 'a refused connection')
+    return matchOf(whyNotRefusing(received, answers), () => unwantedRefusing(received, answers))
   },
   async toBeReleased(received: unknown): Promise<Match> {
-    return matchOf(await whyHeld(received), 'an address that is free')
+    const free = () => ({ expected: 'the address not to be free', actual: 'one that can be bound' })
+    return matchOf(await whyHeld(received), free)
   },
   toBeDrained(received: unknown): Match {
-    return matchOf(whyNotDrained(received), 'no open connection')
+    return matchOf(whyNotDrained(received), () => ({ expected: 'an open connection', actual: 'none' }))
   },
   toHaveOpenSockets(received: unknown, count: number): Match {
     if (!(Number.isInteger(count) && count >= 0)) {
@@ -83,8 +92,7 @@ function onErrors(outcome: Outcome): (received: unknown, expected?: ExpectedEndp
   }
 }
 
-/** `unwanted` is what an expectation with `.not` did not want, and got. */
-function matchOf(mismatch: AssertionDetails | undefined, unwanted: string): Match {
-  if (mismatch !== undefined) return { pass: false, message: () => assertionMessage(mismatch) }
-  return { pass: true, message: () => assertionMessage({ expected: `not ${unwanted}`, actual: unwanted }) }
+/** `unwanted` tells what an expectation with `.not` got. */
+function matchOf(mismatch: AssertionDetails | undefined, unwanted: () => AssertionDetails): Match {
+  return { pass: mismatch === undefined, message: () => assertionMessage(mismatch ?? unwanted()) }
 }

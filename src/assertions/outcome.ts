@@ -1,9 +1,11 @@
 import { checkOptions, invalidArgument } from '../errors.js'
 import { type Endpoint, familyOf, formatEndpoint, LOOPBACK, toEndpoint, unmapped } from '../loopback/endpoint.js'
+import { printable } from '../loopback/endpoint-like.js'
 import { describeErrno } from '../platform/errno.js'
+import type { UnixEndpoint } from '../servers/server.js'
 import { type ActionOptions, endingOf, isThenable, type Phase } from './action.js'
 import { type AssertionDetails, assertionError } from './assertion-error.js'
-import { describeFailure, describeValue, explainFailure, ownersAt } from './explain.js'
+import { describeCodeless, describeFailure, explainFailure, ownersAt } from './explain.js'
 import { CODELESS, failuresIn, isErrorLike, placeOf, type SocketFailure, TIMEOUT } from './socket-failure.js'
 
 /** One answer of the kernel that a test may ask for: what it is, and how it is told from its like. */
@@ -88,10 +90,8 @@ function saying(failure: SocketFailure): string {
 }
 
 function codeless(expected: string, error: unknown, outcome: Outcome): AssertionDetails {
-  const actual = isErrorLike(error)
-    ? `${error.name ?? 'an error'} without a code: ${JSON.stringify(error.message)}`
-    : `${describeValue(error)}, which is no error`
-  return { expected, actual, next: isErrorLike(error) ? NO_CODE : outcome.next, cause: error }
+  const next = isErrorLike(error) ? NO_CODE : outcome.next
+  return { expected, actual: describeCodeless(error), next, cause: error }
 }
 
 const NO_CODE = 'look at where it is made: an error that wraps one of the kernel keeps it as its cause'
@@ -112,26 +112,31 @@ function unfailed(
   }
 }
 
-function isAt({ address, port, path }: SocketFailure, expected: ExpectedEndpoint): boolean {
-  if (path !== undefined) return expected.address === undefined || expected.address === path
+function isAt(failure: SocketFailure, expected: ExpectedEndpoint): boolean {
+  const { endpoints } = expected as { endpoints?: readonly ExpectedEndpoint[] }
+  // A server that listens on both families.
+  if (endpoints !== undefined && endpoints.length > 1) return endpoints.some((endpoint) => isAt(failure, endpoint))
+  const { address, port, family } = expected as Partial<Endpoint | UnixEndpoint>
+  if (failure.path !== undefined) {
+    return address === failure.path && !port && (family === undefined || family === 'Unix')
+  }
+  const at = failure.address === undefined ? undefined : unmapped(failure.address)
   return (
-    (expected.address === undefined || (address !== undefined && isSameHost(address, expected.address))) &&
-    (expected.port === undefined || port === expected.port) &&
-    (expected.family === undefined || (address !== undefined && familyOf(address) === expected.family))
+    (address === undefined || (at !== undefined && isSameHost(at, address))) &&
+    (port === undefined || failure.port === port) &&
+    (family === undefined || (at !== undefined && familyOf(at) === family))
   )
 }
 
 function isSameHost(address: string, expected: string): boolean {
-  if (expected === 'localhost') return address === LOOPBACK[familyOf(address)]
-  return unmapped(address) === unmapped(expected)
+  return expected === 'localhost' ? address === LOOPBACK[familyOf(address)] : address === unmapped(expected)
 }
 
 function at(expected: ExpectedEndpoint | undefined): string {
   if (expected === undefined) return ''
   const { address, port, family } = expected
-  if (address !== undefined) return ` at ${port === undefined ? address : formatEndpoint({ address, port })}`
-  const said = [port === undefined ? '' : `port ${port}`, family].filter(Boolean).join(' of ')
-  return said === '' ? '' : ` at ${said}`
+  if (address !== undefined) return ` at ${port ? formatEndpoint({ address, port }) : printable(address)}`
+  return ` at ${[port === undefined ? '' : `port ${port}`, family].filter(Boolean).join(' of ')}`
 }
 
 function complete({ address, port }: ExpectedEndpoint = {}): Endpoint | undefined {
@@ -150,6 +155,9 @@ export function checkExpected(expected: unknown): void {
     )
   }
   const { address, port, family } = expected as Record<string, unknown>
+  if (address === undefined && port === undefined && family === undefined) {
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'expected', 'at least one of address, port and family', expected)
+  }
   if (address !== undefined && typeof address !== 'string') {
     throw invalidArgument('ERR_INVALID_ARG_TYPE', 'address', 'a string', address)
   }

@@ -25,18 +25,22 @@ export async function assertReleased(endpoint: EndpointLike | net.Server | dgram
 /** What holds it; undefined where nothing does. */
 export async function whyHeld(target: unknown): Promise<Held | undefined> {
   if (isReservation(target) && target.held) {
-    return heldBy(target.endpoint, 'held: by a reservation', [], 'release() the reservation first')
+    return heldBy(target.endpoint, 'a reservation that holds it', [], 'release() the reservation first')
   }
-  const protocol = isDatagram(target) ? 'udp' : 'tcp'
   for (const place of namedBy(namedOf(target))) {
     if ('path' in place) {
       const held = await pathHeld(place.path)
       if (held !== undefined) return held
       continue
     }
-    for (const address of await addressesOf(place.host)) {
-      const held = await addressHeld(toEndpoint(address, place.port), protocol)
-      if (held !== undefined) return held
+    const addresses = await addressesOf(place.host)
+    if (addresses.length === 0)
+      return heldBy(toEndpoint(place.host, place.port), 'a name that resolves to nothing', [], NAME)
+    for (const address of addresses) {
+      for (const protocol of protocolsOf(target)) {
+        const held = await addressHeld(toEndpoint(address, place.port), protocol)
+        if (held !== undefined) return held
+      }
     }
   }
   return undefined
@@ -74,6 +78,7 @@ async function pathHeld(path: string): Promise<Held | undefined> {
   )
 }
 
+const NAME = 'pass an address of this host'
 const CLOSE = 'close what has it, and await that: close() of portside resolves when the address is free'
 
 function heldBy(endpoint: Endpoint | string, actual: string, owners: readonly SocketOwner[], next: string): Held {
@@ -128,7 +133,9 @@ export function namedOf(target: unknown): EndpointLike {
   )
 }
 
-function isDatagram(target: unknown): boolean {
+function protocolsOf(target: unknown): ReadonlyArray<'tcp' | 'udp'> {
+  if (isReservation(target)) return target.protocol === 'both' ? ['tcp', 'udp'] : [target.protocol]
   const { server = target } = (target ?? {}) as { server?: unknown }
-  return typeof server === 'object' && server !== null && 'bind' in server && 'send' in server
+  const datagrams = typeof server === 'object' && server !== null && 'bind' in server && 'send' in server
+  return datagrams ? ['udp'] : ['tcp']
 }

@@ -29,7 +29,7 @@ export const CODELESS = 'no code'
  * An attempt at a family that this host lacks was none, as long as there was another one.
  */
 export function failuresIn(error: unknown): SocketFailure[] {
-  const failures = collect(error, new Set())
+  const failures = [...collect(error, new Map())]
   if (failures.length < 2) return failures
   const real = failures.filter((failure) => !isOfMissingFamily(failure))
   return real.length > 0 ? real : failures
@@ -73,34 +73,46 @@ export class Fields {
   }
 }
 
-/** Where libraries put the error behind theirs. */
-const INSIDE = ['errors', 'cause', 'lastError'] as const
+/** Where libraries put the error behind theirs; the last is where an ErrorEvent has it. */
+const INSIDE = ['errors', 'cause', 'lastError', 'error'] as const
 
-/** Causes behind causes, more than any library has. */
+/** Errors behind errors, more than any library has. */
 const DEEPEST = 64
 
-function collect(error: unknown, seen: Set<unknown>): SocketFailure[] {
-  // A `cause` may lead back to where it came from.
-  if (typeof error !== 'object' || error === null || seen.has(error) || seen.size > DEEPEST) return []
-  seen.add(error)
+/** What is known of an error already: nothing yet where it leads back to itself. */
+type Seen = Map<object, readonly SocketFailure[]>
+
+function collect(error: unknown, seen: Seen, depth = 0): readonly SocketFailure[] {
+  if (typeof error !== 'object' || error === null || depth > DEEPEST) return []
+  const known = seen.get(error)
+  if (known !== undefined) return known
+  seen.set(error, [])
   const fields = new Fields(error)
+  let found: readonly SocketFailure[] = []
   for (const name of INSIDE) {
     const inner = fields.get(name)
-    const found = Array.isArray(inner) ? collectAll(inner, seen) : collect(inner, seen)
-    if (found.length > 0) return found
+    found = isArray(inner) ? collectAll(inner, seen, depth) : collect(inner, seen, depth + 1)
+    if (found.length > 0) break
   }
-  return own(fields)
+  if (found.length === 0) found = own(fields)
+  seen.set(error, found)
+  return found
 }
 
 /** Of several attempts one that says nothing is an attempt, too, as long as another one does. */
-function collectAll(errors: readonly unknown[], seen: ReadonlySet<unknown>): SocketFailure[] {
-  const found = errors.map((error) => collect(error, new Set(seen)))
+function collectAll(errors: readonly unknown[], seen: Seen, depth: number): readonly SocketFailure[] {
+  const attempts = errors.filter(
+    (error) => !(typeof error === 'object' && error !== null && seen.get(error)?.length === 0),
+  )
+  const found = attempts.map((error) => collect(error, seen, depth + 1))
   if (found.every(({ length }) => length === 0)) return []
-  return found.flatMap((failures, index) => {
-    if (failures.length > 0) return failures
-    const error = errors[index]
-    return [{ error, code: CODELESS, message: isErrorLike(error) ? error.message : String(error) }]
-  })
+  // Not twice, what is in there twice.
+  return [...new Set(found.flatMap((failures, index) => (failures.length > 0 ? failures : codeless(attempts[index]))))]
+}
+
+function codeless(error: unknown): SocketFailure[] {
+  const message = isErrorLike(error) ? error.message : String(error)
+  return [{ error, code: CODELESS, message }]
 }
 
 function own(fields: Fields): SocketFailure[] {
@@ -113,11 +125,12 @@ function own(fields: Fields): SocketFailure[] {
   const said = details === undefined || message.includes(details) ? message : `${message} ${details}`
   const quoted = quotes(said, error)
   if (quoted.length > 0) return quoted
+  if (fields.text('name') === 'AbortError') return [{ error, code: 'ABORT_ERR', message }]
   return isTimeout(fields, message) ? [{ error, code: TIMEOUT, message }] : []
 }
 
-/** Codes of the kernel, of resolvers, of Node, of undici and of portside. */
-const CODE = /^(E[A-Z0-9_]+|UND_ERR_[A-Z_]+|ABORT_ERR)$/
+/** Codes of the kernel, of resolvers, of Node, of clients and of portside: ECONNRESET, UND_ERR_SOCKET. */
+const CODE = /^(E[A-Z0-9]+|[A-Z][A-Z0-9]*(_[A-Z0-9]+)+)$/
 
 function placeIn(fields: Fields, code: string, message: string): Partial<SocketFailure> {
   const [address, path, hostname] = [fields.text('address'), fields.text('path'), fields.text('hostname')]
@@ -151,10 +164,22 @@ function quotes(message: string, error: unknown): SocketFailure[] {
 
 /** gRPC has numbers for codes, DEADLINE_EXCEEDED is 4 (https://grpc.io/docs/guides/status-codes/); a DOMException, too. */
 function isTimeout(fields: Fields, message: string): boolean {
-  if (fields.text('name') === 'TimeoutError' || (fields.get('code') === 4 && fields.text('details') !== undefined))
-    return true
-  return /\btim(e|ed)[ -]?out\b|\bdeadline\b/i.test(message)
+  const name = fields.text('name') ?? ''
+  if (name === 'TimeoutError' || (fields.get('code') === 4 && fields.text('details') !== undefined)) return true
+  // Of a mistake in the code under test the words are those of its variables.
+  return !MISTAKES.has(name) && /\btim(e|ed)[ -]?out\b|\bdeadline\b/i.test(message)
 }
+
+const MISTAKES: ReadonlySet<string> = new Set(['TypeError', 'ReferenceError', 'RangeError', 'SyntaxError'])
 
 const integer = (value: unknown): number | undefined =>
   typeof value === 'number' && Number.isInteger(value) && value >= 0 ? value : undefined
+
+function isArray(value: unknown): value is readonly unknown[] {
+  try {
+    return Array.isArray(value)
+  } catch {
+    // A proxy that was revoked.
+    return false
+  }
+}

@@ -28,7 +28,7 @@ async function describe(opened: unknown, event: string | undefined): Promise<Suc
     }
   }
   if (typeof it.statusCode === 'number')
-    return { text: `it succeeded: answered with HTTP ${it.statusCode}`, endpoint: undefined }
+    return { text: `it succeeded: ${requestOf(it)} answered with HTTP ${it.statusCode}`, endpoint: undefined }
   if (typeof it.status === 'number' && 'headers' in it) {
     return { text: `it succeeded: ${it.url} answered with HTTP ${it.status}`, endpoint: endpointOfUrl(it.url) }
   }
@@ -36,6 +36,12 @@ async function describe(opened: unknown, event: string | undefined): Promise<Suc
   if (endpoint !== undefined) return { text: `it succeeded: listening on ${formatEndpoint(endpoint)}`, endpoint }
   const by = event === undefined ? '' : `, which emitted '${event}'`
   return { text: `it succeeded: ${describeValue(opened)}${by}`, endpoint: undefined }
+}
+
+/** The URL that a response of `http` answers. */
+function requestOf(response: object): string {
+  const { req } = response as { req?: { protocol?: string; host?: string; path?: string } }
+  return req === undefined ? 'the server' : `${req.protocol}//${req.host}${req.path}`
 }
 
 /** What a connection says first, for who wonders what it is connected to. */

@@ -1,7 +1,7 @@
 import net from 'node:net'
 import { invalidArgument } from '../errors.js'
 import { validPort } from './address.js'
-import { dialAddress, type Endpoint, formatEndpoint, LOOPBACK, toEndpoint, unmapped } from './endpoint.js'
+import { dialAddress, type Endpoint, familyOf, formatEndpoint, LOOPBACK, toEndpoint, unmapped } from './endpoint.js'
 import { loopbackFamilies } from './probe.js'
 
 /**
@@ -45,9 +45,11 @@ export async function addressesOf(host: string): Promise<string[]> {
   const { lookup } = await import('node:dns/promises')
   const found = await lookup(host, { all: true }).catch(() => [])
   const addresses = new Set(found.map(({ address }) => address))
-  // A listener on the other family is one on localhost to most people.
-  if (host === 'localhost') for (const family of loopbackFamilies()) addresses.add(LOOPBACK[family])
-  return [...addresses]
+  if (host !== 'localhost') return [...addresses]
+  // A listener on the other family is one on localhost to most people, and a family that is not here has none.
+  const families = loopbackFamilies()
+  for (const family of families) addresses.add(LOOPBACK[family])
+  return [...addresses].filter((address) => families.includes(familyOf(address)))
 }
 
 export function nameOf(target: EndpointLike): string {

@@ -60,17 +60,12 @@ export function ownersOf(
 
 /** `pid 4711 (postgres) listens on 0.0.0.0:5432`. */
 export function describeOwner({ pid, program, hidden, thisProcess, state, protocol, local }: SocketOwner): string {
-  const who = thisProcess
-    ? `this process (pid ${pid})`
-    : pid === undefined
-      ? 'somebody'
-      : `pid ${pid}${program ? ` (${program})` : ''}`
   const where = typeof local === 'string' ? printable(local) : formatEndpoint(local)
-  const does =
-    state === 'LISTEN'
-      ? 'listens on'
-      : `has a ${protocol.toUpperCase()} socket${state === 'UNCONN' ? '' : ` in ${state}`} on`
-  return `${who} ${does} ${where}${hidden === undefined ? '' : `; ${hidden}`}`
+  const what =
+    state === 'LISTEN' ? 'a listener' : `a ${protocol.toUpperCase()} socket${state === 'UNCONN' ? '' : ` in ${state}`}`
+  if (pid === undefined) return `${what} is on ${where}; ${hidden}`
+  const who = thisProcess ? `this process (pid ${pid})` : `pid ${pid}${program ? ` (${program})` : ''}`
+  return state === 'LISTEN' ? `${who} listens on ${where}` : `${who} has ${what} on ${where}`
 }
 
 type Place = { readonly address?: string; readonly port: number }

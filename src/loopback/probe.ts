@@ -60,18 +60,28 @@ export function probeLoopback(): Promise<LoopbackSupport> {
 
 const FAMILIES: readonly Family[] = ['IPv4', 'IPv6']
 
-function families(): { reasons: Partial<Record<Family, string>> } {
-  return processState('loopback.families', () => {
-    const reasons: Partial<Record<Family, string>> = {}
-    for (const family of FAMILIES) {
-      const error = bindOnce(family)
-      if (error === undefined) continue
-      const code = codeOf(error) ?? 'unknown error'
-      reasons[family] = `binding ${LOOPBACK[family]} failed with ${code} (${describeErrno(code) ?? String(error)})`
-    }
-    return { reasons }
-  })
+interface Families {
+  readonly reasons: Partial<Record<Family, string>>
 }
+
+function families(): Families {
+  const known = processState('loopback.families', () => ({}) as { reasons?: Families['reasons'] })
+  if (known.reasons !== undefined) return { reasons: known.reasons }
+  const reasons: Families['reasons'] = {}
+  let conclusive = true
+  for (const family of FAMILIES) {
+    const error = bindOnce(family)
+    if (error === undefined) continue
+    const code = codeOf(error) ?? 'unknown error'
+    reasons[family] = `binding ${LOOPBACK[family]} failed with ${code} (${describeErrno(code) ?? String(error)})`
+    if (SHORTAGES.has(code)) conclusive = false
+  }
+  if (conclusive) known.reasons = reasons
+  return { reasons }
+}
+
+/** For want of a descriptor or of memory nothing was learnt about the address. */
+const SHORTAGES: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'])
 
 /**
  * A datagram socket is the only one that Node binds within the call, given a look-up that answers within the call;

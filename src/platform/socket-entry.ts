@@ -9,20 +9,23 @@ export interface SocketAddress {
  * The states of TCP as the kernel names them (RFC 9293 §3.3.2, include/net/tcp_states.h). A bound UDP socket and an unbound
  * unix socket are `UNCONN`, one with a peer is `ESTABLISHED`, as ss(8) has it.
  */
-export type SocketState =
-  | 'CLOSE'
-  | 'CLOSE_WAIT'
-  | 'CLOSING'
-  | 'ESTABLISHED'
-  | 'FIN_WAIT1'
-  | 'FIN_WAIT2'
-  | 'LAST_ACK'
-  | 'LISTEN'
-  | 'SYN_RECV'
-  | 'SYN_SENT'
-  | 'TIME_WAIT'
-  | 'UNCONN'
-  | 'UNKNOWN'
+export const STATES = [
+  'CLOSE',
+  'CLOSE_WAIT',
+  'CLOSING',
+  'ESTABLISHED',
+  'FIN_WAIT1',
+  'FIN_WAIT2',
+  'LAST_ACK',
+  'LISTEN',
+  'SYN_RECV',
+  'SYN_SENT',
+  'TIME_WAIT',
+  'UNCONN',
+  'UNKNOWN',
+] as const
+
+export type SocketState = (typeof STATES)[number]
 
 /** Who has a socket. */
 export interface SocketHolder {

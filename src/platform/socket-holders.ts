@@ -88,10 +88,10 @@ export class SocketHolders {
   }
 
   #whyHidden(uid: number | undefined): string {
-    const user = uid === undefined ? '' : ` of user ${uid}`
+    const user = uid === undefined ? '' : `, of user ${uid},`
     return this.#unreadable > 0
-      ? `a process${user} that this one may not look into has it, or none at all`
-      : `no process that can be seen from here has it${user && `; it is one${user}, in another PID namespace or gone`}`
+      ? `its process${user} may not be looked into from here`
+      : `its process${user} cannot be seen from here: it is in another PID namespace, or gone`
   }
 }
 
@@ -119,9 +119,13 @@ export function programOf(pid: number, proc = '/proc'): string | undefined {
   return name.trim() || textOf(`${proc}/${pid}/comm`).trim() || undefined
 }
 
+const IN_QUEUE = 'no process has it yet: it waits in the accept queue of a listener'
+
 const NOBODY: Partial<Record<SocketEntry['state'], string>> = {
-  TIME_WAIT: 'no process has it any more: the kernel keeps it in TIME_WAIT',
+  CLOSE_WAIT: IN_QUEUE,
+  ESTABLISHED: IN_QUEUE,
   SYN_RECV: 'no process has it yet: its handshake is not complete',
+  TIME_WAIT: 'no process has it any more: the kernel keeps it in TIME_WAIT',
 }
 
 const GONE: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ESRCH'])

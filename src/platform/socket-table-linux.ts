@@ -3,7 +3,7 @@ import { fits, type SocketAddress, type SocketEntry, type SocketFilter, type Soc
 import { SocketHolders } from './socket-holders.js'
 
 /**
- * The sockets of this network namespace, from `/proc/net` (proc_net(5)), one by one: who stops early has read no more than
+ * The sockets of this network namespace, from `/proc/net` (proc_pid_net(5)), one by one: who stops early has read no more than
  * it needed. Listeners come first. Lines that cannot be read are left out. The holder of a socket is looked up when it is
  * asked for.
  */
@@ -86,7 +86,10 @@ class KernelSocket implements SocketEntry {
   }
 }
 
-/** `0100007F:1F90`: 32-bit words in the byte order of the machine, the port in that of the network (proc_net_tcp(5)). */
+/**
+ * `0100007F:1F90`: 32-bit words in the byte order of the machine, the port in that of the network
+ * (Documentation/networking/proc_net_tcp.rst).
+ */
 const END = '([0-9A-F]{8}(?:[0-9A-F]{24})?):([0-9A-F]{4})'
 const INTERNET = new RegExp(
   `^ *\\d+: ${END} ${END} ([0-9A-F]{2}) ([0-9A-F]{8}):([0-9A-F]{8}) [0-9A-F:]+ [0-9A-F]+ +(\\d+) +\\d+ (\\d+) `,
@@ -155,7 +158,7 @@ function parseAddress(words: string): string {
   return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1)
 }
 
-/** `Num: RefCount Protocol Flags Type St Inode Path` (proc_net_unix(5)). */
+/** `Num: RefCount Protocol Flags Type St Inode Path` (proc_pid_net(5)). */
 const UNIX = /^[0-9a-fA-F]+: [0-9A-F]{8} [0-9A-F]{8} ([0-9A-F]{8}) [0-9A-F]{4} ([0-9A-F]{2}) +(\d+)(?: (.*))?$/
 const ACCEPTS = 0x10000
 

@@ -1,12 +1,12 @@
 import { checkOptions, invalidArgument } from '../errors.js'
-import type { SocketEntry, SocketFilter } from './socket-entry.js'
+import { type SocketEntry, type SocketFilter, STATES } from './socket-entry.js'
 import { linuxSockets, readSocketTableLinux } from './socket-table-linux.js'
 import { readSocketTableMacos } from './socket-table-macos.js'
 import { readSocketTableWindows } from './socket-table-windows.js'
 
 /**
  * The sockets of this host, as its kernel knows them: TCP, UDP and unix, of all processes. On Linux those of this network
- * namespace, from `/proc/net` (proc_net(5)), with the pid looked up when it is asked for; on macOS what `lsof` shows to
+ * namespace, from `/proc/net` (proc_pid_net(5)), with the pid looked up when it is asked for; on macOS what `lsof` shows to
  * this user; on Windows what `netstat -ano` shows, without unix sockets.
  *
  * The filter says what must fit, or is a function that tells. Where no pid is known, `hidden` says why: another user's
@@ -29,9 +29,15 @@ export function socketTable(filter: SocketFilter = {}): Iterable<SocketEntry> {
 
 function checkFilter(filter: SocketFilter): void {
   checkOptions(filter)
-  const { protocol, port, pid } = filter
+  const { protocol, state, address, port, pid } = filter
   if (protocol !== undefined && !PROTOCOLS.includes(protocol)) {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'protocol', "'tcp', 'udp' or 'unix'", protocol)
+  }
+  if (state !== undefined && !STATES.includes(state)) {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'state', `one of ${STATES.join(', ')}`, state)
+  }
+  if (address !== undefined && typeof address !== 'string') {
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'address', 'a string', address)
   }
   for (const [name, value] of Object.entries({ port, pid })) {
     if (value !== undefined && !Number.isInteger(value)) {

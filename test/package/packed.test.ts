@@ -27,11 +27,14 @@ describe('the tarball', () => {
     expect(strange).toEqual(['dist/third-party-licenses.txt'])
   })
 
-  test('has every file that package.json names', () => {
+  test('has every file that package.json names, and no entry that it does not name', () => {
     const { exports, main, module, types } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
     const named = [main, module, types, ...targets(exports)].map((path: string) => path.replace(/^\.\//, ''))
     expect(named.length).toBeGreaterThan(6)
     expect(named.filter((path) => !files.includes(path))).toEqual([])
+    // Chunks have a hash in their names.
+    const entries = files.filter((file) => /^dist\/[a-z-]+\.(c?js|d\.c?ts)$/.test(file))
+    expect(entries.filter((file) => !named.includes(file))).toEqual([])
   })
 
   test('depends on no package at run time', () => {

@@ -1,0 +1,23 @@
+import { TestEnvironment as NodeEnvironment } from 'jest-environment-node'
+import { type ExtensibleExpect, installMatchers } from './install-matchers.js'
+
+/** Jest's environment for Node, with the matchers on the `expect` of each test file. */
+export class TestEnvironment extends (NodeEnvironment as EventHandlingEnvironment) {
+  override async handleTestEvent(event: TestEvent, state: unknown): Promise<void> {
+    await super.handleTestEvent?.(event, state)
+    const expect = event.name === 'setup' ? event.runtimeGlobals?.expect : undefined
+    if (expect !== undefined) installMatchers(expect)
+  }
+}
+
+/** What jest-circus tells an environment, as far as it is read here. */
+export interface TestEvent {
+  readonly name: string
+  readonly runtimeGlobals?: { readonly expect?: ExtensibleExpect }
+}
+
+type EventHandlingEnvironment = new (
+  ...args: ConstructorParameters<typeof NodeEnvironment>
+) => InstanceType<typeof NodeEnvironment> & { handleTestEvent?(event: TestEvent, state: unknown): void | Promise<void> }
+
+export default TestEnvironment

@@ -1,0 +1,88 @@
+import type { BaseExpect } from 'expect'
+import type { NetMatchers } from '../assertions/matcher-types.js'
+import { matchers } from '../assertions/matchers.js'
+import { type PortsideError, portsideError } from '../errors.js'
+import { createScope, type NetScope, type ScopeOptions } from '../scope.js'
+import { type ExtensibleExpect, installMatchers } from './install-matchers.js'
+
+declare module 'expect' {
+  interface Matchers<R, T> extends NetMatchers {}
+  interface AsymmetricMatchers extends NetMatchers {}
+}
+
+declare global {
+  namespace jest {
+    interface Matchers<R, T> extends NetMatchers {}
+    interface Expect extends NetMatchers {}
+    interface InverseAsymmetricMatchers extends NetMatchers {}
+  }
+}
+
+/**
+ * A scope for each test below: call it at the top of a file or a `describe`. Its methods are those of the scope of the
+ * test that runs; it is made in a `beforeEach` and closed in an `afterEach`, both registered here. What fails then
+ * fails the test, beside the test's own error.
+ *
+ * Outside of a test they throw ERR_PORTSIDE_SCOPE_CLOSED; so they do in `test.concurrent`, before which Jest runs no
+ * `beforeEach`. Needs Jest's globals, and throws ERR_PORTSIDE_UNSUPPORTED where there are none.
+ */
+export function useNet(options?: ScopeOptions): NetScope {
+  const { beforeEach, afterEach } = globals
+  if (beforeEach === undefined || afterEach === undefined) {
+    throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
+      asked: 'give each test a scope',
+      because: 'there is no global beforeEach and afterEach: this is no Jest test file, or its injectGlobals is false',
+      next: 'call createScope() and its close() in a beforeEach and an afterEach of your own',
+    })
+  }
+  const methods = Reflect.ownKeys(createScope(options)) as Array<keyof NetScope>
+  let running: { name: string | undefined; scope: NetScope } | undefined
+
+  beforeEach(() => {
+    running = { name: runningTest(), scope: createScope(options) }
+  })
+  afterEach(async () => {
+    const scope = running?.scope
+    running = undefined
+    await scope?.close()
+  })
+
+  const forward =
+    (method: keyof NetScope) =>
+    (...args: never[]): unknown => {
+      if (running === undefined || running.name !== runningTest()) throw noScope(method)
+      return (running.scope[method] as (...args: never[]) => unknown)(...args)
+    }
+  return Object.fromEntries(methods.map((method) => [method, forward(method)])) as unknown as NetScope
+}
+
+const noScope = (method: keyof NetScope): PortsideError =>
+  portsideError('ERR_PORTSIDE_SCOPE_CLOSED', {
+    asked: `call ${String(method)}() of useNet()`,
+    because: 'no test with a scope is running here; Jest runs no beforeEach before a test.concurrent, so it has none',
+    next: 'call it in a test, or use createScope() and close it yourself',
+  })
+
+/**
+ * The name by which a `test.concurrent` is told from the test with the scope: up to Jest 30.1 it runs beside the others
+ * and has a name, and they have none. Since 30.2 each has its own, and they do not run at once.
+ */
+const runningTest = (): string | undefined => globals.expect?.getState?.().currentConcurrentTestName?.()
+
+/** Adds the matchers to an `expect`: that of @jest/globals, where the setting `injectGlobals` is false. */
+export function install(expect: Pick<BaseExpect, 'extend'>): void {
+  installMatchers(expect)
+}
+
+const globals = globalThis as {
+  beforeEach?(hook: () => void): void
+  afterEach?(hook: () => Promise<void>): void
+  expect?: ExtensibleExpect & {
+    getState?(): { currentConcurrentTestName?(): string | undefined }
+  }
+}
+
+if (globals.expect !== undefined) installMatchers(globals.expect)
+
+export type { NetMatchers, NetScope }
+export { matchers }

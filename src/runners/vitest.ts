@@ -1,0 +1,44 @@
+import { expect, type TestAPI, test as vitestTest } from 'vitest'
+import type { NetMatchers } from '../assertions/matcher-types.js'
+import { matchers } from '../assertions/matchers.js'
+import { createScope, type NetScope, type ScopeOptions } from '../scope.js'
+import { installMatchers } from './install-matchers.js'
+
+// Every entry declares it for itself: a declaration file rolled up by tsup loses its imports for side effects.
+declare module 'vitest' {
+  interface Matchers extends NetMatchers {}
+  interface AsymmetricMatchersContaining extends NetMatchers {}
+}
+
+export interface NetFixtures {
+  /** A scope of the test's own, closed after it. */
+  net: NetScope
+  /**
+   * What `net` is made with. Default: `{}`. Set it by `test.extend({ netOptions: { grace: 100 } })`; before Vitest 4.1,
+   * where that reaches no fixture of an earlier `extend()`, by `test.scoped()` in the file or a `describe`.
+   */
+  netOptions: ScopeOptions
+}
+
+/**
+ * Vitest's `test`, with a scope for each test that asks for `net`, and for each retry. It is closed after the `afterEach`
+ * hooks. What fails then fails the test, beside the test's own error.
+ *
+ * Vitest before 4.1 tears down no fixture of a test in which an `afterEach` hook failed.
+ */
+export const test: TestAPI<NetFixtures> = vitestTest.extend<NetFixtures>({
+  netOptions: {},
+  net: async ({ netOptions }, use) => {
+    const net = createScope(netOptions)
+    await use(net)
+    await net.close()
+  },
+})
+
+/** Adds the matchers to Vitest's `expect`; once or many times, from a setup file or a test file. */
+export function install(): void {
+  installMatchers(expect)
+}
+
+export type { NetMatchers, NetScope }
+export { matchers, test as it }

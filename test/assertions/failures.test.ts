@@ -1,0 +1,873 @@
+import dgram from 'node:dgram'
+import { EventEmitter, once } from 'node:events'
+import http from 'node:http'
+import http2 from 'node:http2'
+import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import tls from 'node:tls'
+import axios from 'axios'
+import { got } from 'got'
+import { Redis } from 'ioredis'
+import pg from 'pg'
+import * as undici from 'undici'
+import { describe, expect, it } from 'vitest'
+import WebSocket, { WebSocketServer } from 'ws'
+import {
+  assertAddressInUse,
+  assertConnectionRefused,
+  assertConnectionReset,
+  assertConnectionTimedOut,
+  assertPermissionDenied,
+  formatEndpoint,
+  listenHttp,
+  listenHttp2,
+  listenHttps,
+  listenTcp,
+  listenTls,
+  listenUdp,
+  listenUnix,
+  loopbackFamilies,
+  occupiedEndpoint,
+  type PortsideAssertionError,
+  refusedEndpoint,
+  reservePort,
+  resettingEndpoint,
+  stalledEndpoint,
+  unresponsiveEndpoint,
+} from '../../src/index.js'
+import { openOrSkip } from '../endpoints/clients.js'
+import { turn, until } from '../support/clients.js'
+import { leavesNothingOpen, needsKernel, openSockets } from '../support/kernel.js'
+import {
+  disposing,
+  errorOf,
+  leaveFileBehind,
+  listenAt,
+  listeningProgram,
+  listenOn,
+  lookupBoth,
+  saying,
+} from './situations.js'
+
+leavesNothingOpen()
+
+const isWindows = process.platform === 'win32'
+const isDual = loopbackFamilies().length === 2
+const THIS = `this process (pid ${process.pid})`
+const NODE = process.execPath.replace(/^.*[\\/]/, '')
+
+describe('a failure', () => {
+  it('has a line for each thing there is to say, and a field', async () => {
+    await using endpoint = await occupiedEndpoint()
+    const cause = await errorOf(listenAt(endpoint))
+    const place = formatEndpoint(endpoint)
+    const error = await failureOf(assertConnectionRefused(cause, { port: 1 }))
+    expect(linesOf(error)).toEqual({
+      expected: 'a refused connection (ECONNREFUSED) at port 1',
+      got: `listen on ${place}: EADDRINUSE (address already in use)`,
+      cause: `${THIS} listens on ${place}`,
+      next: expect.stringContaining('close the one of this process first'),
+    })
+    expect(error).toMatchObject({
+      name: 'AssertionError',
+      code: 'ERR_PORTSIDE_ASSERTION',
+      expected: 'a refused connection (ECONNREFUSED) at port 1',
+      actual: `listen on ${place}: EADDRINUSE (address already in use)`,
+      endpoint: { address: endpoint.address, port: endpoint.port, family: endpoint.family },
+      owners: [{ pid: process.pid, thisProcess: true, protocol: 'tcp', state: 'LISTEN' }],
+      because: `${THIS} listens on ${place}`,
+      next: expect.stringContaining('close the one of this process first'),
+    })
+    expect(error.cause).toBe(cause)
+  })
+
+  it('names the program that listens, and what it does', async () => {
+    await using program = await listeningProgram()
+    const conflict = await errorOf(listenAt({ address: '127.0.0.1', port: program.port }))
+    const error = await failureOf(assertPermissionDenied(conflict))
+    expect(linesOf(error)).toEqual({
+      expected: 'a denied permission (EACCES, EPERM)',
+      got: `listen on 127.0.0.1:${program.port}: EADDRINUSE (address already in use)`,
+      cause: `pid ${program.pid} (${NODE}) listens on 127.0.0.1:${program.port}`,
+      next: expect.stringContaining('leave the port out'),
+    })
+    expect(error.owners).toMatchObject([{ pid: program.pid, program: NODE, thisProcess: false, state: 'LISTEN' }])
+  })
+
+  it('names the program that has the UDP port', async () => {
+    await using program = await listeningProgram(
+      "require('dgram').createSocket('udp4').bind(0, '127.0.0.1').on('listening', told)",
+    )
+    const socket = dgram.createSocket('udp4').bind({ port: program.port, address: '127.0.0.1', exclusive: true })
+    const error = await failureOf(assertPermissionDenied(await errorOf(socket)))
+    expect(linesOf(error)).toMatchObject({
+      got: `bind 127.0.0.1:${program.port}: EADDRINUSE (address already in use)`,
+      cause: `pid ${program.pid} (${NODE}) has a UDP socket on 127.0.0.1:${program.port}`,
+    })
+    socket.close()
+  })
+
+  it.runIf(!isWindows)('names the program that listens on the path', async () => {
+    const path = join(tmpdir(), `portside-test-${process.pid}-${crypto.randomUUID()}.sock`)
+    await using program = await listeningProgram(`require('net').createServer().listen(${JSON.stringify(path)}, told)`)
+    const error = await failureOf(assertPermissionDenied(await errorOf(listenOn(path))))
+    expect(linesOf(error)).toMatchObject({
+      got: `listen on ${path}: EADDRINUSE (address already in use)`,
+      cause: `pid ${program.pid} (${NODE}) listens on ${path}`,
+    })
+    expect(error.endpoint).toBe(path)
+  })
+
+  it.runIf(!isWindows)('says that nobody listens on the path, and that its file is in the way', async () => {
+    await using file = await leaveFileBehind()
+    const error = await failureOf(assertPermissionDenied(await errorOf(listenOn(file.path))))
+    expect(linesOf(error)).toMatchObject({
+      cause: 'nobody listens on it now: a server that was killed has left the file behind',
+      next: expect.stringContaining('remove the file'),
+    })
+    expect(error.owners).toEqual([])
+  })
+
+  it('says that nobody has the port any more', async () => {
+    const endpoint = await occupiedEndpoint()
+    const conflict = await errorOf(listenAt(endpoint))
+    await endpoint.close()
+    const error = await failureOf(assertPermissionDenied(conflict))
+    expect(linesOf(error).cause).toContain('nobody has it now')
+    expect(error.owners).toEqual([])
+  })
+
+  it('says that somebody listens by now', async () => {
+    await using reservation = await reservePort()
+    const [endpoint] = reservation.endpoints
+    const { address, port } = endpoint as net.AddressInfo
+    const refusal = await errorOf(net.connect(port, address))
+    await using server = await listenTcp(undefined, { port: reservation })
+    const error = await failureOf(assertConnectionReset(refusal))
+    expect(linesOf(error)).toMatchObject({
+      got: `connect to ${formatEndpoint(server)}: ECONNREFUSED (connection refused)`,
+      cause: `nobody listened there when it was dialled; now ${THIS} listens on ${formatEndpoint(server)}`,
+    })
+  })
+
+  it('says that it happened elsewhere, and who is there', async () => {
+    await using endpoint = await occupiedEndpoint()
+    const error = await failureOf(assertAddressInUse(() => listenAt(endpoint), { port: endpoint.port ^ 1 }))
+    expect(linesOf(error)).toEqual({
+      expected: `an address in use (EADDRINUSE) at port ${endpoint.port ^ 1}`,
+      got: `listen on ${formatEndpoint(endpoint)}: EADDRINUSE (address already in use)`,
+      now: `${THIS} listens on ${formatEndpoint(endpoint)}`,
+      cause: 'it happened elsewhere',
+      next: 'see whether the code under test uses the endpoint of the test',
+    })
+  })
+
+  it.each([
+    [{ address: '127.0.0.1', port: 9 }, ' at 127.0.0.1:9'],
+    [{ address: '::1', port: 9 }, ' at [::1]:9'],
+    [{ address: '::1' }, ' at ::1'],
+    [{ address: 'localhost', port: 9 }, ' at localhost:9'],
+    [{ port: 9 }, ' at port 9'],
+    [{ family: 'IPv6' }, ' at IPv6'],
+    [{ port: 9, family: 'IPv6' }, ' at port 9 of IPv6'],
+  ] as const)('names what was expected: %o', async (expected, text) => {
+    const error = await failureOf(assertConnectionRefused(undefined, expected))
+    expect(linesOf(error).expected).toBe(`a refused connection (ECONNREFUSED)${text}`)
+  })
+
+  it('says that the error does not say where', async () => {
+    await using endpoint = await resettingEndpoint({ after: 'first-byte' })
+    const reset = await errorOf(saying('ping', net.connect(endpoint.port, endpoint.address)))
+    const error = await failureOf(assertConnectionReset(reset, { port: endpoint.port }))
+    expect(linesOf(error)).toEqual({
+      expected: `a reset connection (ECONNRESET) at port ${endpoint.port}`,
+      got: expect.stringMatching(/^(read|write): ECONNRESET \(connection reset by peer\)$/),
+      cause: 'the error does not say where it happened',
+      next: 'leave the endpoint out',
+    })
+  })
+
+  it.runIf(isDual)('lists every address that was tried, and what is odd', async () => {
+    await using endpoint = await refusedEndpoint({ family: 'dual' })
+    const both = await errorOf(net.connect({ host: 'both.test', port: endpoint.port, lookup: lookupBoth }))
+    const tried = `connect to [::1]:${endpoint.port}: ECONNREFUSED; connect to 127.0.0.1:${endpoint.port}: ECONNREFUSED`
+    expect(linesOf(await failureOf(assertConnectionReset(both)))).toMatchObject({
+      got: `connect to [::1]:${endpoint.port}: ECONNREFUSED (connection refused)`,
+      tried,
+    })
+    expect(linesOf(await failureOf(assertConnectionRefused(both, { port: 1 }))).tried).toBe(tried)
+  })
+
+  it('quotes the time-out of a client', async () => {
+    await using endpoint = await stalledEndpoint()
+    const action = fetch(`http://${formatEndpoint(endpoint)}`, { signal: AbortSignal.timeout(10) })
+    const error = await failureOf(assertConnectionRefused(action))
+    expect(linesOf(error).got).toBe('a time-out: "The operation was aborted due to timeout"')
+  })
+
+  it.each([
+    ['undefined', undefined, 'undefined, which is no error'],
+    ['null', null, 'null, which is no error'],
+    ['a number', 42, 'the number 42, which is no error'],
+    ['a string', 'ECONNREFUSED', "the string 'ECONNREFUSED', which is no error"],
+    ['an object', {}, 'an object of Object, which is no error'],
+    ['a symbol', Symbol('no'), 'the symbol Symbol(no), which is no error'],
+    ['an error without a code', new Error('no'), /^(an )?[Ee]rror without a code.* "no"$/],
+    ['a TypeError without a code', new TypeError('no'), /TypeError.* without a code.* "no"$|without a code.* "no"$/],
+  ])('quotes what was thrown that says nothing: %s', async (_name, value, text) => {
+    const error = await failureOf(assertConnectionRefused(() => Promise.reject(value)))
+    const { got: line } = linesOf(error)
+    if (typeof text === 'string') expect(line).toBe(text)
+    else expect(line).toMatch(text)
+    expect(linesOf(error).next).toBeDefined()
+    expect(error.owners).toEqual([])
+  })
+
+  const patience: ReadonlyArray<readonly [name: string, action: unknown, text: string]> = [
+    ['a promise', new Promise(() => {}), 'nothing within 5 ms: the promise is pending'],
+    ['a function', () => new Promise(() => {}), 'nothing within 5 ms: the promise is pending'],
+    ['an emitter', new EventEmitter(), "nothing within 5 ms: it emitted neither 'error' nor what says that it worked"],
+  ]
+  it.each(patience)('says for what it waited in vain: %s', async (_name, action, text) => {
+    const error = await failureOf(assertConnectionRefused(action, undefined, { timeout: 5 }))
+    expect(linesOf(error).got).toBe(text)
+    expect(linesOf(error).next).toContain('refusedEndpoint()')
+  })
+
+  it('says that the socket was still connecting', async (context) => {
+    await using endpoint = await openOrSkip(context, () => unresponsiveEndpoint())
+    const socket = net.connect(endpoint.port, endpoint.address)
+    const expected = { address: endpoint.address, port: endpoint.port }
+    const error = await failureOf(assertConnectionRefused(socket, expected, { timeout: 5 }))
+    expect(linesOf(error).got).toBe('nothing within 5 ms: the socket is still connecting')
+    // Whom it waits for.
+    expect(linesOf(error).now).toMatch(/^this process \(pid \d+\) listens on |^pid \d+ \(.+\) listens on /)
+    socket.destroy()
+    await once(socket, 'close')
+  })
+})
+
+describe('an action that succeeds', () => {
+  it('tells what it is connected to, what that says, and who it is', async () => {
+    await using program = await listeningProgram()
+    const error = await failureOf(assertConnectionRefused(() => net.connect(program.port, '127.0.0.1')))
+    expect(linesOf(error)).toEqual({
+      expected: 'a refused connection (ECONNREFUSED)',
+      got: `it succeeded: connected to 127.0.0.1:${program.port}, which answered "hello"`,
+      now: `pid ${program.pid} (${NODE}) listens on 127.0.0.1:${program.port}`,
+      next: expect.stringContaining('refusedEndpoint()'),
+    })
+    expect(error.owners).toMatchObject([{ pid: program.pid, program: NODE, thisProcess: false, state: 'LISTEN' }])
+    expect(error.endpoint).toEqual({ address: '127.0.0.1', port: program.port, family: 'IPv4' })
+  })
+
+  it.each(loopbackFamilies())('tells that a peer over %s says nothing', async (family) => {
+    await using endpoint = await stalledEndpoint({ family })
+    const error = await failureOf(assertConnectionRefused(() => net.connect(endpoint.port, endpoint.address)))
+    const place = formatEndpoint(endpoint)
+    expect(linesOf(error).got).toMatch(/ which said nothing for \d+ ms$/)
+    expect(linesOf(error).got).toContain(`connected to ${place}, `)
+    expect(linesOf(error).now).toBe(`${THIS} listens on ${place}`)
+  })
+
+  it('quotes what may be printed, and no more than the beginning', async () => {
+    await using server = await listenTcp((socket) => void socket.write(`\x1b[2J\0"\n${'x'.repeat(10_000)}`))
+    const error = await failureOf(assertConnectionRefused(() => net.connect(server.port, server.address)))
+    const { got: line = '' } = linesOf(error)
+    expect(line).toContain('which answered "\\u001b[2J\\u0000\\"\\n')
+    expect(line).toMatch(/x"\.\.\.$/)
+    expect(line.length).toBeLessThan(200)
+  })
+
+  it('tells of a peer that ends at once', async () => {
+    await using server = await listenTcp((socket) => void socket.destroy())
+    const error = await failureOf(assertConnectionRefused(() => net.connect(server.port, server.address)))
+    expect(linesOf(error).got).toContain(`it succeeded: connected to ${formatEndpoint(server)}`)
+  })
+
+  it('tells of a peer that resets at once', async () => {
+    await using endpoint = await resettingEndpoint()
+    const error = await failureOf(assertConnectionRefused(() => net.connect(endpoint.port, endpoint.address)))
+    expect(linesOf(error).got).toMatch(/ECONNRESET|connected to/)
+  })
+
+  interface Kind {
+    readonly name: string
+    /** Opens it, and what is to be closed afterwards all the same. */
+    readonly open: () => Promise<Opened> | Opened
+    readonly assert?: typeof assertAddressInUse
+    /** What the message has. */
+    readonly text: string | RegExp
+    readonly onWindows?: false
+  }
+  interface Opened extends Partial<AsyncDisposable> {
+    readonly action: unknown
+    /** Whether it is closed now. */
+    readonly closed?: () => unknown
+  }
+
+  const listening = (server: net.Server): Opened => ({ action: server, closed: () => !server.listening })
+  const kinds: readonly Kind[] = [
+    {
+      name: 'a server about to listen',
+      assert: assertAddressInUse,
+      open: () => listening(listenAt({ address: '127.0.0.1', port: 0 })),
+      text: /listening on 127\.0\.0\.1:\d+$/,
+    },
+    {
+      name: 'an HTTP server about to listen',
+      assert: assertAddressInUse,
+      open: () => listening(http.createServer().listen(0, '127.0.0.1')),
+      text: /listening on 127\.0\.0\.1:\d+$/,
+    },
+    {
+      name: 'an HTTP/2 server about to listen',
+      assert: assertAddressInUse,
+      open: () => listening(http2.createServer().listen(0, '127.0.0.1')),
+      text: /listening on 127\.0\.0\.1:\d+$/,
+    },
+    {
+      // Without a name to look up Node binds within the call; 'listening' comes later (lib/net.js).
+      name: 'a server on every address',
+      assert: assertAddressInUse,
+      open: () => listening(net.createServer().listen(0)),
+      text: /listening on \S+:\d+$/,
+    },
+    {
+      name: 'a function that returns a server on every address',
+      assert: assertAddressInUse,
+      open: () => {
+        const server = net.createServer()
+        return { action: () => server.listen(0), closed: () => !server.listening }
+      },
+      text: /listening on \S+:\d+$/,
+    },
+    {
+      name: 'a server on a path',
+      assert: assertAddressInUse,
+      onWindows: false,
+      open: () => listening(listenOn(join(tmpdir(), `portside-test-${process.pid}-${crypto.randomUUID()}.sock`))),
+      text: /listening on \/.*\.sock$/,
+    },
+    {
+      name: 'a server that listens already',
+      assert: assertAddressInUse,
+      async open() {
+        const server = listenAt({ address: '127.0.0.1', port: 0 })
+        await once(server, 'listening')
+        return listening(server)
+      },
+      text: /listening on 127\.0\.0\.1:\d+$/,
+    },
+    {
+      name: 'a promise of a server that listens',
+      assert: assertAddressInUse,
+      open() {
+        const server = listenAt({ address: '127.0.0.1', port: 0 })
+        return { ...listening(server), action: () => once(server, 'listening').then(() => server) }
+      },
+      text: /listening on 127\.0\.0\.1:\d+$/,
+    },
+    {
+      name: 'a promise of a server that has a connection',
+      assert: assertAddressInUse,
+      async open() {
+        const server = listenAt({ address: '127.0.0.1', port: 0 })
+        await once(server, 'listening')
+        const client = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1').on('error', () => {})
+        const [socket] = await once(server, 'connection')
+        const end = async (): Promise<void> => {
+          for (const each of [client, socket as net.Socket]) each.destroy()
+          server.close()
+          await until(() => client.closed)
+        }
+        return { ...listening(server), action: Promise.resolve(server), ...disposing(end) }
+      },
+      text: /listening on 127\.0\.0\.1:\d+$/,
+    },
+    {
+      name: 'a WebSocket server about to listen',
+      assert: (action) => assertAddressInUse(action, undefined, { timeout: 1000 }),
+      open() {
+        const server = new WebSocketServer({ host: '127.0.0.1', port: 0 })
+        return { action: server, closed: () => server.address() === null, ...disposing(() => void server.close()) }
+      },
+      text: /listening on 127\.0\.0\.1:\d+$/,
+    },
+    {
+      name: 'a datagram socket about to bind',
+      assert: assertAddressInUse,
+      open: () => ({ action: dgram.createSocket('udp4').bind(0, '127.0.0.1') }),
+      text: /listening on 127\.0\.0\.1:\d+$/,
+    },
+    {
+      name: 'a datagram socket that is bound already',
+      assert: (action) => assertAddressInUse(action, undefined, { timeout: 1000 }),
+      async open() {
+        const socket = dgram.createSocket('udp4').bind(0, '127.0.0.1')
+        await once(socket, 'listening')
+        return { action: socket }
+      },
+      text: /listening on 127\.0\.0\.1:\d+$/,
+    },
+    {
+      name: 'a promise of a TCP server of portside',
+      assert: assertAddressInUse,
+      open: () => ({ action: listenTcp() }),
+      text: /listening on 127\.0\.0\.1:\d+$/,
+    },
+    {
+      name: 'a promise of an HTTP server of portside',
+      assert: assertAddressInUse,
+      open: () => ({ action: () => listenHttp() }),
+      text: /listening on 127\.0\.0\.1:\d+$/,
+    },
+    {
+      name: 'a promise of a UDP server of portside',
+      assert: assertAddressInUse,
+      open: () => ({ action: () => listenUdp() }),
+      text: /listening on 127\.0\.0\.1:\d+$/,
+    },
+    {
+      name: 'a promise of a unix server of portside',
+      assert: assertAddressInUse,
+      onWindows: false,
+      open: () => ({ action: () => listenUnix() }),
+      text: /listening on \/.*\.sock$/,
+    },
+    {
+      name: 'a promise of an endpoint of portside',
+      assert: assertAddressInUse,
+      open: () => ({ action: () => occupiedEndpoint({ family: 'IPv4' }) }),
+      text: /127\.0\.0\.1:\d+|an object/,
+    },
+    {
+      name: 'a promise of a reservation',
+      assert: assertAddressInUse,
+      open: () => ({ action: () => reservePort({ family: 'IPv4' }) }),
+      text: /127\.0\.0\.1:\d+|an object/,
+    },
+    {
+      name: 'a socket about to connect',
+      async open() {
+        const server = await listenTcp((socket) => void socket.write('hello'))
+        const socket = net.connect(server.port, server.address)
+        return { action: socket, closed: () => socket.closed, ...disposing(() => server.close()) }
+      },
+      text: /connected to \S+, which answered "hello"$/,
+    },
+    {
+      name: 'a socket that is connected',
+      async open() {
+        const server = await listenTcp((socket) => void socket.write('hello'))
+        const socket = net.connect(server.port, server.address)
+        await once(socket, 'connect')
+        return { action: socket, closed: () => socket.closed, ...disposing(() => server.close()) }
+      },
+      text: /connected to \S+, which answered "hello"$/,
+    },
+    {
+      name: 'a socket that has been read from',
+      async open() {
+        const server = await listenTcp((socket) => void socket.write('hello'))
+        const socket = net.connect(server.port, server.address).setEncoding('utf8')
+        await once(socket, 'readable')
+        return { action: () => socket, closed: () => socket.closed, ...disposing(() => server.close()) }
+      },
+      text: /connected to \S+, which answered "hello"$/,
+    },
+    {
+      name: 'a promise of a connected socket',
+      async open() {
+        const server = await listenTcp()
+        return { action: () => server.connect(), ...disposing(() => server.close()) }
+      },
+      text: /connected to \S+, which said nothing/,
+    },
+    {
+      name: 'a TLS socket',
+      async open() {
+        const server = await listenTls((socket) => void socket.write('hello'))
+        const socket = tls.connect({ port: server.port, host: server.address, ca: server.ca })
+        return { action: socket, closed: () => socket.closed, ...disposing(() => server.close()) }
+      },
+      text: /connected to 127\.0\.0\.1:\d+, which /,
+    },
+    {
+      name: 'a TLS socket that trusts nobody',
+      async open() {
+        const server = await listenTls()
+        const socket = tls.connect({ port: server.port, host: server.address })
+        return { action: socket, closed: () => socket.closed, ...disposing(() => server.close()) }
+      },
+      text: /connected to 127\.0\.0\.1:\d+, which /,
+    },
+    {
+      name: 'a socket to a path',
+      onWindows: false,
+      async open() {
+        const server = await listenUnix((socket) => void socket.write('hello'))
+        const socket = net.connect(server.path)
+        return { action: socket, closed: () => socket.closed, ...disposing(() => server.close()) }
+      },
+      text: /connected to \/.*\.sock, which answered "hello"$/,
+    },
+    {
+      name: 'a fetch',
+      async open() {
+        const server = await listenHttp((_request, response) => void response.writeHead(404).write('for ever'))
+        return { action: fetch(server.url), ...disposing(() => server.close({ grace: 0 })) }
+      },
+      text: /http:\/\/127\.0\.0\.1:\d+\/ answered with HTTP 404$/,
+    },
+    {
+      name: 'an http.get()',
+      async open() {
+        const server = await listenHttp((_request, response) => void response.writeHead(404).write('for ever'))
+        const action = http.get(server.url, { agent: false })
+        return { action, ...disposing(() => server.close({ grace: 0 })) }
+      },
+      text: /answered with HTTP 404$/,
+    },
+    {
+      name: 'a request of undici',
+      async open() {
+        const server = await listenHttp((_request, response) => void response.writeHead(404).write('for ever'))
+        const dispatcher = new undici.Agent()
+        const action = undici.request(server.url, { dispatcher })
+        return { action, ...disposing(() => Promise.all([dispatcher.destroy(), server.close({ grace: 0 })])) }
+      },
+      text: /answered with HTTP 404$/,
+    },
+    {
+      name: 'a request of axios',
+      async open() {
+        const server = await listenHttp((_request, response) => void response.end('hello'))
+        const action = () => axios.get(server.url.href, { proxy: false })
+        return { action, ...disposing(() => server.close({ grace: 0 })) }
+      },
+      text: /succeeded: (http:\/\/127\.0\.0\.1:\d+\/ )?answered with HTTP 200$/,
+    },
+    {
+      name: 'a request of got',
+      async open() {
+        const server = await listenHttp((_request, response) => void response.end('hello'))
+        const action = () => got(server.url, { retry: { limit: 0 } })
+        return { action, ...disposing(() => server.close({ grace: 0 })) }
+      },
+      text: /answered with HTTP 200$/,
+    },
+    {
+      name: 'an HTTP/2 session',
+      async open() {
+        const server = await listenHttp2()
+        const session = http2.connect(server.url)
+        return { action: session, closed: () => session.destroyed, ...disposing(() => server.close({ grace: 0 })) }
+      },
+      text: /succeeded: /,
+    },
+    {
+      name: 'an HTTP/2 request',
+      async open() {
+        const server = await listenHttp2((_request, response) => void response.writeHead(404).write('for ever'))
+        const session = http2.connect(server.url)
+        const stream = session.request({ ':path': '/' })
+        const end = async (): Promise<void> => {
+          session.destroy()
+          await server.close({ grace: 0 })
+        }
+        return { action: stream, closed: () => stream.destroyed, ...disposing(end) }
+      },
+      text: /succeeded: /,
+    },
+    {
+      name: 'an HTTP/2 request, of which a connection is not enough',
+      assert: assertConnectionReset,
+      async open() {
+        const server = await listenHttp2((_request, response) => void response.writeHead(404).write('for ever'))
+        const session = http2.connect(server.url)
+        const stream = session.request({ ':path': '/' })
+        const end = async (): Promise<void> => {
+          session.destroy()
+          await server.close({ grace: 0 })
+        }
+        return { action: stream, closed: () => stream.destroyed, ...disposing(end) }
+      },
+      text: /answered with HTTP 404$/,
+    },
+    {
+      name: 'a WebSocket',
+      async open() {
+        const server = new WebSocketServer({ host: '127.0.0.1', port: 0 })
+        await once(server, 'listening')
+        const { port } = server.address() as net.AddressInfo
+        const socket = new WebSocket(`ws://127.0.0.1:${port}`)
+        const close = () => new Promise((resolve) => server.close(resolve))
+        return { action: socket, closed: () => socket.readyState === WebSocket.CLOSED, ...disposing(close) }
+      },
+      text: /succeeded: /,
+    },
+    {
+      name: 'a client of Redis',
+      async open() {
+        const server = await listenTcp(() => {})
+        const redis = new Redis(server.port, server.address, { retryStrategy: () => null })
+        return {
+          action: redis,
+          closed: () => /^(disconnecting|close|end)$/.test(redis.status),
+          ...disposing(() => server.close()),
+        }
+      },
+      text: /succeeded: /,
+    },
+    {
+      name: 'a client of PostgreSQL',
+      async open() {
+        const server = await listenTcp((socket) => {
+          // AuthenticationOk and ReadyForQuery (https://www.postgresql.org/docs/current/protocol-message-formats.html).
+          socket.once('data', () => void socket.write(Buffer.from('R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I', 'latin1')))
+        })
+        const client = new pg.Client({ host: server.address, port: server.port, user: 'u', ssl: false })
+        let ended = false
+        client.on('end', () => {
+          ended = true
+        })
+        const end = async (): Promise<void> => {
+          client.end()
+          await server.close({ grace: 0 })
+        }
+        return { action: () => client.connect().then(() => client), closed: () => ended, ...disposing(end) }
+      },
+      text: /succeeded: /,
+    },
+    {
+      name: 'something whose disposal does not end',
+      open: () => ({ action: () => ({ [Symbol.asyncDispose]: () => new Promise(() => {}) }) }),
+      text: 'it succeeded: an object of Object',
+    },
+    {
+      name: 'something whose disposal fails',
+      open: () => ({ action: () => ({ [Symbol.asyncDispose]: () => Promise.reject(new Error('no')) }) }),
+      text: 'it succeeded: an object of Object',
+    },
+    {
+      name: 'something whose close() throws',
+      open: () => ({
+        action: Promise.resolve(
+          Object.assign(new EventEmitter(), {
+            close() {
+              throw new Error('no')
+            },
+          }),
+        ),
+      }),
+      text: 'it succeeded: an object of EventEmitter',
+    },
+    { name: 'nothing', open: () => ({ action: () => undefined }), text: 'it succeeded: undefined' },
+    { name: 'a promise of nothing', open: () => ({ action: Promise.resolve() }), text: 'it succeeded: undefined' },
+    { name: 'a number', open: () => ({ action: () => 42 }), text: 'it succeeded: the number 42' },
+    { name: 'a function', open: () => ({ action: () => () => {} }), text: 'it succeeded: a function (anonymous)' },
+  ]
+
+  const here = kinds.filter(({ onWindows = true }) => onWindows || !isWindows)
+  it.each(here.map((kind) => [kind.name, kind] as const))(
+    'is told, and what it opened is closed: %s',
+    { timeout: 8000 },
+    async (_name, { open, text, assert = assertConnectionRefused }) => {
+      const { action, closed = () => true, [Symbol.asyncDispose]: dispose = async () => {} } = await open()
+      const error = await failureOf(assert(action))
+      const { got: line } = linesOf(error)
+      const isClosed = closed()
+      await dispose()
+      expect(line).toMatch(/^it succeeded: /)
+      expect(line).toMatch(text)
+      expect(isClosed).toBe(true)
+    },
+  )
+})
+
+describe('an action that the assertion gives up', () => {
+  it('is closed where a function began it, for nobody else can', async (context) => {
+    needsKernel(context)
+    await using endpoint = await openOrSkip(context, () => unresponsiveEndpoint())
+    const before = openSockets().length
+    const dial = () => net.connect(endpoint.port, endpoint.address)
+    await failureOf(assertConnectionRefused(dial, undefined, { timeout: 5 }))
+    for (let turns = 0; turns < 4; turns++) await turn()
+    const after = openSockets().length
+    expect(after).toBe(before)
+  })
+
+  it('is closed where it stayed connected though it was to be reset', async (context) => {
+    needsKernel(context)
+    await using endpoint = await stalledEndpoint()
+    const before = openSockets().length
+    const dial = () => net.connect(endpoint.port, endpoint.address)
+    const error = await failureOf(assertConnectionReset(dial, undefined, { timeout: 50 }))
+    for (let turns = 0; turns < 4; turns++) await turn()
+    // The endpoint may have its end of it for a moment longer, but not the client.
+    expect(openSockets().length).toBeLessThanOrEqual(before + 1)
+    expect(linesOf(error).got).toContain(formatEndpoint(endpoint))
+  })
+
+  it.each([
+    ['by its time-out', { timeout: 5 }],
+    ['by its signal', { signal: AbortSignal.timeout(5) }],
+  ])('raises no error at nobody when it fails later: %s', async (_name, options) => {
+    await using endpoint = await stalledEndpoint()
+    const socket = net.connect(endpoint.port, endpoint.address)
+    await once(socket, 'connect')
+    await expect(assertConnectionReset(socket, undefined, options)).rejects.toThrow()
+    const listeners = socket.listenerCount('error')
+    if (listeners === 0) socket.on('error', () => {})
+    socket.destroy(new Error('late'))
+    await until(() => socket.closed)
+    expect(listeners).toBeGreaterThan(0)
+  })
+})
+
+describe('the listeners of an emitter', () => {
+  interface Ending {
+    readonly name: string
+    readonly end: (emitter: EventEmitter) => unknown
+    /** It is silenced, for what comes afterwards is no news. */
+    readonly silenced?: true
+  }
+  const endings: readonly Ending[] = [
+    { name: 'an error', end: (emitter) => emitter.emit('error', new Error('no')) },
+    { name: 'a close', end: (emitter) => emitter.emit('close') },
+    { name: 'a connect', end: (emitter) => emitter.emit('connect'), silenced: true },
+    { name: 'its own time-out', end: (emitter) => emitter.emit('timeout'), silenced: true },
+    { name: 'nothing', end: () => {}, silenced: true },
+  ]
+  const make: ReadonlyArray<readonly [name: string, make: () => EventEmitter]> = [
+    ['an emitter of the user', () => new EventEmitter()],
+    ['a socket', () => new net.Socket()],
+    ['a server', () => net.createServer()],
+    ['a request', () => http.request({ host: '127.0.0.1', port: 1, agent: new http.Agent({ maxSockets: 0 }) })],
+  ]
+  const cases = make.flatMap(([kind, create]) => endings.map((ending) => [kind, ending.name, create, ending] as const))
+
+  it.each(cases)('are as they were: %s, %s', async (_kind, _name, create, { end, silenced }) => {
+    const emitter = create()
+    for (const event of ['error', 'close', 'connect', 'listening', 'timeout', 'response', 'open', 'ready']) {
+      emitter.on(event, () => {})
+    }
+    emitter.once('error', () => {})
+    const before = listenersOf(emitter)
+    const ended = assertConnectionRefused(emitter, undefined, { timeout: 20 }).catch(() => {})
+    end(emitter)
+    await ended
+    // A once() of the user is used up by the event that it is for.
+    const left = listenersOf(emitter).filter((listener) => !before.includes(listener))
+    const gone = before.filter((listener) => !listenersOf(emitter).includes(listener))
+    const silencers: unknown[] = silenced ? emitter.rawListeners('error') : []
+    expect(left.filter((listener) => !silencers.includes(listener))).toEqual([])
+    expect(gone.length).toBeLessThanOrEqual(1)
+    ;(emitter as Partial<net.Socket>).destroy?.()
+  })
+
+  it.each([
+    ['refused', () => refusedEndpoint(), 'connect'],
+    ['reset', () => resettingEndpoint({ after: 'first-byte' }), 'reset'],
+  ] as const)('are as they were on a socket that is %s', async (_name, open, what) => {
+    await using endpoint = await open()
+    const socket = saying('ping', net.connect(endpoint.port, endpoint.address))
+    const seen: string[] = []
+    for (const event of ['error', 'close', 'connect', 'end']) socket.on(event, () => void seen.push(event))
+    const before = listenersOf(socket)
+    await (what === 'reset' ? assertConnectionReset(socket) : assertConnectionRefused(socket))
+    expect(listenersOf(socket)).toEqual(before)
+    await until(() => seen.includes('close'))
+    expect(seen.filter((event) => event === 'error')).toHaveLength(1)
+  })
+
+  it('are as they were on a server whose address is in use', async () => {
+    await using endpoint = await occupiedEndpoint()
+    const server = listenAt(endpoint)
+    const before = listenersOf(server)
+    await assertAddressInUse(server)
+    expect(listenersOf(server)).toEqual(before)
+  })
+
+  it('are as they were on a request that is refused', async () => {
+    await using endpoint = await refusedEndpoint()
+    const request = http.get({ host: endpoint.address, port: endpoint.port, agent: false })
+    const before = listenersOf(request)
+    await assertConnectionRefused(request)
+    expect(listenersOf(request)).toEqual(before)
+  })
+
+  it('leave a server that listens again to its user', async () => {
+    await using endpoint = await occupiedEndpoint()
+    const server = listenAt(endpoint)
+    await assertAddressInUse(server)
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    server.close()
+    await once(server, 'close')
+    expect(server.eventNames().filter((event) => event !== 'connection')).toEqual([])
+  })
+})
+
+describe('what is raised at nobody', () => {
+  it('is no error of a client that is silenced after its own time-out', async (context) => {
+    await using endpoint = await openOrSkip(context, () => unresponsiveEndpoint())
+    const socket = net.connect({ port: endpoint.port, host: endpoint.address, timeout: 5 })
+    await assertConnectionTimedOut(socket)
+    socket.destroy(new Error('late'))
+    await until(() => socket.closed)
+  })
+
+  it('is no rejection of an action that was not even looked at', async () => {
+    const rejected = Promise.reject(new Error('no'))
+    await expect(assertConnectionRefused(rejected, { port: 'x' } as never)).rejects.toMatchObject({
+      code: 'ERR_SOCKET_BAD_PORT',
+    })
+    await turn()
+  })
+
+  it('is no rejection where the options are refused', async () => {
+    const rejected = () => Promise.reject(new Error('no'))
+    await expect(assertConnectionRefused(rejected(), undefined, { timeout: 0 })).rejects.toMatchObject({
+      code: 'ERR_OUT_OF_RANGE',
+    })
+    await expect(assertConnectionRefused(rejected(), undefined, { signal: AbortSignal.abort() })).rejects.toMatchObject(
+      { code: 'ABORT_ERR' },
+    )
+    await expect(assertConnectionRefused(rejected(), undefined, null as never)).rejects.toMatchObject({
+      code: 'ERR_INVALID_ARG_TYPE',
+    })
+    await turn()
+  })
+
+  it('is no error of an HTTPS server whose client goes away', async () => {
+    await using server = await listenHttps()
+    await failureOf(assertConnectionRefused(() => net.connect(server.port, server.address)))
+  })
+})
+
+async function failureOf(assertion: Promise<unknown>): Promise<PortsideAssertionError> {
+  const error = await assertion.then(
+    () => undefined,
+    (reason) => reason,
+  )
+  expect(error).toMatchObject({ name: 'AssertionError', code: 'ERR_PORTSIDE_ASSERTION' })
+  return error
+}
+
+/** The message by its lines, in their order and each once. */
+function linesOf({ message }: Error): Partial<Record<(typeof LINES)[number], string>> {
+  const lines = message.split('\n').map((line) => /^(\w+) +(.*)$/.exec(line) as [string, string, string] | null)
+  const names = lines.map((line) => line?.[1] as (typeof LINES)[number])
+  expect(names).toEqual(LINES.filter((name) => names.includes(name)))
+  expect(message).not.toMatch(/\[object|NaN/)
+  return Object.fromEntries(lines.map((line) => [line?.[1], line?.[2]]))
+}
+
+const LINES = ['expected', 'got', 'tried', 'now', 'cause', 'next'] as const
+
+function listenersOf(emitter: EventEmitter): unknown[] {
+  return emitter.eventNames().flatMap((event) => emitter.rawListeners(event))
+}

@@ -1,0 +1,185 @@
+import { execFileSync, spawn } from 'node:child_process'
+import dgram from 'node:dgram'
+import { once } from 'node:events'
+import net from 'node:net'
+import { inspect } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import {
+  listenTcp,
+  listenUdp,
+  listenUnix,
+  loopbackFamilies,
+  type SocketDescriptor,
+  socketDescriptors,
+} from '../../src/index.js'
+import { until } from '../support/clients.js'
+import { leavesNothingOpen, needsKernel, openSockets } from '../support/kernel.js'
+
+leavesNothingOpen()
+
+const LOOPBACK = { IPv4: '127.0.0.1', IPv6: '::1' }
+const FAMILIES = loopbackFamilies()
+const [FAMILY] = FAMILIES as ['IPv4' | 'IPv6']
+
+it('are those of this process, each once', async (context) => {
+  needsKernel(context)
+  await using server = await listenTcp()
+  await server.connect()
+  const listed = socketDescriptors().map(({ fd, inode }) => ({ fd, inode }))
+  expect(listed.sort(byNumber)).toEqual(openSockets().sort(byNumber))
+})
+
+it.for(FAMILIES)('are told with what the kernel says of them: on %s', async (family, context) => {
+  needsKernel(context)
+  const opened = watchDescriptors()
+  await using tcp = await listenTcp(undefined, { family })
+  await using udp = await listenUdp(undefined, { family })
+  const client = await tcp.connect()
+  await until(() => tcp.connections.size === 1)
+  const peer = { address: LOOPBACK[family], port: client.localPort, family }
+  expect(opened()).toEqual(
+    [
+      { kind: 'tcp', state: 'LISTEN', local: tcp.endpoint, remote: undefined },
+      { kind: 'udp', state: 'UNCONN', local: udp.endpoint, remote: undefined },
+      { kind: 'tcp', state: 'ESTABLISHED', local: tcp.endpoint, remote: peer },
+      { kind: 'tcp', state: 'ESTABLISHED', local: peer, remote: tcp.endpoint },
+    ].sort(byText),
+  )
+  await Promise.all([tcp.close(), udp.close()])
+  expect(opened()).toEqual([])
+})
+
+it('are told of unix sockets by their path', async (context) => {
+  needsKernel(context)
+  const opened = watchDescriptors()
+  await using server = await listenUnix()
+  await server.connect()
+  await until(() => server.connections.size === 1)
+  expect(opened()).toEqual(
+    [
+      { kind: 'unix', state: 'LISTEN', local: server.path, remote: undefined },
+      { kind: 'unix', state: 'ESTABLISHED', local: server.path, remote: undefined },
+      { kind: 'unix', state: 'ESTABLISHED', local: '', remote: undefined },
+    ].sort(byText),
+  )
+})
+
+it('are those of its threads, too', async (context) => {
+  needsKernel(context)
+  const { Worker } = await import('node:worker_threads')
+  const opened = watchDescriptors()
+  const worker = new Worker(
+    `const server = require('node:net').createServer().listen(0, '${LOOPBACK[FAMILY]}', () =>
+       require('node:worker_threads').parentPort.postMessage(server.address().port))`,
+    { eval: true },
+  )
+  const [port] = await once(worker, 'message')
+  expect(opened()).toEqual([
+    { kind: 'tcp', state: 'LISTEN', local: { address: LOOPBACK[FAMILY], port, family: FAMILY }, remote: undefined },
+  ])
+  await worker.terminate()
+  expect(opened()).toEqual([])
+})
+
+it('are unix sockets, the pipes to a child', async (context) => {
+  needsKernel(context)
+  const opened = watchDescriptors()
+  const child = spawn(process.execPath, ['--eval', 'process.stdin.resume()'])
+  const pipe = { kind: 'unix', state: 'ESTABLISHED', local: '', remote: undefined }
+  expect(opened()).toEqual([pipe, pipe, pipe])
+  child.stdin.end()
+  await once(child, 'close')
+})
+
+it('are unbound where the kernel has them in no table', async (context) => {
+  needsKernel(context)
+  const opened = watchDescriptors()
+  const server = net.createServer()
+  await once(server.listen(0, LOOPBACK[FAMILY]), 'listening')
+  const { port } = server.address() as net.AddressInfo
+  await once(server.close(), 'close')
+  const refused = net.connect(port, LOOPBACK[FAMILY])
+  const failed = once(refused, 'close').catch(({ code }) => code)
+  // Node calls connect(2) in the next tick, and hears of the refusal when the event loop goes on.
+  await new Promise<void>((resolve) => process.nextTick(resolve))
+  let descriptors = opened()
+  for (let tries = 0; tries < 10_000 && descriptors[0]?.kind !== 'unbound'; tries++) descriptors = opened()
+  expect(descriptors).toEqual([{ kind: 'unbound' }])
+  expect(await failed).toBe('ECONNREFUSED')
+})
+
+describe('of a process that others started', () => {
+  it.for([
+    { what: 'a socket that it was given twice', descriptors: 2 },
+    { what: 'a socket that it was given', descriptors: 1 },
+    { what: 'none', descriptors: 0 },
+  ])('are $what', async ({ descriptors }, context) => {
+    needsKernel(context)
+    await using server = await listenTcp()
+    const { fd } = (server.server as unknown as { _handle: { fd: number } })._handle
+    const code = `
+      const { socketDescriptors } = await import(process.env.PORTSIDE)
+      const { readdirSync, readlinkSync } = await import('node:fs')
+      const names = readdirSync('/proc/self/fd').filter((name) => {
+        try {
+          return readlinkSync('/proc/self/fd/' + name).startsWith('socket:')
+        } catch {
+          return false
+        }
+      })
+      console.log(JSON.stringify({ names, listed: socketDescriptors() }))
+      process.exit()`
+    const output = execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', code], {
+      env: { ...process.env, PORTSIDE: new URL('../../src/index.ts', import.meta.url).href },
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'inherit', ...Array(descriptors).fill(fd)],
+    })
+    const { names, listed } = JSON.parse(output) as { names: string[]; listed: SocketDescriptor[] }
+    expect(listed.map((each) => each.fd).sort(ascending)).toEqual(names.map(Number).sort(ascending))
+    const given = listed.filter(({ kind }) => kind === 'tcp')
+    expect(given).toEqual(
+      Array.from({ length: descriptors }, (_, index) => ({
+        ...{ fd: 3 + index, inode: given[0]?.inode, kind: 'tcp', state: 'LISTEN', local: server.endpoint },
+      })),
+    )
+  })
+})
+
+it('are listed on macOS without what they are', async (context) => {
+  needsKernel(context)
+  const opened = watchDescriptors('darwin')
+  const socket = dgram.createSocket('udp4')
+  await once(socket.bind(0, '127.0.0.1'), 'listening')
+  expect(opened()).toEqual([{ kind: 'unbound' }])
+  socket.close()
+  await once(socket, 'close')
+  expect(opened()).toEqual([])
+})
+
+it('are not to be had on Windows, where a process cannot list its handles', () => {
+  expect(() => socketDescriptors('win32')).toThrow(
+    expect.objectContaining({
+      code: 'ERR_PORTSIDE_UNSUPPORTED',
+      message: expect.stringMatching(/Next: skip the test/),
+    }),
+  )
+})
+
+type Opened = Omit<SocketDescriptor, 'fd' | 'inode'>
+
+/** Tells what has been opened since, without its numbers. */
+function watchDescriptors(platform?: NodeJS.Platform): () => Opened[] {
+  const before = new Set(socketDescriptors(platform).map(({ inode }) => inode))
+  return () =>
+    socketDescriptors(platform)
+      .filter(({ inode }) => !before.has(inode))
+      .map(({ fd, inode, ...rest }) => rest)
+      .sort(byText)
+}
+
+/** Whatever the order of what is in them. */
+const byText = (one: Opened, other: Opened): number => textOf(one).localeCompare(textOf(other))
+const textOf = ({ kind, state, local, remote }: Opened): string =>
+  inspect({ kind, state, local, remote }, { sorted: true })
+const byNumber = ({ fd: one }: { fd: number }, { fd: other }: { fd: number }): number => one - other
+const ascending = (one: number, other: number): number => one - other

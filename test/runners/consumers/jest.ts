@@ -1,0 +1,109 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { codeBlocks, readPage } from '../../support/documentation.js'
+import type { Combination, Matrix } from './combination.js'
+import { complaintsOf, type Expected, JEST_NET, MATCHERS, WITHOUT_MATCHERS } from './expected.js'
+import { type Project, project, run } from './project.js'
+
+interface Way {
+  readonly config: object
+  /** The test files, without their endings. */
+  readonly expected: Readonly<Record<string, Expected>>
+}
+
+/** How the matchers come into `expect`, and `useNet()` into a test. */
+const WAYS: Readonly<Record<string, Way>> = {
+  "testEnvironment: 'portside/jest-environment'": {
+    config: { testEnvironment: 'portside/jest-environment' },
+    expected: { matchers: MATCHERS },
+  },
+  "setupFilesAfterEnv: ['portside/jest']": {
+    config: { setupFilesAfterEnv: ['portside/jest'] },
+    expected: { matchers: MATCHERS },
+  },
+  'useNet()': { config: {}, expected: JEST_NET },
+  'useNet() in the environment': { config: { testEnvironment: 'portside/jest-environment' }, expected: JEST_NET },
+  'an environment on top': {
+    config: { testEnvironment: '<rootDir>/own-environment.cjs' },
+    expected: {
+      'own-environment': { passed: ['an environment built on that of portside has both'], failed: {} },
+      matchers: MATCHERS,
+    },
+  },
+  'injectGlobals: false, install()': {
+    config: { injectGlobals: false },
+    expected: {
+      'no-globals': { ...MATCHERS, passed: [...MATCHERS.passed, 'useNet says that it needs the globals'] },
+    },
+  },
+  'no matchers': { config: {}, expected: { matchers: WITHOUT_MATCHERS } },
+}
+
+/** A project for each Jest, with the types of its globals. */
+export function jestProjects({ folder, tarball }: Matrix): Map<string, () => Promise<Project>> {
+  const packages = (version: string): string[] => [
+    `jest@${version}`,
+    `@types/jest@${version}`,
+    '@types/node@22',
+    tarball,
+  ]
+  return new Map(
+    ['29', '30'].map((version) => [
+      version,
+      project(join(folder, `jest-${version}`), 'consumer-jest', packages(version)),
+    ]),
+  )
+}
+
+/** Each Jest, with test files of both module systems, in each way that there is, and once without matchers. */
+export function jestCombinations(projects: Map<string, () => Promise<Project>>): Combination[] {
+  return [...projects].flatMap(([version, made]) => [
+    ...(['cjs', 'mjs'] as const).flatMap((ending) =>
+      Object.entries(WAYS).map(([name, { config, expected }]) => ({
+        name: `jest ${version}, ${ending === 'cjs' ? 'CJS' : 'ESM'}, ${name}`,
+        check: async () => runJest(await made(), config, withEnding(expected, `.test.${ending}`)),
+      })),
+    ),
+    {
+      name: `jest ${version}, CJS, the examples of docs/jest.md`,
+      async check() {
+        const project = await made()
+        const config = { testEnvironment: 'portside/jest-environment' }
+        return runJest(project, config, withEnding(writeExamples(project), '.test.cjs'))
+      },
+    },
+  ])
+}
+
+/** Runs the expected files, and no others. */
+async function runJest({ folder }: Project, config: object, expected: Record<string, Expected>): Promise<string[]> {
+  const report = join(mkdtempSync(join(folder, 'report-')), 'report.json')
+  const files = Object.keys(expected)
+  const settings = {
+    rootDir: folder,
+    cacheDirectory: join(folder, 'cache'),
+    transform: {},
+    testMatch: files.map((file) => `<rootDir>/${file}`),
+    ...config,
+  }
+  const modules = files.some((file) => file.endsWith('.mjs')) ? ['--experimental-vm-modules'] : []
+  const jest = ['node_modules/jest/bin/jest.js', '--config', JSON.stringify(settings), '--watchman=false']
+  const output = await run(process.execPath, [...modules, ...jest, '--json', `--outputFile=${report}`], folder)
+  const complaints = complaintsOf(report, expected)
+  return complaints.length > 0 ? [...complaints, output] : []
+}
+
+/** Makes each `js` block of the page a test file; all of its tests have to pass. */
+function writeExamples({ folder }: Project): Record<string, Expected> {
+  const examples = codeBlocks(readPage('docs/jest.md')).filter(({ language }) => language === 'js')
+  return Object.fromEntries(
+    examples.map(({ line, code }) => {
+      writeFileSync(join(folder, `example-${line}.test.cjs`), code)
+      const passed = [...code.matchAll(/^\s*test\('(.+?)'/gm)].map(([, title = '']) => title)
+      return [`example-${line}`, { passed, failed: {} }]
+    }),
+  )
+}
+
+const withEnding = (expected: Readonly<Record<string, Expected>>, ending: string): Record<string, Expected> =>
+  Object.fromEntries(Object.entries(expected).map(([file, value]) => [file + ending, value]))

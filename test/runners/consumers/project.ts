@@ -1,0 +1,57 @@
+import { execFile } from 'node:child_process'
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { npm } from '../../support/pack.js'
+import type { Matrix } from './combination.js'
+import { limited } from './limited.js'
+
+/** A project of a user: a folder of its own, with what it depends on. */
+export interface Project {
+  readonly folder: string
+  versionOf(name: string): string
+}
+
+/** Two at once: npm waits for the network half of the time. */
+const installing = limited(2)
+
+/**
+ * Gives a function that copies a project of `fixtures/projects` and installs `packages` there, once, when it is called
+ * first.
+ */
+export function project(folder: string, fixture: string | undefined, packages: string[]): () => Promise<Project> {
+  let made: Promise<Project> | undefined
+  const make = async (): Promise<Project> => {
+    mkdirSync(folder)
+    if (fixture === undefined) writeFileSync(join(folder, 'package.json'), '{ "private": true }\n')
+    else cpSync(join(import.meta.dirname, '../../../fixtures/projects', fixture), folder, { recursive: true })
+    await npm(['install', '--no-audit', '--no-fund', '--no-package-lock', ...packages], folder)
+    return {
+      folder,
+      versionOf: (name) =>
+        JSON.parse(readFileSync(join(folder, 'node_modules', name, 'package.json'), 'utf8')).version as string,
+    }
+  }
+  return () => (made ??= installing(make))
+}
+
+/** The Node that runs a tool which needs at least that one: this one, or else one from the registry. */
+export function nodeFor({ folder }: Matrix, major: number, minor: number): () => Promise<string> {
+  const [ownMajor = 0, ownMinor = 0] = process.versions.node.split('.').map(Number)
+  if (ownMajor > major || (ownMajor === major && ownMinor >= minor)) return async () => process.execPath
+  const newer = project(join(folder, `node-${major}`), undefined, [`node@${major}`])
+  return async () => join((await newer()).folder, 'node_modules/node/bin/node')
+}
+
+/** Runs a program to its end, whatever that is, and gives what it printed. */
+export async function run(command: string, args: string[], cwd: string, env: NodeJS.ProcessEnv = {}): Promise<string> {
+  const options = { cwd, env: { ...process.env, NO_COLOR: '1', ...env }, timeout: 120_000, maxBuffer: 2 ** 26 }
+  try {
+    const { stdout, stderr } = await promisify(execFile)(command, args, options)
+    return stdout + stderr
+  } catch (failure) {
+    const { code, stdout, stderr } = failure as { code?: unknown; stdout: string; stderr: string }
+    if (typeof code === 'number') return stdout + stderr
+    throw failure
+  }
+}

@@ -1,0 +1,55 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { npm } from '../../support/pack.js'
+import type { Combination } from './combination.js'
+import { jestCombinations, jestProjects } from './jest.js'
+import { limited } from './limited.js'
+import { typeCombinations } from './types.js'
+import { vitestCombinations, vitestProjects } from './vitest.js'
+
+// portside as it is published, in projects as its users have them, with each runner that it says it works with. All of
+// it is installed from the registry into a folder that goes afterwards.
+
+const folder = mkdtempSync(join(tmpdir(), 'portside-consumers-'))
+try {
+  const tarball = join(folder, await pack())
+  const matrix = { folder, tarball }
+  const vitest = vitestProjects(matrix)
+  const jest = jestProjects(matrix)
+  const combinations = [
+    ...vitestCombinations(matrix, vitest),
+    ...jestCombinations(jest),
+    ...typeCombinations(matrix, vitest, jest),
+  ]
+  if (!(await report(combinations))) process.exitCode = 1
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
+
+async function pack(): Promise<string> {
+  const root = join(import.meta.dirname, '../../..')
+  return JSON.parse(await npm(['pack', '--json', '--pack-destination', folder], root))[0].filename
+}
+
+/** Runs them all, a line for each in its order, and tells whether all are right. */
+async function report(combinations: readonly Combination[]): Promise<boolean> {
+  const slot = limited(availableParallelism())
+  const running = combinations.map((combination) => ({ combination, checked: slot(() => timed(combination)) }))
+  const failed: string[] = []
+  for (const { combination, checked } of running) {
+    const { complaints, seconds } = await checked
+    const outcome = complaints.length > 0 ? 'FAILED' : `ok${combination.needs ? ` with ${combination.needs}` : ''}`
+    console.log(`${combination.name.padEnd(80)} ${seconds.toFixed(1).padStart(5)} s  ${outcome}`)
+    if (complaints.length > 0) failed.push([`== ${combination.name}`, ...complaints].join('\n'))
+  }
+  for (const output of failed) console.log(`\n${output}`)
+  console.log(`\n${combinations.length - failed.length} combinations are ok, ${failed.length} FAILED`)
+  return failed.length === 0
+}
+
+async function timed({ check }: Combination): Promise<{ complaints: string[]; seconds: number }> {
+  const started = performance.now()
+  const complaints = await check().catch((error) => [String(error?.stderr || ''), String(error?.stack ?? error)])
+  return { complaints, seconds: (performance.now() - started) / 1000 }
+}

@@ -1,0 +1,47 @@
+import { expect as jestExpect } from 'expect'
+import { describe, expect, test } from 'vitest'
+import { matchers } from '../../src/assertions/matchers.js'
+import Environment, { TestEnvironment } from '../../src/runners/jest-environment.js'
+
+// In Jest itself: test/runners/consumers.
+const error = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
+
+describe('the environment for Jest', () => {
+  test('is the same class under both names', () => expect(Environment).toBe(TestEnvironment))
+
+  test('adds the matchers to the expect of a test file, when that is set up', async () => {
+    const environment = open()
+    const assertion = jestExpect(error)
+    await environment.handleTestEvent({ name: 'test_start' }, {})
+    expect(Object.keys(matchers).filter((name) => name in assertion)).toEqual([])
+    await environment.handleTestEvent({ name: 'setup', runtimeGlobals: { expect: jestExpect } }, {})
+    const later = jestExpect(error)
+    expect(Object.keys(matchers).filter((name) => !(name in later))).toEqual([])
+    later.toBeConnectionRefused()
+    expect(() => later.toBeConnectionReset()).toThrow('expected a reset connection (ECONNRESET)')
+    await environment.teardown()
+  })
+
+  test('lets an environment on top of it, and one below it, hear the events, too', async () => {
+    const heard: string[] = []
+    Object.assign(Object.getPrototypeOf(TestEnvironment.prototype), {
+      handleTestEvent: ({ name }: { name: string }) => void heard.push(`below: ${name}`),
+    })
+    class OnTop extends TestEnvironment {
+      override async handleTestEvent(event: { name: string }, state: unknown): Promise<void> {
+        await super.handleTestEvent(event, state)
+        heard.push(`on top: ${event.name}`)
+      }
+    }
+    await open(OnTop).handleTestEvent({ name: 'run_start' }, {})
+    Reflect.deleteProperty(Object.getPrototypeOf(TestEnvironment.prototype), 'handleTestEvent')
+    expect(heard).toEqual(['below: run_start', 'on top: run_start'])
+  })
+})
+
+/** As Jest makes it, with what it reads of its settings. */
+function open(Kind = TestEnvironment): TestEnvironment {
+  const projectConfig = { globals: {}, testEnvironmentOptions: {}, fakeTimers: {} }
+  const config = { globalConfig: {}, projectConfig } as unknown as ConstructorParameters<typeof TestEnvironment>[0]
+  return new Kind(config, { console, docblockPragmas: {}, testPath: import.meta.filename })
+}

@@ -1,0 +1,14 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** The package's names and the sources that they stand for, as tsconfig.json has them for the type checker. */
+export function sourceAliases(): Record<string, string> {
+  const root = join(import.meta.dirname, '../..')
+  const { paths } = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8')).compilerOptions
+  const aliases = Object.entries(paths as Record<string, string[]>).map(([name, [file = '']]) => [
+    name,
+    join(root, file),
+  ])
+  // For Vite a name stands for what begins with it, too, and the first that fits is taken.
+  return Object.fromEntries(aliases.sort(([a = ''], [b = '']) => b.length - a.length))
+}

@@ -1,0 +1,58 @@
+// Not run: compiled with each Jest and each TypeScript, by `npm run consumers`; without this import with @types/jest.
+
+import type net from 'node:net'
+import { expect, test } from '@jest/globals'
+import { install, matchers, type NetMatchers, type NetScope, useNet } from 'portside/jest'
+import TestEnvironment, { TestEnvironment as Named } from 'portside/jest-environment'
+
+declare const error: Error
+declare const failing: Promise<never>
+declare const server: net.Server
+
+exactly<void>()(expect(error).toBeConnectionRefused())
+exactly<void>()(expect(error).not.toBeConnectionRefused({ port: 1, address: '127.0.0.1', family: 'IPv4' }))
+exactly<Promise<void>>()(expect(failing).rejects.toBeAddressInUse({ port: 1 }))
+exactly<Promise<void>>()(expect(failing).resolves.not.toBeListening())
+exactly<void>()(expect(server).toHaveOpenSockets(1))
+exactly<Promise<void>>()(expect(server).toAcceptConnections())
+exactly<Promise<void>>()(expect(server).not.toBeReleased())
+expect({ error }).toEqual({ error: expect.toBeConnectionRefused({ port: 1 }) })
+expect({ error }).toEqual({ error: expect.not.toBeConnectionReset() })
+
+// @ts-expect-error: an endpoint, not a number.
+expect(error).toBeConnectionRefused(1)
+// @ts-expect-error: nor with a port that is none.
+expect(failing).rejects.toBeAddressInUse({ port: '1' })
+// @ts-expect-error: a count.
+expect(server).toHaveOpenSockets()
+// @ts-expect-error: nobody's matcher.
+expect(error).toBeSomethingElse()
+// @ts-expect-error: nobody's matcher.
+expect.toBeSomethingElse()
+
+// Jest's own are what they were.
+exactly<void>()(expect(1).toBe(1))
+exactly<Promise<void>>()(expect(failing).rejects.toThrow('gone'))
+
+expect.extend(matchers)
+exactly<void>()(install(expect))
+declare const listed: keyof NetMatchers
+exactly<keyof typeof matchers>()(listed)
+
+const scope = useNet({ grace: 100 })
+exactly<NetScope>()(scope)
+test('a scope', async () => {
+  exactly<void>()(expect(await scope.listenTcp()).toBeListening())
+})
+// @ts-expect-error: milliseconds.
+useNet({ grace: '100' })
+
+exactly<typeof TestEnvironment>()(Named)
+class OwnEnvironment extends TestEnvironment {
+  override async handleTestEvent(event: Parameters<Named['handleTestEvent']>[0], state: unknown): Promise<void> {
+    await super.handleTestEvent(event, state)
+  }
+}
+exactly<(event: Parameters<Named['handleTestEvent']>[0], state: unknown) => Promise<void>>()(
+  OwnEnvironment.prototype.handleTestEvent,
+)

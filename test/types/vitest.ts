@@ -1,0 +1,60 @@
+// Not run: compiled with each Vitest and each TypeScript, by `npm run consumers`.
+import type net from 'node:net'
+import type { ScopeOptions, TestServer } from 'portside'
+import { install, it, matchers, type NetMatchers, type NetScope, test } from 'portside/vitest'
+import { expect, test as vitestTest } from 'vitest'
+
+declare const error: Error
+declare const failing: Promise<never>
+declare const server: net.Server
+
+exactly<void>()(expect(error).toBeConnectionRefused())
+exactly<void>()(expect(error).not.toBeConnectionRefused({ port: 1, address: '127.0.0.1', family: 'IPv4' }))
+exactly<Promise<void>>()(expect(failing).rejects.toBeAddressInUse({ port: 1 }))
+exactly<Promise<void>>()(expect(failing).resolves.not.toBeListening())
+exactly<void>()(expect(server).toHaveOpenSockets(1))
+exactly<Promise<void>>()(expect(server).toAcceptConnections())
+exactly<Promise<void>>()(expect(server).not.toBeReleased())
+expect({ error }).toEqual({ error: expect.toBeConnectionRefused({ port: 1 }) })
+expect({ error }).toEqual({ error: expect.not.toBeConnectionReset() })
+
+// @ts-expect-error: an endpoint, not a number.
+expect(error).toBeConnectionRefused(1)
+// @ts-expect-error: nor with a port that is none.
+expect(failing).rejects.toBeAddressInUse({ port: '1' })
+// @ts-expect-error: a count.
+expect(server).toHaveOpenSockets()
+// @ts-expect-error: nobody's matcher.
+expect(error).toBeSomethingElse()
+// @ts-expect-error: nobody's matcher.
+expect.toBeSomethingElse()
+
+// Vitest's own are what they were.
+exactly<void>()(expect(1).toBe(1))
+exactly<Promise<void>>()(expect(failing).rejects.toThrow('gone'))
+
+expect.extend(matchers)
+exactly<void>()(install())
+declare const listed: keyof NetMatchers
+exactly<keyof typeof matchers>()(listed)
+
+test('a scope', async ({ net, netOptions, expect: own, task }) => {
+  exactly<NetScope>()(net)
+  exactly<ScopeOptions>()(netOptions)
+  exactly<string>()(task.name)
+  exactly<void>()(own(await net.listenTcp()).toBeListening())
+})
+// @ts-expect-error: nobody's fixture.
+test('no such fixture', ({ somethingElse }) => exactly<never>()(somethingElse))
+// @ts-expect-error: Vitest's own test has no net.
+vitestTest('no net', ({ net }) => exactly<never>()(net))
+
+test.extend({ netOptions: { grace: 100 } })('options of its own', ({ net }) => exactly<NetScope>()(net))
+
+const greeting = it.extend<{ greeter: TestServer }>({
+  greeter: async ({ net }, use) => use(await net.listenTcp()),
+})
+greeting.concurrent('a fixture on top', ({ greeter, net }) => {
+  exactly<TestServer>()(greeter)
+  exactly<NetScope>()(net)
+})
