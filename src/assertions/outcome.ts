@@ -1,5 +1,5 @@
 import { checkOptions, invalidArgument } from '../errors.js'
-import { type Endpoint, familyOf, formatEndpoint, LOOPBACK, toEndpoint, unmapped } from '../loopback/endpoint.js'
+import { canonical, type Endpoint, familyOf, formatEndpoint, LOOPBACK, toEndpoint } from '../loopback/endpoint.js'
 import { printable } from '../loopback/endpoint-like.js'
 import { describeErrno } from '../platform/errno.js'
 import type { UnixEndpoint } from '../servers/server.js'
@@ -120,7 +120,7 @@ function isAt(failure: SocketFailure, expected: ExpectedEndpoint): boolean {
   if (failure.path !== undefined) {
     return address === failure.path && !port && (family === undefined || family === 'Unix')
   }
-  const at = failure.address === undefined ? undefined : unmapped(failure.address)
+  const at = failure.address === undefined ? undefined : canonical(failure.address)
   return (
     (address === undefined || (at !== undefined && isSameHost(at, address))) &&
     (port === undefined || failure.port === port) &&
@@ -129,7 +129,7 @@ function isAt(failure: SocketFailure, expected: ExpectedEndpoint): boolean {
 }
 
 function isSameHost(address: string, expected: string): boolean {
-  return expected === 'localhost' ? address === LOOPBACK[familyOf(address)] : address === unmapped(expected)
+  return expected === 'localhost' ? address === LOOPBACK[familyOf(address)] : address === canonical(expected)
 }
 
 function at(expected: ExpectedEndpoint | undefined): string {

@@ -23,6 +23,9 @@ export function namedBy(target: EndpointLike): Named[] {
   if (typeof target === 'object' && target !== null) {
     // A unix server has both: its path, and an address with port 0.
     if ('path' in target && target.path !== undefined) return [{ path: validPath(target.path, target) }]
+    const { family, address, protocol, pathname } = target as Partial<Record<string, unknown>>
+    if (family === 'Unix') return [{ path: validPath(address, target) }]
+    if (protocol === 'unix:') return [{ path: validPath(decodeURIComponent(String(pathname)), target) }]
     const { endpoints } = target as { endpoints?: readonly EndpointLike[] }
     if (Array.isArray(endpoints) && endpoints.length > 1) return endpoints.flatMap(namedBy)
   }

@@ -38,6 +38,19 @@ export function unmapped(address: string): string {
   return address.startsWith('::ffff:') && net.isIPv4(address.slice(7)) ? address.slice(7) : address
 }
 
+/**
+ * An address as the kernel's tables have it: of several spellings the shortest (RFC 5952), without a zone, an IPv4-mapped
+ * one as the IPv4 address. What is no address stays as it is.
+ */
+export function canonical(address: string): string {
+  if (!net.isIPv6(address)) return address
+  const short = new URL(`http://[${address.replace(/%.*$/, '')}]`).hostname.slice(1, -1)
+  const [, high, low] = /^::ffff:([0-9a-f]+):([0-9a-f]+)$/.exec(short) ?? []
+  if (high === undefined || low === undefined) return short
+  const [left, right] = [Number.parseInt(high, 16), Number.parseInt(low, 16)]
+  return [left >> 8, left & 255, right >> 8, right & 255].join('.')
+}
+
 export function toEndpoint(address: string, port: number): Endpoint {
   return { address, port, family: familyOf(address) }
 }

@@ -1,7 +1,7 @@
 import { checkOptions, invalidArgument } from '../errors.js'
 import type { SocketEntry, SocketHolder, SocketState } from '../platform/socket-entry.js'
 import { socketTable } from '../platform/socket-table.js'
-import { type Endpoint, familyOf, formatEndpoint, unmapped, WILDCARD } from './endpoint.js'
+import { canonical, type Endpoint, familyOf, formatEndpoint, WILDCARD } from './endpoint.js'
 import { addressesOf, type EndpointLike, namedBy, printable } from './endpoint-like.js'
 
 /** A socket that has an address, and whose it is. */
@@ -74,6 +74,7 @@ function tcpOwners(place: Place): SocketEntry[] {
   const listeners: SocketEntry[] = []
   const others: SocketEntry[] = []
   const held = holds(place)
+  const address = place.address && canonical(place.address)
   for (const entry of socketTable({ protocol: 'tcp', port: place.port })) {
     if (!held(entry)) continue
     if (entry.state !== 'LISTEN') {
@@ -82,14 +83,14 @@ function tcpOwners(place: Place): SocketEntry[] {
     }
     listeners.push(entry)
     // Nobody else can listen there, and the rest of the table is long.
-    if ((entry.local as Endpoint).address === place.address) break
+    if ((entry.local as Endpoint).address === address) break
   }
   return listeners.length > 0 ? listeners : others
 }
 
 /** Whether a socket that is bound there is in the way of one that is to be bound to the place. */
 function holds({ address: given, port }: Place): (entry: SocketEntry) => boolean {
-  const address = given === undefined ? undefined : unmapped(given)
+  const address = given === undefined ? undefined : canonical(given)
   return ({ local }) => {
     if (typeof local === 'string' || local.port !== port) return false
     if (address === undefined || local.address === address) return true
@@ -102,14 +103,16 @@ function holds({ address: given, port }: Place): (entry: SocketEntry) => boolean
 }
 
 function ownersOfPath(path: string): SocketOwner[] {
-  const name = printable(path).replace(/\0+$/, '')
-  const entries = [...socketTable({ protocol: 'unix' })].filter(({ local }) => trimmed(local as string) === name)
+  // The kernel shows each NUL of an abstract name as @, and Node 20 fills such a name up with them (unix(7)).
+  const name = path.startsWith('\0') ? path.replaceAll('\0', '@') : path
+  const filled = name.startsWith('@') ? name.padEnd(LONGEST_NAME - Buffer.byteLength(name) + name.length, '@') : name
+  const entries = [...socketTable({ protocol: 'unix' })].filter(({ local }) => local === name || local === filled)
   const listeners = entries.filter(({ state }) => state === 'LISTEN')
   return (listeners.length > 0 ? listeners : entries).map(toOwner)
 }
 
-/** Node 20 fills an abstract name up with NULs, which the kernel shows as @. */
-const trimmed = (name: string): string => (name.startsWith('@') ? name.replace(/@+$/, '') : name)
+/** `sun_path`, in bytes. */
+const LONGEST_NAME = 108
 
 function toOwner({ protocol, state, local, remote, uid, pid, program, hidden }: SocketEntry): SocketOwner {
   return { pid, program, hidden, thisProcess: pid === process.pid, protocol, state, local, remote, uid }

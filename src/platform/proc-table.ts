@@ -1,4 +1,5 @@
 import { closeSync, openSync, read, readSync } from 'node:fs'
+import { codeOf } from '../errors.js'
 
 /**
  * A table in `/proc/net`, read as latin1, line by line. Such a table is made while it is read: a read that returns less
@@ -6,7 +7,8 @@ import { closeSync, openSync, read, readSync } from 'node:fs'
  * buckets anew, 2 ms for nothing.
  */
 export class ProcTable {
-  readonly #fd: number | undefined
+  readonly exists: boolean
+  #fd: number | undefined
   readonly #buffer = Buffer.allocUnsafe(LARGE)
   #ahead: number | undefined
 
@@ -14,9 +16,10 @@ export class ProcTable {
   constructor(path: string) {
     try {
       this.#fd = openSync(path, 'r')
-    } catch {
-      this.#fd = undefined
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error
     }
+    this.exists = this.#fd !== undefined
   }
 
   /** Begins to read in a thread of its own, while this one reads another table. */
@@ -33,6 +36,7 @@ export class ProcTable {
   /** All lines, once, without their line ends. Lazy: who stops early has read no more than it needed. */
   *lines(): Generator<string, void, void> {
     if (this.#fd === undefined) return
+    // What follows the last line end is half written.
     let rest = ''
     let size = this.#ahead === undefined ? SMALL : LARGE
     try {
@@ -47,10 +51,15 @@ export class ProcTable {
         }
         if (length < Math.min(asked, LAST)) break
       }
-      if (rest !== '') yield rest
     } finally {
-      closeSync(this.#fd)
+      this.close()
     }
+  }
+
+  close(): void {
+    const fd = this.#fd
+    this.#fd = undefined
+    if (fd !== undefined) closeSync(fd)
   }
 
   #read(size: number): number {

@@ -1,4 +1,5 @@
 import { fstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { codeOf } from '../errors.js'
 import type { SocketEntry, SocketHolder } from './socket-entry.js'
 
 /**
@@ -72,12 +73,18 @@ export class SocketHolders {
     try {
       descriptors = readdirSync(directory)
     } catch (error) {
+      const code = codeOf(error)
+      if (code === 'EMFILE' || code === 'ENFILE') throw error
       // ENOENT and ESRCH: it has ended. Anything else: it may not be looked into.
-      if (!GONE.has((error as { code?: string }).code)) this.#unreadable++
+      if (code !== 'ENOENT' && code !== 'ESRCH') this.#unreadable++
       return
     }
     for (const descriptor of descriptors) {
       const inode = inodeOf(`${directory}/${descriptor}`)
+      if (inode === 'unreadable') {
+        this.#unreadable++
+        return
+      }
       if (inode !== undefined && !this.#pidOf.has(inode)) this.#pidOf.set(inode, pid)
     }
   }
@@ -114,9 +121,13 @@ export function* ownSockets(proc = '/proc'): Generator<OwnSocket, void, void> {
 
 /** What a process calls itself. The kernel's own name for it (`comm`) is that of a thread, and cut off (proc_pid_comm(5)). */
 export function programOf(pid: number, proc = '/proc'): string | undefined {
-  const [title = ''] = textOf(`${proc}/${pid}/cmdline`).split('\0')
-  const name = /^\.*\//.test(title) ? title.slice(title.lastIndexOf('/') + 1) : title
-  return name.trim() || textOf(`${proc}/${pid}/comm`).trim() || undefined
+  // By another name than its number, which may be that of somebody else where /proc is of another PID namespace.
+  const directory = `${proc}/${pid === process.pid ? 'self' : pid}`
+  const [title = ''] = textOf(`${directory}/cmdline`).split('\0')
+  // Who writes over its own arguments may put blanks between them.
+  const path = /^\.*\//.test(title) ? title.replace(/ -.*$/s, '') : undefined
+  const name = path === undefined ? title : path.slice(path.lastIndexOf('/') + 1)
+  return name.trim() || textOf(`${directory}/comm`).trim() || undefined
 }
 
 const IN_QUEUE = 'no process has it yet: it waits in the accept queue of a listener'
@@ -125,25 +136,27 @@ const NOBODY: Partial<Record<SocketEntry['state'], string>> = {
   CLOSE_WAIT: IN_QUEUE,
   ESTABLISHED: IN_QUEUE,
   SYN_RECV: 'no process has it yet: its handshake is not complete',
+  // Of a unix socket, which is connected at once.
+  SYN_SENT: IN_QUEUE,
   TIME_WAIT: 'no process has it any more: the kernel keeps it in TIME_WAIT',
 }
 
-const GONE: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ESRCH'])
-
-function inodeOf(path: string): number | undefined {
+function inodeOf(path: string): number | 'unreadable' | undefined {
   try {
     const target = readlinkSync(path)
     return target.startsWith('socket:[') ? Number(target.slice(8, -1)) : undefined
-  } catch {
-    // Closed meanwhile.
-    return undefined
+  } catch (error) {
+    // Of a process outside of the user namespace they can be listed and not be read (ptrace(2)). Otherwise: closed meanwhile.
+    return codeOf(error) === 'EACCES' || codeOf(error) === 'EPERM' ? 'unreadable' : undefined
   }
 }
 
 function entriesOf(path: string): string[] {
   try {
     return readdirSync(path)
-  } catch {
+  } catch (error) {
+    // None is no answer.
+    if (codeOf(error) === 'EMFILE' || codeOf(error) === 'ENFILE') throw error
     // No /proc: a sandbox.
     return []
   }

@@ -1,3 +1,4 @@
+import { portsideError } from '../errors.js'
 import { ProcTable } from './proc-table.js'
 import { fits, type SocketAddress, type SocketEntry, type SocketFilter, type SocketState } from './socket-entry.js'
 import { SocketHolders } from './socket-holders.js'
@@ -5,29 +6,49 @@ import { SocketHolders } from './socket-holders.js'
 /**
  * The sockets of this network namespace, from `/proc/net` (proc_pid_net(5)), one by one: who stops early has read no more than
  * it needed. Listeners come first. Lines that cannot be read are left out. The holder of a socket is looked up when it is
- * asked for.
+ * asked for. Throws ERR_PORTSIDE_UNSUPPORTED where there is no such table, and EMFILE where no descriptor is left.
  */
 export function* linuxSockets(filter: SocketFilter = {}, proc = '/proc'): Generator<SocketEntry, void, void> {
   const holders = new SocketHolders(proc)
+  let found = false
   for (const table of tablesOf(filter)) {
-    yield* socketsIn(table, new ProcTable(`${proc}/self/net/${table.file}`), holders, filter)
+    const lines = open(table, proc)
+    found ||= lines.exists
+    yield* socketsIn(table, lines, holders, filter)
   }
+  if (!found) throw noTable(proc)
 }
 
 /** All of them, with two tables read at once: to look through the kernel's hash of connections takes most of the time. */
 export async function readSocketTableLinux(filter: SocketFilter = {}, proc = '/proc'): Promise<SocketEntry[]> {
   const holders = new SocketHolders(proc)
-  const [first, ...others] = tablesOf(filter).map((table) => ({
-    table,
-    lines: new ProcTable(`${proc}/self/net/${table.file}`),
-  }))
-  const ahead = others.map(({ lines }) => lines.readAhead())
-  const entries = first === undefined ? [] : [...socketsIn(first.table, first.lines, holders, filter)]
-  for (const [index, { table, lines }] of others.entries()) {
-    await ahead[index]
-    for (const entry of socketsIn(table, lines, holders, filter)) entries.push(entry)
+  const opened: Array<readonly [Table, ProcTable]> = []
+  const ahead: Array<Promise<void>> = []
+  try {
+    for (const table of tablesOf(filter)) opened.push([table, open(table, proc)])
+    if (!opened.some(([, { exists }]) => exists)) throw noTable(proc)
+    for (const [, table] of opened.slice(1)) ahead.push(table.readAhead())
+    const entries: SocketEntry[] = []
+    for (const [index, [table, lines]] of opened.entries()) {
+      if (index > 0) await ahead[index - 1]
+      for (const entry of socketsIn(table, lines, holders, filter)) entries.push(entry)
+    }
+    return entries
+  } finally {
+    // Not while it is read from.
+    await Promise.all(ahead)
+    for (const [, table] of opened) table.close()
   }
-  return entries
+}
+
+const open = ({ file }: Table, proc: string): ProcTable => new ProcTable(`${proc}/self/net/${file}`)
+
+function noTable(proc: string): Error {
+  return portsideError('ERR_PORTSIDE_UNSUPPORTED', {
+    asked: 'read the socket table',
+    because: `there is none in ${proc}/self/net: a sandbox, or a kernel without it`,
+    next: 'skip the test with this reason',
+  })
 }
 
 type Table = (typeof TABLES)[number]
@@ -45,9 +66,15 @@ const tablesOf = ({ protocol }: SocketFilter): readonly Table[] =>
 
 function* socketsIn({ protocol }: Table, table: ProcTable, holders: SocketHolders, filter: SocketFilter) {
   const parse = protocol === 'unix' ? unixParser(holders) : internetParser(protocol, holders)
+  // One that moves in the kernel's table while that is read may be there twice.
+  const seen = new Set<number>()
   for (const line of table.lines()) {
     const entry = parse(line)
-    if (entry !== undefined && fits(entry, filter)) yield entry
+    if (entry === undefined || !fits(entry, filter)) continue
+    const { inode } = entry
+    if (inode !== undefined && seen.has(inode)) continue
+    if (inode !== undefined) seen.add(inode)
+    yield entry
   }
 }
 
@@ -116,7 +143,8 @@ function internetParser(protocol: 'tcp' | 'udp', holders: SocketHolders): Parse 
       end(address, port),
       peerPort === '0000' ? undefined : end(peer, peerPort),
       Number(inode) || undefined,
-      Number(uid),
+      // Of a socket that no process has the kernel shows 0.
+      inode === '0' ? undefined : Number(uid),
       queueOf(receiveQueue),
       queueOf(sendQueue),
       holders,
@@ -159,7 +187,7 @@ function parseAddress(words: string): string {
 }
 
 /** `Num: RefCount Protocol Flags Type St Inode Path` (proc_pid_net(5)). */
-const UNIX = /^[0-9a-fA-F]+: [0-9A-F]{8} [0-9A-F]{8} ([0-9A-F]{8}) [0-9A-F]{4} ([0-9A-F]{2}) +(\d+)(?: (.*))?$/
+const UNIX = /^[0-9a-fA-F]+: [0-9A-F]{8} [0-9A-F]{8} ([0-9A-F]{8}) [0-9A-F]{4} ([0-9A-F]{2}) +(\d+)(?: (.*))?$/s
 const ACCEPTS = 0x10000
 
 function unixParser(holders: SocketHolders): Parse {
