@@ -146,8 +146,12 @@ function watchEmitter(emitter: Emitter, phase: Phase, done: Done): () => void {
 
 /** What has happened before it was listened to. */
 function tellOfBefore(emitter: Emitter, phase: Phase, done: Done): void {
-  const { errored, destroyed, listening } = emitter as Partial<net.Socket & net.Server>
-  if (errored) done({ error: errored })
+  const { errored, destroyed, listening, socket } = emitter as Partial<net.Socket & net.Server> & {
+    socket?: net.Socket
+  }
+  // A request does not keep the error of its connection.
+  const error = errored ?? (isSocket(emitter) ? undefined : socket?.errored)
+  if (error) done({ error })
   else if (destroyed) done({ nothing: 'what was closed before, without an error' })
   else if (listening) done({ nothing: 'a server that listens already' })
   else if (!isSocket(emitter)) return

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { type Endpoint, formatEndpoint, toEndpoint } from '../loopback/endpoint.js'
+import { type Endpoint, familyOf, formatEndpoint, toEndpoint } from '../loopback/endpoint.js'
 import { ownAddresses } from '../loopback/own-addresses.js'
 import { describeOwner, ownersOf, type SocketOwner } from '../loopback/owners.js'
 import { whyFamilyIsMissing } from '../loopback/probe.js'
@@ -49,7 +49,7 @@ export async function explainSocketError(error: unknown): Promise<SocketExplanat
   if (failure === undefined) return unknown(error)
   const explanation = explainFailure(failure)
   if (others.length === 0) return explanation
-  const rest = others.map(describeFailure).join('; ')
+  const rest = list(others.map(describeFailure))
   return { ...explanation, summary: `${explanation.summary}; the other addresses: ${rest}` }
 }
 
@@ -89,7 +89,7 @@ type Circumstances = Pick<SocketExplanation, 'cause' | 'owners' | 'hints'>
 
 /** What can be found out about this one failure, in place of what is usual. */
 function circumstances(failure: SocketFailure, usual: Circumstances): Circumstances {
-  if (isExhaustion(failure)) return exhausted(usual)
+  if (isExhaustion(failure)) return exhausted(failure, usual)
   if (isTimeout(failure)) return unanswered(failure, usual)
   switch (failure.code) {
     case 'EADDRINUSE':
@@ -131,13 +131,16 @@ function occupied(failure: SocketFailure, usual: Circumstances): Circumstances {
   return { cause, owners, hints: [hint, ...usual.hints.slice(0, 1)] }
 }
 
-function exhausted(usual: Circumstances): Circumstances {
+function exhausted({ syscall }: SocketFailure, usual: Circumstances): Circumstances {
   const hints = [
     'close connections as they are done with; drain() and close() leave no TIME_WAIT where both ends are in this process',
     'widen the range (net.ipv4.ip_local_port_range), or share connections',
   ]
   try {
-    const { first, last, size, inUse, timeWait } = countEphemeralPorts(socketTable({ protocol: 'tcp' }))
+    const { first, last, size, inUse, timeWait } = countEphemeralPorts(
+      // Node binds datagram sockets only by that name, and connects none before it is bound.
+      socketTable({ protocol: syscall === 'bind' ? 'udp' : 'tcp' }),
+    )
     const left = inUse + timeWait < size ? ' now; some are free again, or belong to another address' : ''
     const cause = `the ephemeral range, ${first} to ${last}, has no port left for it: of ${size}, ${inUse} are in use and ${timeWait} in TIME_WAIT${left}`
     return { cause, owners: [], hints }
@@ -192,10 +195,11 @@ function refused(failure: SocketFailure, usual: Circumstances): Circumstances {
   if (elsewhere === undefined) return usual
   const at = formatEndpoint(elsewhere.local as Endpoint)
   const cause = `you dialled ${address}, the listener is on ${(elsewhere.local as Endpoint).address}`
-  const hints = [
-    `dial ${at}, or listen on both families ({ family: 'dual' }): localhost may be either, in either order`,
-    ...usual.hints.slice(1),
-  ]
+  const other =
+    familyOf(address) === (elsewhere.local as Endpoint).family
+      ? `listen on ${address}`
+      : "listen on both families ({ family: 'dual' }): localhost may be either, in either order"
+  const hints = [`dial ${at}, or ${other}`, ...usual.hints.slice(1)]
   return { cause, owners: [], hints }
 }
 
@@ -264,7 +268,10 @@ export function ownersAt(failure: SocketFailure): SocketOwner[] {
   const { address, port, path, syscall } = failure
   if (path !== undefined) return tryTo(() => ownersOf(path), [])
   if (address === undefined || !port) return []
-  return tryTo(() => ownersOf({ address, port }, syscall === 'bind' ? undefined : 'tcp'), [])
+  const owners = tryTo(() => ownersOf({ address, port }, syscall === 'bind' ? undefined : 'tcp'), [])
+  // A connection in TIME_WAIT is in nobody's way, as Node binds.
+  const alive = owners.filter(({ state }) => state !== 'TIME_WAIT')
+  return alive.length > 0 ? alive : owners
 }
 
 const listenersAt = (failure: SocketFailure): SocketOwner[] =>

@@ -29,10 +29,19 @@ export const CODELESS = 'no code'
  * An attempt at a family that this host lacks was none, as long as there was another one.
  */
 export function failuresIn(error: unknown): SocketFailure[] {
-  const failures = [...collect(error, new Map())]
+  const failures = whatIsIn(error)
   if (failures.length < 2) return failures
   const real = failures.filter((failure) => !isOfMissingFamily(failure))
   return real.length > 0 ? real : failures
+}
+
+function whatIsIn(error: unknown): SocketFailure[] {
+  try {
+    return [...collect(error, new Map())]
+  } catch {
+    // What throws when it is looked at.
+    return []
+  }
 }
 
 /** An address of a family that this host lacks altogether; that is no exhaustion of anything. */
@@ -138,7 +147,7 @@ function placeIn(fields: Fields, code: string, message: string): Partial<SocketF
   // Of a unix socket Node gives the path as the address, and no port or -1.
   if (address !== undefined && /[/\\]|^\0/.test(address)) return { syscall, path: address }
   if (address !== undefined || path !== undefined) return { syscall, address, path, port: integer(fields.get('port')) }
-  const [quote] = quotes(message, fields.error)
+  const [quote] = code === 'UND_ERR_CONNECT_TIMEOUT' ? attempted(message, fields.error) : quotes(message, fields.error)
   if (quote?.code !== code) return { syscall, hostname, port: integer(fields.get('port')) }
   return { ...quote, syscall: syscall ?? quote.syscall, hostname }
 }
@@ -160,6 +169,13 @@ function quotes(message: string, error: unknown): SocketFailure[] {
     address: address?.replace(/^\[|\]$/g, ''),
     port: port === undefined ? undefined : Number(port),
   }))
+}
+
+/** `Connect Timeout Error (attempted address: 127.0.0.1:3000, timeout: 250ms)`; the first of several. */
+function attempted(message: string, error: unknown): SocketFailure[] {
+  const [, address, port] = /attempted address(?:es)?: \[?([0-9a-fA-F:.]+?)\]?:(\d+)[, )]/.exec(message) ?? []
+  if (address === undefined) return []
+  return [{ error, code: 'UND_ERR_CONNECT_TIMEOUT', message, syscall: 'connect', address, port: Number(port) }]
 }
 
 /** gRPC has numbers for codes, DEADLINE_EXCEEDED is 4 (https://grpc.io/docs/guides/status-codes/); a DOMException, too. */

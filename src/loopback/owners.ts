@@ -2,7 +2,7 @@ import { checkOptions, invalidArgument } from '../errors.js'
 import type { SocketEntry, SocketHolder, SocketState } from '../platform/socket-entry.js'
 import { socketTable } from '../platform/socket-table.js'
 import { canonical, type Endpoint, familyOf, formatEndpoint, WILDCARD } from './endpoint.js'
-import { addressesOf, type EndpointLike, namedBy, printable } from './endpoint-like.js'
+import { addressesOf, type EndpointLike, namedBy } from './endpoint-like.js'
 
 /** A socket that has an address, and whose it is. */
 export interface SocketOwner extends SocketHolder {
@@ -60,7 +60,7 @@ export function ownersOf(
 
 /** `pid 4711 (postgres) listens on 0.0.0.0:5432`. */
 export function describeOwner({ pid, program, hidden, thisProcess, state, protocol, local }: SocketOwner): string {
-  const where = typeof local === 'string' ? printable(local) : formatEndpoint(local)
+  const where = typeof local === 'string' ? unfilled(local) : formatEndpoint(local)
   const what =
     state === 'LISTEN' ? 'a listener' : `a ${protocol.toUpperCase()} socket${state === 'UNCONN' ? '' : ` in ${state}`}`
   if (pid === undefined) return `${what} is on ${where}; ${hidden}`
@@ -110,6 +110,9 @@ function ownersOfPath(path: string): SocketOwner[] {
   const listeners = entries.filter(({ state }) => state === 'LISTEN')
   return (listeners.length > 0 ? listeners : entries).map(toOwner)
 }
+
+const unfilled = (name: string): string =>
+  name.startsWith('@') && Buffer.byteLength(name) === LONGEST_NAME ? name.replace(/@+$/, '') : name
 
 /** `sun_path`, in bytes. */
 const LONGEST_NAME = 108
