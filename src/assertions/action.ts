@@ -1,8 +1,9 @@
 import type net from 'node:net'
 import { abortError, invalidArgument } from '../errors.js'
+import { connectionTuple, formatTuple } from '../sockets/tuple.js'
 import { clearTimeout, LONGEST_DELAY, setTimeout } from '../timers.js'
 import { Fields } from './socket-failure.js'
-import { closeSuccess, type Success } from './success.js'
+import { closeOpened, closeSuccess, type Opened, type Success } from './success.js'
 
 /** How an action ended: with an error, with something that it opened, or not at all. */
 export type Ending = { readonly error: unknown } | { readonly success: Success } | { readonly nothing: string }
@@ -26,18 +27,12 @@ export interface ActionOptions {
  */
 export async function endingOf(action: unknown, phase: Phase, options: ActionOptions = {}): Promise<Ending> {
   const ending = await firstEnd(action, phase, options)
-  return 'opened' in ending ? { success: await closeSuccess(ending.opened, ending.event) } : ending
+  return 'opened' in ending ? { success: await closeSuccess(ending) } : ending
 }
 
 const DEFAULT_TIMEOUT = 10_000
 
 type FirstEnd = { readonly error: unknown } | { readonly nothing: string } | Opened
-
-/** What succeeded, and by which event. */
-interface Opened {
-  readonly opened: unknown
-  readonly event?: string | undefined
-}
 
 type Done = (end: FirstEnd) => void
 
@@ -49,7 +44,10 @@ function firstEnd(
   if (!(typeof timeout === 'number' && timeout > 0 && timeout <= LONGEST_DELAY)) {
     throw invalidArgument('ERR_OUT_OF_RANGE', 'timeout', `milliseconds from 1 to ${LONGEST_DELAY}`, timeout)
   }
-  if (signal?.aborted) throw abortError(signal, ASKED)
+  if (signal?.aborted) {
+    if (isEmitter(action)) action.on('error', () => {})
+    throw abortError(signal, ASKED)
+  }
   return new Promise((resolve, reject) => {
     let emitter: Emitter | undefined
     let unwatch: (() => void) | undefined
@@ -70,15 +68,18 @@ function firstEnd(
       emitter?.on('error', () => {})
       finish()
     }
-    const expired = (): void => {
+    const expired = async (): Promise<void> => {
+      const nothing = `nothing within ${timeout} ms: ${stateOf(emitter ?? action)}`
       giveUp()
-      resolve({ nothing: `nothing within ${timeout} ms: ${stateOf(emitter ?? action)}` })
+      // Nobody else has what a function began.
+      if (typeof action === 'function') await closeOpened(emitter)
+      resolve({ nothing })
     }
     const aborted = (): void => {
       giveUp()
       reject(abortError(signal as AbortSignal, ASKED))
     }
-    const timer = setTimeout(expired, timeout)
+    const timer = setTimeout(() => void expired(), timeout)
     signal?.addEventListener('abort', aborted, { once: true })
     const watch = (found: Emitter): void => {
       if (over) return
@@ -138,7 +139,7 @@ function watchEmitter(emitter: Emitter, phase: Phase, done: Done): () => void {
   })
   listen('close', () => done({ nothing: 'a close without an error' }))
   for (const event of successesOf(emitter, phase)) {
-    listen(event, (argument) => done({ opened: event === 'response' ? argument : emitter, event }))
+    listen(event, (brought) => done({ opened: emitter, event, brought }))
   }
   tellOfBefore(emitter, phase, done)
   return off
@@ -153,11 +154,21 @@ function tellOfBefore(emitter: Emitter, phase: Phase, done: Done): void {
   const error = errored ?? (isSocket(emitter) ? undefined : socket?.errored)
   if (error) done({ error })
   else if (destroyed) done({ nothing: 'what was closed before, without an error' })
-  else if (listening) done({ nothing: 'a server that listens already' })
+  // Without a name to look up Node binds within the call, and 'listening' comes later (lib/net.js).
+  else if (listening || (phase === 'bind' && isBound(emitter))) done({ opened: emitter })
   else if (!isSocket(emitter)) return
   else if (phase !== 'connection' && isConnected(emitter)) done({ opened: emitter })
   // Its end is seen only by who reads up to it.
   else if (phase === 'connection' && emitter.readableFlowing === null) emitter.resume()
+}
+
+function isBound(emitter: Emitter): boolean {
+  if (!hasAll(emitter, 'bind', 'send')) return false
+  try {
+    return (emitter as unknown as { address(): { port: number } }).address().port > 0
+  } catch {
+    return false
+  }
 }
 
 const isConnected = (socket: net.Socket): boolean => !socket.connecting && socket.remoteAddress !== undefined
@@ -177,7 +188,7 @@ function successesOf(emitter: Emitter, phase: Phase): readonly string[] {
   if ('bind' in emitter && 'send' in emitter) return phase === 'bind' ? ['listening'] : ['message']
   if ('listen' in emitter) return ['listening']
   if (phase === 'connection') return isSocket(emitter) ? [] : ['response']
-  return ['connect', 'response', 'open', 'ready']
+  return ['connect', 'response', 'open', 'ready', 'listening']
 }
 
 function ownTimeout(): Error {
@@ -188,7 +199,9 @@ function ownTimeout(): Error {
 
 /** What it is still doing, for who waits in vain. */
 function stateOf(action: unknown): string {
-  if (isSocket(action)) return action.connecting ? 'the socket is still connecting' : 'the connection is open'
+  if (isSocket(action)) {
+    return action.connecting ? 'the socket is still connecting' : `${formatTuple(connectionTuple(action))} is open`
+  }
   if (isEmitter(action)) return "it emitted neither 'error' nor what says that it worked"
   return 'the promise is pending'
 }

@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events'
 import type net from 'node:net'
 import type { Endpoint } from '../loopback/endpoint.js'
 import { formatEndpoint, toEndpoint, unmapped } from '../loopback/endpoint.js'
@@ -11,37 +12,56 @@ export interface Success {
   readonly endpoint: Endpoint | undefined
 }
 
+/** What succeeded, by which event, and what that brought. */
+export interface Opened {
+  readonly opened: unknown
+  readonly event?: string | undefined
+  readonly brought?: unknown
+}
+
 /** Says what it is, with the first that it says itself, and closes it: nobody else has it. */
-export async function closeSuccess(opened: unknown, event?: string): Promise<Success> {
-  const success = await describe(opened, event)
-  await close(opened)
-  return success
+export async function closeSuccess(success: Opened): Promise<Success> {
+  const described = await describe(success).catch(() => ({ text: 'it succeeded', endpoint: undefined }))
+  await closeOpened(success.opened)
+  return described
 }
 
-async function describe(opened: unknown, event: string | undefined): Promise<Success> {
-  const it = (opened ?? {}) as Partial<net.Socket & net.Server & Response & { statusCode: number; listening: boolean }>
-  if (typeof it.remoteAddress === 'string' && typeof it.remotePort === 'number') {
-    const endpoint = toEndpoint(unmapped(it.remoteAddress), it.remotePort)
-    return {
-      text: `it succeeded: connected to ${formatEndpoint(endpoint)}, which ${await answerOf(it as net.Socket)}`,
-      endpoint,
-    }
+async function describe({ opened, event, brought }: Opened): Promise<Success> {
+  if (typeof opened !== 'object' || opened === null) return told(`it succeeded: ${describeValue(opened)}`)
+  const { remoteAddress, remotePort } = opened as Partial<net.Socket>
+  if (isSocketLike(opened)) {
+    const answer = await answerOf(opened)
+    if (typeof remoteAddress !== 'string') return told(`it succeeded: connected to a unix socket, which ${answer}`)
+    const endpoint = toEndpoint(unmapped(remoteAddress), remotePort as number)
+    return told(`it succeeded: connected to ${formatEndpoint(endpoint)}, which ${answer}`, endpoint)
   }
-  if (typeof it.statusCode === 'number')
-    return { text: `it succeeded: ${requestOf(it)} answered with HTTP ${it.statusCode}`, endpoint: undefined }
-  if (typeof it.status === 'number' && 'headers' in it) {
-    return { text: `it succeeded: ${it.url} answered with HTTP ${it.status}`, endpoint: endpointOfUrl(it.url) }
+  const response = event === 'response' ? brought : opened
+  const status = statusOf(response)
+  if (status !== undefined) {
+    const url = urlOf(response as object)
+    return told(`it succeeded: ${url === undefined ? '' : `${url} `}answered with HTTP ${status}`, endpointOfUrl(url))
   }
-  const endpoint = boundTo(it)
-  if (endpoint !== undefined) return { text: `it succeeded: listening on ${formatEndpoint(endpoint)}`, endpoint }
-  const by = event === undefined ? '' : `, which emitted '${event}'`
-  return { text: `it succeeded: ${describeValue(opened)}${by}`, endpoint: undefined }
+  const bound = boundTo(opened)
+  if (typeof bound === 'string') return told(`it succeeded: listening on ${bound}`)
+  if (bound !== undefined) return told(`it succeeded: listening on ${formatEndpoint(bound)}`, bound)
+  return told(`it succeeded: ${describeValue(opened)}${event === undefined ? '' : `, which emitted '${event}'`}`)
 }
 
-/** The URL that a response of `http` answers. */
-function requestOf(response: object): string {
-  const { req } = response as { req?: { protocol?: string; host?: string; path?: string } }
-  return req === undefined ? 'the server' : `${req.protocol}//${req.host}${req.path}`
+const told = (text: string, endpoint?: Endpoint): Success => ({ text, endpoint })
+
+const isSocketLike = (opened: object): opened is net.Socket => 'remoteAddress' in opened && 'setNoDelay' in opened
+
+/** Of a response of fetch, of axios, of `http`, of undici; of HTTP/2 it is among the headers. */
+function statusOf(response: unknown): number | undefined {
+  const { status, statusCode, headers, ':status': pseudo } = (response ?? {}) as Record<string, unknown>
+  const found = statusCode ?? pseudo ?? (headers === undefined ? undefined : status)
+  return typeof found === 'number' ? found : undefined
+}
+
+function urlOf(response: object): string | undefined {
+  const { url, req } = response as { url?: unknown; req?: { protocol?: unknown; host?: unknown; path?: unknown } }
+  if (typeof url === 'string' && url !== '') return url
+  return typeof req?.protocol === 'string' ? `${req.protocol}//${req.host}${req.path}` : undefined
 }
 
 /** What a connection says first, for who wonders what it is connected to. */
@@ -72,68 +92,72 @@ function firstBytes(socket: net.Socket): Promise<Buffer | string | null> {
   })
 }
 
-type Closable = Partial<{
-  [Symbol.asyncDispose](): PromiseLike<void>
-  body: { cancel?(): Promise<void>; destroy?(): void } | null
-  resetAndDestroy(): void
-  destroy(): void
-  terminate(): void
-  disconnect(): void
-  close(done?: () => void): void
-  once(event: string, listener: () => void): void
-  on(event: string, listener: () => void): void
-  closed: boolean
-}>
+/** The ways of closing something, the quickest first. */
+const WAYS = ['destroy', 'terminate', 'disconnect', Symbol.asyncDispose, 'close', 'end'] as const
 
-async function close(opened: unknown): Promise<void> {
+/** Longest that something gets to close, in milliseconds: nothing hangs for what should not be there. */
+const LONGEST_CLOSE = 2000
+
+/** Closes what nobody else has, as well as that can be done, and waits for it. */
+export async function closeOpened(opened: unknown): Promise<void> {
   if (typeof opened !== 'object' || opened === null) return
-  const it = opened as Closable
-  // It may yet have something to say about its end, and nobody listens any more.
-  if ('on' in it && 'once' in it) it.on?.('error', () => {})
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const expired = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, LONGEST_CLOSE)
+  })
   try {
-    if (typeof it.destroy === 'function') await closed(it, () => it.destroy?.())
-    else if (typeof it.terminate === 'function') await closed(it, () => it.terminate?.())
-    else if (typeof it[Symbol.asyncDispose] === 'function') await it[Symbol.asyncDispose]?.()
-    else if (typeof it.disconnect === 'function') it.disconnect()
-    else if (typeof it.close === 'function' && 'once' in it) await closed(it, () => it.close?.())
-    else if (it.body) await (it.body.cancel?.() ?? it.body.destroy?.())
+    await Promise.race([close(opened), expired])
   } catch {
     // It could not be closed; that it was opened is what there is to tell.
+  } finally {
+    clearTimeout(timer)
   }
 }
 
-function closed(it: Closable, end: () => void): Promise<void> {
+async function close(opened: object): Promise<void> {
+  const it = opened as Record<string | symbol, unknown> & { body?: unknown; closed?: unknown }
+  const emits = typeof it.on === 'function' && typeof it.once === 'function'
+  // It may yet have something to say about its end, and nobody listens any more.
+  if (emits) (it as unknown as EventEmitter).on('error', () => {})
+  const way = WAYS.find((name) => typeof it[name] === 'function')
+  if (way === undefined) {
+    const { cancel, destroy } = (it.body ?? {}) as { cancel?(): Promise<void>; destroy?(): void }
+    await (cancel ?? destroy)?.call(it.body)
+    return
+  }
+  const gone = emits && it.closed !== true ? closing(it as unknown as EventEmitter) : undefined
+  const ended = (it[way] as () => unknown)()
+  if (way === Symbol.asyncDispose) await ended
+  else await gone
+}
+
+/** Until it says that it is closed, for as long as those take that do. */
+function closing(emitter: EventEmitter): Promise<void> {
   return new Promise((resolve) => {
-    if (it.closed === true || typeof it.once !== 'function') {
-      end()
-      return resolve()
-    }
     const timer = setTimeout(resolve, PATIENCE)
-    it.once('close', () => {
-      clearTimeout(timer)
-      resolve()
-    })
-    end()
+    for (const event of ['close', 'end']) {
+      emitter.once(event, () => {
+        clearTimeout(timer)
+        resolve()
+      })
+    }
   })
 }
 
-function boundTo(it: { endpoint?: unknown; address?: unknown }): Endpoint | undefined {
-  if (isEndpoint(it.endpoint)) return it.endpoint
-  if (typeof it.address !== 'function') return undefined
-  try {
-    const bound: unknown = it.address()
-    return isEndpoint(bound) ? toEndpoint(bound.address, bound.port) : undefined
-  } catch {
-    // A datagram socket that is not bound.
-    return undefined
-  }
+/** Where it listens; of a unix server the path. */
+function boundTo(opened: object): Endpoint | string | undefined {
+  const { endpoint, address } = opened as { endpoint?: unknown; address?: unknown }
+  const bound: unknown = endpoint ?? (typeof address === 'function' ? address.call(opened) : undefined)
+  if (typeof bound === 'string') return bound
+  if (!isEndpoint(bound)) return undefined
+  return bound.port === 0 ? bound.address : toEndpoint(bound.address, bound.port)
 }
 
 const isEndpoint = (value: unknown): value is Endpoint =>
   typeof value === 'object' && value !== null && 'port' in value && 'address' in value
 
-function endpointOfUrl(url: unknown): Endpoint | undefined {
-  if (typeof url !== 'string' || !URL.canParse(url)) return undefined
+function endpointOfUrl(url: string | undefined): Endpoint | undefined {
+  if (url === undefined || !URL.canParse(url)) return undefined
   const { hostname, port } = new URL(url)
   const address = hostname.replace(/^\[|\]$/g, '')
   return /^[\d.]+$|:/.test(address) && port !== '' ? toEndpoint(address, Number(port)) : undefined

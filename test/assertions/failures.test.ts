@@ -511,7 +511,7 @@ describe('an action that succeeds', () => {
         const socket = net.connect(server.path)
         return { action: socket, closed: () => socket.closed, ...disposing(() => server.close()) }
       },
-      text: /connected to \/.*\.sock, which answered "hello"$/,
+      text: /connected to a unix socket, which answered "hello"$/,
     },
     {
       name: 'a fetch',

@@ -36,15 +36,14 @@ it.for(FAMILIES)('are told with what the kernel says of them: on %s', async (fam
   await using udp = await listenUdp(undefined, { family })
   const client = await tcp.connect()
   await until(() => tcp.connections.size === 1)
-  const peer = { address: LOOPBACK[family], port: client.localPort, family }
-  expect(opened()).toEqual(
-    [
-      { kind: 'tcp', state: 'LISTEN', local: tcp.endpoint, remote: undefined },
-      { kind: 'udp', state: 'UNCONN', local: udp.endpoint, remote: undefined },
-      { kind: 'tcp', state: 'ESTABLISHED', local: tcp.endpoint, remote: peer },
-      { kind: 'tcp', state: 'ESTABLISHED', local: peer, remote: tcp.endpoint },
-    ].sort(byText),
-  )
+  const peer = { address: LOOPBACK[family], port: client.localPort as number, family }
+  const expected: Opened[] = [
+    { kind: 'tcp', state: 'LISTEN', local: tcp.endpoint, remote: undefined },
+    { kind: 'udp', state: 'UNCONN', local: udp.endpoint, remote: undefined },
+    { kind: 'tcp', state: 'ESTABLISHED', local: tcp.endpoint, remote: peer },
+    { kind: 'tcp', state: 'ESTABLISHED', local: peer, remote: tcp.endpoint },
+  ]
+  expect(opened()).toEqual(expected.sort(byText))
   await Promise.all([tcp.close(), udp.close()])
   expect(opened()).toEqual([])
 })
@@ -55,13 +54,12 @@ it('are told of unix sockets by their path', async (context) => {
   await using server = await listenUnix()
   await server.connect()
   await until(() => server.connections.size === 1)
-  expect(opened()).toEqual(
-    [
-      { kind: 'unix', state: 'LISTEN', local: server.path, remote: undefined },
-      { kind: 'unix', state: 'ESTABLISHED', local: server.path, remote: undefined },
-      { kind: 'unix', state: 'ESTABLISHED', local: '', remote: undefined },
-    ].sort(byText),
-  )
+  const expected: Opened[] = [
+    { kind: 'unix', state: 'LISTEN', local: server.path, remote: undefined },
+    { kind: 'unix', state: 'ESTABLISHED', local: server.path, remote: undefined },
+    { kind: 'unix', state: 'ESTABLISHED', local: '', remote: undefined },
+  ]
+  expect(opened()).toEqual(expected.sort(byText))
 })
 
 it('are those of its threads, too', async (context) => {
