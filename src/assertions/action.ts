@@ -155,20 +155,11 @@ function tellOfBefore(emitter: Emitter, phase: Phase, done: Done): void {
   if (error) done({ error })
   else if (destroyed) done({ nothing: 'what was closed before, without an error' })
   // Without a name to look up Node binds within the call, and 'listening' comes later (lib/net.js).
-  else if (listening || (phase === 'bind' && isBound(emitter))) done({ opened: emitter })
+  else if (listening) done({ opened: emitter })
   else if (!isSocket(emitter)) return
   else if (phase !== 'connection' && isConnected(emitter)) done({ opened: emitter })
   // Its end is seen only by who reads up to it.
   else if (phase === 'connection' && emitter.readableFlowing === null) emitter.resume()
-}
-
-function isBound(emitter: Emitter): boolean {
-  if (!hasAll(emitter, 'bind', 'send')) return false
-  try {
-    return (emitter as unknown as { address(): { port: number } }).address().port > 0
-  } catch {
-    return false
-  }
 }
 
 const isConnected = (socket: net.Socket): boolean => !socket.connecting && socket.remoteAddress !== undefined

@@ -119,7 +119,8 @@ async function close(opened: object): Promise<void> {
   const emits = typeof it.on === 'function' && typeof it.once === 'function'
   // It may yet have something to say about its end, and nobody listens any more.
   if (emits) (it as unknown as EventEmitter).on('error', () => {})
-  const way = WAYS.find((name) => typeof it[name] === 'function')
+  // A datagram socket disconnects from its peer, and stays open.
+  const way = WAYS.find((name) => typeof it[name] === 'function' && !(name === 'disconnect' && 'bind' in it))
   if (way === undefined) {
     const { cancel, destroy } = (it.body ?? {}) as { cancel?(): Promise<void>; destroy?(): void }
     await (cancel ?? destroy)?.call(it.body)
@@ -134,13 +135,13 @@ async function close(opened: object): Promise<void> {
 /** Until it says that it is closed, for as long as those take that do. */
 function closing(emitter: EventEmitter): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, PATIENCE)
-    for (const event of ['close', 'end']) {
-      emitter.once(event, () => {
-        clearTimeout(timer)
-        resolve()
-      })
+    const settle = (): void => {
+      clearTimeout(timer)
+      emitter.removeListener('close', settle).removeListener('end', settle)
+      resolve()
     }
+    const timer = setTimeout(settle, PATIENCE)
+    emitter.on('close', settle).on('end', settle)
   })
 }
 

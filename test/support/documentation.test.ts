@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { codeBlocks, documentationPages, readPage, testFile } from './documentation.js'
 
 /** What may stand after a fence: `ts` blocks run as tests, the others are not run. A slip like `typescript` would hide a block. */
-const LANGUAGES = ['ts', 'sh', 'text', 'json', 'yaml']
+// `npm run consumers` runs those in `js`, of docs/jest.md, with Jest.
+const LANGUAGES = ['ts', 'js', 'sh', 'text', 'json', 'yaml']
 
 test('each block of the documentation names a known language', () => {
   const unknown = documentationPages().flatMap((page) =>
