@@ -3,12 +3,13 @@ import { type AssertionDetails, assertionError } from './assertion-error.js'
 import { type ConnectionHolder, openSocketsOf } from './open-sockets.js'
 
 /**
- * Asserts that a server or a pool has no open connection, after one turn of the event loop in which those that are closing
+ * Asserts that a server or a pool has no open connection, after two turns of the event loop in which those that are closing
  * may close. Fails with what each one is doing. Rejects with ERR_INVALID_ARG_TYPE for anything else.
  */
 export async function assertDrained(holder: ConnectionHolder): Promise<void> {
   // Refused before anything is waited for.
   openSocketsOf(holder)
+  await turn()
   await turn()
   const left = whyNotDrained(holder)
   if (left !== undefined) throw assertionError(left)

@@ -1,11 +1,11 @@
 import net from 'node:net'
 import { codeOf } from '../errors.js'
-import { type Endpoint, formatEndpoint, LOOPBACK, toEndpoint } from '../loopback/endpoint.js'
+import { type Endpoint, LOOPBACK, toEndpoint } from '../loopback/endpoint.js'
 import { dialsOf, type EndpointLike, namedBy, nameOf, printable } from '../loopback/endpoint-like.js'
 import { ownersOf, type SocketOwner } from '../loopback/owners.js'
 import { loopbackFamilies } from '../loopback/probe.js'
 import { describeErrno } from '../platform/errno.js'
-import { clearTimeout, setTimeout } from '../timers.js'
+import { type Answer, ask } from '../ports/wait.js'
 import type { AssertionDetails } from './assertion-error.js'
 import { namedOf } from './released.js'
 
@@ -30,20 +30,13 @@ export function whyNotListening(target: unknown): AssertionDetails | undefined {
   }
 }
 
-/** What a dial of one address came to. */
-export interface Answer {
-  readonly place: string
-  /** Undefined: it accepted. */
-  readonly error: unknown
-}
-
 /** What the dials of all places came to, and of all addresses of each: a name may have several. */
 export type Answers = ReadonlyArray<readonly Answer[]>
 
-/** Dials every address of a server or endpoint once; who accepts is left by a reset. */
+/** Dials every address of a server or endpoint once, as `waitForListening()` does. */
 export async function dialAll(target: unknown): Promise<Answers> {
   const places = namedBy(endpointLikeOf(target))
-  return Promise.all(places.map(async (place) => Promise.all((await dialsOf(place)()).map(dial))))
+  return Promise.all(places.map(async (place) => ask(await dialsOf(place)(), new AbortController().signal)))
 }
 
 const accepts = ({ error }: Answer): boolean => error === undefined
@@ -66,7 +59,10 @@ export function whyNotRefusing(target: unknown, answers: Answers): AssertionDeta
   return {
     expected: `${nameOf(endpointLikeOf(target))} to refuse connections`,
     actual: said(answers),
-    owners: listenersAt(target),
+    // Looked up by who prints it.
+    get owners() {
+      return listenersAt(target)
+    },
     next: 'close what listens there, and await that: close() of portside resolves when the port refuses',
   }
 }
@@ -90,37 +86,15 @@ export const unwantedRefusing = (target: unknown, answers: Answers): AssertionDe
 /** Of a unix socket also that there is no file. */
 const REFUSALS: ReadonlySet<string | undefined> = new Set(['ECONNREFUSED', 'ENOENT'])
 
-/** How long a listener gets to answer, in milliseconds: one whose accept queue is full does not. */
-const PATIENCE = 1000
-
-function dial(to: net.NetConnectOpts): Promise<Answer> {
-  const place = 'path' in to ? printable(to.path) : formatEndpoint({ address: to.host as string, port: to.port })
-  return new Promise((resolve) => {
-    const socket = net.connect(to)
-    const settle = (error?: unknown): void => {
-      clearTimeout(timer)
-      socket.once('close', () => resolve({ place, error }))
-      if (error === undefined && !('path' in to)) socket.resetAndDestroy()
-      else socket.destroy()
-    }
-    const timer = setTimeout(() => settle(new Error(`no answer within ${PATIENCE} ms`)), PATIENCE)
-    socket.once('connect', () => settle())
-    socket.once('error', (error) => {
-      clearTimeout(timer)
-      resolve({ place, error })
-    })
-  })
-}
-
 function said(answers: Answers): string {
   const all = answers.flat()
   if (all.length === 0) return 'a name that resolves to nothing'
   return all
     .map(({ place, error }) => {
-      if (error === undefined) return `${place} accepted`
+      if (error === undefined) return `${printable(place)} accepted`
       const code = codeOf(error)
       const sentence = code === undefined ? undefined : describeErrno(code)
-      return `${place}: ${code === undefined ? (error as Error).message : `${code} (${sentence ?? 'no connection'})`}`
+      return `${printable(place)}: ${code === undefined ? (error as Error).message : `${code} (${sentence ?? 'no answer'})`}`
     })
     .join('; ')
 }

@@ -25,7 +25,7 @@ export async function assertReleased(endpoint: EndpointLike | net.Server | dgram
 /** What holds it; undefined where nothing does. */
 export async function whyHeld(target: unknown): Promise<Held | undefined> {
   if (isReservation(target) && target.held) {
-    return heldBy(target.endpoint, 'a reservation that holds it', [], 'release() the reservation first')
+    return heldBy(target.endpoint, 'a reservation that holds it', nobody, 'release() the reservation first')
   }
   for (const place of namedBy(namedOf(target))) {
     if ('path' in place) {
@@ -35,7 +35,7 @@ export async function whyHeld(target: unknown): Promise<Held | undefined> {
     }
     const addresses = await addressesOf(place.host)
     if (addresses.length === 0)
-      return heldBy(toEndpoint(place.host, place.port), 'a name that resolves to nothing', [], NAME)
+      return heldBy(toEndpoint(place.host, place.port), 'a name that resolves to nothing', nobody, NAME)
     for (const address of addresses) {
       for (const protocol of protocolsOf(target)) {
         const held = await addressHeld(toEndpoint(address, place.port), protocol)
@@ -61,19 +61,19 @@ async function addressHeld(endpoint: Endpoint, protocol: 'tcp' | 'udp'): Promise
   } catch (error) {
     const code = codeOf(error) ?? String(error)
     // An address that this host lacks is nobody's; but it cannot be bound again.
-    const owners = saysAddressAbsent(code) ? [] : tryOwners(endpoint, protocol)
+    const owners = (): SocketOwner[] => (saysAddressAbsent(code) ? [] : tryOwners(endpoint, protocol))
     return heldBy(endpoint, `${code} (${describeErrno(code) ?? 'it cannot be bound'})`, owners, CLOSE)
   }
 }
 
 async function pathHeld(path: string): Promise<Held | undefined> {
   const owners = tryOwners(path)
-  if (owners.some(({ state }) => state === 'LISTEN')) return heldBy(path, 'a listener', owners, CLOSE)
+  if (owners.some(({ state }) => state === 'LISTEN')) return heldBy(path, 'a listener', () => owners, CLOSE)
   if (!(await unixPathExists(path))) return undefined
   return heldBy(
     path,
     'a file at this path on which nobody listens',
-    [],
+    nobody,
     'remove the file: its server has ended without close()',
   )
 }
@@ -81,9 +81,20 @@ async function pathHeld(path: string): Promise<Held | undefined> {
 const NAME = 'pass an address of this host'
 const CLOSE = 'close what has it, and await that: close() of portside resolves when the address is free'
 
-function heldBy(endpoint: Endpoint | string, actual: string, owners: readonly SocketOwner[], next: string): Held {
-  return { expected: `${printable(endpoint)} to be free`, actual, endpoint, owners, next }
+function heldBy(endpoint: Endpoint | string, actual: string, owners: () => readonly SocketOwner[], next: string): Held {
+  return {
+    expected: `${printable(endpoint)} to be free`,
+    actual,
+    endpoint,
+    // Looked up by who prints it.
+    get owners() {
+      return owners()
+    },
+    next,
+  }
 }
+
+const nobody = (): SocketOwner[] => []
 
 function tryOwners(place: Endpoint | string, protocol?: 'tcp' | 'udp'): SocketOwner[] {
   try {

@@ -25,7 +25,7 @@ export function namedBy(target: EndpointLike): Named[] {
     if ('path' in target && target.path !== undefined) return [{ path: validPath(target.path, target) }]
     const { family, address, protocol, pathname } = target as Partial<Record<string, unknown>>
     if (family === 'Unix') return [{ path: validPath(address, target) }]
-    if (protocol === 'unix:') return [{ path: validPath(decodeURIComponent(String(pathname)), target) }]
+    if (protocol === 'unix:') return [{ path: validPath(decoded(String(pathname)), target) }]
     const { endpoints } = target as { endpoints?: readonly EndpointLike[] }
     if (Array.isArray(endpoints) && endpoints.length > 1) return endpoints.flatMap(namedBy)
   }
@@ -86,6 +86,15 @@ function hostAndPort(target: EndpointLike): { host: string; port: number } {
 function fromUrl({ hostname, port, protocol }: URL): { host: string; port: number } {
   const standard = { 'http:': 80, 'ws:': 80, 'https:': 443, 'wss:': 443 }[protocol]
   return { host: hostname.replace(/^\[|\]$/g, ''), port: validPort(port === '' ? (standard ?? null) : Number(port)) }
+}
+
+/** Undefined for what is no encoding of anything. */
+function decoded(pathname: string): string | undefined {
+  try {
+    return decodeURIComponent(pathname)
+  } catch {
+    return undefined
+  }
 }
 
 function validPath(path: unknown, target: unknown): string {

@@ -17,7 +17,7 @@ export class ProcTable {
     try {
       this.#fd = openSync(path, 'r')
     } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error
+      if (!ABSENT.has(codeOf(error))) throw error
     }
     this.exists = this.#fd !== undefined
   }
@@ -78,6 +78,9 @@ const LARGE = 65_536
 
 /** With each read the kernel fills a page, as far as whole lines fit, and a line is far shorter than what is left. */
 const LAST = 4096 - 512
+
+/** It is not there, or not for this process. */
+const ABSENT: ReadonlySet<string | undefined> = new Set(['ENOENT', 'EACCES', 'EPERM'])
 
 const LISTENER = /^ *\d+: \S+ \S+ 0A /
 const HEADING = 'local_address'

@@ -20,10 +20,20 @@ export class SocketHolders {
 
   holderOf({ inode, state, uid }: Pick<SocketEntry, 'inode' | 'state' | 'uid'>): SocketHolder {
     if (inode === undefined) return { hidden: NOBODY[state] ?? 'no process has it any more' }
-    this.#looking ??= this.#look()
-    while (!this.#pidOf.has(inode)) if (this.#looking.next().done) break
+    this.#lookFor(inode)
     const pid = this.#pidOf.get(inode)
     return pid === undefined ? { hidden: this.#whyHidden(uid) } : { pid, program: this.#programOf(pid) }
+  }
+
+  #lookFor(inode: number): void {
+    this.#looking ??= this.#look()
+    try {
+      while (!this.#pidOf.has(inode)) if (this.#looking.next().done) break
+    } catch (error) {
+      // For want of a descriptor. The next one who asks looks anew.
+      this.#looking = undefined
+      throw error
+    }
   }
 
   *#look(): Generator<void, void, void> {

@@ -35,7 +35,7 @@ export async function waitForRefused(target: EndpointLike, options: WaitOptions 
 }
 
 /** What one address answered. */
-interface Answer {
+export interface Answer {
   readonly place: Endpoint | string
   /** Undefined: it accepted. */
   readonly error?: Error
@@ -106,7 +106,8 @@ function refusedBy(answers: Answer[]): Endpoint | string | undefined {
   return refused ? answers[0]?.place : undefined
 }
 
-function ask(dials: net.NetConnectOpts[], giveUp: AbortSignal): Promise<Answer[]> {
+/** Dials each once, until it answers, for a second at most, or the signal is aborted; and leaves without a trace. */
+export function ask(dials: net.NetConnectOpts[], giveUp: AbortSignal): Promise<Answer[]> {
   return Promise.all(dials.map((dial) => askOne(dial, giveUp)))
 }
 

@@ -361,7 +361,7 @@ describe.each(libraries)('on a server or an endpoint, with the expect of %s', (_
     expect(endpoint).toBeListening()
     await Promise.all([expect(endpoint).not.toAcceptConnections(), expect(endpoint).not.toRefuseConnections()])
     await expect(endpoint).not.toBeReleased()
-    vitestExpect(await messageOfPromise(expect(endpoint).toAcceptConnections())).toContain('no answer within 1000 ms')
+    vitestExpect(await messageOfPromise(expect(endpoint).toAcceptConnections())).toContain('no answer')
   })
 
   it.runIf(!isWindows)('refuses at a path that a dead server has left behind, which is not free', async () => {
@@ -448,7 +448,7 @@ describe.each(libraries)('on what has connections, with the expect of %s', (_lib
       expect({ holder }).toEqual({ holder: expect.toHaveOpenSockets(2) })
       expect({ holder }).toEqual({ holder: expect.not.toBeDrained() })
       vitestExpect(messageOf(() => expect(holder).toBeDrained())).toMatch(
-        /^expected no open connection\ngot {6}2 open connections\n {2}- \S+ -> \S+; new; .*\n {2}- .*\nnext {5}/,
+        /^expected no open connection\ngot {6}2 open connections\n {2}- \S+ -> \S+; [\w-]+; .*\n {2}- .*\nnext {5}/,
       )
       vitestExpect(messageOf(() => expect(holder).toHaveOpenSockets(1))).toMatch(
         /^expected 1 open connection\ngot {6}2 open connections\n {2}- /,

@@ -209,6 +209,23 @@ const hosts: readonly Host[] = [
     ],
   },
   {
+    name: 'with nobody on a UDP port',
+    setUp: '',
+    prepare: `
+      const socket = dgram.createSocket('udp4').on('error', () => {})
+      socket.connect(5000, '127.0.0.1')
+      await once(socket, 'connect')`,
+    cases: [
+      {
+        name: 'a datagram from a connected socket is refused',
+        begin: "(socket.send('ping', () => {}), socket)",
+        code: 'ECONNREFUSED',
+        passing: 'assertConnectionRefused',
+        explained: /\S/,
+      },
+    ],
+  },
+  {
     name: 'with routes that lead nowhere',
     setUp:
       'ip route add unreachable 10.0.0.1 && ip route add prohibit 10.0.0.2 && ip route add blackhole 10.0.0.3 && ip -6 route add unreachable fd00::1 && ip -6 route add prohibit fd00::2',

@@ -336,7 +336,7 @@ export async function leaveFileBehind(): Promise<{ readonly path: string } & Asy
 
 /** A program that listens on a port of its own, until it is disposed of. */
 export async function listeningProgram(
-  code = "require('net').createServer((socket) => socket.end('hello')).listen(0, '127.0.0.1', told)",
+  code = "require('net').createServer((it) => it.on('error', () => {}).end('hello')).listen(0, '127.0.0.1', told)",
 ): Promise<{ readonly pid: number; readonly port: number } & AsyncDisposable> {
   const tell = 'function told() { console.log(this.address().port ?? 0) }'
   const child = spawn(process.execPath, ['--eval', `${tell}\n${code}`], { stdio: ['ignore', 'pipe', 'inherit'] })

@@ -110,6 +110,8 @@ describe('an endpoint', () => {
     { what: 'a port that is no integer', target: 0.5, code: 'ERR_SOCKET_BAD_PORT' },
     { what: 'a port that is none', target: -1, code: 'ERR_SOCKET_BAD_PORT' },
     { what: 'a URL without a port', target: new URL('tcp://a.test'), code: 'ERR_SOCKET_BAD_PORT' },
+    { what: 'a URL of no path', target: new URL('unix:'), code: 'ERR_INVALID_ARG_TYPE' },
+    { what: 'a URL of a path with a lone %', target: new URL('unix:///tmp/100%'), code: 'ERR_INVALID_ARG_TYPE' },
     { what: 'a URL of port 0', target: new URL('http://a.test:0'), code: 'ERR_SOCKET_BAD_PORT' },
   ])('is not $what', ({ target, code }) => {
     for (const ask of [namedBy, nameOf, dialsOf]) {

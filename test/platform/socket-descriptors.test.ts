@@ -9,6 +9,7 @@ import {
   listenUdp,
   listenUnix,
   loopbackFamilies,
+  refusedEndpoint,
   type SocketDescriptor,
   socketDescriptors,
 } from '../../src/index.js'
@@ -91,12 +92,9 @@ it('are unix sockets, the pipes to a child', async (context) => {
 
 it('are unbound where the kernel has them in no table', async (context) => {
   needsKernel(context)
+  await using endpoint = await refusedEndpoint()
   const opened = watchDescriptors()
-  const server = net.createServer()
-  await once(server.listen(0, LOOPBACK[FAMILY]), 'listening')
-  const { port } = server.address() as net.AddressInfo
-  await once(server.close(), 'close')
-  const refused = net.connect(port, LOOPBACK[FAMILY])
+  const refused = net.connect(endpoint.port, endpoint.address)
   const failed = once(refused, 'close').catch(({ code }) => code)
   // Node calls connect(2) in the next tick, and hears of the refusal when the event loop goes on.
   await new Promise<void>((resolve) => process.nextTick(resolve))

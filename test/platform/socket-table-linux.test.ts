@@ -30,6 +30,7 @@ const LOOPBACK = { IPv4: '127.0.0.1', IPv6: '::1' }
 const FAMILIES = loopbackFamilies()
 const [FAMILY] = FAMILIES as ['IPv4' | 'IPv6']
 const UID = process.getuid?.()
+const LISTENER = { protocol: 'tcp', state: 'LISTEN', address: LOOPBACK[FAMILY] } as const
 /** Who has the sockets of this process. */
 const SELF = { pid: process.pid, program: basename(process.title), hidden: undefined }
 
@@ -49,7 +50,7 @@ describe('of this host', () => {
       const before = openSockets().map(({ inode }) => inode)
       await using server = await serve({ host: address })
       const [inode] = openSockets().flatMap((socket) => (before.includes(socket.inode) ? [] : [socket.inode]))
-      expect((await readSocketTable({ port: server.port })).map(plain)).toEqual([
+      expect((await readOwn({ port: server.port })).map(plain)).toEqual([
         {
           protocol: 'tcp',
           state: 'LISTEN',
@@ -72,10 +73,10 @@ describe('of this host', () => {
       const there = { address, port: server.port, family }
       await until(() => tcpEntries(client.port).some(({ receiveQueue }) => receiveQueue === 5))
       const common = { protocol: 'tcp', state: 'ESTABLISHED', inode: expect.any(Number), uid: UID, sendQueue: 0 }
-      expect((await readSocketTable({ port: client.port })).map(plain)).toEqual([
+      expect((await readOwn({ port: client.port })).map(plain)).toEqual([
         { ...common, local: here, remote: there, receiveQueue: 0, ...SELF },
       ])
-      expect((await readSocketTable({ port: server.port, state: 'ESTABLISHED' })).map(plain)).toEqual([
+      expect((await readOwn({ port: server.port, state: 'ESTABLISHED' })).map(plain)).toEqual([
         { ...common, local: there, remote: here, receiveQueue: 5, ...SELF },
       ])
     })
@@ -85,7 +86,7 @@ describe('of this host', () => {
       await using client = await dial({ host: address, port: server.port })
       client.socket.end()
       await until(() => tcpEntries(client.port).some(({ state }) => state === 'CLOSE_WAIT'))
-      const statesOf = async (port: number) => (await readSocketTable({ port })).map(({ state }) => state)
+      const statesOf = async (port: number) => (await readOwn({ port })).map(({ state }) => state)
       expect(await statesOf(client.port)).toEqual(['FIN_WAIT2'])
       expect(await statesOf(server.port)).toEqual(['LISTEN', 'CLOSE_WAIT'])
     })
@@ -95,15 +96,18 @@ describe('of this host', () => {
       await once(server.listen(0, address), 'listening')
       const { port } = server.address() as net.AddressInfo
       const client = net.connect(port, address).resume()
+      await once(client, 'connect')
+      const { localPort } = client
       await once(client, 'close')
       await once(server.close(), 'close')
       await until(() => tracesOf(port).every((trace) => trace.startsWith('TIME_WAIT')))
-      expect((await readSocketTable({ port })).map(plain)).toEqual([
+      const entries = await readSocketTable({ state: 'TIME_WAIT', address, port })
+      expect(entries.filter(({ remote }) => remote?.port === localPort).map(plain)).toEqual([
         {
           protocol: 'tcp',
           state: 'TIME_WAIT',
           local: { address, port, family },
-          remote: { address, port: expect.any(Number), family },
+          remote: { address, port: localPort, family },
           inode: undefined,
           receiveQueue: 0,
           sendQueue: 0,
@@ -121,7 +125,7 @@ describe('of this host', () => {
       // Node calls connect(2) in the next tick, and accepts when the event loop goes on.
       await new Promise<void>((resolve) => process.nextTick(resolve))
       const entries = blockUntil(
-        () => [...socketTable({ protocol: 'tcp', port: server.port })],
+        () => [...socketTable({ protocol: 'tcp', address, port: server.port })],
         ({ length }) => length === 4,
       ).map(plain)
       await until(() => server.accepted.length === 3)
@@ -139,10 +143,10 @@ describe('of this host', () => {
       await connected.connect(bound.port)
       const common = { protocol: 'udp', inode: expect.any(Number), uid: UID, receiveQueue: 0, sendQueue: 0, ...SELF }
       const there = { address, port: bound.port, family }
-      expect((await readSocketTable({ protocol: 'udp', port: bound.port })).map(plain)).toEqual([
+      expect((await readSocketTable({ protocol: 'udp', address, port: bound.port })).map(plain)).toEqual([
         { ...common, state: 'UNCONN', local: there, remote: undefined },
       ])
-      expect((await readSocketTable({ protocol: 'udp', port: connected.port })).map(plain)).toEqual([
+      expect((await readSocketTable({ protocol: 'udp', address, port: connected.port })).map(plain)).toEqual([
         { ...common, state: 'ESTABLISHED', local: { address, port: connected.port, family }, remote: there },
       ])
     })
@@ -153,7 +157,7 @@ describe('of this host', () => {
       await connected.connect(bound.port)
       connected.socket.send('12345')
       const [entry] = blockUntil(
-        () => [...socketTable({ protocol: 'udp', port: bound.port })],
+        () => [...socketTable({ protocol: 'udp', address, port: bound.port })],
         ([socket]) => socket?.receiveQueue !== 0,
       )
       expect(entry?.receiveQueue).toBeGreaterThanOrEqual(5)
@@ -189,7 +193,7 @@ describe('of this host', () => {
     if (!dualStackWildcard) context.skip('a listener on :: takes no connections to 127.0.0.1 here')
     await using server = await serve({ host: '::' })
     await using client = await dial({ host: '127.0.0.1', port: server.port })
-    const entries = (await readSocketTable({ port: server.port })).map(({ state, local, remote }) => ({
+    const entries = (await readOwn({ port: server.port })).map(({ state, local, remote }) => ({
       state,
       local,
       remote,
@@ -264,7 +268,7 @@ describe('of this host', () => {
     await using child = await runNode(`
       ${title === undefined ? '' : `process.title = ${JSON.stringify(title)}`}
       const server = require('node:net').createServer().listen(0, '${LOOPBACK[FAMILY]}', () => console.log(server.address().port))`)
-    const [entry] = await readSocketTable({ protocol: 'tcp', port: Number(child.said) })
+    const [entry] = await readSocketTable({ ...LISTENER, port: Number(child.said) })
     expect(entry && plain(entry)).toMatchObject({ state: 'LISTEN', pid: child.pid, program, hidden: undefined })
   })
 
@@ -272,9 +276,9 @@ describe('of this host', () => {
     const server = await serve({ host: LOOPBACK[FAMILY] })
     const { port } = server
     await using child = await runNode('console.log()', fdOf(server.server))
-    expect((await readSocketTable({ port })).map(({ pid }) => pid)).toEqual([process.pid])
+    expect((await readSocketTable({ ...LISTENER, port })).map(({ pid }) => pid)).toEqual([process.pid])
     await server[Symbol.asyncDispose]()
-    expect((await readSocketTable({ port })).map(({ pid }) => pid)).toEqual([child.pid])
+    expect((await readSocketTable({ ...LISTENER, port })).map(({ pid }) => pid)).toEqual([child.pid])
   })
 
   it('whose a socket is is looked up when it is asked for, once for all of one reading', async () => {
@@ -282,7 +286,7 @@ describe('of this host', () => {
     const looks = vi.spyOn(fs, 'readdirSync')
     syncBuiltinESMExports()
     onTestFinished(restoreFs)
-    const entries = await readSocketTable({ protocol: 'tcp' })
+    const entries = await readSocketTable(LISTENER)
     expect(looks).not.toHaveBeenCalled()
     const entry = entries.find(({ local }) => portOf(local) === server.port)
     expect(entry?.pid).toBe(process.pid)
@@ -295,7 +299,7 @@ describe('of this host', () => {
 
   it('an entry shows all that it has, as JSON and to console.log; a copy has what needs no look-up', async () => {
     await using server = await serve({ host: LOOPBACK[FAMILY] })
-    const [entry] = (await readSocketTable({ port: server.port })) as [SocketEntry]
+    const [entry] = (await readSocketTable({ ...LISTENER, port: server.port })) as [SocketEntry]
     const all = plain(entry)
     expect(JSON.parse(JSON.stringify(entry))).toEqual(JSON.parse(JSON.stringify(all)))
     expect(inspect(entry)).toBe(inspect(all))
@@ -315,9 +319,9 @@ describe('of this host', () => {
     { what: 'several', filter: { protocol: 'tcp', state: 'LISTEN', port: 'its own', pid: process.pid } },
   ])('those are told of that fit a filter: $what', async ({ filter }) => {
     await using server = await serve({ host: LOOPBACK[FAMILY] })
-    await using udp = await bindUdp(FAMILY)
-    await using client = await dial({ host: LOOPBACK[FAMILY], port: server.port })
-    const own = new Set([server.port, udp.port, client.port])
+    await using _udp = await bindUdp(FAMILY)
+    await using _client = await dial({ host: LOOPBACK[FAMILY], port: server.port })
+    const own = ownInodes()
     const given = { ...filter, ...('port' in filter ? { port: server.port } : {}) } as SocketFilter
     const fitting = ({ protocol, state, local, pid }: SocketEntry): boolean =>
       (given.protocol ?? protocol) === protocol &&
@@ -326,7 +330,7 @@ describe('of this host', () => {
       (given.port ?? portOf(local)) === portOf(local) &&
       (given.pid ?? pid) === pid
     const ofThisTest = (entries: Iterable<SocketEntry>) =>
-      [...entries].filter(({ local }) => own.has(portOf(local) as number)).map(({ inode }) => inode)
+      [...entries].map(({ inode }) => inode).filter((inode) => own.has(inode as number))
     const expected = ofThisTest(await readSocketTable(fitting))
     expect(expected.length).toBeGreaterThan(0)
     expect(ofThisTest(await readSocketTable(given))).toEqual(expected)
@@ -357,10 +361,11 @@ describe('of this host', () => {
       servers.flatMap(({ server, port }) => Array.from({ length: 75 }, () => dial(addressAndPort(server, port)))),
     )
     await until(() => servers.every(({ accepted }) => accepted.length === 75))
-    const ports = new Set([...servers, ...clients].map(({ port }) => port))
-    const ofThisTest = ({ local }: SocketEntry): boolean => ports.has(portOf(local) as number)
+    // Of other processes there may be some with the same numbers.
+    const own = ownInodes()
+    const ofThisTest = ({ inode }: { inode?: number | undefined }): boolean => own.has(inode as number)
     const expected = tcpEntries()
-      .filter(({ local }) => ports.has(local.port))
+      .filter(ofThisTest)
       .map(({ state, local, remote, inode }) => line(state, local, remote, inode))
       .sort()
     const found = await Promise.all(READERS.map(({ read }) => read({ protocol: 'tcp' })))
@@ -372,17 +377,8 @@ describe('of this host', () => {
       expect(entries.filter(ofThisTest).map(lineOf).sort()).toEqual(expected)
     }
     if (typeof listed === 'string') return context.skip(listed)
-    expect(
-      listed
-        .filter(({ port }) => ports.has(port))
-        .map(({ inode }) => inode)
-        .sort(),
-    ).toEqual(
-      found[0]
-        ?.filter(ofThisTest)
-        .map(({ inode }) => inode)
-        .sort(),
-    )
+    const inodesOf = (sockets: Array<{ inode?: number | undefined }> = []) => sockets.map(({ inode }) => inode).sort()
+    expect(inodesOf(listed.filter(ofThisTest))).toEqual(inodesOf(found[0]?.filter(ofThisTest)))
   })
 
   it('thousands are told of, twice at once the same', async () => {
@@ -395,7 +391,7 @@ describe('of this host', () => {
       )
       await until(() => server.accepted.length === clients.length)
     }
-    const own = new Set(openSockets().map(({ inode }) => inode))
+    const own = ownInodes()
     const inodes = (entries: Iterable<SocketEntry>): number[] =>
       [...entries].flatMap(({ inode }) => (inode !== undefined && own.has(inode) ? [inode] : [])).sort()
     const tables = [
@@ -418,7 +414,7 @@ describe('of this host', () => {
     const clients = await Promise.all(
       Array.from({ length: 200 }, () => dial({ host: LOOPBACK[FAMILY], port: server.port })),
     )
-    const wanted = [server, ...clients].map(({ port }) => port)
+    const wanted = [...ownInodes()].filter((inode) => tcpEntries().some((entry) => entry.inode === inode))
     await using _child = await runNode(`
       const net = require('node:net')
       const churn = (port) => {
@@ -437,16 +433,17 @@ describe('of this host', () => {
       const seen = new Set<number | undefined>()
       // A table that changes between two pages may lack what the kernel has moved to one that was read.
       for (const { read } of READERS) {
-        for (const { state, local, remote } of await read({ protocol: 'tcp' })) {
-          seen.add(portOf(local))
+        for (const { state, local, remote, inode } of await read({ protocol: 'tcp' })) {
+          seen.add(inode)
           if (state === 'UNKNOWN' || [local, remote].some((end) => end !== undefined && !isAddress(end))) {
             broken.push(inspect({ state, local, remote }))
           }
         }
       }
-      missing.push(...wanted.filter((port) => !seen.has(port)))
+      missing.push(...wanted.filter((inode) => !seen.has(inode)))
     }
     await Promise.all(clients.map((client) => client[Symbol.asyncDispose]()))
+    expect(wanted.length).toBeGreaterThan(200)
     expect(broken).toEqual([])
     expect(missing).toEqual([])
   })
@@ -486,7 +483,7 @@ describe('of a process that has no descriptor left', () => {
       process.exit()`
     const node = [process.execPath, '--import', 'tsx', '--input-type=module', '--eval', code]
     const env = { ...process.env, PORTSIDE: new URL('../../src/index.ts', import.meta.url).href }
-    const output = execFileSync('sh', ['-c', 'ulimit -n 100 && exec "$@"', 'sh', ...node], { env, encoding: 'utf8' })
+    const output = execFileSync('sh', ['-c', 'ulimit -n 500 && exec "$@"', 'sh', ...node], { env, encoding: 'utf8' })
     for (const [name, answer] of Object.entries(JSON.parse(output))) {
       expect([1, 'EMFILE'], `${name}: ${answer}`).toContain(answer)
     }
@@ -674,6 +671,17 @@ describe.each(READERS)('read $how, a table', ({ read }) => {
     for (const filter of [{}, { protocol: 'tcp' }, { protocol: 'udp' }, { protocol: 'unix' }] as const) {
       await expect(read(filter, proc)).rejects.toMatchObject({ code: 'ERR_PORTSIDE_UNSUPPORTED' })
       await expect(read(filter, join(proc, 'none'))).rejects.toMatchObject({ code: 'ERR_PORTSIDE_UNSUPPORTED' })
+    }
+  })
+
+  it.each(['EACCES', 'EPERM', 'ENOENT'])('is not to be had where it may not be opened: %s', async (code) => {
+    vi.spyOn(fs, 'openSync').mockImplementation(() => {
+      throw Object.assign(new Error(code), { code })
+    })
+    syncBuiltinESMExports()
+    onTestFinished(restoreFs)
+    for (const filter of [{}, { protocol: 'tcp' }] as const) {
+      await expect(read(filter)).rejects.toMatchObject({ code: 'ERR_PORTSIDE_UNSUPPORTED' })
     }
   })
 
@@ -872,6 +880,24 @@ describe('SocketHolders', () => {
     const { pid, program, hidden } = new SocketHolders(proc).holderOf(socket(41))
     expect({ pid, program }).toEqual({ pid: 'fd' in left ? 4711 : undefined, program: undefined })
     if (pid === undefined) expect(hidden).toMatch(/cannot be seen from here/)
+  })
+
+  it('looks again where it had no descriptor left to look with', async () => {
+    const proc = await fakeProc({})
+    await addProcess(proc, 4711, { fd: { 3: 'socket:[61]' } })
+    const holders = new SocketHolders(proc)
+    const list = vi.spyOn(fs, 'readdirSync').mockImplementation(() => {
+      throw Object.assign(new Error('EMFILE'), { code: 'EMFILE' })
+    })
+    syncBuiltinESMExports()
+    const ask = (): unknown => holders.holderOf(socket(61))
+    try {
+      expect(ask).toThrow(expect.objectContaining({ code: 'EMFILE' }))
+    } finally {
+      list.mockRestore()
+      syncBuiltinESMExports()
+    }
+    expect(ask()).toMatchObject({ pid: 4711 })
   })
 
   it('does without processes where there is no /proc', async () => {
@@ -1097,6 +1123,14 @@ function withoutHolder({ protocol, state, local, remote, inode, uid }: SocketEnt
   return { protocol, state, local, remote, inode, uid }
 }
 
+const ownInodes = (): Set<number> => new Set(openSockets().map(({ inode }) => inode))
+
+/** Those of this process: others may have the same number, on another address or to another peer. */
+async function readOwn(filter: SocketFilter): Promise<SocketEntry[]> {
+  const own = ownInodes()
+  return (await readSocketTable(filter)).filter(({ inode }) => inode !== undefined && own.has(inode))
+}
+
 const byState = (one: SocketEntry, other: SocketEntry): number => one.state.localeCompare(other.state)
 const portOf = (end: SocketEntry['remote'] | string): number | undefined =>
   typeof end === 'object' ? end.port : undefined
@@ -1119,16 +1153,13 @@ function lineOf({ state, local, remote, inode }: SocketEntry): string {
 }
 
 /** The TCP sockets that ss(8) finds, or why it does not. */
-async function ss(...args: string[]): Promise<Array<{ port: number; inode: number }> | string> {
+async function ss(...args: string[]): Promise<Array<{ inode: number }> | string> {
   try {
     const { stdout } = await promisify(execFile)('ss', ['-HOe', ...args], { maxBuffer: 1 << 26 })
     return stdout
       .trim()
       .split('\n')
-      .map((row) => ({
-        port: Number(/:(\d+)$/.exec(row.split(/\s+/)[3] ?? '')?.[1]),
-        inode: Number(/ ino:(\d+)/.exec(row)?.[1]),
-      }))
+      .map((row) => ({ inode: Number(/ ino:(\d+)/.exec(row)?.[1]) }))
   } catch (error) {
     return `ss cannot be run: ${(error as Error).message}`
   }
