@@ -196,7 +196,6 @@ describe('a thenable that is no promise', () => {
     ['resolved', (thenable: object) => async () => thenable],
   ])('is asked once: %s', async (_name, of) => {
     const asked = vi.fn((_resolve: unknown, reject: (error: Error) => void) => void reject?.(refused))
-    // biome-ignore lint/suspicious/noThenProperty: it is what this is about.
     expect(await assertConnectionRefused(of({ then: asked }))).toBe(refused)
     expect(asked).toHaveBeenCalledTimes(1)
   })
@@ -205,7 +204,6 @@ describe('a thenable that is no promise', () => {
     ['as it is', (thenable: object) => thenable],
     ['returned', (thenable: object) => () => thenable],
   ])('rejects when it throws: %s', async (_name, of) => {
-    // biome-ignore lint/suspicious/noThenProperty: it is what this is about.
     expect(await assertConnectionRefused(of({ then: thrower(refused) }))).toBe(refused)
   })
 
@@ -215,7 +213,6 @@ describe('a thenable that is no promise', () => {
       resolve?.(1)
       reject?.(new Error('no'))
     }
-    // biome-ignore lint/suspicious/noThenProperty: it is what this is about.
     expect(await assertConnectionRefused({ then })).toBe(refused)
   })
 })
