@@ -3,10 +3,21 @@ import { format } from './figure.js'
 import { importTime } from './import.js'
 import { listenAndClose } from './listen.js'
 import { reserveAndRelease } from './reserve.js'
+import { findOwner, passingAssertion, readTable } from './socket-table.js'
 import { trackedAccept } from './tracking.js'
 
 // Figures of this machine, now: ratios within one run, and bars that CI does not enforce.
 console.log(`Node ${process.version}, ${process.platform}\n`)
-for (const measure of [listenAndClose, reserveAndRelease, drainUnderLoad, trackedAccept, importTime]) {
+const MEASURES = [
+  listenAndClose,
+  reserveAndRelease,
+  drainUnderLoad,
+  trackedAccept,
+  readTable,
+  findOwner,
+  passingAssertion,
+  importTime,
+]
+for (const measure of MEASURES) {
   for (const figure of await measure()) console.log(format(figure))
 }

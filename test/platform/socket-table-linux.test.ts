@@ -13,6 +13,7 @@ import {
   loopbackFamilies,
   probeLoopback,
   readSocketTable,
+  type SocketAddress,
   type SocketEntry,
   type SocketFilter,
 } from '../../src/index.js'
@@ -21,7 +22,7 @@ import { programOf, SocketHolders } from '../../src/platform/socket-holders.js'
 import { socketTable } from '../../src/platform/socket-table.js'
 import { linuxSockets, readSocketTableLinux } from '../../src/platform/socket-table-linux.js'
 import { until } from '../support/clients.js'
-import { leavesNothingOpen, needsKernel, openSockets, tcpEntries, tracesOf } from '../support/kernel.js'
+import { leavesNothingOpen, needsKernel, openSockets, type TcpEntry, tcpEntries } from '../support/kernel.js'
 import { runInNamespace, whyNoNamespace } from '../support/namespace.js'
 
 leavesNothingOpen()
@@ -100,7 +101,9 @@ describe('of this host', () => {
       const { localPort } = client
       await once(client, 'close')
       await once(server.close(), 'close')
-      await until(() => tracesOf(port).every((trace) => trace.startsWith('TIME_WAIT')))
+      await until(() =>
+        tcpEntries(port).some(({ state, remote }) => state === 'TIME_WAIT' && remote.port === localPort),
+      )
       const entries = await readSocketTable({ state: 'TIME_WAIT', address, port })
       expect(entries.filter(({ remote }) => remote?.port === localPort).map(plain)).toEqual([
         {
@@ -169,21 +172,21 @@ describe('of this host', () => {
     await using server = await serve({ host: LOOPBACK[FAMILY] })
     await using client = await dial({ host: LOOPBACK[FAMILY], port: server.port })
     client.socket.write(Buffer.alloc(16_000_000))
-    const kernel = () =>
-      tcpEntries(client.port)
-        .map(({ local, receiveQueue, sendQueue }) => `${local.port} ${receiveQueue} ${sendQueue}`)
-        .sort()
-    const ours = () =>
-      [...socketTable({ protocol: 'tcp' })]
-        .filter(({ local, remote }) => [portOf(local), portOf(remote)].includes(client.port))
+    const isOurs = (one: SocketEntry['local'], other: SocketEntry['remote']): boolean =>
+      [one, other].map(portOf).sort().join() === [client.port, server.port].sort().join()
+    const told = (entries: ReadonlyArray<Pick<SocketEntry, 'local' | 'remote' | 'receiveQueue' | 'sendQueue'>>) =>
+      entries
+        .filter(({ local, remote }) => isOurs(local, remote))
         .map(({ local, receiveQueue, sendQueue }) => `${portOf(local)} ${receiveQueue} ${sendQueue}`)
         .sort()
+    const kernel = () => unique(told(tcpEntries(client.port) as SocketEntry[]))
+    const ours = () => told([...socketTable({ protocol: 'tcp' })])
     // Between two looks at it a segment may be acknowledged.
     const seen: string[][] = []
     await until(() => {
       const before = kernel()
       seen.splice(0, 3, before, ours(), kernel())
-      return before.join() === seen[2]?.join() && before.every((line) => !line.endsWith(' 0 0'))
+      return before.join() === seen[2]?.join() && before.every((queues) => !queues.endsWith(' 0 0'))
     })
     expect(seen[1]).toEqual(seen[0])
   })
@@ -364,10 +367,11 @@ describe('of this host', () => {
     // Of other processes there may be some with the same numbers.
     const own = ownInodes()
     const ofThisTest = ({ inode }: { inode?: number | undefined }): boolean => own.has(inode as number)
-    const expected = tcpEntries()
-      .filter(ofThisTest)
-      .map(({ state, local, remote, inode }) => line(state, local, remote, inode))
-      .sort()
+    const expected = unique(
+      tcpEntries()
+        .filter(ofThisTest)
+        .map((entry) => line(entry)),
+    ).sort()
     const found = await Promise.all(READERS.map(({ read }) => read({ protocol: 'tcp' })))
     const listed = await ss('-tan')
     await Promise.all(clients.map((client) => client[Symbol.asyncDispose]()))
@@ -398,10 +402,11 @@ describe('of this host', () => {
       ...(await Promise.all([readSocketTable(), readSocketTable(), readSocketTable({ protocol: 'tcp' })])),
       [...socketTable()],
     ].map(inodes)
-    const wanted = tcpEntries()
-      .map(({ inode }) => inode)
-      .filter((inode) => own.has(inode))
-      .sort()
+    const wanted = unique(
+      tcpEntries()
+        .map(({ inode }) => inode)
+        .filter((inode) => own.has(inode)),
+    ).sort()
     await Promise.all(clients.map((client) => client[Symbol.asyncDispose]()))
     expect(wanted).toHaveLength(4001)
     expect(tables[2]).toEqual(wanted)
@@ -503,7 +508,9 @@ describe.skipIf(whyNoNamespace !== undefined)(`in a private network (${whyNoName
       return server.address().port
     }
     const dial = async (port, host) => once(net.connect(port, host), 'connect')
-    const HOSTS = ['127.0.0.1', '::1']
+    const HOSTS = ${JSON.stringify(FAMILIES.map((family) => LOOPBACK[family]))}
+    const hostOf = (count) => HOSTS[count % HOSTS.length]
+    const udp = (host) => once(createSocket(host === '::1' ? 'udp6' : 'udp4').bind(0, host), 'listening')
     const differences = []
     // All that is here is of this process: whatever the kernel prints must come out.
     const kernel = (protocol) => ['', '6'].flatMap((version) => {
@@ -524,9 +531,9 @@ describe.skipIf(whyNoNamespace !== undefined)(`in a private network (${whyNoName
     const code = `${prepare}
       await compare('empty')
       for (let count = 0; count < 100; count++) {
-        const host = HOSTS[count % 2]
+        const host = hostOf(count)
         const port = await serve({ port: 0, host })
-        await once(createSocket({ type: count % 2 ? 'udp6' : 'udp4' }).bind(0, host), 'listening')
+        await udp(host)
         await serve({ path: '\\0' + 'x'.repeat(count) })
         await compare(count + ' listeners')
         await dial(port, host)
@@ -540,9 +547,9 @@ describe.skipIf(whyNoNamespace !== undefined)(`in a private network (${whyNoName
   it('connections are found behind hundreds of listeners, and without any', () => {
     const code = `${prepare}
       const ports = []
-      for (let count = 0; count < 350; count++) ports.push(await serve({ port: 0, host: HOSTS[count % 2] }))
+      for (let count = 0; count < 350; count++) ports.push(await serve({ port: 0, host: hostOf(count) }))
       await compare('350 listeners')
-      for (const [index, port] of ports.entries()) await dial(port, HOSTS[index % 2])
+      for (const [index, port] of ports.entries()) await dial(port, hostOf(index))
       await compare('350 connections')
       console.log(JSON.stringify(differences))
       process.exit()`
@@ -558,10 +565,10 @@ describe.skipIf(whyNoNamespace !== undefined)(`in a private network (${whyNoName
     const code = `${prepare}
       import { execFileSync } from 'node:child_process'
       for (let count = 0; count < 60; count++) {
-        const host = HOSTS[count % 2]
-        const port = await serve({ port: 0, host: count % 3 ? host : '::' })
+        const host = hostOf(count)
+        const port = await serve({ port: 0, host: count % 3 || HOSTS.length === 1 ? host : '::' })
         await dial(port, host)
-        await once(createSocket({ type: count % 2 ? 'udp6' : 'udp4' }).bind(0, host), 'listening')
+        await udp(host)
         await serve({ path: '\\0' + count })
       }
       const STATES = { ESTAB: 'ESTABLISHED' }
@@ -709,7 +716,7 @@ describe.each(READERS)('read $how, a table', ({ read }) => {
   })
 
   it.each(['tcp', 'tcp6', 'udp', 'udp6', 'unix'] as const)(
-    'of %s cut off anywhere has what came before',
+    'of %s cut off anywhere has the lines that are whole',
     async (file) => {
       const lines =
         file === 'unix'
@@ -720,12 +727,14 @@ describe.each(READERS)('read $how, a table', ({ read }) => {
             ]
       const text = `${lines.join('\n')}\n`
       const proc = await fakeProc({ [file]: [text] })
-      const whole = (await read({}, proc)).map(withoutHolder)
+      const filter = { protocol: file.replace('6', '') } as SocketFilter
+      const whole = (await read(filter, proc)).map(withoutHolder)
       expect(whole).toHaveLength(3)
       for (let length = 0; length <= text.length; length++) {
-        await writeFile(join(proc, 'self/net', file), text.slice(0, length))
-        const entries = (await read({}, proc)).map(withoutHolder)
-        expect(entries, `${length} bytes`).toEqual(whole.slice(0, entries.length))
+        const left = text.slice(0, length)
+        await writeFile(join(proc, 'self/net', file), left)
+        const complete = Math.max(left.split('\n').length - 2, 0)
+        expect((await read(filter, proc)).map(withoutHolder), `${length} bytes`).toEqual(whole.slice(0, complete))
       }
     },
   )
@@ -1143,13 +1152,19 @@ const isAddress = (end: unknown): boolean => {
 /** Node 20 fills an abstract name up with NULs, which the kernel prints as @. */
 const named = (local: SocketEntry['local']): string => String(local).replace(/@+$/, '')
 
-const line = (state: string, local: object, remote: object, inode: number | undefined): string =>
+/**
+ * Who reads a table until it is at its end is given its last lines again, where sockets have been opened since: the kernel
+ * begins to count anew (tcp_seq_start in net/ipv4/tcp_ipv4.c).
+ */
+const unique = <T>(values: T[]): T[] => [...new Set(values)]
+
+const line = ({ state, local, remote, inode }: Pick<TcpEntry, 'state' | 'local' | 'remote' | 'inode'>): string =>
   JSON.stringify([state, local, remote, inode], (key, value) => (key === 'family' ? undefined : value))
 
 /** As test/support/kernel.ts tells of it: where there is no peer, it has the wildcard address. */
-function lineOf({ state, local, remote, inode }: SocketEntry): string {
+function lineOf({ state, local, remote, inode = 0 }: SocketEntry): string {
   const nobody = { address: net.isIPv6(addressOf(local)) ? '::' : '0.0.0.0', port: 0 }
-  return line(state, local as object, remote ?? nobody, inode)
+  return line({ state, local: local as SocketAddress, remote: remote ?? nobody, inode })
 }
 
 /** The TCP sockets that ss(8) finds, or why it does not. */
