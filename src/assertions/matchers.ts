@@ -6,9 +6,9 @@ import { brokenPipe } from './broken-pipe.js'
 import { connectionRefused } from './connection-refused.js'
 import { connectionReset } from './connection-reset.js'
 import { connectionTimedOut } from './connection-timed-out.js'
+import { describeFailure } from './describe.js'
 import { counted, whyNotDrained } from './drained.js'
 import { ephemeralPortsExhausted } from './ephemeral-ports-exhausted.js'
-import { describeFailure } from './explain.js'
 import { hostUnreachable } from './host-unreachable.js'
 import {
   dialAll,

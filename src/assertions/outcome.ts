@@ -1,12 +1,16 @@
-import { checkOptions, invalidArgument } from '../errors.js'
+import { invalidArgument } from '../errors.js'
 import { canonical, type Endpoint, familyOf, formatEndpoint, LOOPBACK, toEndpoint } from '../loopback/endpoint.js'
 import { printable } from '../loopback/endpoint-like.js'
 import { describeErrno } from '../platform/errno.js'
 import type { UnixEndpoint } from '../servers/server.js'
-import { type ActionOptions, endingOf, isThenable, type Phase } from './action.js'
+import { type ActionOptions, endingOf } from './action.js'
 import { type AssertionDetails, assertionError } from './assertion-error.js'
-import { describeCodeless, describeFailure, explainFailure, ownersAt } from './explain.js'
-import { CODELESS, failuresIn, isErrorLike, placeOf, type SocketFailure, TIMEOUT } from './socket-failure.js'
+import { ownersAt } from './circumstances.js'
+import { describeCodeless, describeFailure } from './describe.js'
+import type { Phase } from './emitter.js'
+import { explainFailure } from './explain.js'
+import { isErrorLike } from './fields.js'
+import { CODELESS, failuresIn, placeOf, type SocketFailure, TIMEOUT } from './socket-failure.js'
 
 /** One answer of the kernel that a test may ask for: what it is, and how it is told from its like. */
 export interface Outcome {
@@ -26,11 +30,7 @@ export type AssertOutcome = (action: unknown, expected?: ExpectedEndpoint, optio
 /** An assertion of the outcome. A passing one looks at the error and at nothing else. */
 export function assertionOf(outcome: Outcome): AssertOutcome {
   return async (action, expected, options) => {
-    // Heard in any case: what is refused next would leave it to itself.
-    if (isThenable(action)) action.then(undefined, () => {})
-    checkExpected(expected)
-    if (options !== undefined) checkOptions(options)
-    const ending = await endingOf(action, outcome.phase, options)
+    const ending = await endingOf(action, outcome.phase, options, () => checkExpected(expected))
     if ('error' in ending) {
       const mismatch = mismatchOf(outcome, ending.error, expected)
       if (mismatch === undefined) return ending.error as Error

@@ -1,4 +1,5 @@
 import { whyFamilyIsMissing } from '../loopback/probe.js'
+import { describeValue, Fields, isErrorLike } from './fields.js'
 
 /** One failure of the kernel or of Node, dug out of whatever a client has wrapped around it. */
 export interface SocketFailure {
@@ -61,27 +62,6 @@ export function placeOf({ address, port, path }: SocketFailure): string | undefi
   return port === undefined ? host : `${host}:${port}`
 }
 
-/** Classes differ between realms and builds, so an error is told by what it has. */
-export function isErrorLike(value: unknown): value is Error {
-  return typeof value === 'object' && value !== null && typeof new Fields(value).get('message') === 'string'
-}
-
-/** What may tell something in an error. A getter may throw, and then tells nothing. */
-export class Fields {
-  constructor(readonly error: object) {}
-  get(name: string): unknown {
-    try {
-      return (this.error as Record<string, unknown>)[name]
-    } catch {
-      return undefined
-    }
-  }
-  text(name: string): string | undefined {
-    const value = this.get(name)
-    return typeof value === 'string' && value !== '' ? value : undefined
-  }
-}
-
 /** Where libraries put the error behind theirs; the last is where an ErrorEvent has it. */
 const INSIDE = ['errors', 'cause', 'lastError', 'error'] as const
 
@@ -120,7 +100,7 @@ function collectAll(errors: readonly unknown[], seen: Seen, depth: number): read
 }
 
 function codeless(error: unknown): SocketFailure[] {
-  const message = isErrorLike(error) ? error.message : String(error)
+  const message = isErrorLike(error) ? error.message : describeValue(error)
   return [{ error, code: CODELESS, message }]
 }
 

@@ -3,7 +3,7 @@ import type net from 'node:net'
 import type { Endpoint } from '../loopback/endpoint.js'
 import { formatEndpoint, toEndpoint, unmapped } from '../loopback/endpoint.js'
 import { clearTimeout, setTimeout } from '../timers.js'
-import { describeValue } from './explain.js'
+import { describeValue } from './fields.js'
 
 /** What an action opened that was to fail. */
 export interface Success {

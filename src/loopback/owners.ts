@@ -14,6 +14,8 @@ export interface SocketOwner extends SocketHolder {
   readonly remote?: Endpoint | undefined
   /** The user who made it, where the system tells. */
   readonly uid?: number | undefined
+  /** Of a TCP listener the connections in its accept queue, where the system tells. */
+  readonly receiveQueue?: number | undefined
 }
 
 export interface OwnersOptions {
@@ -117,8 +119,18 @@ const unfilled = (name: string): string =>
 /** `sun_path`, in bytes. */
 const LONGEST_NAME = 108
 
-function toOwner({ protocol, state, local, remote, uid, pid, program, hidden }: SocketEntry): SocketOwner {
-  return { pid, program, hidden, thisProcess: pid === process.pid, protocol, state, local, remote, uid }
+function toOwner({
+  protocol,
+  state,
+  local,
+  remote,
+  uid,
+  receiveQueue,
+  pid,
+  program,
+  hidden,
+}: SocketEntry): SocketOwner {
+  return { pid, program, hidden, thisProcess: pid === process.pid, protocol, state, local, remote, uid, receiveQueue }
 }
 
 function isSame(one: SocketOwner, other: SocketOwner): boolean {

@@ -482,6 +482,15 @@ describe('who has the address', () => {
     await once(server, 'close')
   })
 
+  it.runIf(isLinux)('is told of an abstract path that nobody has: there is no file', async () => {
+    const path = `\0portside-test-${process.pid}-${crypto.randomUUID()}`
+    const explanation = await explainSocketError(await errorOf(net.connect(path)))
+    expectSound(explanation)
+    expect(explanation).toMatchObject({ code: 'ECONNREFUSED', endpoint: path, owners: [] })
+    expect(explanation.cause).not.toContain('file')
+    expect(explanation.summary).not.toContain('\0')
+  })
+
   it('is told of the UDP socket, where a TCP one has its number, too', async () => {
     await using reservation = await reservePort({ family: 'IPv4', protocol: 'both' })
     await using server = await listenTcp(undefined, { port: reservation })
@@ -549,6 +558,38 @@ describe('an accept queue that is full', () => {
     expectSound(explanation)
     expect(explanation.endpoint).toMatchObject({ address: endpoint.address, port: endpoint.port })
     expect(explanation.cause).toContain('wait in its accept queue')
+  })
+
+  it.runIf(isLinux)('is told of a listener on every address', async (context) => {
+    await using endpoint = await openOrSkip(context, () => unresponsiveEndpoint({ host: '0.0.0.0' }))
+    const [address, port] = ['127.0.0.1', endpoint.port]
+    const error = Object.assign(new Error('no'), { code: 'ETIMEDOUT', syscall: 'connect', address, port })
+    const explanation = await explainSocketError(error)
+    expect(explanation.owners).toMatchObject([{ state: 'LISTEN', local: { address: '0.0.0.0', port } }])
+    expect(explanation.cause).toContain('wait in its accept queue')
+  })
+
+  it.runIf(isLinux)('of a unix socket is told, where a connect is refused for it', async () => {
+    const path = join(tmpdir(), `portside-test-${process.pid}-${crypto.randomUUID()}.sock`)
+    const code = `require('net').createServer().listen({ path: ${JSON.stringify(path)}, backlog: 1 }, told)`
+    await using program = await listeningProgram(code)
+    process.kill(program.pid, 'SIGSTOP')
+    const clients: net.Socket[] = []
+    let error: Error | undefined
+    while (error === undefined) {
+      const client = net.connect(path)
+      clients.push(client)
+      error = await once(client, 'connect').then(
+        () => undefined,
+        (reason) => reason,
+      )
+    }
+    for (const client of clients) client.destroy()
+    await rm(path)
+    expect(error).toMatchObject({ code: 'EAGAIN', syscall: 'connect' })
+    const explanation = await explainSocketError(error)
+    expectSound(explanation)
+    expect(explanation.cause).toContain('accept queue')
   })
 
   it('is not told of a listener that accepts', async () => {
@@ -645,6 +686,15 @@ describe('a value that is no error of a socket', () => {
     expect(explanation.code).toBe(code)
     expect(explanation.owners).toEqual([])
     expect(explanation.summary.length).toBeLessThan(100_200)
+  })
+
+  it('leaves the others to be told: an object that cannot even be printed', async () => {
+    const refused = Object.assign(new Error('no'), { code: 'ECONNREFUSED' })
+    for (const odd of [Object.create(null), throwingProxy(), revoked(), Symbol('no')]) {
+      const explanation = await explainSocketError(new AggregateError([refused, odd]))
+      expectSound(explanation)
+      expect(explanation.code).toBe('ECONNREFUSED')
+    }
   })
 
   it('is short for a string of any length', async () => {

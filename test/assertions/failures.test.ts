@@ -37,7 +37,7 @@ import {
   unresponsiveEndpoint,
 } from '../../src/index.js'
 import { openOrSkip } from '../endpoints/clients.js'
-import { turn, until } from '../support/clients.js'
+import { gate, turn, until } from '../support/clients.js'
 import { leavesNothingOpen, needsKernel, openSockets } from '../support/kernel.js'
 import {
   disposing,
@@ -702,10 +702,38 @@ describe('an action that the assertion gives up', () => {
     expect(linesOf(error).got).toContain(formatEndpoint(endpoint))
   })
 
+  it('is closed where a function began it, also when it is given up by a signal', async (context) => {
+    needsKernel(context)
+    await using endpoint = await openOrSkip(context, () => unresponsiveEndpoint())
+    const before = openSockets().length
+    const dial = () => net.connect(endpoint.port, endpoint.address)
+    const given = assertConnectionRefused(dial, undefined, { signal: AbortSignal.timeout(5) })
+    await expect(given).rejects.toMatchObject({ code: 'ABORT_ERR' })
+    for (let turns = 0; turns < 4; turns++) await turn()
+    expect(openSockets().length).toBe(before)
+  })
+
+  it.each([
+    ['a time-out', () => ({ timeout: 1 })],
+    ['a signal', () => ({ signal: AbortSignal.timeout(1) })],
+  ])('is closed when it succeeds later, where a function began it: %s', async (_name, options) => {
+    const opened = gate<net.Server>()
+    await expect(assertAddressInUse(() => opened.opened, undefined, options())).rejects.toThrow()
+    const server = listenAt({ address: '127.0.0.1', port: 0 })
+    await once(server, 'listening')
+    opened.open(server)
+    for (let turns = 0; turns < 4; turns++) await turn()
+    const { listening } = server
+    server.close()
+    expect(listening).toBe(false)
+  })
+
   it.each([
     ['by its time-out', () => ({ timeout: 5 })],
     ['by its signal', () => ({ signal: AbortSignal.timeout(5) })],
     ['by a signal that was aborted before', () => ({ signal: AbortSignal.abort() })],
+    ['because of options that are none', () => ({ timeout: -1 })],
+    ['because of a signal that is none', () => ({ signal: 1 }) as never],
   ])('raises no error at nobody when it fails later: %s', async (_name, options) => {
     await using endpoint = await stalledEndpoint()
     const socket = net.connect(endpoint.port, endpoint.address)
@@ -821,6 +849,18 @@ describe('what is raised at nobody', () => {
       code: 'ERR_SOCKET_BAD_PORT',
     })
     await turn()
+  })
+
+  it('is no error of an emitter that was not even looked at', async () => {
+    await using endpoint = await refusedEndpoint()
+    const socket = net.connect(endpoint.port, endpoint.address)
+    await expect(assertConnectionRefused(socket, { port: 'x' } as never)).rejects.toMatchObject({
+      code: 'ERR_SOCKET_BAD_PORT',
+    })
+    const listeners = socket.listenerCount('error')
+    if (listeners === 0) socket.on('error', () => {})
+    await until(() => socket.closed)
+    expect(listeners).toBeGreaterThan(0)
   })
 
   it('is no rejection where the options are refused', async () => {

@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process'
+import dgram from 'node:dgram'
 import { EventEmitter, getEventListeners, once } from 'node:events'
 import http from 'node:http'
+import http2 from 'node:http2'
 import net from 'node:net'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import WebSocket from 'ws'
@@ -169,11 +171,43 @@ describe('an action that begins within a promise', () => {
     ],
   ]
 
+  it('is waited for: a datagram socket about to bind', async () => {
+    await using endpoint = await occupiedEndpoint({ protocol: 'udp' })
+    const socket = dgram.createSocket('udp4')
+    const bind = async () => socket.bind({ port: endpoint.port, address: endpoint.address, exclusive: true })
+    await assertAddressInUse(bind, endpoint).finally(() => socket.close())
+  })
+
+  it('is waited for: an HTTP/2 session', async () => {
+    await using endpoint = await refusedEndpoint()
+    await assertConnectionRefused(async () => http2.connect(`http://${formatEndpoint(endpoint)}`), endpoint)
+  })
+
   it.each(late)('is waited for: %s', (_name, action) => action())
 })
 
 describe('a thenable that is no promise', () => {
   const refused = Object.assign(new Error('no'), { code: 'ECONNREFUSED' })
+
+  // A query builder asks its database each time (Knex), or refuses the second time (Mongoose).
+  it.each([
+    ['as it is', (thenable: object) => thenable],
+    ['returned', (thenable: object) => () => thenable],
+    ['resolved', (thenable: object) => async () => thenable],
+  ])('is asked once: %s', async (_name, of) => {
+    const asked = vi.fn((_resolve: unknown, reject: (error: Error) => void) => void reject?.(refused))
+    // biome-ignore lint/suspicious/noThenProperty: it is what this is about.
+    expect(await assertConnectionRefused(of({ then: asked }))).toBe(refused)
+    expect(asked).toHaveBeenCalledTimes(1)
+  })
+
+  it.each([
+    ['as it is', (thenable: object) => thenable],
+    ['returned', (thenable: object) => () => thenable],
+  ])('rejects when it throws: %s', async (_name, of) => {
+    // biome-ignore lint/suspicious/noThenProperty: it is what this is about.
+    expect(await assertConnectionRefused(of({ then: thrower(refused) }))).toBe(refused)
+  })
 
   it('may call back many times, and the first time counts', async () => {
     const then = (resolve: (value: unknown) => void, reject: (error: Error) => void): void => {
@@ -183,6 +217,12 @@ describe('a thenable that is no promise', () => {
     }
     expect(await assertConnectionRefused({ then })).toBe(refused)
   })
+})
+
+it('what cannot be listened to is no outcome', async () => {
+  const emitter = { on: thrower(new Error('a trap')), removeListener: thrower(new Error('a trap')) }
+  await rejectsAssertion(assertConnectionRefused(emitter))
+  await rejectsAssertion(assertConnectionRefused(() => emitter))
 })
 
 describe('an error of portside', () => {

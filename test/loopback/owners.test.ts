@@ -38,6 +38,7 @@ const SELF = {
   pid: process.pid,
   program: basename(process.title),
   uid: UID,
+  receiveQueue: 0,
   hidden: undefined,
 }
 const LISTENS = { ...SELF, protocol: 'tcp', state: 'LISTEN', remote: undefined }
@@ -108,7 +109,7 @@ describe.each(FAMILIES)('on %s, an owner is found', (family) => {
     expect(owner).toEqual({
       ...{ protocol: 'tcp', state: 'TIME_WAIT', local: { address, port, family } },
       remote: { address, port: peer, family },
-      ...{ thisProcess: false, pid: undefined, program: undefined, uid: undefined },
+      ...{ thisProcess: false, pid: undefined, program: undefined, uid: undefined, receiveQueue: 0 },
       hidden: expect.stringMatching(/^no process has it any more: .*TIME_WAIT$/),
     })
   })
@@ -228,7 +229,9 @@ describe('a unix path', () => {
   ])('has the owner of $what', async ({ of }) => {
     await using server = await listenUnix()
     await server.connect()
-    expect(await findOwners(of(server))).toEqual([{ ...LISTENS, protocol: 'unix', local: server.path, uid: undefined }])
+    expect(await findOwners(of(server))).toEqual([
+      { ...LISTENS, protocol: 'unix', local: server.path, uid: undefined, receiveQueue: undefined },
+    ])
   })
 
   it.each(['with spaces ', 'bücher 日本', 'one\ttwo', 'one\rtwo', '@at@', '0000: 1'])(
@@ -293,7 +296,7 @@ describe('what this process may not see', () => {
     const owners = await lookIn([], look(`await import(process.env.PORTSIDE)\n${become}`), server.endpoint)
     expect(owners).toEqual([
       {
-        ...{ protocol: 'tcp', state: 'LISTEN', local: server.endpoint, uid: UID, thisProcess: false },
+        ...{ protocol: 'tcp', state: 'LISTEN', local: server.endpoint, uid: UID, receiveQueue: 0, thisProcess: false },
         hidden: expect.stringMatching(new RegExp(`user ${UID}\\b.* may not be looked into`)),
       },
     ])

@@ -1,0 +1,34 @@
+import { describeValue, Fields, isErrorLike } from './fields.js'
+import { CODELESS, placeOf, type SocketFailure, TIMEOUT } from './socket-failure.js'
+
+/** `connect to 127.0.0.1:3000: ECONNREFUSED`. */
+export function describeFailure(failure: SocketFailure): string {
+  const { syscall, code, hostname, message } = failure
+  if (code === TIMEOUT) return 'a time-out of the client'
+  if (code === CODELESS) return `an error without a code, ${JSON.stringify(message)}`
+  const place = placeOf(failure) ?? hostname
+  const what = [syscall && (WORDS[syscall] ?? syscall), place].filter(Boolean).join(' ')
+  return `${what}${what && ': '}${code}`
+}
+
+/** What no code was found in: `TypeError without a code: "fetch failed", because of "bad port"`. */
+export function describeCodeless(error: unknown): string {
+  if (!isErrorLike(error)) return `${describeValue(error)}, which is no error`
+  const fields = new Fields(error)
+  const inner = fields.get('cause')
+  const because = isErrorLike(inner) ? `, because of ${JSON.stringify(new Fields(inner).text('message') ?? '')}` : ''
+  return `${fields.text('name') ?? 'an error'} without a code: ${JSON.stringify(fields.text('message') ?? '')}${because}`
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  connect: 'connect to',
+  listen: 'listen on',
+  bind: 'bind',
+  getaddrinfo: 'look up',
+}
+
+/** The first of them, and how many more there are. */
+export const list = (items: string[]): string =>
+  items.length > MOST ? `${items.slice(0, MOST).join('; ')}; and ${items.length - MOST} more` : items.join('; ')
+
+const MOST = 4

@@ -1,0 +1,131 @@
+import type dgram from 'node:dgram'
+import type net from 'node:net'
+import { connectionTuple, formatTuple } from '../sockets/tuple.js'
+import { Fields } from './fields.js'
+import type { Opened } from './success.js'
+
+/** How something ended first: with an error, with what it opened, or without either. */
+export type FirstEnd = { readonly error: unknown } | { readonly nothing: string } | Opened
+
+export type Done = (end: FirstEnd) => void
+
+/**
+ * When the outcome that is looked for would come, and so what says that it has not: a bind fails instead of 'listening', a
+ * connect instead of 'connect', and a connection after both.
+ */
+export type Phase = 'bind' | 'connect' | 'connection'
+
+/** Listens for the first event that decides. Returns what takes the listeners off again. */
+export function watchEmitter(emitter: Emitter, phase: Phase, done: Done): () => void {
+  const listeners = new Map<string, (argument?: unknown) => void>()
+  const listen = (event: string, listener: (argument?: unknown) => void): void => {
+    listeners.set(event, listener)
+    emitter.on(event, listener)
+  }
+  const off = (): void => {
+    for (const [event, listener] of listeners) emitter.removeListener(event, listener)
+  }
+  listen('error', (error) => done({ error }))
+  listen('timeout', () => {
+    silence(emitter)
+    done({ error: ownTimeout() })
+  })
+  listen('close', () => done({ nothing: 'a close without an error' }))
+  for (const event of successesOf(emitter, phase)) {
+    listen(event, (brought) => done({ opened: emitter, event, brought }))
+  }
+  tellOfBefore(emitter, phase, done)
+  return off
+}
+
+/** What has happened before it was listened to. */
+function tellOfBefore(emitter: Emitter, phase: Phase, done: Done): void {
+  const { errored, destroyed, listening, socket } = emitter as Partial<net.Socket & net.Server> & {
+    socket?: net.Socket
+  }
+  // A request does not keep the error of its connection.
+  const error = errored ?? (isSocket(emitter) ? undefined : socket?.errored)
+  if (error) done({ error })
+  else if (destroyed) done({ nothing: 'what was closed before, without an error' })
+  // Without a name to look up Node binds within the call, and 'listening' comes later (lib/net.js).
+  else if (listening) done({ opened: emitter })
+  else if (!isSocket(emitter)) return
+  else if (phase !== 'connection' && isConnected(emitter)) done({ opened: emitter })
+  // Its end is seen only by who reads up to it.
+  else if (phase === 'connection' && emitter.readableFlowing === null) emitter.resume()
+}
+
+const isConnected = (socket: net.Socket): boolean => !socket.connecting && socket.remoteAddress !== undefined
+
+/** What a promise gives that has yet to come to its own end; a client of a database is open by then. */
+export function isUnderWay(emitter: Emitter, phase: Phase): boolean {
+  const { connecting, readyState, listening } = emitter as {
+    connecting?: unknown
+    readyState?: unknown
+    listening?: unknown
+  }
+  if (isSocket(emitter)) return emitter.connecting || phase === 'connection'
+  if ('listen' in emitter) return listening === false
+  if (isDatagram(emitter)) return phase !== 'bind' || !isBound(emitter)
+  // An HTTP/2 session and a WebSocket that are connecting; a request that has no answer.
+  return connecting === true || readyState === 0 || ('reusedSocket' in emitter && !hasAnswer(emitter))
+}
+
+const isDatagram = (emitter: Emitter): emitter is Emitter & dgram.Socket => hasAll(emitter, 'bind', 'send')
+
+function isBound(socket: dgram.Socket): boolean {
+  try {
+    return socket.address().port > 0
+  } catch {
+    return false
+  }
+}
+
+const hasAnswer = (request: object): boolean => (request as { res?: unknown }).res != null
+
+/** The events that say that it worked. */
+function successesOf(emitter: Emitter, phase: Phase): readonly string[] {
+  if (isDatagram(emitter)) return phase === 'bind' ? ['listening'] : ['message']
+  if ('listen' in emitter) return ['listening']
+  if (phase === 'connection') return isSocket(emitter) ? [] : ['response']
+  return ['connect', 'response', 'open', 'ready', 'listening']
+}
+
+function ownTimeout(): Error {
+  const error = new Error("it emitted 'timeout': its own time-out went by without an answer")
+  error.name = 'TimeoutError'
+  return error
+}
+
+/** It goes on unwatched, and who ends it then makes it emit an error that is no news. */
+export function silence(emitter: unknown): void {
+  if (isEmitter(emitter)) emitter.on('error', () => {})
+}
+
+/** What it is still doing, for who waits in vain. */
+export function stateOf(action: unknown): string {
+  if (isSocket(action)) {
+    return action.connecting ? 'the socket is still connecting' : `${formatTuple(connectionTuple(action))} is open`
+  }
+  if (isEmitter(action)) return "it emitted neither 'error' nor what says that it worked"
+  return 'the promise is pending'
+}
+
+export interface Emitter {
+  on(event: string, listener: (argument?: unknown) => void): unknown
+  removeListener(event: string, listener: (argument?: unknown) => void): unknown
+}
+
+export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  typeof value === 'object' && value !== null && typeof new Fields(value).get('then') === 'function'
+export const isEmitter = (value: unknown): value is Emitter => hasAll(value, 'on', 'removeListener')
+const isSocket = (value: unknown): value is net.Socket => hasAll(value, 'setNoDelay', 'connecting')
+
+function hasAll(value: unknown, ...names: string[]): boolean {
+  try {
+    return typeof value === 'object' && value !== null && names.every((name) => name in value)
+  } catch {
+    // A proxy that throws.
+    return false
+  }
+}

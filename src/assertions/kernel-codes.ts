@@ -1,0 +1,195 @@
+import type { CodeMeaning } from './codes.js'
+
+/** What the kernel answers. Where one code has several causes, this is the commonest; `circumstances.ts` tells them apart. */
+export const KERNEL_CODES: Readonly<Record<string, CodeMeaning>> = {
+  // ---- the kernel, of a bind -------------------------------------------------------------------------------------
+  EADDRINUSE: {
+    decided: 'the kernel refused to bind the address',
+    cause: 'another socket has it, on this address or on a wildcard that covers it',
+    hints: [
+      'leave the port out, so that the kernel picks one that nobody has',
+      'close the server that had the port before, and await that: assertReleased() tells when it is free',
+    ],
+  },
+  EADDRNOTAVAIL: {
+    decided: 'the kernel refused to use the local address',
+    cause: 'no interface of this host, or of this network namespace, has it',
+    hints: ['use an address of this host: os.networkInterfaces() lists them', 'leave the local address out'],
+  },
+  EACCES: {
+    decided: 'the kernel forbade it to this process',
+    cause: 'a rule of this host: a privileged port, a prohibited route, a firewall, or the mode of a file',
+    hints: ['leave the port out, or take one that everybody may bind'],
+  },
+  EPERM: {
+    decided: 'the kernel forbade it to this process',
+    cause: 'a firewall rule for outgoing packets, or a capability that the process lacks',
+    hints: ['look at the rules (nft list ruleset, iptables -S OUTPUT)'],
+  },
+  EINVAL: {
+    decided: 'the kernel found an argument that makes no sense here',
+    cause:
+      'the socket is bound or connected already, the route is a blackhole, or the address belongs to another family or scope',
+    hints: ['use a new socket for each bind and each connect', 'give a link-local address its zone: fe80::1%eth0'],
+  },
+  EAFNOSUPPORT: {
+    decided: 'the kernel does not have this address family',
+    cause: 'IPv6 is not built in, or switched off',
+    hints: ['run the test for each of loopbackFamilies()', 'skip it with the reason from probeLoopback()'],
+  },
+  // ---- the kernel, of a connect ----------------------------------------------------------------------------------
+  ECONNREFUSED: {
+    decided: 'the kernel of the other end answered that nobody listens there',
+    cause: 'the server is not up yet, is gone, or listens on another address or port',
+    hints: [
+      'await the server before dialling it: waitForListening(), or the listen*() functions, which resolve once bound',
+      'dial the address that the server tells: server.url, server.endpoint',
+    ],
+  },
+  ETIMEDOUT: {
+    decided: 'no answer came in time',
+    cause:
+      'packets are dropped on the way, the accept queue of the listener is full, or the peer does not acknowledge what was sent',
+    hints: [
+      'see whether the listener accepts: readSocketTable() shows its accept queue as receiveQueue',
+      'give the client a time-out of its own: the kernel gives up after minutes',
+    ],
+  },
+  EHOSTUNREACH: {
+    decided: 'the kernel, or a router, knows no way to the host',
+    cause: 'a route says unreachable, or nobody on the link answers for the address (ARP, neighbour discovery)',
+    hints: ['look at the route (ip route get ADDRESS)', 'see whether the host is up and on this link'],
+  },
+  ENETUNREACH: {
+    decided: 'the kernel knows no route to the network',
+    cause: 'there is no default route, or the family has no address here: a private network, a container without IPv6',
+    hints: ['look at the routes (ip route, ip -6 route)', 'dial the other family'],
+  },
+  EHOSTDOWN: {
+    decided: 'the kernel found that the host is down',
+    cause: 'nobody on the link answered for the address',
+    hints: ['see whether the host is up'],
+  },
+  ENETDOWN: {
+    decided: 'the kernel found the interface down',
+    cause: 'the interface that the socket is to use is not up',
+    hints: ['bring it up (ip link set dev NAME up)'],
+  },
+  EALREADY: {
+    decided: 'the kernel is connecting this socket already',
+    cause: 'connect() was called twice on one socket',
+    hints: ['use a new socket for each connect'],
+  },
+  EISCONN: {
+    decided: 'the kernel has this socket connected already',
+    cause: 'connect() was called twice on one socket',
+    hints: ['use a new socket for each connect'],
+  },
+  ENOTCONN: {
+    decided: 'the kernel has no connection for this socket',
+    cause: 'the peer reset it before, or it never was connected',
+    hints: ['await "connect", and handle "error" from then on'],
+  },
+  EDESTADDRREQ: {
+    decided: 'the kernel was given nowhere to send to',
+    cause: 'a datagram without an address, on a socket that is not connected',
+    hints: ['pass port and address to send(), or connect() the socket first'],
+  },
+  EMSGSIZE: {
+    decided: 'the kernel takes no datagram of this size',
+    cause: 'it is longer than UDP allows (65,507 bytes over IPv4), or than the path where fragments are not allowed',
+    hints: ['send smaller datagrams'],
+  },
+  // ---- the kernel, of a connection -------------------------------------------------------------------------------
+  ECONNRESET: {
+    decided: 'the other end cut the connection',
+    cause:
+      'its process ended or crashed, it closed with unread bytes, or it reset on purpose; where there is no syscall, Node saw an end before the answer',
+    hints: [
+      'look for what closes it: a server time-out, a crash, a close() with requests in flight',
+      'retry where the request may be repeated',
+    ],
+  },
+  ECONNABORTED: {
+    decided: 'the connection was given up at this end',
+    cause:
+      'the client of the other end was gone before it was accepted, or this client gave up (axios says so for time-outs)',
+    hints: ['look at the message for which of the two it is'],
+  },
+  EAGAIN: {
+    decided: 'the kernel has no room for it now',
+    cause: 'of a unix socket: the accept queue of the listener is full, and a connect is not made to wait (connect(2))',
+    hints: ['see what keeps the event loop of the listener busy', 'try again, or give the listener a longer backlog'],
+  },
+  EPIPE: {
+    decided: 'the kernel takes no more bytes for this connection',
+    cause:
+      'it was written to after the other end had closed: a first write is answered by a reset, the next one finds EPIPE',
+    hints: ['stop writing at "end" and "close"', 'handle "error" of what is written to'],
+  },
+  ENOBUFS: {
+    decided: 'the kernel has no memory for the socket',
+    cause: 'too many sockets or too large buffers at once; on macOS also a full queue of the interface',
+    hints: ['open fewer sockets at once'],
+  },
+  ENOMEM: {
+    decided: 'the kernel has no memory for the socket',
+    cause: 'the host, or the cgroup of the process, is short of memory',
+    hints: ['open fewer sockets at once, or raise the limit of the container'],
+  },
+  ENOPROTOOPT: {
+    decided: 'the kernel does not know the option',
+    cause: 'the option is not one of this protocol or system',
+    hints: ['leave the option out here'],
+  },
+  ENOTSUP: {
+    decided: 'the system cannot do this',
+    cause: 'the kind of socket does not have it here',
+    hints: ['leave it out here'],
+  },
+  // ---- the kernel, of descriptors --------------------------------------------------------------------------------
+  EMFILE: {
+    decided: 'the kernel gives this process no further descriptor',
+    cause: 'it has as many as its limit allows (ulimit -n); leaked sockets are the usual reason',
+    hints: ['close what is open: socketDescriptors() lists it', 'raise the limit (ulimit -n)'],
+  },
+  ENFILE: {
+    decided: 'the kernel has no descriptor left for anybody',
+    cause: 'all processes of the host together have as many as fs.file-max allows',
+    hints: ['find out which process holds them', 'raise fs.file-max'],
+  },
+  EBADF: {
+    decided: 'the kernel has no such descriptor',
+    cause: 'it was closed already, or closed by somebody else who used the same number',
+    hints: ['look for a descriptor that is closed twice'],
+  },
+  ENOTSOCK: {
+    decided: 'the kernel has something else than a socket under this descriptor',
+    cause: 'the descriptor was closed and its number is another file now',
+    hints: ['look for a descriptor that is closed twice'],
+  },
+  // ---- the kernel, of unix sockets -------------------------------------------------------------------------------
+  ENOENT: {
+    decided: 'the kernel found no file of this name',
+    cause: 'no server listens on this path, or its directory is gone',
+    hints: [
+      'await the server first: waitForListening({ path })',
+      'look at the path: the directory must exist to listen there',
+    ],
+  },
+  ENOTDIR: {
+    decided: 'the kernel found a file where the path needs a directory',
+    cause: 'a part of the path is no directory',
+    hints: ['look at the path'],
+  },
+  ENAMETOOLONG: {
+    decided: 'the path is too long for a socket',
+    cause: 'it has more than 107 bytes (103 on macOS)',
+    hints: ['use a shorter directory: listenUnix() makes one'],
+  },
+  EPROTOTYPE: {
+    decided: 'the kernel has a socket of another type under this path',
+    cause: 'a datagram socket listens where a stream is asked for, or the reverse',
+    hints: ['look at what listens there'],
+  },
+}
