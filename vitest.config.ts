@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 import { writeDocumentationTests } from './test/support/documentation.js'
 import { sourceAliases } from './test/support/source-aliases.js'
@@ -6,6 +7,8 @@ writeDocumentationTests()
 
 export default defineConfig({
   test: {
+    // Most of them wait. Vitest alone would give a machine with two cores one worker.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       {
         test: {
