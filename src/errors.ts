@@ -54,7 +54,13 @@ export function portsideError(code: string, details: ErrorDetails): PortsideErro
   const error = new Error(describe(details), details.cause === undefined ? {} : { cause: details.cause })
   const { cause, ...fields } = details
   Error.captureStackTrace?.(error, portsideError)
+  leaveDiffOut(error)
   return Object.assign(error, { name: 'PortsideError', code }, systemFields(cause), defined(fields)) as PortsideError
+}
+
+/** The message has it all, and runners would print `expected` and `actual` once more. */
+export function leaveDiffOut(error: Error): void {
+  Object.defineProperty(error, 'showDiff', { value: false, enumerable: false })
 }
 
 /** A bad argument, with the code that Node itself uses for it. */

@@ -1,4 +1,5 @@
 import { abortError, checkOptions, invalidArgument } from '../errors.js'
+import type { Endpoint } from '../loopback/endpoint.js'
 import { clearTimeout, LONGEST_DELAY, setTimeout } from '../timers.js'
 import {
   type Done,
@@ -15,7 +16,10 @@ import {
 import { closeOpened, closeSuccess, type Success } from './success.js'
 
 /** How an action ended: with an error, with something that it opened, or not at all. */
-export type Ending = { readonly error: unknown } | { readonly success: Success } | { readonly nothing: string }
+export type Ending =
+  | { readonly error: unknown }
+  | { readonly success: Success }
+  | { readonly nothing: string; readonly endpoint?: Endpoint | undefined }
 
 export interface ActionOptions {
   /** Milliseconds until the wait for the action is given up. Default 10 000. */
@@ -85,9 +89,10 @@ class Wait {
         signal?.removeEventListener('abort', aborted)
         this.#unwatch?.()
       }
-      const done: Done = (end) => {
+      const done: Done = async (end) => {
         if (this.#over) return
         finish()
+        if (this.#owned && 'open' in end) await closeOpened(this.#emitter)
         resolve(end)
       }
       const giveUp = async (): Promise<void> => {

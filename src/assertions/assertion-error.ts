@@ -1,3 +1,4 @@
+import { leaveDiffOut } from '../errors.js'
 import type { Endpoint } from '../loopback/endpoint.js'
 import { describeOwner, type SocketOwner } from '../loopback/owners.js'
 
@@ -29,12 +30,12 @@ export interface PortsideAssertionError extends Error {
 export function assertionError(details: AssertionDetails): PortsideAssertionError {
   const { tried, cause, owners = [], ...fields } = details
   const error = new Error(assertionMessage(details), cause === undefined ? {} : { cause })
-  error.name = 'AssertionError'
+  // Jest prints what is named AssertionError its own way: expected and actual once more, and as a difference.
+  error.name = 'PortsideAssertionError'
   Error.captureStackTrace?.(error, assertionError)
   for (const [name, value] of Object.entries(fields))
     if (value === undefined) delete fields[name as keyof typeof fields]
-  // The message has it all, and runners would print expected and actual once more.
-  Object.defineProperty(error, 'showDiff', { value: false, enumerable: false })
+  leaveDiffOut(error)
   return Object.assign(error, { code: 'ERR_PORTSIDE_ASSERTION' as const, owners, ...fields }) as PortsideAssertionError
 }
 

@@ -1,15 +1,13 @@
-import { existsSync } from 'node:fs'
-import { dirname } from 'node:path'
-import { type Endpoint, familyOf, formatEndpoint } from '../loopback/endpoint.js'
+import { dialAddress, type Endpoint, familyOf, formatEndpoint, toEndpoint, WILDCARD } from '../loopback/endpoint.js'
 import { ownAddresses } from '../loopback/own-addresses.js'
-import { describeOwner, ownersOf, type SocketOwner } from '../loopback/owners.js'
+import { describeOwner, listenersOn, listenersReachedAt, ownersOf, type SocketOwner } from '../loopback/owners.js'
 import { whyFamilyIsMissing } from '../loopback/probe.js'
 import { countEphemeralPorts } from '../platform/ephemeral-ports.js'
-import { openFiles } from '../platform/open-files.js'
+import { isOutOfDescriptors, openFiles } from '../platform/open-files.js'
 import { firstUnprivilegedPort } from '../platform/privileged-ports.js'
 import { socketTable } from '../platform/socket-table.js'
 import { list } from './describe.js'
-import { isExhaustion, isOfBinding, isTimeout } from './meaning.js'
+import { hasTakenTuple, isExhaustion, isOfBinding, isTimeout, protocolOf } from './meaning.js'
 import { isOfMissingFamily, type SocketFailure } from './socket-failure.js'
 
 export interface Circumstances {
@@ -18,24 +16,29 @@ export interface Circumstances {
   readonly hints: string[]
 }
 
-/** What can be found out about this one failure, in place of what is usual. */
+/** What can be found out about this one failure of a TCP or UDP socket, in place of what is usual. */
 export function circumstancesOf(failure: SocketFailure, usual: Circumstances): Circumstances {
   if (isExhaustion(failure)) return exhausted(failure, usual)
-  if (isTimeout(failure)) return unanswered(failure, usual)
+  if (isTimeout(failure)) return unanswered(listenersAt(failure), usual)
   switch (failure.code) {
     case 'EADDRINUSE':
       return occupied(failure, usual)
     case 'EADDRNOTAVAIL':
     case 'EAFNOSUPPORT':
-      return absent(failure, usual)
+      return hasTakenTuple(failure) ? connectedAlready(failure) : absent(failure, usual)
     case 'EACCES':
       return forbidden(failure, usual)
+    case 'EINVAL':
+      return isOfBinding(failure) ? usual : { ...usual, ...WAYLESS }
     case 'ECONNREFUSED':
       return refused(failure, usual)
     case 'ECONNRESET':
       return isHangUp(failure) ? { ...usual, cause: HANG_UP } : usual
     case 'EMFILE':
       return tooMany(usual)
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return unresolved(usual)
     default:
       return { ...usual, owners: listenersAt(failure) }
   }
@@ -43,23 +46,33 @@ export function circumstancesOf(failure: SocketFailure, usual: Circumstances): C
 
 function occupied(failure: SocketFailure, usual: Circumstances): Circumstances {
   const owners = ownersAt(failure)
+  if (owners === undefined) return usual
   if (owners.length === 0) {
-    return failure.path === undefined
-      ? {
-          ...usual,
-          cause:
-            'nobody has it now: whoever had it has let go since, or its socket neither listens nor is connected, and no table shows it',
-        }
-      : {
-          ...usual,
-          cause: 'nobody listens on it now: a server that was killed has left the file behind',
-          hints: ['remove the file before the server listens, or leave the path to listenUnix()'],
-        }
+    const cause =
+      'nobody has it now: whoever had it has let go since, or its socket neither listens nor is connected, and no table shows it'
+    return { ...usual, cause }
   }
+  return heldBy(owners, usual)
+}
+
+/** What to do about somebody else is up to the user, and not about this process. */
+export function heldBy(owners: SocketOwner[], usual: Circumstances): Circumstances {
   const cause = list(owners.map(describeOwner))
   if (!owners.some(({ thisProcess }) => thisProcess)) return { cause, owners, hints: usual.hints }
   const hint = 'close the one of this process first, and await that: assertReleased() tells when the address is free'
   return { cause, owners, hints: [hint, ...usual.hints.slice(0, 1)] }
+}
+
+function connectedAlready({ address, port, local }: SocketFailure): Circumstances {
+  const peer = address === undefined || port === undefined ? 'this peer' : formatEndpoint({ address, port })
+  const owners = tryTo(() => ownersOf({ port: local?.port ?? 0 }, 'tcp'), []).filter(
+    ({ remote }) => remote?.port === port && remote?.address === address,
+  )
+  return {
+    cause: `local port ${local?.port} has a connection to ${peer} already, open or in TIME_WAIT`,
+    owners,
+    hints: ['leave localPort out, so that the kernel picks one that is free'],
+  }
 }
 
 function exhausted({ syscall }: SocketFailure, usual: Circumstances): Circumstances {
@@ -68,12 +81,18 @@ function exhausted({ syscall }: SocketFailure, usual: Circumstances): Circumstan
     'widen the range (net.ipv4.ip_local_port_range), or share connections',
   ]
   try {
-    const { first, last, size, inUse, timeWait } = countEphemeralPorts(
+    const { first, last, size, inUse, timeWait, available } = countEphemeralPorts(
       // Node binds datagram sockets only by that name, and connects none before it is bound.
       socketTable({ protocol: syscall === 'bind' ? 'udp' : 'tcp' }),
     )
-    const left = inUse + timeWait < size ? ' now; some are free again, or belong to another address' : ''
-    const cause = `the ephemeral range, ${first} to ${last}, has no port left for it: of ${size}, ${inUse} are in use and ${timeWait} in TIME_WAIT${left}`
+    const reserved = size - inUse - timeWait - available
+    const counts = [
+      `${inUse} ${inUse === 1 ? 'is' : 'are'} in use`,
+      ...(reserved > 0 ? [`${reserved} reserved (net.ipv4.ip_local_reserved_ports)`] : []),
+      `${timeWait} in TIME_WAIT`,
+    ]
+    const left = available > 0 ? ' now; some are free again, or belong to another address' : ''
+    const cause = `the ephemeral range, ${first} to ${last}, has no port left for it: of ${size}, ${counts.slice(0, -1).join(', ')} and ${counts.at(-1)}${left}`
     return { cause, owners: [], hints }
   } catch {
     // A system that does not tell.
@@ -88,20 +107,13 @@ function absent(failure: SocketFailure, usual: Circumstances): Circumstances {
   }
   const { address } = failure
   if (address === undefined) return usual
-  const own = tryTo(ownAddresses, [])
+  const own = ownAddressesOrNone()
   const has = own.length === 0 ? '' : `; it has ${own.join(', ')}`
   return { ...usual, cause: `this host has no address ${address}${has}` }
 }
 
 function forbidden(failure: SocketFailure, usual: Circumstances): Circumstances {
-  const { port, path } = failure
-  if (path !== undefined) {
-    // libuv gives EACCES for ENOENT of a bind (uv_pipe_bind in src/unix/pipe.c).
-    const cause = existsSync(dirname(path))
-      ? 'the mode of the file, or of a directory on its way, keeps this user out'
-      : `there is no directory ${dirname(path)}`
-    return { ...usual, cause, hints: ['leave the path to listenUnix()', 'look at the modes (namei -l PATH)'] }
-  }
+  const { port } = failure
   const start = firstUnprivilegedPort()
   if (isOfBinding(failure) && port !== undefined && port < start) {
     const cause = `port ${port} is privileged: on this host everybody may bind those from ${start} up`
@@ -112,36 +124,53 @@ function forbidden(failure: SocketFailure, usual: Circumstances): Circumstances 
   return { ...usual, cause, hints: ['look at the route and the firewall of this host, or network namespace'] }
 }
 
-function refused(failure: SocketFailure, usual: Circumstances): Circumstances {
-  const { address, port, path } = failure
-  if (path?.startsWith('\0')) return { ...usual, cause: 'nobody listens under this abstract name' }
-  if (path !== undefined) {
-    return { ...usual, cause: 'the file is there, and nobody listens on it: its server has ended' }
-  }
-  if (address === undefined || !port) return usual
-  const there = listenersAt(failure)
-  if (there.length > 0) {
-    const cause = `nobody listened there when it was dialled; now ${list(there.map(describeOwner))}`
-    return { ...usual, cause, owners: there }
-  }
-  const [elsewhere] = tryTo(() => [...socketTable({ protocol: 'tcp', state: 'LISTEN', port })], [])
-  if (elsewhere === undefined) return usual
-  const at = formatEndpoint(elsewhere.local as Endpoint)
-  const cause = `you dialled ${address}, the listener is on ${(elsewhere.local as Endpoint).address}`
-  const other =
-    familyOf(address) === (elsewhere.local as Endpoint).family
-      ? `listen on ${address}`
-      : "listen on both families ({ family: 'dual' }): localhost may be either, in either order"
-  const hints = [`dial ${at}, or ${other}`, ...usual.hints.slice(1)]
-  return { cause, owners: [], hints }
+/** EINVAL of what is not bound by its user. */
+const WAYLESS = {
+  cause: 'the route is a blackhole, the address needs a zone, or the socket was connected before',
+  hints: [
+    'look at the route (ip route get ADDRESS)',
+    'give a link-local address its zone: fe80::1%eth0',
+    'use a new socket for each connect',
+  ],
 }
 
-function unanswered(failure: SocketFailure, usual: Circumstances): Circumstances {
-  const owners = listenersAt(failure)
+function refused(failure: SocketFailure, usual: Circumstances): Circumstances {
+  const { address, port } = failure
+  if (address === undefined || !port || protocolOf(failure) !== 'tcp') return usual
+  const there = listenersAt(failure)
+  // One on `::` may leave IPv4 out.
+  const certain = there.filter(({ local }) => (local as Endpoint).family === familyOf(address))
+  if (certain.length > 0) {
+    const cause = `nobody listened there when it was dialled; now ${list(certain.map(describeOwner))}`
+    return { ...usual, cause, owners: certain }
+  }
+  if (!isOwn(address)) return usual
+  const [elsewhere] = tryTo(() => listenersOn(port), [])
+  if (elsewhere === undefined) return usual
+  const local = elsewhere.local as Endpoint
+  const only = there.length > 0 ? ', and takes no IPv4 (ipv6Only), or began later' : ''
+  const other =
+    familyOf(address) === local.family
+      ? `listen on ${address}`
+      : "listen on both families ({ family: 'dual' }): localhost may be either, in either order"
+  return {
+    cause: `you dialled ${address}, the listener is on ${local.address}${only}`,
+    owners: [elsewhere],
+    hints: [`dial ${formatEndpoint({ ...local, address: dialAddress(local) })}, or ${other}`, ...usual.hints.slice(1)],
+  }
+}
+
+/** What somebody else's host refuses has nothing to do with who listens here. */
+function isOwn(address: string): boolean {
+  const { family } = toEndpoint(address, 0)
+  return address.startsWith('127.') || address === WILDCARD[family] || ownAddressesOrNone().includes(address)
+}
+
+export function unanswered(owners: SocketOwner[], usual: Circumstances): Circumstances {
   const waiting = owners.reduce((sum, { receiveQueue = 0 }) => sum + receiveQueue, 0)
   if (waiting === 0) return { ...usual, owners }
   return {
-    cause: `the listener accepts nobody: ${waiting} connections wait in its accept queue`,
+    cause: `the listener accepts nobody: ${waiting === 1 ? '1 connection waits' : `${waiting} connections wait`} in its accept queue`,
     owners,
     hints: ['see what keeps its event loop busy, or why it does not accept', ...usual.hints.slice(-1)],
   }
@@ -161,21 +190,35 @@ function tooMany(usual: Circumstances): Circumstances {
   return { ...usual, cause: `${has}its limit is ${limit} (ulimit -n); leaked sockets are the usual reason` }
 }
 
-/** Who holds the address of a failure; nobody where the system does not tell. */
-export function ownersAt(failure: SocketFailure): SocketOwner[] {
-  const { address, port, path, syscall } = failure
-  if (path !== undefined) return tryTo(() => ownersOf(path), [])
-  if (address === undefined || !port) return []
-  const owners = tryTo(() => ownersOf({ address, port }, syscall === 'bind' ? undefined : 'tcp'), [])
-  // A connection in TIME_WAIT is in nobody's way, as Node binds.
-  const alive = owners.filter(({ state }) => state !== 'TIME_WAIT')
-  return alive.length > 0 ? alive : owners
+/** A resolver that cannot open /etc/hosts, nor a socket, says that there is no such name. */
+function unresolved(usual: Circumstances): Circumstances {
+  if (!isOutOfDescriptors()) return usual
+  return {
+    ...usual,
+    cause: 'this process has no descriptor left (ulimit -n), and the resolver finds no name without one',
+    hints: ['close what is open: leaked sockets are the usual reason', ...usual.hints],
+  }
 }
 
-const listenersAt = (failure: SocketFailure): SocketOwner[] =>
-  ownersAt(failure).filter(({ state }) => state === 'LISTEN')
+/** Who holds the address of a failure; undefined where that cannot be told. */
+export function ownersAt(failure: SocketFailure): SocketOwner[] | undefined {
+  const { address, port, path } = failure
+  if (path !== undefined) return tryTo(() => ownersOf(path), undefined)
+  if (address === undefined || !port) return []
+  const owners = tryTo(() => ownersOf({ address, port }, protocolOf(failure)), undefined)
+  // A connection in TIME_WAIT is in nobody's way, as Node binds.
+  const alive = owners?.filter(({ state }) => state !== 'TIME_WAIT')
+  return alive?.length === 0 ? owners : alive
+}
 
-function tryTo<T>(look: () => T, otherwise: T): T {
+/** Those that a dial of the address of a failure reaches. */
+function listenersAt({ address, port }: SocketFailure): SocketOwner[] {
+  return address === undefined || !port ? [] : tryTo(() => listenersReachedAt({ address, port }), [])
+}
+
+const ownAddressesOrNone = (): string[] => tryTo(ownAddresses, [])
+
+export function tryTo<T, U>(look: () => T, otherwise: U): T | U {
   try {
     return look()
   } catch {

@@ -51,7 +51,8 @@ export const CLIENT_CODES: Readonly<Record<string, CodeMeaning>> = {
   },
   UND_ERR_INFO: {
     decided: 'undici ended a connection by itself',
-    cause: 'the message says which: an idle connection, a reset by its own design, an answer that it did not ask for',
+    cause:
+      'the message names the reason: the socket was idle for keepAliveTimeout, or the server said that it would close it',
     hints: ['see the message; the next request opens another connection'],
   },
   UND_ERR_HEADERS_OVERFLOW: {

@@ -12,5 +12,10 @@ export interface CodeMeaning {
   readonly hints: readonly [string, ...string[]]
 }
 
-/** The codes that a Node socket can raise (`docs/errors.md` has the sources). */
+/** The codes that a Node socket can raise (`docs/errors.md` has the sources); `ERR_SSL_*` is all that begin so. */
 export const CODES: Readonly<Record<string, CodeMeaning>> = { ...KERNEL_CODES, ...NODE_CODES, ...CLIENT_CODES }
+
+export function meaningOf(code: string): CodeMeaning | undefined {
+  const [family] = /^(ERR_SSL_|ERR_HTTP2_|HPE_)/.exec(code) ?? []
+  return CODES[code] ?? (family === undefined ? undefined : CODES[`${family}*`])
+}

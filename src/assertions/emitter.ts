@@ -1,11 +1,15 @@
 import type dgram from 'node:dgram'
 import type net from 'node:net'
+import type { Endpoint } from '../loopback/endpoint.js'
 import { connectionTuple, formatTuple } from '../sockets/tuple.js'
 import { Fields } from './fields.js'
 import type { Opened } from './success.js'
 
-/** How something ended first: with an error, with what it opened, or without either. */
-export type FirstEnd = { readonly error: unknown } | { readonly nothing: string } | Opened
+/** How something ended first: with an error, after which it may be open still, with what it opened, or without either. */
+export type FirstEnd =
+  | { readonly error: unknown; readonly open?: boolean }
+  | { readonly nothing: string; readonly endpoint?: Endpoint | undefined }
+  | Opened
 
 export type Done = (end: FirstEnd) => void
 
@@ -17,26 +21,56 @@ export type Phase = 'bind' | 'connect' | 'connection'
 
 /** Listens for the first event that decides. Returns what takes the listeners off again. */
 export function watchEmitter(emitter: Emitter, phase: Phase, done: Done): () => void {
-  const listeners = new Map<string, (argument?: unknown) => void>()
-  const listen = (event: string, listener: (argument?: unknown) => void): void => {
-    listeners.set(event, listener)
+  const listeners: Array<readonly [event: string, listener: Listener]> = []
+  const listen = (event: string, listener: Listener): void => {
+    listeners.push([event, listener])
     emitter.on(event, listener)
   }
   const off = (): void => {
     for (const [event, listener] of listeners) emitter.removeListener(event, listener)
   }
-  listen('error', (error) => done({ error }))
+  // A stream of HTTP/2 fails with its session, which says so itself as well.
+  silence((emitter as { session?: unknown }).session)
+  listen('error', (error) => {
+    if (mayFailAgain(emitter)) silence(emitter)
+    done({ error })
+  })
   listen('timeout', () => {
     silence(emitter)
-    done({ error: ownTimeout() })
+    done({ error: ownTimeout(), open: true })
   })
-  listen('close', () => done({ nothing: 'a close without an error' }))
+  // A socket knows its ends no more once it is closed.
+  let tuple = tupleOf(emitter)
+  if (isSocket(emitter)) {
+    listen('connect', () => {
+      tuple = tupleOf(emitter)
+    })
+  }
+  listen('close', () => done(closeOf(tuple)))
   for (const event of successesOf(emitter, phase)) {
-    listen(event, (brought) => done({ opened: emitter, event, brought }))
+    listen(event, (...brought) => done({ opened: emitter, event, brought }))
   }
   tellOfBefore(emitter, phase, done)
   return off
 }
+
+type Tuple = ReturnType<typeof connectionTuple>
+
+const tupleOf = (emitter: Emitter): Tuple | undefined =>
+  isSocket(emitter) && isConnected(emitter) ? connectionTuple(emitter) : undefined
+
+function closeOf(tuple: Tuple | undefined): FirstEnd {
+  if (tuple === undefined) return { nothing: 'a close without an error' }
+  const { remote } = tuple
+  return {
+    nothing: `a close of ${formatTuple(tuple)} without an error`,
+    endpoint: typeof remote === 'object' ? remote : undefined,
+  }
+}
+
+/** A client of a library dials again by itself, and a stream does not; a server that does is told to by its user. */
+const mayFailAgain = (emitter: Emitter): boolean =>
+  !(isSocket(emitter) || isDatagram(emitter) || isRequest(emitter) || 'listen' in emitter)
 
 /** What has happened before it was listened to. */
 function tellOfBefore(emitter: Emitter, phase: Phase, done: Done): void {
@@ -68,7 +102,7 @@ export function isUnderWay(emitter: Emitter, phase: Phase): boolean {
   if ('listen' in emitter) return listening === false
   if (isDatagram(emitter)) return phase !== 'bind' || !isBound(emitter)
   // An HTTP/2 session and a WebSocket that are connecting; a request that has no answer.
-  return connecting === true || readyState === 0 || ('reusedSocket' in emitter && !hasAnswer(emitter))
+  return connecting === true || readyState === 0 || (isRequest(emitter) && !hasAnswer(emitter))
 }
 
 const isDatagram = (emitter: Emitter): emitter is Emitter & dgram.Socket => hasAll(emitter, 'bind', 'send')
@@ -87,6 +121,8 @@ const hasAnswer = (request: object): boolean => (request as { res?: unknown }).r
 function successesOf(emitter: Emitter, phase: Phase): readonly string[] {
   if (isDatagram(emitter)) return phase === 'bind' ? ['listening'] : ['message']
   if ('listen' in emitter) return ['listening']
+  // An answer to CONNECT, and one that switches protocols, comes with the connection (http.ClientRequest).
+  if (isRequest(emitter)) return ['response', 'connect', 'upgrade']
   if (phase === 'connection') return isSocket(emitter) ? [] : ['response']
   return ['connect', 'response', 'open', 'ready', 'listening']
 }
@@ -111,14 +147,17 @@ export function stateOf(action: unknown): string {
   return 'the promise is pending'
 }
 
+type Listener = (...brought: unknown[]) => void
+
 export interface Emitter {
-  on(event: string, listener: (argument?: unknown) => void): unknown
-  removeListener(event: string, listener: (argument?: unknown) => void): unknown
+  on(event: string, listener: Listener): unknown
+  removeListener(event: string, listener: Listener): unknown
 }
 
 export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   typeof value === 'object' && value !== null && typeof new Fields(value).get('then') === 'function'
 export const isEmitter = (value: unknown): value is Emitter => hasAll(value, 'on', 'removeListener')
+const isRequest = (value: unknown): boolean => hasAll(value, 'reusedSocket')
 const isSocket = (value: unknown): value is net.Socket => hasAll(value, 'setNoDelay', 'connecting')
 
 function hasAll(value: unknown, ...names: string[]): boolean {

@@ -2,10 +2,11 @@ import { type Endpoint, toEndpoint } from '../loopback/endpoint.js'
 import type { SocketOwner } from '../loopback/owners.js'
 import { describeErrno } from '../platform/errno.js'
 import { circumstancesOf } from './circumstances.js'
-import { CODES } from './codes.js'
+import { meaningOf } from './codes.js'
 import { describeCodeless, describeFailure, list } from './describe.js'
 import { Fields, isErrorLike } from './fields.js'
 import { isExhaustion } from './meaning.js'
+import { circumstancesOfPath } from './path-circumstances.js'
 import { CODELESS, failuresIn, type SocketFailure } from './socket-failure.js'
 
 /** What an error of a socket means. */
@@ -41,20 +42,22 @@ export async function explainSocketError(error: unknown): Promise<SocketExplanat
 /** The same within the call, of one failure. */
 export function explainFailure(failure: SocketFailure): SocketExplanation {
   const { code, error } = failure
-  const meaning = CODES[code]
+  const meaning = meaningOf(code)
   const sentence = describeErrno(code)
   // What portside itself refuses says why.
   const fields = new Fields(error as object)
   const because = fields.text('because')
+  const usual = {
+    cause: meaning?.cause ?? because ?? 'not known to portside',
+    owners: [],
+    hints: [...(meaning?.hints ?? [fields.text('next') ?? 'see the message'])],
+  }
+  const { path } = failure
   return {
     code: code === CODELESS ? undefined : code,
     summary: `${describeFailure(failure)}${sentence ? ` (${sentence})` : ''}: ${isExhaustion(failure) ? EXHAUSTED : (meaning?.decided ?? because ?? failure.message)}`,
     endpoint: endpointOf(failure),
-    ...circumstancesOf(failure, {
-      cause: meaning?.cause ?? because ?? 'not known to portside',
-      owners: [],
-      hints: [...(meaning?.hints ?? [fields.text('next') ?? 'see the message'])],
-    }),
+    ...(path === undefined ? circumstancesOf(failure, usual) : circumstancesOfPath(path, failure, usual)),
   }
 }
 

@@ -21,6 +21,15 @@ export class Fields {
   }
 }
 
+export function isArray(value: unknown): value is readonly unknown[] {
+  try {
+    return Array.isArray(value)
+  } catch {
+    // A proxy that was revoked.
+    return false
+  }
+}
+
 /** What was thrown or resolved, in a few words. */
 export function describeValue(value: unknown): string {
   if (typeof value === 'string') return `the string '${value.length > 60 ? `${value.slice(0, 60)}...` : value}'`

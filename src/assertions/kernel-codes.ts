@@ -142,6 +142,21 @@ export const KERNEL_CODES: Readonly<Record<string, CodeMeaning>> = {
     cause: 'the option is not one of this protocol or system',
     hints: ['leave the option out here'],
   },
+  ENETRESET: {
+    decided: 'the network dropped the connection',
+    cause: 'the host at the other end was started anew, or keep-alive found it gone',
+    hints: ['see whether the host is up'],
+  },
+  ESHUTDOWN: {
+    decided: 'the kernel sends nothing more on this socket',
+    cause: 'this end was shut down before',
+    hints: ['write before end()'],
+  },
+  ECANCELED: {
+    decided: 'the operation was called off at this end',
+    cause: 'the socket was destroyed while it was under way',
+    hints: ['look for who destroys it'],
+  },
   ENOTSUP: {
     decided: 'the system cannot do this',
     cause: 'the kind of socket does not have it here',
@@ -181,6 +196,26 @@ export const KERNEL_CODES: Readonly<Record<string, CodeMeaning>> = {
     decided: 'the kernel found a file where the path needs a directory',
     cause: 'a part of the path is no directory',
     hints: ['look at the path'],
+  },
+  EISDIR: {
+    decided: 'the kernel found a directory where a socket was to be',
+    cause: 'the path names a directory',
+    hints: ['take a path in it, or leave it to listenUnix()'],
+  },
+  ELOOP: {
+    decided: 'the kernel found links that lead to each other',
+    cause: 'a part of the path is a link that comes back to itself',
+    hints: ['look at the path (namei -l PATH)'],
+  },
+  EROFS: {
+    decided: 'the kernel cannot make the file of the socket',
+    cause: 'its file system is mounted read-only',
+    hints: ['leave the path to listenUnix(), which makes it where temporary files go'],
+  },
+  ENOSPC: {
+    decided: 'the kernel has no room for the file of the socket',
+    cause: 'the file system is full, or has no inode left',
+    hints: ['make room: df, df -i'],
   },
   ENAMETOOLONG: {
     decided: 'the path is too long for a socket',

@@ -1,8 +1,8 @@
 import net from 'node:net'
-import { codeOf } from '../errors.js'
+import { codeOf, invalidArgument } from '../errors.js'
 import { type Endpoint, LOOPBACK, toEndpoint } from '../loopback/endpoint.js'
 import { dialsOf, type EndpointLike, namedBy, nameOf, printable } from '../loopback/endpoint-like.js'
-import { ownersOf, type SocketOwner } from '../loopback/owners.js'
+import { listenersReachedAt, ownersOf, type SocketOwner } from '../loopback/owners.js'
 import { loopbackFamilies } from '../loopback/probe.js'
 import { describeErrno } from '../platform/errno.js'
 import { type Answer, ask } from '../ports/wait.js'
@@ -35,6 +35,14 @@ export type Answers = ReadonlyArray<readonly Answer[]>
 
 /** Dials every address of a server or endpoint once, as `waitForListening()` does. */
 export async function dialAll(target: unknown): Promise<Answers> {
+  if (isDatagram(serverOf(target))) {
+    throw invalidArgument(
+      'ERR_INVALID_ARG_TYPE',
+      'server',
+      'a server that takes connections, which UDP has not',
+      target,
+    )
+  }
   const places = namedBy(endpointLikeOf(target))
   return Promise.all(places.map(async (place) => ask(await dialsOf(place)(), new AbortController().signal)))
 }
@@ -83,8 +91,8 @@ export const unwantedRefusing = (target: unknown, answers: Answers): AssertionDe
   actual: said(answers),
 })
 
-/** Of a unix socket also that there is no file. */
-const REFUSALS: ReadonlySet<string | undefined> = new Set(['ECONNREFUSED', 'ENOENT'])
+/** Of a unix socket also that there is no file; a dial that met itself has met nobody else. */
+const REFUSALS: ReadonlySet<string | undefined> = new Set(['ECONNREFUSED', 'ENOENT', 'ERR_PORTSIDE_SELF_CONNECT'])
 
 function said(answers: Answers): string {
   const all = answers.flat()
@@ -102,8 +110,10 @@ function said(answers: Answers): string {
 function serverOf(target: unknown): object | undefined {
   if (typeof target !== 'object' || target === null) return undefined
   if ('server' in target && typeof target.server === 'object' && target.server !== null) return target.server
-  return 'listen' in target || ('bind' in target && 'send' in target) ? target : undefined
+  return 'listen' in target || isDatagram(target) ? target : undefined
 }
+
+const isDatagram = (server: object | undefined): boolean => server !== undefined && 'bind' in server && 'send' in server
 
 function isListening(server: object): boolean {
   if ('listening' in server) return server.listening === true
@@ -115,14 +125,15 @@ function isListening(server: object): boolean {
   }
 }
 
-const hasListener = (place: Endpoint | string): boolean =>
-  ownersOf(place, 'tcp').some(({ state }) => state === 'LISTEN')
+const hasListener = (place: Endpoint | string): boolean => listenersOf(place).length > 0
+
+const listenersOf = (place: Endpoint | string): SocketOwner[] =>
+  typeof place === 'string' ? ownersOf(place).filter(({ state }) => state === 'LISTEN') : listenersReachedAt(place)
 
 /** Those that the kernel tells of; nobody where it does not tell. */
 function listenersAt(target: unknown): SocketOwner[] {
   try {
-    const owners = placesOf(endpointLikeOf(target)).flatMap((place) => ownersOf(place, 'tcp'))
-    return owners.filter(({ state }) => state === 'LISTEN')
+    return placesOf(endpointLikeOf(target)).flatMap(listenersOf)
   } catch {
     // The system has no table of sockets.
     return []

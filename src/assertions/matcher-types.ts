@@ -1,3 +1,4 @@
+import type { OwnersOptions } from '../loopback/owners.js'
 import type { ExpectedEndpoint } from './outcome.js'
 
 /**
@@ -11,8 +12,8 @@ type Result<Assertion> = Assertion extends { toBe: (...expected: never[]) => Pro
     : // biome-ignore lint/suspicious/noExplicitAny: what an asymmetric matcher gives back goes wherever a value goes.
       any
 
-/** The matchers of portside. Those on errors stand after `.rejects`, too, and all but the waiting ones in `toEqual()`. */
-export interface NetMatchers {
+/** The matchers that decide within the call: they stand in `toEqual()`, too. Those on errors stand after `.rejects`. */
+export interface NetAsymmetricMatchers {
   /** The error says that somebody has the address: EADDRINUSE of a bind to a port or a path. */
   toBeAddressInUse(expected?: ExpectedEndpoint): Result<this>
   /** The error says that nobody listens there: ECONNREFUSED. */
@@ -37,14 +38,18 @@ export interface NetMatchers {
   toBeEphemeralPortsExhausted(expected?: ExpectedEndpoint): Result<this>
   /** The server listens; of an endpoint, somebody does. */
   toBeListening(): Result<this>
+  /** The server or pool has no open connection. */
+  toBeDrained(): Result<this>
+  /** The server or pool has so many open connections. */
+  toHaveOpenSockets(count: number): Result<this>
+}
+
+/** The matchers of portside; the rest ask the kernel, and are awaited. */
+export interface NetMatchers extends NetAsymmetricMatchers {
   /** A connect to the server or endpoint succeeds. */
   toAcceptConnections(): Promise<void>
   /** A connect to the server or endpoint is refused, at each of its addresses. */
   toRefuseConnections(): Promise<void>
   /** Nobody listens at the server's or endpoint's addresses, and they can be bound again. */
-  toBeReleased(): Promise<void>
-  /** The server or pool has no open connection. */
-  toBeDrained(): Result<this>
-  /** The server or pool has so many open connections. */
-  toHaveOpenSockets(count: number): Result<this>
+  toBeReleased(options?: OwnersOptions): Promise<void>
 }

@@ -1,4 +1,5 @@
-import { invalidArgument } from '../errors.js'
+import { invalidArgument, portsideError } from '../errors.js'
+import { checkedProtocol, type OwnersOptions } from '../loopback/owners.js'
 import { addressInUse } from './address-in-use.js'
 import { addressNotAvailable } from './address-not-available.js'
 import { type AssertionDetails, assertionMessage } from './assertion-error.js'
@@ -51,18 +52,18 @@ export const matchers = {
   toBeListening(received: unknown): Match {
     return matchOf(whyNotListening(received), () => unwantedListener(received))
   },
-  async toAcceptConnections(received: unknown): Promise<Match> {
+  toAcceptConnections: waiting('toAcceptConnections', async (received) => {
     const answers = await dialAll(received)
     return matchOf(whyNotAccepting(received, answers), () => unwantedAccepting(received, answers))
-  },
-  async toRefuseConnections(received: unknown): Promise<Match> {
+  }),
+  toRefuseConnections: waiting('toRefuseConnections', async (received) => {
     const answers = await dialAll(received)
     return matchOf(whyNotRefusing(received, answers), () => unwantedRefusing(received, answers))
-  },
-  async toBeReleased(received: unknown): Promise<Match> {
+  }),
+  toBeReleased: waiting('toBeReleased', async (received, options?: OwnersOptions) => {
     const free = () => ({ expected: 'the address not to be free', actual: 'one that can be bound' })
-    return matchOf(await whyHeld(received), free)
-  },
+    return matchOf(await whyHeld(received, checkedProtocol(options ?? {})), free)
+  }),
   toBeDrained(received: unknown): Match {
     return matchOf(whyNotDrained(received), () => ({ expected: 'an open connection', actual: 'none' }))
   },
@@ -89,6 +90,29 @@ function onErrors(outcome: Outcome): (received: unknown, expected?: ExpectedEndp
       pass: true,
       message: () => assertionMessage({ expected: `an error that is not ${outcome.name}`, actual: actual() }),
     }
+  }
+}
+
+type WaitingMatcher<Options extends unknown[]> = (
+  this: unknown,
+  received: unknown,
+  ...options: Options
+) => Promise<Match>
+
+/**
+ * A matcher that gives a promise. As an asymmetric one it would be asked whether that promise is a pass, so what stands in
+ * `toEqual()` is refused: there its `this` has no `promise`, in Vitest and in Jest.
+ */
+function waiting<Options extends unknown[]>(name: string, match: WaitingMatcher<Options>): WaitingMatcher<Options> {
+  return function (received, ...options) {
+    if (typeof this === 'object' && this !== null && 'equals' in this && !('promise' in this)) {
+      throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
+        asked: `use ${name}() inside of another matcher`,
+        because: 'it asks the kernel and gives a promise, for which toEqual() does not wait',
+        next: `await expect(...).${name}() by itself`,
+      })
+    }
+    return match.call(this, received, ...options)
   }
 }
 

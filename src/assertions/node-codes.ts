@@ -1,7 +1,19 @@
 import type { CodeMeaning } from './codes.js'
 import { TIMEOUT } from './socket-failure.js'
 
-/** What the resolver and Node decide by themselves. */
+const UNTRUSTED: CodeMeaning = {
+  decided: 'OpenSSL found nobody who vouches for the certificate',
+  cause: 'the client was not told of the authority that signed it, or it is signed by itself',
+  hints: ['give the client the authority: { ca: server.ca } of listenTls() and listenHttps()'],
+}
+
+const TWO_PROTOCOLS: CodeMeaning = {
+  decided: 'the two ends do not speak the same protocol',
+  cause: 'most often TLS at one end and none at the other',
+  hints: ['dial https: where the server speaks TLS, and http: where it does not'],
+}
+
+/** What the resolver, OpenSSL and Node decide by themselves. */
 export const NODE_CODES: Readonly<Record<string, CodeMeaning>> = {
   // ---- the resolver ----------------------------------------------------------------------------------------------
   ENOTFOUND: {
@@ -24,11 +36,36 @@ export const NODE_CODES: Readonly<Record<string, CodeMeaning>> = {
     cause: 'the name has addresses of the other family only',
     hints: ['leave the family out'],
   },
+  ESERVFAIL: {
+    decided: 'the resolver got a failure from its server',
+    cause: 'the name server cannot answer for this name',
+    hints: ['dial an address: tests on loopback need no names', 'look at the server in /etc/resolv.conf'],
+  },
+  ETIMEOUT: {
+    decided: 'the resolver got no answer in time',
+    cause: 'the name server cannot be reached: no network, or a sandbox without DNS',
+    hints: ['dial an address: tests on loopback need no names', 'look at the server in /etc/resolv.conf'],
+  },
   // ---- Node ------------------------------------------------------------------------------------------------------
   ERR_SOCKET_BAD_PORT: {
     decided: 'Node was given something that is no port',
     cause: 'a port is an integer from 0 to 65535; undefined often means that the server was not awaited',
     hints: ['await the server before its port is read', 'convert a port from the environment with Number()'],
+  },
+  ERR_INVALID_ARG_TYPE: {
+    decided: 'Node, or portside, was given a value of another type',
+    cause: 'the message says which argument; undefined often means that something was not awaited',
+    hints: ['pass what the message says'],
+  },
+  ERR_INVALID_ARG_VALUE: {
+    decided: 'Node, or portside, was given a value that it cannot use',
+    cause: 'the message says which argument',
+    hints: ['pass what the message says'],
+  },
+  ERR_OUT_OF_RANGE: {
+    decided: 'Node, or portside, was given a number outside of the range',
+    cause: 'the message says which argument, and the range',
+    hints: ['pass what the message says'],
   },
   ERR_SERVER_ALREADY_LISTEN: {
     decided: 'Node found that the server listens already',
@@ -110,6 +147,57 @@ export const NODE_CODES: Readonly<Record<string, CodeMeaning>> = {
     cause: 'the client connected and then said nothing, or no TLS',
     hints: ['see whether the client speaks TLS'],
   },
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
+  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
+  CERT_HAS_EXPIRED: {
+    decided: 'OpenSSL found a certificate that is no longer valid',
+    cause: 'it was made long ago, or the clock of this process is faked',
+    hints: ['make the certificate for the run, as listenTls() and listenHttps() do', 'look at Date under fake timers'],
+  },
+  'ERR_SSL_*': TWO_PROTOCOLS,
+  EPROTO: TWO_PROTOCOLS,
+  'HPE_*': {
+    decided: "Node's HTTP parser read something that is not HTTP",
+    cause: 'the other end speaks another protocol: TLS, HTTP/2, or none of the web',
+    hints: ['see what listens on this port', 'dial https: where the server speaks TLS'],
+  },
+  'ERR_HTTP2_*': {
+    decided: 'Node ended the HTTP/2 session or stream',
+    cause: 'the other end speaks HTTP/1, or has closed the stream or the session',
+    hints: ['see whether the server speaks HTTP/2: listenHttp2()', 'look for the first error of the session'],
+  },
+  ERR_HTTP_REQUEST_TIMEOUT: {
+    decided: 'Node gave up on the request that its client had begun',
+    cause: 'the client did not send all of it within headersTimeout or requestTimeout of the server',
+    hints: ['end() the request', 'raise requestTimeout of the server'],
+  },
+  ERR_SOCKET_BAD_TYPE: {
+    decided: 'Node was given a type of datagram socket that there is not',
+    cause: "it is neither 'udp4' nor 'udp6'",
+    hints: ["pass 'udp4' or 'udp6'"],
+  },
+  ERR_SOCKET_BUFFER_SIZE: {
+    decided: 'Node could not get or set the size of a buffer of the socket',
+    cause: 'the datagram socket is not bound yet, or is closed',
+    hints: ['bind() it first, and await that'],
+  },
+  ERR_INVALID_FD_TYPE: {
+    decided: 'Node cannot use this descriptor as a socket',
+    cause: 'it is a file, or something else than a pipe or a TCP socket',
+    hints: ['look at who passes the descriptor on'],
+  },
+  ERR_INVALID_ADDRESS_FAMILY: {
+    decided: 'Node was given a family that there is not',
+    cause: 'a lookup function gave something else than 4 or 6',
+    hints: ['look at the lookup option'],
+  },
+  ERR_IP_BLOCKED: {
+    decided: 'Node refused to dial an address of the blockList',
+    cause: 'the blockList of the socket or server has it',
+    hints: ['look at the blockList option'],
+  },
   ABORT_ERR: {
     decided: 'the operation was aborted',
     cause: 'its AbortSignal was aborted by this program; see .cause for the reason that was given',
@@ -120,10 +208,5 @@ export const NODE_CODES: Readonly<Record<string, CodeMeaning>> = {
     cause:
       'no answer came within its own time-out: packets dropped, a full accept queue, or a server that says nothing',
     hints: ['see whether the listener accepts and answers', 'give the client a longer time-out'],
-  },
-  EPROTO: {
-    decided: 'the two ends do not speak the same protocol',
-    cause: 'most often TLS at one end and none at the other',
-    hints: ['dial https: where the server speaks TLS, and http: where it does not'],
   },
 }

@@ -101,13 +101,13 @@ function unfailed(
   expected: ExpectedEndpoint | undefined,
   ending: Exclude<Awaited<ReturnType<typeof endingOf>>, { error: unknown }>,
 ): AssertionDetails {
-  const place = 'success' in ending ? ending.success.endpoint : undefined
+  const place = 'success' in ending ? ending.success.endpoint : ending.endpoint
   const endpoint = place ?? complete(expected)
   return {
     expected: `${outcome.name}${at(expected)}`,
     actual: 'success' in ending ? ending.success.text : ending.nothing,
     endpoint,
-    owners: endpoint === undefined ? [] : ownersAt({ ...endpoint, error: undefined, code: '', message: '' }),
+    owners: endpoint === undefined ? [] : ownersAt({ ...endpoint, error: {}, code: '', message: '' }),
     next: outcome.next,
   }
 }
@@ -154,7 +154,10 @@ export function checkExpected(expected: unknown): void {
       expected,
     )
   }
-  const { address, port, family } = expected as Record<string, unknown>
+  const { address, port, family, host } = expected as Record<string, unknown>
+  if (address === undefined && typeof host === 'string') {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'expected', 'address, as an error has it, and not host', expected)
+  }
   if (address === undefined && port === undefined && family === undefined) {
     throw invalidArgument('ERR_INVALID_ARG_TYPE', 'expected', 'at least one of address, port and family', expected)
   }

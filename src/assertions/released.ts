@@ -3,11 +3,12 @@ import net from 'node:net'
 import { codeOf, invalidArgument } from '../errors.js'
 import { type Endpoint, toEndpoint } from '../loopback/endpoint.js'
 import { addressesOf, type EndpointLike, namedBy, printable } from '../loopback/endpoint-like.js'
-import { ownersOf, type SocketOwner } from '../loopback/owners.js'
+import { checkedProtocol, type OwnersOptions, ownersOf, type SocketOwner } from '../loopback/owners.js'
 import { isReservation } from '../loopback/reservation.js'
-import { describeErrno, saysAddressAbsent } from '../platform/errno.js'
-import { unixPathExists } from '../platform/unix-path.js'
+import { describeErrno } from '../platform/errno.js'
+import { kindOfFile, unixPathExists } from '../platform/unix-path.js'
 import { assertionError } from './assertion-error.js'
+import { meaningOf } from './codes.js'
 
 /**
  * Asserts that an address is free again: nobody listens there, and it can be bound. It asks by binding, for a moment, each
@@ -15,15 +16,18 @@ import { assertionError } from './assertion-error.js'
  * binds with SO_REUSEADDR (socket(7)). A unix path is free when its file is gone.
  *
  * Fails with who has it. Rejects with ERR_INVALID_ARG_TYPE for what names no endpoint, as a net.Server does not once it is
- * closed: pass what its address() was before.
+ * closed: pass what its address() was before, and of a dgram.Socket `{ protocol: 'udp' }` with it.
  */
-export async function assertReleased(endpoint: EndpointLike | net.Server | dgram.Socket): Promise<void> {
-  const held = await whyHeld(endpoint)
+export async function assertReleased(
+  endpoint: EndpointLike | net.Server | dgram.Socket,
+  options: OwnersOptions = {},
+): Promise<void> {
+  const held = await whyHeld(endpoint, checkedProtocol(options))
   if (held !== undefined) throw assertionError(held)
 }
 
 /** What holds it; undefined where nothing does. */
-export async function whyHeld(target: unknown): Promise<Held | undefined> {
+export async function whyHeld(target: unknown, protocol?: 'tcp' | 'udp'): Promise<Held | undefined> {
   if (isReservation(target) && target.held) {
     return heldBy(target.endpoint, 'a reservation that holds it', nobody, 'release() the reservation first')
   }
@@ -37,8 +41,8 @@ export async function whyHeld(target: unknown): Promise<Held | undefined> {
     if (addresses.length === 0)
       return heldBy(toEndpoint(place.host, place.port), 'a name that resolves to nothing', nobody, NAME)
     for (const address of addresses) {
-      for (const protocol of protocolsOf(target)) {
-        const held = await addressHeld(toEndpoint(address, place.port), protocol)
+      for (const asked of protocol === undefined ? protocolsOf(target) : [protocol]) {
+        const held = await addressHeld(toEndpoint(address, place.port), asked)
         if (held !== undefined) return held
       }
     }
@@ -60,9 +64,10 @@ async function addressHeld(endpoint: Endpoint, protocol: 'tcp' | 'udp'): Promise
     return undefined
   } catch (error) {
     const code = codeOf(error) ?? String(error)
-    // An address that this host lacks is nobody's; but it cannot be bound again.
-    const owners = (): SocketOwner[] => (saysAddressAbsent(code) ? [] : tryOwners(endpoint, protocol))
-    return heldBy(endpoint, `${code} (${describeErrno(code) ?? 'it cannot be bound'})`, owners, CLOSE)
+    // Nobody has what this host lacks, or forbids; but it cannot be bound again.
+    const owners = (): SocketOwner[] => (code === 'EADDRINUSE' ? tryOwners(endpoint, protocol) : [])
+    const next = code === 'EADDRINUSE' ? CLOSE : (meaningOf(code)?.hints[0] ?? CLOSE)
+    return heldBy(endpoint, `${code} (${describeErrno(code) ?? 'it cannot be bound'})`, owners, next)
   }
 }
 
@@ -70,11 +75,15 @@ async function pathHeld(path: string): Promise<Held | undefined> {
   const owners = tryOwners(path)
   if (owners.some(({ state }) => state === 'LISTEN')) return heldBy(path, 'a listener', () => owners, CLOSE)
   if (!(await unixPathExists(path))) return undefined
+  const kind = kindOfFile(path)
+  if (kind === 'directory' || kind === 'file') {
+    return heldBy(path, `a ${kind} at this path, and no socket`, nobody, 'take another path')
+  }
   return heldBy(
     path,
-    'a file at this path on which nobody listens',
+    'a file at this path on which nobody listens here',
     nobody,
-    'remove the file: its server has ended without close()',
+    'remove the file, if nobody in another container uses it: its server has ended without close()',
   )
 }
 

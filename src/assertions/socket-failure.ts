@@ -1,5 +1,6 @@
+import { type Endpoint, toEndpoint } from '../loopback/endpoint.js'
 import { whyFamilyIsMissing } from '../loopback/probe.js'
-import { describeValue, Fields, isErrorLike } from './fields.js'
+import { describeValue, Fields, isArray, isErrorLike } from './fields.js'
 
 /** One failure of the kernel or of Node, dug out of whatever a client has wrapped around it. */
 export interface SocketFailure {
@@ -11,6 +12,8 @@ export interface SocketFailure {
   readonly syscall?: string | undefined
   readonly address?: string | undefined
   readonly port?: number | undefined
+  /** This end of a connect that had a port before; undefined where the kernel was to pick one. */
+  readonly local?: Endpoint | undefined
   /** Of a unix socket. */
   readonly path?: string | undefined
   /** The name that did not resolve. */
@@ -126,9 +129,11 @@ function placeIn(fields: Fields, code: string, message: string): Partial<SocketF
   const syscall = fields.text('syscall')
   // Of a unix socket Node gives the path as the address, and no port or -1.
   if (address !== undefined && /[/\\]|^\0/.test(address)) return { syscall, path: address }
-  if (address !== undefined || path !== undefined) return { syscall, address, path, port: integer(fields.get('port')) }
+  if (address !== undefined || path !== undefined) {
+    return { syscall, address, path, port: portIn(fields.get('port')), local: localIn(message) }
+  }
   const [quote] = code === 'UND_ERR_CONNECT_TIMEOUT' ? attempted(message, fields.error) : quotes(message, fields.error)
-  if (quote?.code !== code) return { syscall, hostname, port: integer(fields.get('port')) }
+  if (quote?.code !== code) return { syscall, hostname, port: portIn(fields.get('port')) }
   return { ...quote, syscall: syscall ?? quote.syscall, hostname }
 }
 
@@ -148,7 +153,14 @@ function quotes(message: string, error: unknown): SocketFailure[] {
     syscall,
     address: address?.replace(/^\[|\]$/g, ''),
     port: port === undefined ? undefined : Number(port),
+    local: localIn(message),
   }))
+}
+
+/** `connect EADDRNOTAVAIL 127.0.0.1:3000 - Local (0.0.0.0:0)`: what Node tells of this end it tells here only. */
+function localIn(message: string): Endpoint | undefined {
+  const [, address, port] = / - Local \((.+):(\d+)\)/.exec(message) ?? []
+  return address === undefined || !Number(port) ? undefined : toEndpoint(address, Number(port))
 }
 
 /** `Connect Timeout Error (attempted address: 127.0.0.1:3000, timeout: 250ms)`; the first of several. */
@@ -168,14 +180,8 @@ function isTimeout(fields: Fields, message: string): boolean {
 
 const MISTAKES: ReadonlySet<string> = new Set(['TypeError', 'ReferenceError', 'RangeError', 'SyntaxError'])
 
-const integer = (value: unknown): number | undefined =>
-  typeof value === 'number' && Number.isInteger(value) && value >= 0 ? value : undefined
-
-function isArray(value: unknown): value is readonly unknown[] {
-  try {
-    return Array.isArray(value)
-  } catch {
-    // A proxy that was revoked.
-    return false
-  }
+/** A datagram socket keeps the port as it was given, and from the environment that is a string. */
+function portIn(value: unknown): number | undefined {
+  const port = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
+  return typeof port === 'number' && Number.isInteger(port) && port >= 0 ? port : undefined
 }

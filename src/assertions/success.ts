@@ -1,9 +1,12 @@
 import type { EventEmitter } from 'node:events'
+import type { ClientRequest } from 'node:http'
 import type net from 'node:net'
+import { codeOf } from '../errors.js'
 import type { Endpoint } from '../loopback/endpoint.js'
 import { formatEndpoint, toEndpoint, unmapped } from '../loopback/endpoint.js'
 import { clearTimeout, setTimeout } from '../timers.js'
-import { describeValue } from './fields.js'
+import { silence } from './emitter.js'
+import { describeValue, isArray } from './fields.js'
 
 /** What an action opened that was to fail. */
 export interface Success {
@@ -12,44 +15,76 @@ export interface Success {
   readonly endpoint: Endpoint | undefined
 }
 
-/** What succeeded, by which event, and what that brought. */
+/** What succeeded, by which event, and what came with that. */
 export interface Opened {
   readonly opened: unknown
   readonly event?: string | undefined
-  readonly brought?: unknown
+  readonly brought?: readonly unknown[]
 }
 
 /** Says what it is, with the first that it says itself, and closes it: nobody else has it. */
 export async function closeSuccess(success: Opened): Promise<Success> {
   const described = await describe(success).catch(() => ({ text: 'it succeeded', endpoint: undefined }))
-  await closeOpened(success.opened)
-  return described
+  await Promise.all([success.opened, ...(success.brought ?? [])].map(closeOpened))
+  return { ...described, text: `it succeeded: ${described.text}` }
 }
 
-async function describe({ opened, event, brought }: Opened): Promise<Success> {
-  if (typeof opened !== 'object' || opened === null) return told(`it succeeded: ${describeValue(opened)}`)
-  const { remoteAddress, remotePort } = opened as Partial<net.Socket>
-  if (isSocketLike(opened)) {
-    const answer = await answerOf(opened)
-    if (typeof remoteAddress !== 'string') return told(`it succeeded: connected to a unix socket, which ${answer}`)
-    const endpoint = toEndpoint(unmapped(remoteAddress), remotePort as number)
-    return told(`it succeeded: connected to ${formatEndpoint(endpoint)}, which ${answer}`, endpoint)
-  }
-  const response = event === 'response' ? brought : opened
-  const status = statusOf(response)
-  if (status !== undefined) {
-    const url = urlOf(response as object)
-    return told(`it succeeded: ${url === undefined ? '' : `${url} `}answered with HTTP ${status}`, endpointOfUrl(url))
-  }
+async function describe({ opened, event, brought = [] }: Opened): Promise<Success> {
+  if (typeof opened !== 'object' || opened === null) return told(describeValue(opened))
+  if (isArray(opened)) return describeAll(opened)
+  if (isSocketLike(opened)) return describeSocket(opened)
+  const answer = [opened, ...brought].find((it) => statusOf(it) !== undefined)
+  if (answer !== undefined) return describeAnswer(answer as object)
   const bound = boundTo(opened)
-  if (typeof bound === 'string') return told(`it succeeded: listening on ${bound}`)
-  if (bound !== undefined) return told(`it succeeded: listening on ${formatEndpoint(bound)}`, bound)
-  return told(`it succeeded: ${describeValue(opened)}${event === undefined ? '' : `, which emitted '${event}'`}`)
+  if (typeof bound === 'string') return told(`listening on ${bound}`)
+  if (bound !== undefined) return told(`listening on ${formatEndpoint(bound)}`, bound)
+  const { socket } = opened as { socket?: unknown }
+  if (isSocketLike(socket)) return describeSocket(socket)
+  const what = `${describeValue(opened)}${event === undefined ? '' : `, which emitted '${event}'`}`
+  const peer = peerOf(socket)
+  return peer === undefined ? told(what) : told(`connected to ${formatEndpoint(peer)}: ${what}`, peer)
 }
 
 const told = (text: string, endpoint?: Endpoint): Success => ({ text, endpoint })
 
-const isSocketLike = (opened: object): opened is net.Socket => 'remoteAddress' in opened && 'setNoDelay' in opened
+async function describeAll(opened: readonly unknown[]): Promise<Success> {
+  const [first, ...others] = opened
+  if (others.length === 0) return describe({ opened: first })
+  const { text, endpoint } = await describe({ opened: first })
+  return told(`${text}; and ${others.length} more`, endpoint)
+}
+
+async function describeSocket(socket: net.Socket): Promise<Success> {
+  const peer = peerOf(socket)
+  const answer = await answerOf(socket)
+  if (peer === undefined) return told(`connected to a unix socket, which ${answer}`)
+  return told(`connected to ${formatEndpoint(peer)}, which ${answer}`, peer)
+}
+
+function describeAnswer(answer: object): Success {
+  const url = urlOf(answer)
+  const { socket } = answer as { socket?: unknown }
+  const text = `${url === undefined ? '' : `${url} `}answered with HTTP ${statusOf(answer)}`
+  return told(text, peerOf(socket) ?? endpointOfUrl(url))
+}
+
+/** The session of an HTTP/2 stream shows a socket that throws for what it keeps to itself. */
+const isSocketLike = (opened: unknown): opened is net.Socket =>
+  typeof opened === 'object' && opened !== null && 'remoteAddress' in opened && canBeRead(opened)
+
+function canBeRead(socket: object): boolean {
+  try {
+    return typeof (socket as Partial<net.Socket>).setNoDelay === 'function'
+  } catch {
+    return false
+  }
+}
+
+function peerOf(socket: unknown): Endpoint | undefined {
+  const { remoteAddress, remotePort } = (socket ?? {}) as Partial<net.Socket>
+  if (typeof remoteAddress !== 'string') return undefined
+  return toEndpoint(unmapped(remoteAddress), remotePort as number)
+}
 
 /** Of a response of fetch, of axios, of `http`, of undici; of HTTP/2 it is among the headers. */
 function statusOf(response: unknown): number | undefined {
@@ -59,36 +94,43 @@ function statusOf(response: unknown): number | undefined {
 }
 
 function urlOf(response: object): string | undefined {
-  const { url, req } = response as { url?: unknown; req?: { protocol?: unknown; host?: unknown; path?: unknown } }
+  const { url, req } = response as { url?: unknown; req?: Partial<ClientRequest> }
   if (typeof url === 'string' && url !== '') return url
-  return typeof req?.protocol === 'string' ? `${req.protocol}//${req.host}${req.path}` : undefined
+  const host = req?.getHeader?.('host') ?? req?.host
+  return typeof req?.protocol === 'string' ? `${req.protocol}//${host}${req.path}` : undefined
 }
 
 /** What a connection says first, for who wonders what it is connected to. */
 async function answerOf(socket: net.Socket): Promise<string> {
-  const said: Buffer | string | null = socket.readableLength > 0 ? socket.read() : await firstBytes(socket)
-  if (said === null) return `said nothing for ${PATIENCE} ms`
+  const said: Buffer | string | Silence = socket.readableLength > 0 ? socket.read() : await firstBytes(socket)
+  if (isSilence(said)) return said.silence
   const text = String(said).slice(0, LONGEST)
   return `answered ${JSON.stringify(text)}${said.length > LONGEST ? '...' : ''}`
 }
+
+/** How it ended that nothing was said. */
+interface Silence {
+  readonly silence: string
+}
+
+const isSilence = (said: Buffer | string | Silence): said is Silence => typeof said === 'object' && 'silence' in said
 
 /** Milliseconds in which a server greets that greets at all. */
 const PATIENCE = 100
 const LONGEST = 80
 
-function firstBytes(socket: net.Socket): Promise<Buffer | string | null> {
+function firstBytes(socket: net.Socket): Promise<Buffer | string | Silence> {
   return new Promise((resolve) => {
-    const settle = (said: Buffer | string | null): void => {
+    const settle = (said: Buffer | string | Silence): void => {
       clearTimeout(timer)
-      socket.removeListener('data', settle).removeListener('close', nothing)
+      socket.removeListener('data', settle).removeListener('end', ended).removeListener('close', ended)
       resolve(said)
     }
-    const nothing = (): void => settle(null)
-    const timer = setTimeout(nothing, PATIENCE)
-    socket
-      .on('error', () => {})
-      .on('data', settle)
-      .on('close', nothing)
+    const ended = (): void => settle({ silence: 'closed the connection without a word' })
+    const failed = (error: unknown): void => settle({ silence: `ended it with ${codeOf(error) ?? String(error)}` })
+    const timer = setTimeout(() => settle({ silence: `said nothing for ${PATIENCE} ms` }), PATIENCE)
+    if (socket.destroyed || socket.readableEnded) return socket.errored ? failed(socket.errored) : ended()
+    socket.on('error', failed).on('data', settle).on('end', ended).on('close', ended)
   })
 }
 
@@ -115,16 +157,18 @@ export async function closeOpened(opened: unknown): Promise<void> {
 }
 
 async function close(opened: object): Promise<void> {
-  const it = opened as Record<string | symbol, unknown> & { body?: unknown; closed?: unknown }
+  if (isArray(opened)) return void (await Promise.all(opened.map(closeOpened)))
+  const it = opened as Record<string | symbol, unknown> & { body?: unknown; socket?: unknown; closed?: unknown }
   const emits = typeof it.on === 'function' && typeof it.once === 'function'
   // It may yet have something to say about its end, and nobody listens any more.
-  if (emits) (it as unknown as EventEmitter).on('error', () => {})
+  silence(it)
   // A datagram socket disconnects from its peer, and stays open.
   const way = WAYS.find((name) => typeof it[name] === 'function' && !(name === 'disconnect' && 'bind' in it))
   if (way === undefined) {
-    const { cancel, destroy } = (it.body ?? {}) as { cancel?(): Promise<void>; destroy?(): void }
-    await (cancel ?? destroy)?.call(it.body)
-    return
+    // A response, and what a client gives with the connection that it has opened.
+    const { cancel } = (it.body ?? {}) as { cancel?(): Promise<void> }
+    await (cancel === undefined ? closeOpened(it.body) : cancel.call(it.body))
+    return closeOpened(it.socket)
   }
   const gone = emits && it.closed !== true ? closing(it as unknown as EventEmitter) : undefined
   const ended = (it[way] as () => unknown)()

@@ -1,7 +1,8 @@
 import { checkOptions, invalidArgument } from '../errors.js'
 import type { SocketEntry, SocketHolder, SocketState } from '../platform/socket-entry.js'
 import { socketTable } from '../platform/socket-table.js'
-import { canonical, type Endpoint, familyOf, formatEndpoint, WILDCARD } from './endpoint.js'
+import { unixSocketsAt } from '../platform/unix-sockets.js'
+import { canonical, dialAddress, type Endpoint, familyOf, formatEndpoint, toEndpoint, WILDCARD } from './endpoint.js'
 import { addressesOf, type EndpointLike, namedBy } from './endpoint-like.js'
 
 /** A socket that has an address, and whose it is. */
@@ -32,11 +33,7 @@ export interface OwnersOptions {
  * ERR_PORTSIDE_UNSUPPORTED where the system has no table of sockets.
  */
 export async function findOwners(endpoint: EndpointLike, options: OwnersOptions = {}): Promise<SocketOwner[]> {
-  checkOptions(options)
-  const { protocol } = options
-  if (protocol !== undefined && protocol !== 'tcp' && protocol !== 'udp') {
-    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'protocol', "'tcp' or 'udp'", protocol)
-  }
+  const protocol = checkedProtocol(options)
   const owners: SocketOwner[] = []
   for (const place of namedBy(endpoint)) {
     if ('path' in place) owners.push(...ownersOf(place.path))
@@ -47,6 +44,16 @@ export async function findOwners(endpoint: EndpointLike, options: OwnersOptions 
         owners.push(...ownersOf({ address, port: place.port }, protocol))
   }
   return owners.filter((owner, index) => owners.findIndex((other) => isSame(owner, other)) === index)
+}
+
+/** Throws ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE. */
+export function checkedProtocol(options: OwnersOptions): OwnersOptions['protocol'] {
+  checkOptions(options)
+  const { protocol } = options
+  if (protocol !== undefined && protocol !== 'tcp' && protocol !== 'udp') {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'protocol', "'tcp' or 'udp'", protocol)
+  }
+  return protocol
 }
 
 /** The same within the call, for one address; without an address for a port on all of them. */
@@ -60,9 +67,25 @@ export function ownersOf(
   return [...tcp, ...udp].map(toOwner)
 }
 
+/** The TCP listeners on a port, on whichever address. */
+export function listenersOn(port: number): SocketOwner[] {
+  return [...socketTable({ protocol: 'tcp', state: 'LISTEN', port })].map(toOwner)
+}
+
+/**
+ * Those that a dial of the address reaches; that of a wildcard is one of its loopback address. A listener on `::` counts for
+ * IPv4, too: whether it takes IPv4 (IPV6_V6ONLY, ipv6(7)) no table tells.
+ */
+export function listenersReachedAt({ address, port }: Pick<Endpoint, 'address' | 'port'>): SocketOwner[] {
+  const dialled = canonical(dialAddress(toEndpoint(address, port)))
+  const family = familyOf(dialled)
+  const addresses: readonly unknown[] = [dialled, WILDCARD[family], WILDCARD.IPv6]
+  return listenersOn(port).filter(({ local }) => typeof local !== 'string' && addresses.includes(local.address))
+}
+
 /** `pid 4711 (postgres) listens on 0.0.0.0:5432`. */
 export function describeOwner({ pid, program, hidden, thisProcess, state, protocol, local }: SocketOwner): string {
-  const where = typeof local === 'string' ? unfilled(local) : formatEndpoint(local)
+  const where = typeof local === 'string' ? local : formatEndpoint(local)
   const what =
     state === 'LISTEN' ? 'a listener' : `a ${protocol.toUpperCase()} socket${state === 'UNCONN' ? '' : ` in ${state}`}`
   if (pid === undefined) return `${what} is on ${where}; ${hidden}`
@@ -105,19 +128,10 @@ function holds({ address: given, port }: Place): (entry: SocketEntry) => boolean
 }
 
 function ownersOfPath(path: string): SocketOwner[] {
-  // The kernel shows each NUL of an abstract name as @, and Node 20 fills such a name up with them (unix(7)).
-  const name = path.startsWith('\0') ? path.replaceAll('\0', '@') : path
-  const filled = name.startsWith('@') ? name.padEnd(LONGEST_NAME - Buffer.byteLength(name) + name.length, '@') : name
-  const entries = [...socketTable({ protocol: 'unix' })].filter(({ local }) => local === name || local === filled)
+  const entries = unixSocketsAt(path)
   const listeners = entries.filter(({ state }) => state === 'LISTEN')
   return (listeners.length > 0 ? listeners : entries).map(toOwner)
 }
-
-const unfilled = (name: string): string =>
-  name.startsWith('@') && Buffer.byteLength(name) === LONGEST_NAME ? name.replace(/@+$/, '') : name
-
-/** `sun_path`, in bytes. */
-const LONGEST_NAME = 108
 
 function toOwner({
   protocol,

@@ -1,8 +1,25 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
+import { devNull } from 'node:os'
+import { codeOf } from '../errors.js'
 
 /** How many descriptors this process has, and how many it may have; undefined what the system does not tell. */
-export function openFiles(): { readonly open: number | undefined; readonly limit: number | undefined } {
+export interface OpenFiles {
+  readonly open: number | undefined
+  readonly limit: number | undefined
+}
+
+export function openFiles(): OpenFiles {
   return { open: countOpen(), limit: readLimit() }
+}
+
+/** Whether this process can open nothing more. */
+export function isOutOfDescriptors(): boolean {
+  try {
+    closeSync(openSync(devNull, 'r'))
+    return false
+  } catch (error) {
+    return codeOf(error) === 'EMFILE' || codeOf(error) === 'ENFILE'
+  }
 }
 
 function countOpen(): number | undefined {

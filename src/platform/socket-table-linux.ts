@@ -199,7 +199,7 @@ function unixParser(holders: SocketHolders): Parse {
     return new KernelSocket(
       'unix',
       listens ? 'LISTEN' : (UNIX_STATES[state] ?? 'UNKNOWN'),
-      Buffer.from(path, 'latin1').toString(),
+      unfilled(Buffer.from(path, 'latin1').toString()),
       undefined,
       Number(inode) || undefined,
       undefined,
@@ -209,6 +209,13 @@ function unixParser(holders: SocketHolders): Parse {
     )
   }
 }
+
+/** An abstract name as it was given: Node 20 fills it up with NULs, each of which the kernel shows as @ (unix(7)). */
+const unfilled = (name: string): string =>
+  name.startsWith('@') && Buffer.byteLength(name) === LONGEST_NAME ? name.replace(/@+$/, '') : name
+
+/** `sun_path`, in bytes. */
+const LONGEST_NAME = 108
 
 /** include/uapi/linux/net.h */
 const UNIX_STATES: Readonly<Record<string, SocketState>> = {

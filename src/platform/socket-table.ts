@@ -11,7 +11,7 @@ import { readSocketTableWindows } from './socket-table-windows.js'
  *
  * The filter says what must fit, or is a function that tells. Where no pid is known, `hidden` says why: another user's
  * process cannot be looked into. Rejects with ERR_PORTSIDE_UNSUPPORTED where the system has no such table, and with
- * ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE for a bad filter.
+ * ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_SOCKET_BAD_PORT for a bad filter.
  */
 export async function readSocketTable(
   filter: SocketFilter | ((entry: SocketEntry) => boolean) = {},
@@ -43,6 +43,9 @@ function checkFilter(filter: SocketFilter): void {
     if (value !== undefined && !Number.isInteger(value)) {
       throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'an integer', value)
     }
+  }
+  if (port !== undefined && (port < 0 || port > 65_535)) {
+    throw invalidArgument('ERR_SOCKET_BAD_PORT', 'port', 'an integer from 0 to 65535', port)
   }
 }
 

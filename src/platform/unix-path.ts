@@ -1,3 +1,4 @@
+import { lstatSync, type Stats, statSync } from 'node:fs'
 import { join } from 'node:path'
 
 export interface UnixPath {
@@ -37,10 +38,19 @@ export async function unixPathExists(path: string, platform: NodeJS.Platform = p
   )
 }
 
-export async function kindOfFile(path: string): Promise<'socket' | 'directory' | 'file'> {
-  const { stat } = await import('node:fs/promises')
-  const found = await stat(path)
+/** What a path leads to; undefined where that is nothing, or may not be looked at. A link to nothing is a file. */
+export function kindOfFile(path: string): 'socket' | 'directory' | 'file' | undefined {
+  const found = tryStat(statSync, path) ?? tryStat(lstatSync, path)
+  if (found === undefined) return undefined
   return found.isSocket() ? 'socket' : found.isDirectory() ? 'directory' : 'file'
+}
+
+function tryStat(look: typeof statSync, path: string): Stats | undefined {
+  try {
+    return look(path, { throwIfNoEntry: false })
+  } catch {
+    return undefined
+  }
 }
 
 async function pipeName(): Promise<string> {

@@ -1,8 +1,19 @@
 import { TestEnvironment as NodeEnvironment } from 'jest-environment-node'
 import { type ExtensibleExpect, installMatchers } from './install-matchers.js'
 
-/** Jest's environment for Node, with the matchers on the `expect` of each test file. */
+/**
+ * Jest's environment for Node, with the matchers on the `expect` of each test file, and with `Symbol.asyncDispose`, which
+ * `await using` needs: the realm of a test file has none in Jest 29.
+ */
 export class TestEnvironment extends (NodeEnvironment as EventHandlingEnvironment) {
+  override async setup(): Promise<void> {
+    await super.setup()
+    const { Symbol: symbols } = this.global as unknown as { Symbol: Record<string, unknown> }
+    for (const name of ['dispose', 'asyncDispose'] as const) {
+      if (symbols[name] === undefined) Object.defineProperty(symbols, name, { value: Symbol[name] })
+    }
+  }
+
   override async handleTestEvent(event: TestEvent, state: unknown): Promise<void> {
     await super.handleTestEvent?.(event, state)
     const expect = event.name === 'setup' ? event.runtimeGlobals?.expect : undefined

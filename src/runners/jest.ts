@@ -1,5 +1,5 @@
 import type { BaseExpect } from 'expect'
-import type { NetMatchers } from '../assertions/matcher-types.js'
+import type { NetAsymmetricMatchers, NetMatchers } from '../assertions/matcher-types.js'
 import { matchers } from '../assertions/matchers.js'
 import { type PortsideError, portsideError } from '../errors.js'
 import { createScope, type NetScope, type ScopeOptions } from '../scope.js'
@@ -7,14 +7,14 @@ import { type ExtensibleExpect, installMatchers } from './install-matchers.js'
 
 declare module 'expect' {
   interface Matchers<R, T> extends NetMatchers {}
-  interface AsymmetricMatchers extends NetMatchers {}
+  interface AsymmetricMatchers extends NetAsymmetricMatchers {}
 }
 
 declare global {
   namespace jest {
     interface Matchers<R, T> extends NetMatchers {}
-    interface Expect extends NetMatchers {}
-    interface InverseAsymmetricMatchers extends NetMatchers {}
+    interface Expect extends NetAsymmetricMatchers {}
+    interface InverseAsymmetricMatchers extends NetAsymmetricMatchers {}
   }
 }
 

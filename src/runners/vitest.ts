@@ -1,5 +1,5 @@
 import { expect, type TestAPI, test as vitestTest } from 'vitest'
-import type { NetMatchers } from '../assertions/matcher-types.js'
+import type { NetAsymmetricMatchers, NetMatchers } from '../assertions/matcher-types.js'
 import { matchers } from '../assertions/matchers.js'
 import { createScope, type NetScope, type ScopeOptions } from '../scope.js'
 import { installMatchers } from './install-matchers.js'
@@ -7,7 +7,7 @@ import { installMatchers } from './install-matchers.js'
 // Every entry declares it for itself: a declaration file rolled up by tsup loses its imports for side effects.
 declare module 'vitest' {
   interface Matchers extends NetMatchers {}
-  interface AsymmetricMatchersContaining extends NetMatchers {}
+  interface AsymmetricMatchersContaining extends NetAsymmetricMatchers {}
 }
 
 export interface NetFixtures {

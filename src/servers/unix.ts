@@ -107,7 +107,7 @@ async function whatIsAt(path: string): Promise<string> {
   })
   if (code === undefined) return 'a socket on which somebody listens'
   if (code === 'ECONNREFUSED') {
-    const kind = await kindOfFile(path)
+    const kind = kindOfFile(path)
     return kind === 'socket' ? 'a socket that its owner left behind: nobody listens on it' : `a ${kind}, and no socket`
   }
   return `something that cannot be connected to (${code})`

@@ -213,6 +213,6 @@ async function failureOf(holder: Holder): Promise<PortsideAssertionError> {
     () => undefined,
     (reason) => reason,
   )
-  expect(error).toMatchObject({ name: 'AssertionError', code: 'ERR_PORTSIDE_ASSERTION' })
+  expect(error).toMatchObject({ name: 'PortsideAssertionError', code: 'ERR_PORTSIDE_ASSERTION' })
   return error
 }

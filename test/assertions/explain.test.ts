@@ -67,11 +67,11 @@ describe('each code', () => {
 
   it.each(Object.keys(CODES))('%s is explained, wherever it happened', async (code) => {
     for (const [, place] of places) {
-      const error = Object.assign(new Error(`it failed with ${code}`), { code, ...place })
+      const error = Object.assign(new Error(`it failed with ${code}`), { code: code.replace('*', 'ANY'), ...place })
       const explanation = await explainSocketError(error)
       expectSound(explanation)
-      expect(explanation.code).toBe(code)
-      if (code !== 'TIMEOUT') expect(explanation.summary).toContain(code)
+      expect(explanation.code).toBe(code.replace('*', 'ANY'))
+      if (code !== 'TIMEOUT') expect(explanation.summary).toContain(code.replace('*', 'ANY'))
     }
   })
 
@@ -376,6 +376,7 @@ describe('what Node and its clients raise', () => {
     expect(explanation.code).toBe(code)
     expect(explanation.summary).toContain(code)
     expect(explanation.summary).not.toContain('without a code')
+    expect(explanation.cause).not.toBe('not known to portside')
   })
 
   it('an abort by fetch is told as one', async () => {
@@ -544,7 +545,7 @@ describe('an accept queue that is full', () => {
     const error = Object.assign(new Error(message), { code: 'ETIMEDOUT', syscall: 'connect', address, port })
     const explanation = await explainSocketError(error)
     expectSound(explanation)
-    expect(explanation.cause).toMatch(/^the listener accepts nobody: \d+ connections wait in its accept queue$/)
+    expect(explanation.cause).toMatch(/^the listener accepts nobody: \d+ connections? waits? in its accept queue$/)
     expect(explanation.owners).toMatchObject([{ state: 'LISTEN' }])
   })
 
@@ -557,7 +558,7 @@ describe('an accept queue that is full', () => {
     const explanation = await explainSocketError(error)
     expectSound(explanation)
     expect(explanation.endpoint).toMatchObject({ address: endpoint.address, port: endpoint.port })
-    expect(explanation.cause).toContain('wait in its accept queue')
+    expect(explanation.cause).toMatch(/waits? in its accept queue/)
   })
 
   it.runIf(isLinux)('is told of a listener on every address', async (context) => {
@@ -566,7 +567,7 @@ describe('an accept queue that is full', () => {
     const error = Object.assign(new Error('no'), { code: 'ETIMEDOUT', syscall: 'connect', address, port })
     const explanation = await explainSocketError(error)
     expect(explanation.owners).toMatchObject([{ state: 'LISTEN', local: { address: '0.0.0.0', port } }])
-    expect(explanation.cause).toContain('wait in its accept queue')
+    expect(explanation.cause).toMatch(/waits? in its accept queue/)
   })
 
   it.runIf(isLinux)('of a unix socket is told, where a connect is refused for it', async () => {

@@ -401,6 +401,41 @@ describe.each(libraries)('on a server or an endpoint, with the expect of %s', (_
     await expect({ address, port }).not.toAcceptConnections()
   })
 
+  it('asks a UDP server for no connection', async () => {
+    await using server = await listenUdp()
+    await vitestExpect(expect(server).toRefuseConnections()).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' })
+    await vitestExpect(expect(server).toAcceptConnections()).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' })
+  })
+
+  it('asks for a free address by the protocol that it is told', async () => {
+    await using server = await listenUdp()
+    const { address, port } = server
+    await expect({ address, port }).not.toBeReleased({ protocol: 'udp' })
+    await vitestExpect(expect({ address, port }).toBeReleased({ protocol: 'sctp' })).rejects.toMatchObject({
+      code: 'ERR_INVALID_ARG_VALUE',
+    })
+  })
+
+  it.each(['toAcceptConnections', 'toRefuseConnections', 'toBeReleased'])(
+    'is refused in toEqual(), which does not wait: %s',
+    async (matcher) => {
+      await using server = await listenTcp()
+      for (const asymmetric of [expect[matcher], expect.not[matcher]]) {
+        const equal = () => expect({ server }).toEqual({ server: asymmetric() })
+        vitestExpect(equal).toThrow(`use ${matcher}() inside of another matcher`)
+      }
+    },
+  )
+
+  it.runIf(process.platform === 'linux').each([
+    ['::', '127.0.0.1'],
+    ['0.0.0.0', '127.0.0.2'],
+  ])('takes no listener on another address for one that a dial of %s meets: %s', async (address, host) => {
+    await using server = await listenTcp(undefined, { host })
+    expect({ address, port: server.port }).not.toBeListening()
+    expect({ address: host, port: server.port }).toBeListening()
+  })
+
   it('knows a server that is about to listen, and one that never did', async () => {
     const server = net.createServer()
     expect(server).not.toBeListening()

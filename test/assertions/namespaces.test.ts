@@ -362,7 +362,7 @@ const hosts: readonly Host[] = [
         begin: 'net.connect(endpoint.port, endpoint.address)',
         code: 'ETIMEDOUT',
         passing: 'assertConnectionTimedOut',
-        explained: /^the listener accepts nobody: \d+ connections wait in its accept queue$/,
+        explained: /^the listener accepts nobody: \d+ connections? waits? in its accept queue$/,
       },
     ],
   },
@@ -448,3 +448,15 @@ async function look({ setUp, prepare = '', slow = false, cases }: Host): Promise
     process.exit()`
   return JSON.parse(runInNamespace(setUp, code))
 }
+
+it('takes a dial that met itself for a refusal', (context) => {
+  if (whyNoNamespace !== undefined) context.skip(whyNoNamespace)
+  const code = `
+    const { expect } = await import('expect')
+    const { matchers } = await import(new URL('assertions/matchers.ts', process.env.PORTSIDE))
+    expect.extend(matchers)
+    for (let dials = 0; dials < 200; dials++) {
+      await expect({ address: '127.0.0.1', port: 40000 + dials % 8 }).toRefuseConnections()
+    }`
+  expect(() => runInNamespace('echo 40000 40007 > /proc/sys/net/ipv4/ip_local_port_range', code)).not.toThrow()
+})

@@ -266,12 +266,20 @@ describe('what is over before it is asserted', () => {
     await using server = await listenTcp((socket) => void socket.end())
     await rejectsAssertion(
       assertConnectionReset(() => net.connect(server.port, server.address)),
-      'a close without an error',
+      'without an error',
     )
   })
 })
 
 describe('an expected endpoint', () => {
+  it('has an address, and no host', async () => {
+    const expected = { host: '10.0.0.1', port: 4000 } as ExpectedEndpoint
+    await expect(assertConnectionRefused(new Error('no'), expected)).rejects.toMatchObject({
+      code: 'ERR_INVALID_ARG_VALUE',
+      message: expect.stringContaining('address, as an error has it, and not host'),
+    })
+  })
+
   it('may be a server of portside', async () => {
     await using server = await listenTcp()
     await assertAddressInUse(() => listenAt(server), server)
@@ -723,7 +731,7 @@ async function rejectsAssertion(assertion: Promise<unknown>, text = 'expected ')
     () => undefined,
     (reason) => reason,
   )
-  expect(error).toMatchObject({ name: 'AssertionError', code: 'ERR_PORTSIDE_ASSERTION' })
+  expect(error).toMatchObject({ name: 'PortsideAssertionError', code: 'ERR_PORTSIDE_ASSERTION' })
   expect(error.message).toContain(text)
   return error
 }

@@ -342,6 +342,6 @@ async function failureOf(target: Target): Promise<PortsideAssertionError> {
     () => undefined,
     (reason) => reason,
   )
-  expect(error).toMatchObject({ name: 'AssertionError', code: 'ERR_PORTSIDE_ASSERTION' })
+  expect(error).toMatchObject({ name: 'PortsideAssertionError', code: 'ERR_PORTSIDE_ASSERTION' })
   return error
 }

@@ -1,0 +1,221 @@
+import { EventEmitter, once } from 'node:events'
+import http from 'node:http'
+import http2 from 'node:http2'
+import net from 'node:net'
+import * as undici from 'undici'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import {
+  assertConnectionRefused,
+  assertConnectionReset,
+  assertConnectionTimedOut,
+  formatEndpoint,
+  listenHttp,
+  listenHttp2,
+  listenTcp,
+  refusedEndpoint,
+  resettingEndpoint,
+  stalledEndpoint,
+} from '../../src/index.js'
+import { turn, until } from '../support/clients.js'
+import { leavesNothingOpen } from '../support/kernel.js'
+
+// What an assertion leaves behind: nothing open that nobody else has, and no error that nobody hears of.
+
+leavesNothingOpen()
+
+/** A server that notes who is connected. */
+async function countingServer(answer: (socket: net.Socket) => void = () => {}) {
+  const sockets = new Set<net.Socket>()
+  const server = await listenTcp((socket) => {
+    sockets.add(socket)
+    socket
+      .once('close', () => void sockets.delete(socket))
+      .on('error', () => {})
+      .resume()
+    answer(socket)
+  })
+  const { address: host, port } = server
+  return { sockets, place: { host, port }, [Symbol.asyncDispose]: async () => void (await server.close()) }
+}
+
+describe('what an action opened, and a function began, is closed', () => {
+  it.each([
+    ['a socket', (port: number, host: string) => net.connect({ port, host, timeout: 20 })],
+    ['a request', (port: number, host: string) => http.get({ port, host, timeout: 20, agent: false })],
+  ])('after the time-out of its own: %s', async (_name, dial) => {
+    await using counting = await countingServer((socket) => void socket.resume())
+    const { sockets, place } = counting
+    await assertConnectionTimedOut(() => dial(place.port, place.host))
+    await until(() => sockets.size === 0)
+  })
+
+  it('of several sockets each one, and the message tells of the first', async () => {
+    await using counting = await countingServer((socket) => void socket.write('hello'))
+    const { sockets, place } = counting
+    const dial = async () => {
+      const dialled = [net.connect(place), net.connect(place)]
+      await Promise.all(dialled.map((socket) => once(socket, 'connect')))
+      return dialled
+    }
+    await expect(assertConnectionRefused(dial())).rejects.toMatchObject({
+      actual: `it succeeded: connected to ${formatEndpoint({ ...place, address: place.host })}, which answered "hello"; and 1 more`,
+      endpoint: { port: place.port },
+    })
+    await until(() => sockets.size === 0)
+  })
+
+  it('of what has a socket', async () => {
+    await using counting = await countingServer((socket) => void socket.write('hello'))
+    const { sockets, place } = counting
+    const dial = async () => {
+      const socket = net.connect(place)
+      await once(socket, 'connect')
+      return { socket }
+    }
+    await expect(assertConnectionRefused(dial)).rejects.toMatchObject({
+      actual: expect.stringMatching(/connected to \S+, which answered "hello"$/),
+      endpoint: { port: place.port },
+    })
+    await until(() => sockets.size === 0)
+  })
+
+  const switches: ReadonlyArray<readonly [name: string, ask: (port: number, host: string) => unknown]> = [
+    ['a tunnel of http', (port, host) => http.request({ port, host, method: 'CONNECT', agent: false }).end()],
+    [
+      'an upgrade of http',
+      (port, host) => http.get({ port, host, agent: false, headers: { connection: 'upgrade', upgrade: 'test' } }),
+    ],
+    [
+      'a tunnel of undici',
+      async (port, host) => {
+        const client = new undici.Client(`http://${host}:${port}`)
+        onTestFinished(() => client.destroy())
+        return await client.connect({ path: 'example.test:80' })
+      },
+    ],
+    [
+      'an upgrade of undici',
+      async (port, host) => {
+        const client = new undici.Client(`http://${host}:${port}`)
+        onTestFinished(() => client.destroy())
+        return await client.upgrade({ path: '/', protocol: 'test' })
+      },
+    ],
+  ]
+  it.each(switches)('of %s', async (_name, ask) => {
+    await using counting = await countingServer((socket) => {
+      socket.once('data', (head) => {
+        const answer = String(head).startsWith('CONNECT')
+          ? 'HTTP/1.1 200 Connection established\r\n\r\n'
+          : 'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: test\r\n\r\n'
+        socket.write(answer)
+      })
+    })
+    const { sockets, place } = counting
+    await expect(assertConnectionRefused(() => ask(place.port, place.host))).rejects.toMatchObject({
+      code: 'ERR_PORTSIDE_ASSERTION',
+      actual: expect.stringMatching(/answered with HTTP (200|101)$|connected to /),
+    })
+    await until(() => sockets.size === 0)
+  })
+
+  it('an upgrade is no reset', async () => {
+    await using counting = await countingServer((socket) => {
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: test\r\n\r\n')
+    })
+    const { sockets, place } = counting
+    const headers = { connection: 'upgrade', upgrade: 'test' }
+    await expect(assertConnectionReset(() => http.get({ ...place, agent: false, headers }))).rejects.toMatchObject({
+      actual: expect.stringContaining('answered with HTTP 101'),
+    })
+    await until(() => sockets.size === 0)
+  })
+})
+
+describe('nothing is raised at nobody', () => {
+  it('after an answer to undici, which is aborted with its body unread', async () => {
+    await using server = await listenHttp((_request, response) => void response.end('x'.repeat(1_000_000)))
+    const dispatcher = new undici.Agent()
+    await expect(assertConnectionRefused(undici.request(server.url, { dispatcher }))).rejects.toMatchObject({
+      actual: 'it succeeded: answered with HTTP 200',
+    })
+    for (let turns = 0; turns < 20; turns++) await turn()
+    await dispatcher.destroy()
+  })
+
+  it('by a client that dials again', async () => {
+    const client = new EventEmitter()
+    const fail = () => client.emit('error', Object.assign(new Error('no'), { code: 'ECONNREFUSED' }))
+    const failed = assertConnectionRefused(client)
+    fail()
+    await failed
+    expect(fail).not.toThrow()
+  })
+
+  it('by the session of a stream', async () => {
+    await using endpoint = await refusedEndpoint()
+    const session = http2.connect(`http://${formatEndpoint(endpoint)}`)
+    await assertConnectionRefused(session.request({ ':path': '/' }), endpoint)
+    for (let turns = 0; turns < 20; turns++) await turn()
+    expect(session.destroyed).toBe(true)
+  })
+
+  it('but a server of the user keeps its errors to itself no longer than it is looked at', async () => {
+    await using server = await listenTcp()
+    const second = net.createServer().listen(server.port, server.address)
+    await once(second, 'error')
+    expect(second.listenerCount('error')).toBe(0)
+  })
+})
+
+describe('a success says what it met', () => {
+  it('of a peer that ends without a word', async () => {
+    await using counting = await countingServer((socket) => void socket.destroy())
+    const { place } = counting
+    await expect(assertConnectionRefused(() => net.connect(place))).rejects.toMatchObject({
+      actual: expect.stringMatching(/, which closed the connection without a word$/),
+    })
+  })
+
+  it('of a peer that resets without a word', async () => {
+    await using endpoint = await resettingEndpoint()
+    await expect(assertConnectionRefused(() => net.connect(endpoint.port, endpoint.address))).rejects.toMatchObject({
+      actual: expect.stringMatching(/, which ended it with ECONNRESET$|ECONNRESET/),
+    })
+  })
+
+  it('of a request the port, and who has it', async () => {
+    await using server = await listenHttp((_request, response) => void response.end('hello'))
+    await expect(
+      assertConnectionRefused(http.get({ port: server.port, host: server.address, agent: false })),
+    ).rejects.toMatchObject({
+      actual: `it succeeded: http://${formatEndpoint(server)}/ answered with HTTP 200`,
+      endpoint: server.endpoint,
+      owners: [{ thisProcess: true }],
+    })
+  })
+
+  it('of a session of HTTP/2 where it is connected to', async () => {
+    await using server = await listenHttp2()
+    await expect(assertConnectionRefused(() => http2.connect(server.url))).rejects.toMatchObject({
+      actual: expect.stringContaining(`it succeeded: connected to ${formatEndpoint(server)}`),
+      endpoint: server.endpoint,
+    })
+  })
+
+  it('of a close without an error which connection that was', async () => {
+    await using counting = await countingServer((socket) => void socket.end())
+    const { place } = counting
+    await expect(assertConnectionReset(() => net.connect(place))).rejects.toMatchObject({
+      actual: expect.stringMatching(new RegExp(`^a close of \\S+ -> \\S+:${place.port} without an error$`)),
+      endpoint: { port: place.port },
+    })
+  })
+
+  it('of a peer that says nothing how long that was', async () => {
+    await using endpoint = await stalledEndpoint()
+    await expect(assertConnectionRefused(() => net.connect(endpoint.port, endpoint.address))).rejects.toMatchObject({
+      actual: expect.stringMatching(/, which said nothing for \d+ ms$/),
+    })
+  })
+})
