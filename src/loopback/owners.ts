@@ -1,4 +1,4 @@
-import { checkOptions, invalidArgument } from '../errors.js'
+import { checkOptions, invalidArgument, portsideError } from '../errors.js'
 import type { SocketEntry, SocketHolder, SocketState } from '../platform/socket-entry.js'
 import { socketTable } from '../platform/socket-table.js'
 import { unixSocketsAt } from '../platform/unix-sockets.js'
@@ -29,8 +29,8 @@ export interface OwnersOptions {
  * Where nobody listens, whoever else is bound to it, as a client is to its own port. Empty where nobody is.
  *
  * A socket that is bound and neither listens nor is connected is in no table of Linux. Of a process that may not be looked
- * into there is no pid, and `hidden` says so. Rejects with ERR_INVALID_ARG_TYPE or ERR_SOCKET_BAD_PORT, and with
- * ERR_PORTSIDE_UNSUPPORTED where the system has no table of sockets.
+ * into there is no pid, and `hidden` says so. Rejects with ERR_INVALID_ARG_TYPE or ERR_SOCKET_BAD_PORT, with ENOTFOUND for a
+ * name without an address, and with ERR_PORTSIDE_UNSUPPORTED where the system has no table of sockets.
  */
 export async function findOwners(endpoint: EndpointLike, options: OwnersOptions = {}): Promise<SocketOwner[]> {
   const protocol = checkedProtocol(options)
@@ -39,12 +39,21 @@ export async function findOwners(endpoint: EndpointLike, options: OwnersOptions 
     if ('path' in place) owners.push(...ownersOf(place.path))
     // A port alone is that port on every address.
     else if (typeof endpoint === 'number') owners.push(...ownersOf({ port: place.port }, protocol))
-    else
-      for (const address of await addressesOf(place.host))
-        owners.push(...ownersOf({ address, port: place.port }, protocol))
+    else {
+      const addresses = await addressesOf(place.host)
+      if (addresses.length === 0) throw unresolved(place.host)
+      for (const address of addresses) owners.push(...ownersOf({ address, port: place.port }, protocol))
+    }
   }
   return owners.filter((owner, index) => owners.findIndex((other) => isSame(owner, other)) === index)
 }
+
+const unresolved = (name: string): Error =>
+  portsideError('ENOTFOUND', {
+    asked: `find who has an address of ${name}`,
+    because: 'the name resolves to nothing',
+    next: 'pass an address',
+  })
 
 /** Throws ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE. */
 export function checkedProtocol(options: OwnersOptions): OwnersOptions['protocol'] {
@@ -85,13 +94,18 @@ export function listenersReachedAt({ address, port }: Pick<Endpoint, 'address' |
 
 /** `pid 4711 (postgres) listens on 0.0.0.0:5432`. */
 export function describeOwner({ pid, program, hidden, thisProcess, state, protocol, local }: SocketOwner): string {
-  const where = typeof local === 'string' ? local : formatEndpoint(local)
+  const where = typeof local === 'string' ? escaped(local) : formatEndpoint(local)
   const what =
     state === 'LISTEN' ? 'a listener' : `a ${protocol.toUpperCase()} socket${state === 'UNCONN' ? '' : ` in ${state}`}`
   if (pid === undefined) return `${what} is on ${where}; ${hidden}`
-  const who = thisProcess ? `this process (pid ${pid})` : `pid ${pid}${program ? ` (${program})` : ''}`
+  const who = thisProcess ? `this process (pid ${pid})` : `pid ${pid}${program ? ` (${escaped(program)})` : ''}`
   return state === 'LISTEN' ? `${who} listens on ${where}` : `${who} has ${what} on ${where}`
 }
+
+/** Somebody else's name may have what a terminal obeys. */
+const escaped = (name: string): string =>
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it is these that are looked for.
+  name.replace(/[\x00-\x1f\x7f-\x9f]/g, (character) => JSON.stringify(character).slice(1, -1))
 
 type Place = { readonly address?: string; readonly port: number }
 
@@ -107,10 +121,14 @@ function tcpOwners(place: Place): SocketEntry[] {
       continue
     }
     listeners.push(entry)
-    // Nobody else can listen there, and the rest of the table is long.
-    if ((entry.local as Endpoint).address === address) break
+    // Whoever shares that with it (SO_REUSEPORT) stays unseen, for the rest of the table is long. Two links may have one
+    // link-local address each, and the table of Linux has no zones.
+    if ((entry.local as Endpoint).address === address && !address.startsWith('fe80:')) break
   }
-  return listeners.length > 0 ? listeners : others
+  // One on `::` may leave IPv4 to others.
+  const certain = listeners.some(({ local }) => (local as Endpoint).family === familyOf(address ?? '::'))
+  if (certain || address === undefined) return listeners.length > 0 ? listeners : others
+  return [...listeners, ...others.filter(({ local }) => (local as Endpoint).address === address)]
 }
 
 /** Whether a socket that is bound there is in the way of one that is to be bound to the place. */
@@ -118,7 +136,7 @@ function holds({ address: given, port }: Place): (entry: SocketEntry) => boolean
   const address = given === undefined ? undefined : canonical(given)
   return ({ local }) => {
     if (typeof local === 'string' || local.port !== port) return false
-    if (address === undefined || local.address === address) return true
+    if (address === undefined || local.address === address || canonical(local.address) === address) return true
     if (local.address === WILDCARD.IPv6 || address === WILDCARD.IPv6) return true
     return (
       local.family === familyOf(address) &&
@@ -150,6 +168,7 @@ function toOwner({
 function isSame(one: SocketOwner, other: SocketOwner): boolean {
   return (
     one.pid === other.pid &&
+    one.uid === other.uid &&
     one.protocol === other.protocol &&
     one.state === other.state &&
     nameOfEnd(one.local) === nameOfEnd(other.local) &&

@@ -1,4 +1,4 @@
-import { fstatSync, readdirSync } from 'node:fs'
+import { existsSync, fstatSync, readdirSync } from 'node:fs'
 import { portsideError } from '../errors.js'
 import type { SocketAddress, SocketEntry, SocketState } from './socket-entry.js'
 import { ownSockets } from './socket-holders.js'
@@ -19,7 +19,8 @@ export interface SocketDescriptor {
 /**
  * The sockets that this process has open, its threads' included: whatever opened them, Node, a native module, or the
  * process that started this one. On Linux each with what the kernel's table says of it; on macOS the kind is not told, and
- * all are `unbound`. Throws ERR_PORTSIDE_UNSUPPORTED on Windows, where a process cannot list its handles.
+ * all are `unbound`. Throws ERR_PORTSIDE_UNSUPPORTED on Windows, where a process cannot list its handles, and
+ * where there is no /proc.
  */
 export function socketDescriptors(platform: NodeJS.Platform = process.platform): SocketDescriptor[] {
   if (platform === 'win32') {
@@ -30,6 +31,13 @@ export function socketDescriptors(platform: NodeJS.Platform = process.platform):
     })
   }
   if (platform !== 'linux' && platform !== 'android') return descriptorsIn('/dev/fd')
+  if (!existsSync('/proc/self/fd')) {
+    throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
+      asked: 'list the socket descriptors of this process',
+      because: 'there is no /proc/self/fd: a sandbox',
+      next: 'skip the test with this reason',
+    })
+  }
   const own = [...ownSockets()]
   if (own.length === 0) return []
   const wanted = new Set(own.map(({ inode }) => inode))

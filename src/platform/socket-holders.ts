@@ -1,5 +1,5 @@
 import { fstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
-import { codeOf } from '../errors.js'
+import { codeOf, portsideError } from '../errors.js'
 import type { SocketEntry, SocketHolder } from './socket-entry.js'
 
 /**
@@ -9,13 +9,17 @@ import type { SocketEntry, SocketHolder } from './socket-entry.js'
  */
 export class SocketHolders {
   readonly #proc: string
+  readonly #first: number | undefined
+  #ofFirst: ReadonlySet<number> | undefined
   readonly #pidOf = new Map<number, number>()
   readonly #programs = new Map<number, string | undefined>()
   #unreadable = 0
   #looking: Iterator<unknown> | undefined
 
-  constructor(proc = '/proc') {
+  /** Of several processes that share a socket, it is `first` that has it. */
+  constructor(proc = '/proc', first?: number) {
     this.#proc = proc
+    this.#first = first
   }
 
   holderOf({ inode, state, uid }: Pick<SocketEntry, 'inode' | 'state' | 'uid'>): SocketHolder {
@@ -23,6 +27,23 @@ export class SocketHolders {
     this.#lookFor(inode)
     const pid = this.#pidOf.get(inode)
     return pid === undefined ? { hidden: this.#whyHidden(uid) } : { pid, program: this.#programOf(pid) }
+  }
+
+  /** The sockets of `first`. Throws ERR_PORTSIDE_UNSUPPORTED where it may not be looked into. */
+  inodesOfFirst(): ReadonlySet<number> {
+    this.#ofFirst ??= this.#lookAtFirst(this.#first as number)
+    return this.#ofFirst
+  }
+
+  #lookAtFirst(pid: number): ReadonlySet<number> {
+    if (pid !== process.pid) this.#lookAt(pid)
+    else for (const { inode } of ownSockets(this.#proc)) this.#pidOf.set(inode, pid)
+    if (this.#unreadable === 0) return new Set(this.#pidOf.keys())
+    throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
+      asked: `list the sockets of process ${pid}`,
+      because: 'it may not be looked into from here (proc_pid_fd(5))',
+      next: 'ask as its user, or as root',
+    })
   }
 
   #lookFor(inode: number): void {
@@ -38,9 +59,11 @@ export class SocketHolders {
 
   *#look(): Generator<void, void, void> {
     for (const { inode } of ownSockets(this.#proc)) {
-      this.#pidOf.set(inode, process.pid)
+      if (!this.#pidOf.has(inode)) this.#pidOf.set(inode, process.pid)
       yield
     }
+    // Numbers of another PID namespace are those of somebody else here.
+    if (isForeign(this.#proc)) return
     // A process starts with three descriptors, and hardly one of those is a socket.
     const few: number[] = []
     for (const pid of this.#others()) {
@@ -107,8 +130,8 @@ export class SocketHolders {
   #whyHidden(uid: number | undefined): string {
     const user = uid === undefined ? '' : `, of user ${uid},`
     return this.#unreadable > 0
-      ? `its process${user} may not be looked into from here`
-      : `its process${user} cannot be seen from here: it is in another PID namespace, or gone`
+      ? `its process${user} may not be looked into from here, or nobody has it any more`
+      : `its process${user} cannot be seen from here: it is in another PID namespace, hidden in /proc, or gone`
   }
 }
 
@@ -117,7 +140,16 @@ export interface OwnSocket {
   readonly inode: number
 }
 
-/** The sockets among the descriptors of this process. */
+/** Whether /proc is that of another PID namespace, as where one was made and /proc not mounted anew (pid_namespaces(7)). */
+function isForeign(proc: string): boolean {
+  try {
+    return Number(readlinkSync(`${proc}/self`)) !== process.pid
+  } catch {
+    return false
+  }
+}
+
+/** The sockets among the descriptors of this process; none where there is no /proc. */
 export function* ownSockets(proc = '/proc'): Generator<OwnSocket, void, void> {
   for (const name of entriesOf(`${proc}/self/fd`)) {
     try {
@@ -133,9 +165,9 @@ export function* ownSockets(proc = '/proc'): Generator<OwnSocket, void, void> {
 export function programOf(pid: number, proc = '/proc'): string | undefined {
   // By another name than its number, which may be that of somebody else where /proc is of another PID namespace.
   const directory = `${proc}/${pid === process.pid ? 'self' : pid}`
-  const [title = ''] = textOf(`${directory}/cmdline`).split('\0')
+  const [title = '', ...others] = textOf(`${directory}/cmdline`).split('\0')
   // Who writes over its own arguments may put blanks between them.
-  const path = /^\.*\//.test(title) ? title.replace(/ -.*$/s, '') : undefined
+  const path = /^\.*\//.test(title) ? (others.some(Boolean) ? title : title.replace(/ -.*$/s, '')) : undefined
   const name = path === undefined ? title : path.slice(path.lastIndexOf('/') + 1)
   return name.trim() || textOf(`${directory}/comm`).trim() || undefined
 }

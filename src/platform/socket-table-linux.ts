@@ -6,10 +6,11 @@ import { SocketHolders } from './socket-holders.js'
 /**
  * The sockets of this network namespace, from `/proc/net` (proc_pid_net(5)), one by one: who stops early has read no more than
  * it needed. Listeners come first. Lines that cannot be read are left out. The holder of a socket is looked up when it is
- * asked for. Throws ERR_PORTSIDE_UNSUPPORTED where there is no such table, and EMFILE where no descriptor is left.
+ * asked for. Throws ERR_PORTSIDE_UNSUPPORTED where there is no such table, or the process
+ * of the filter may not be looked into, and EMFILE where no descriptor is left.
  */
 export function* linuxSockets(filter: SocketFilter = {}, proc = '/proc'): Generator<SocketEntry, void, void> {
-  const holders = new SocketHolders(proc)
+  const holders = new SocketHolders(proc, filter.pid)
   let found = false
   for (const table of tablesOf(filter)) {
     const lines = open(table, proc)
@@ -21,7 +22,7 @@ export function* linuxSockets(filter: SocketFilter = {}, proc = '/proc'): Genera
 
 /** All of them, with two tables read at once: to look through the kernel's hash of connections takes most of the time. */
 export async function readSocketTableLinux(filter: SocketFilter = {}, proc = '/proc'): Promise<SocketEntry[]> {
-  const holders = new SocketHolders(proc)
+  const holders = new SocketHolders(proc, filter.pid)
   const opened: Array<readonly [Table, ProcTable]> = []
   const ahead: Array<Promise<void>> = []
   try {
@@ -65,13 +66,16 @@ const tablesOf = ({ protocol }: SocketFilter): readonly Table[] =>
   TABLES.filter((table) => protocol === undefined || table.protocol === protocol)
 
 function* socketsIn({ protocol }: Table, table: ProcTable, holders: SocketHolders, filter: SocketFilter) {
+  const { pid, ...rest } = filter
+  const inodes = pid === undefined ? undefined : holders.inodesOfFirst()
   const parse = protocol === 'unix' ? unixParser(holders) : internetParser(protocol, holders)
   // One that moves in the kernel's table while that is read may be there twice.
   const seen = new Set<number>()
   for (const line of table.lines()) {
     const entry = parse(line)
-    if (entry === undefined || !fits(entry, filter)) continue
+    if (entry === undefined || !fits(entry, rest)) continue
     const { inode } = entry
+    if (inodes !== undefined && !(inode !== undefined && inodes.has(inode))) continue
     if (inode !== undefined && seen.has(inode)) continue
     if (inode !== undefined) seen.add(inode)
     yield entry

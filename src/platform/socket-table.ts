@@ -10,7 +10,8 @@ import { readSocketTableWindows } from './socket-table-windows.js'
  * this user; on Windows what `netstat -ano` shows, without unix sockets.
  *
  * The filter says what must fit, or is a function that tells. Where no pid is known, `hidden` says why: another user's
- * process cannot be looked into. Rejects with ERR_PORTSIDE_UNSUPPORTED where the system has no such table, and with
+ * process cannot be looked into. Rejects with ERR_PORTSIDE_UNSUPPORTED where the system has no such table, or does not tell of
+ * the `pid` of the filter, and with
  * ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_SOCKET_BAD_PORT for a bad filter.
  */
 export async function readSocketTable(
@@ -18,7 +19,9 @@ export async function readSocketTable(
 ): Promise<SocketEntry[]> {
   if (typeof filter === 'function') return (await readSocketTable()).filter((entry) => filter(entry))
   checkFilter(filter)
-  return isLinux() ? readSocketTableLinux(filter) : [...socketTable(filter)]
+  const { address } = filter
+  const asked = address === undefined ? filter : { ...filter, address: address.replace(/^\0/, '@') }
+  return isLinux() ? readSocketTableLinux(asked) : [...socketTable(asked)]
 }
 
 /** The same within the call. On Linux lazily, one entry after the other, listeners first. */
@@ -44,6 +47,8 @@ function checkFilter(filter: SocketFilter): void {
       throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'an integer', value)
     }
   }
+  if (pid !== undefined && pid < 1)
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'pid', 'the number of a process', pid)
   if (port !== undefined && (port < 0 || port > 65_535)) {
     throw invalidArgument('ERR_SOCKET_BAD_PORT', 'port', 'an integer from 0 to 65535', port)
   }

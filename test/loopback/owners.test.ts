@@ -161,7 +161,10 @@ describe.each(FAMILIES)('on %s, an owner is found', (family) => {
     await using reservation = await reservePort({ family })
     const elsewhere = family === 'IPv6' ? '2001:db8::1' : '127.83.112.9'
     expect(await findOwners({ address: elsewhere, port: reservation.port }, { protocol: 'tcp' })).toEqual([])
-    expect(await findOwners({ host: 'a..b', port: reservation.port })).toEqual([])
+    await expect(findOwners({ host: 'a..b', port: reservation.port })).rejects.toMatchObject({
+      code: 'ENOTFOUND',
+      because: 'the name resolves to nothing',
+    })
   })
 })
 
@@ -403,6 +406,26 @@ describe('findOwners', () => {
   })
 })
 
+it.runIf(process.platform === 'linux' && BOTH)(
+  'a listener for IPv6 alone does not hide who has the port of IPv4',
+  async () => {
+    const server = net.createServer().listen({ port: 0, host: '::', ipv6Only: true })
+    await once(server, 'listening')
+    const { port } = server.address() as net.AddressInfo
+    await using peer = await listenTcp((socket) => void socket.resume(), { host: '127.0.0.1' })
+    const client = net.connect({ port: peer.port, host: '127.0.0.1', localAddress: '127.0.0.1', localPort: port })
+    await once(client, 'connect')
+    const owners = await findOwners({ address: '127.0.0.1', port }, { protocol: 'tcp' })
+    expect(owners.map(({ state, local }) => `${state} ${(local as Endpoint).address}`)).toEqual([
+      'LISTEN ::',
+      'ESTABLISHED 127.0.0.1',
+    ])
+    client.destroy()
+    server.close()
+    await once(server, 'close')
+  },
+)
+
 describe('describeOwner', () => {
   const local: Endpoint = { address: '::1', port: 80, family: 'IPv6' }
   const owner: SocketOwner = { thisProcess: false, protocol: 'tcp', state: 'LISTEN', local }
@@ -418,6 +441,8 @@ describe('describeOwner', () => {
     [{ state: 'TIME_WAIT', hidden: 'gone' }, 'a TCP socket in TIME_WAIT is on [::1]:80; gone'],
     [{ pid: 8, protocol: 'unix', local: '/tmp/s.sock' }, 'pid 8 listens on /tmp/s.sock'],
     [{ pid: 8, protocol: 'unix', local: '@name' }, 'pid 8 listens on @name'],
+    [{ pid: 8, program: 'a\n\x1b[31mb' }, 'pid 8 (a\\n\\u001b[31mb) listens on [::1]:80'],
+    [{ pid: 8, protocol: 'unix', local: '/a\nb' }, 'pid 8 listens on /a\\nb'],
   ])('says of %j: %s', (given, text) => {
     expect(describeOwner({ ...owner, ...given })).toBe(text)
   })

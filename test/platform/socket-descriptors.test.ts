@@ -179,3 +179,27 @@ const textOf = ({ kind, state, local, remote }: Opened): string =>
   inspect({ kind, state, local, remote }, { sorted: true })
 const byNumber = ({ fd: one }: { fd: number }, { fd: other }: { fd: number }): number => one - other
 const ascending = (one: number, other: number): number => one - other
+
+it('are not said to be none where there is no /proc', async (context) => {
+  needsKernel(context)
+  const code = `
+    const { socketDescriptors } = await import(process.env.PORTSIDE)
+    try { console.log(socketDescriptors()) } catch ({ code, because }) { console.log(code, because) }`
+  const script = 'mount -t tmpfs none /proc && exec "$@"'
+  const node = [process.execPath, '--import', 'tsx', '--input-type=module', '--eval', code]
+  const env = { ...process.env, PORTSIDE: new URL('../../src/index.ts', import.meta.url).href }
+  let output: string
+  try {
+    output = execFileSync(
+      'unshare',
+      ['--user', '--map-root-user', '--mount', '--', 'sh', '-c', script, 'sh', ...node],
+      {
+        encoding: 'utf8',
+        env,
+      },
+    )
+  } catch (error) {
+    return context.skip(`/proc cannot be hidden here: ${(error as Error).message}`)
+  }
+  expect(output.trim()).toBe('ERR_PORTSIDE_UNSUPPORTED there is no /proc/self/fd: a sandbox')
+})

@@ -7,6 +7,7 @@ import { syncBuiltinESMExports } from 'node:module'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { inspect, promisify } from 'node:util'
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import {
@@ -352,10 +353,41 @@ describe('of this host', () => {
     [{ port: '80' }, 'ERR_INVALID_ARG_TYPE'],
     [{ port: 80.5 }, 'ERR_INVALID_ARG_TYPE'],
     [{ port: Number.NaN }, 'ERR_INVALID_ARG_TYPE'],
+    [{ port: -1 }, 'ERR_SOCKET_BAD_PORT'],
+    [{ port: 65_536 }, 'ERR_SOCKET_BAD_PORT'],
+    [{ pid: 0 }, 'ERR_INVALID_ARG_VALUE'],
     [{ pid: '1' }, 'ERR_INVALID_ARG_TYPE'],
     [{ pid: null }, 'ERR_INVALID_ARG_TYPE'],
   ])('a filter %j is refused', async (filter, code) => {
     await expect(readSocketTable(filter as unknown as SocketFilter)).rejects.toMatchObject({ code })
+  })
+
+  it('a filter by process has what that shares with others, too', async () => {
+    await using serving = await serve({ host: '127.0.0.1' })
+    const { server, port } = serving
+    const child = spawn(process.execPath, ['--eval', 'console.log(); setInterval(() => {}, 1000)'], {
+      stdio: ['ignore', 'pipe', 'inherit', (server as unknown as { _handle: { fd: number } })._handle.fd],
+    })
+    onTestFinished(() => void child.kill('SIGKILL'))
+    await once(child.stdout as Readable, 'data')
+    for (const pid of [process.pid, child.pid as number]) {
+      const [entry, ...others] = await readSocketTable({ pid, port })
+      expect(others).toEqual([])
+      expect(entry).toMatchObject({ state: 'LISTEN', pid })
+    }
+    expect(await readSocketTable({ pid: 2 ** 22, port })).toEqual([])
+    child.kill('SIGKILL')
+    await once(child, 'close')
+  })
+
+  it('a filter by a process that may not be looked into is refused', async () => {
+    const proc = await fakeProc({ tcp: [] })
+    await addProcess(proc, 4711, { fd: 'no folder' })
+    await expect(readSocketTableLinux({ pid: 4711 }, proc)).rejects.toMatchObject({
+      code: 'ERR_PORTSIDE_UNSUPPORTED',
+      because: expect.stringContaining('may not be looked into'),
+    })
+    expect(() => [...linuxSockets({ pid: 4711 }, proc)]).toThrow('list the sockets of process 4711')
   })
 
   it('hundreds are the same set as another reader finds, and as ss finds', async (context) => {
@@ -945,6 +977,7 @@ describe('SocketHolders', () => {
     },
     { cmdline: '/opt/google/chrome/chrome --type=renderer --profile=/home/me/profile', program: 'chrome' },
     { cmdline: '/opt/My App/my app\0--flag\0', program: 'my app' },
+    { cmdline: '/opt/my -dir/prog\0serve\0', program: 'prog' },
     { cmdline: '/opt/bücher\0', program: 'bücher' },
     { cmdline: '', comm: 'kworker/0:1\n', program: 'kworker/0:1' },
     { cmdline: '\0', comm: 'zombie\n', program: 'zombie' },
