@@ -559,31 +559,13 @@ describe('an action that succeeds', () => {
     },
     {
       name: 'an HTTP/2 request',
-      async open() {
-        const server = await listenHttp2((_request, response) => void response.writeHead(404).write('for ever'))
-        const session = http2.connect(server.url)
-        const stream = session.request({ ':path': '/' })
-        const end = async (): Promise<void> => {
-          session.destroy()
-          await server.close({ grace: 0 })
-        }
-        return { action: stream, closed: () => stream.destroyed, ...disposing(end) }
-      },
+      open: openStream,
       text: /succeeded: /,
     },
     {
       name: 'an HTTP/2 request, of which a connection is not enough',
       assert: assertConnectionReset,
-      async open() {
-        const server = await listenHttp2((_request, response) => void response.writeHead(404).write('for ever'))
-        const session = http2.connect(server.url)
-        const stream = session.request({ ':path': '/' })
-        const end = async (): Promise<void> => {
-          session.destroy()
-          await server.close({ grace: 0 })
-        }
-        return { action: stream, closed: () => stream.destroyed, ...disposing(end) }
-      },
+      open: openStream,
       text: /answered with HTTP 404$/,
     },
     {
@@ -677,6 +659,17 @@ describe('an action that succeeds', () => {
     },
   )
 })
+
+async function openStream() {
+  const server = await listenHttp2((_request, response) => void response.writeHead(404).write('for ever'))
+  const session = http2.connect(server.url)
+  const stream = session.request({ ':path': '/' })
+  const end = async (): Promise<void> => {
+    session.destroy()
+    await server.close({ grace: 0 })
+  }
+  return { action: stream, closed: () => stream.destroyed, ...disposing(end) }
+}
 
 describe('an action that the assertion gives up', () => {
   it('is closed where a function began it, for nobody else can', async (context) => {
