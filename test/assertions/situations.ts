@@ -5,7 +5,7 @@ import { mkdtemp, rename, rm } from 'node:fs/promises'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { TestContext } from 'vitest'
+import { onTestFinished, type TestContext } from 'vitest'
 import {
   assertAddressInUse,
   assertAddressNotAvailable,
@@ -340,8 +340,10 @@ export async function listeningProgram(
 ): Promise<{ readonly pid: number; readonly port: number } & AsyncDisposable> {
   const tell = 'function told() { console.log(this.address().port ?? 0) }'
   const child = spawn(process.execPath, ['--eval', `${tell}\n${code}`], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const [port] = await once(child.stdout, 'data')
   const closed = once(child, 'close')
+  // Of a test that fails before it disposes of it.
+  onTestFinished(() => void child.kill('SIGKILL'))
+  const [port] = await once(child.stdout, 'data')
   return {
     pid: child.pid as number,
     port: Number(port),
