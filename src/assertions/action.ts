@@ -10,7 +10,7 @@ import {
   isUnderWay,
   type Phase,
   silence,
-  stateOf,
+  stillDoing,
   watchEmitter,
 } from './emitter.js'
 import { closeOpened, closeSuccess, type Success } from './success.js'
@@ -101,9 +101,9 @@ class Wait {
         if (this.#owned) await closeOpened(this.#emitter)
       }
       const expired = async (): Promise<void> => {
-        const nothing = `nothing within ${timeout} ms: ${stateOf(this.#emitter ?? action)}`
+        const end = stillDoing(this.#emitter ?? action, timeout)
         await giveUp()
-        resolve({ nothing })
+        resolve(end)
       }
       const aborted = async (): Promise<void> => {
         await giveUp()

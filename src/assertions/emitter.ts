@@ -61,12 +61,11 @@ const tupleOf = (emitter: Emitter): Tuple | undefined =>
 
 function closeOf(tuple: Tuple | undefined): FirstEnd {
   if (tuple === undefined) return { nothing: 'a close without an error' }
-  const { remote } = tuple
-  return {
-    nothing: `a close of ${formatTuple(tuple)} without an error`,
-    endpoint: typeof remote === 'object' ? remote : undefined,
-  }
+  return { nothing: `a close of ${formatTuple(tuple)} without an error`, endpoint: peerIn(tuple) }
 }
+
+const peerIn = (tuple: Tuple | undefined): Endpoint | undefined =>
+  typeof tuple?.remote === 'object' ? tuple.remote : undefined
 
 /** A client of a library dials again by itself, and a stream does not; a server that does is told to by its user. */
 const mayFailAgain = (emitter: Emitter): boolean =>
@@ -138,8 +137,13 @@ export function silence(emitter: unknown): void {
   if (isEmitter(emitter)) emitter.on('error', () => {})
 }
 
-/** What it is still doing, for who waits in vain. */
-export function stateOf(action: unknown): string {
+/** What it is still doing, for who has waited in vain. */
+export function stillDoing(action: unknown, timeout: number): FirstEnd {
+  const tuple = isEmitter(action) ? tupleOf(action) : undefined
+  return { nothing: `nothing within ${timeout} ms: ${stateOf(action)}`, endpoint: peerIn(tuple) }
+}
+
+function stateOf(action: unknown): string {
   if (isSocket(action)) {
     return action.connecting ? 'the socket is still connecting' : `${formatTuple(connectionTuple(action))} is open`
   }

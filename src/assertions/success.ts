@@ -31,7 +31,7 @@ export async function closeSuccess(success: Opened): Promise<Success> {
 
 async function describe({ opened, event, brought = [] }: Opened): Promise<Success> {
   if (typeof opened !== 'object' || opened === null) return told(describeValue(opened))
-  if (isArray(opened)) return describeAll(opened)
+  if (isArray(opened) && opened.length > 0) return describeAll(opened)
   if (isSocketLike(opened)) return describeSocket(opened)
   const answer = [opened, ...brought].find((it) => statusOf(it) !== undefined)
   if (answer !== undefined) return describeAnswer(answer as object)
@@ -137,6 +137,11 @@ function firstBytes(socket: net.Socket): Promise<Buffer | string | Silence> {
 /** The ways of closing something, the quickest first. */
 const WAYS = ['destroy', 'terminate', 'disconnect', Symbol.asyncDispose, 'close', 'end'] as const
 
+const mayBeOpen = (it: unknown): boolean =>
+  typeof it === 'object' &&
+  it !== null &&
+  WAYS.some((name) => typeof (it as Record<symbol, unknown>)[name as symbol] === 'function')
+
 /** Longest that something gets to close, in milliseconds: nothing hangs for what should not be there. */
 const LONGEST_CLOSE = 2000
 
@@ -157,7 +162,8 @@ export async function closeOpened(opened: unknown): Promise<void> {
 }
 
 async function close(opened: object): Promise<void> {
-  if (isArray(opened)) return void (await Promise.all(opened.map(closeOpened)))
+  // Of the rows of a table there may be many, and none of them is open.
+  if (isArray(opened)) return void (await Promise.all(opened.filter(mayBeOpen).map(closeOpened)))
   const it = opened as Record<string | symbol, unknown> & { body?: unknown; socket?: unknown; closed?: unknown }
   const emits = typeof it.on === 'function' && typeof it.once === 'function'
   // It may yet have something to say about its end, and nobody listens any more.

@@ -219,3 +219,14 @@ describe('a success says what it met', () => {
     })
   })
 })
+
+it.each([
+  ['no row', [], 'it succeeded: an object of Array'],
+  [
+    'many rows',
+    Array.from({ length: 100_000 }, (_, id) => ({ id })),
+    'it succeeded: an object of Object; and 99999 more',
+  ],
+])('rows of a table are told and left alone: %s', async (_name, rows, actual) => {
+  await expect(assertConnectionRefused(Promise.resolve(rows))).rejects.toMatchObject({ actual })
+})
