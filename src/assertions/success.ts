@@ -164,7 +164,7 @@ export async function closeOpened(opened: unknown): Promise<void> {
 async function close(opened: object): Promise<void> {
   // Of the rows of a table there may be many, and none of them is open.
   if (isArray(opened)) return void (await Promise.all(opened.filter(mayBeOpen).map(closeOpened)))
-  const it = opened as Record<string | symbol, unknown> & { body?: unknown; socket?: unknown; closed?: unknown }
+  const it = opened as Record<string | symbol, unknown> & { body?: unknown; closed?: unknown }
   const emits = typeof it.on === 'function' && typeof it.once === 'function'
   // It may yet have something to say about its end, and nobody listens any more.
   silence(it)
@@ -173,8 +173,8 @@ async function close(opened: object): Promise<void> {
   if (way === undefined) {
     // A response, and what a client gives with the connection that it has opened.
     const { cancel } = (it.body ?? {}) as { cancel?(): Promise<void> }
-    await (cancel === undefined ? closeOpened(it.body) : cancel.call(it.body))
-    return closeOpened(it.socket)
+    if (cancel !== undefined) return cancel.call(it.body)
+    return void (await Promise.all([it.body, it.data, it.socket].filter(mayBeOpen).map(closeOpened)))
   }
   const gone = emits && it.closed !== true ? closing(it as unknown as EventEmitter) : undefined
   const ended = (it[way] as () => unknown)()

@@ -2,6 +2,7 @@ import { EventEmitter, once } from 'node:events'
 import http from 'node:http'
 import http2 from 'node:http2'
 import net from 'node:net'
+import axios from 'axios'
 import * as undici from 'undici'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import {
@@ -77,6 +78,15 @@ describe('what an action opened, and a function began, is closed', () => {
       endpoint: { port: place.port },
     })
     await until(() => sockets.size === 0)
+  })
+
+  it('of a response of axios that is a stream', async () => {
+    await using server = await listenHttp((_request, response) => void response.write('for ever'))
+    const ask = () => axios.get(server.url.href, { responseType: 'stream', proxy: false })
+    await expect(assertConnectionRefused(ask)).rejects.toMatchObject({
+      actual: expect.stringContaining('answered with HTTP 200'),
+    })
+    await until(() => server.connections.size === 0)
   })
 
   const switches: ReadonlyArray<readonly [name: string, ask: (port: number, host: string) => unknown]> = [
