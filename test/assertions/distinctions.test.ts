@@ -21,6 +21,7 @@ import {
 } from '../../src/index.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 import { runInNamespace, whyNoNamespace } from '../support/namespace.js'
+import { runAsNobody, whyNotNobody } from '../support/nobody.js'
 import { errorOf, leaveFileBehind, listenAt, listenOn } from './situations.js'
 
 // What looks alike in an error, and is not: whose fault it is, and what is to be done, differ.
@@ -173,19 +174,17 @@ describe.runIf(process.platform !== 'win32')('a path', () => {
   })
 
   it('in a directory that may not be looked into is not said to be missing', async (context) => {
-    if (process.getuid?.() !== 0) context.skip('it takes root to become somebody else')
+    if (whyNotNobody !== undefined) context.skip(whyNotNobody)
     const directory = await temporary()
     await mkdir(join(directory, 'locked', 'inner'), { recursive: true, mode: 0o700 })
-    const code = `
-      process.setuid(65534)
-      const { explainSocketError } = await import(${JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)})
+    const seen = runAsNobody(`
       const failed = (path) =>
-        explainSocketError(Object.assign(new Error('no'), { code: 'EACCES', syscall: 'listen', address: path, port: -1 }))
+        portside.explainSocketError(
+          Object.assign(new Error('no'), { code: 'EACCES', syscall: 'listen', address: path, port: -1 }),
+        )
       const paths = ${JSON.stringify(['locked/inner/s.sock', 'none/s.sock'].map((path) => join(directory, path)))}
-      console.log(JSON.stringify(await Promise.all(paths.map(async (path) => (await failed(path)).cause))))`
-    const [locked, none] = JSON.parse(
-      execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', code], { encoding: 'utf8' }),
-    )
+      console.log(JSON.stringify(await Promise.all(paths.map(async (path) => (await failed(path)).cause))))`)
+    const [locked, none] = JSON.parse(seen)
     expect(locked).toContain('the mode of the file, or of a directory on its way')
     expect(none).toMatch(/there is no directory|the mode/)
   })

@@ -1,37 +1,20 @@
-import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import { privilegedEndpoint } from '../../src/index.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 import { runInNamespace, whyNoNamespace } from '../support/namespace.js'
+import { runAsNobody, whyNotNobody } from '../support/nobody.js'
 
 leavesNothingOpen()
 
 const isRoot = process.getuid?.() === 0
-const NOBODY = 65_534
-const PORTSIDE = JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)
-
-/** Why no program can be run as nobody here. */
-function whyNotNobody(): string | undefined {
-  const { error } = spawnSync(process.execPath, ['--version'], { uid: NOBODY, gid: NOBODY })
-  return error && `this process cannot become another user: ${error.message}`
-}
-
-/** Runs it as a user without any privilege, for which the tests must run as root. */
-function runAsNobody(code: string): string {
-  const node = ['--import', 'tsx', '--input-type=module', '--eval', code]
-  const { stdout, stderr, status } = spawnSync(process.execPath, node, { uid: NOBODY, gid: NOBODY, encoding: 'utf8' })
-  if (status !== 0) throw new Error(stderr)
-  return stdout
-}
 
 describe('for a user without privileges', () => {
   it('a listener there is refused with EACCES, every time and over both families', async (context) => {
-    const why = whyNotNobody()
-    if (why !== undefined) context.skip(why)
+    if (whyNotNobody !== undefined) context.skip(whyNotNobody)
     const seen = runAsNobody(`
       import net from 'node:net'
       import { once } from 'node:events'
-      const { privilegedEndpoint, loopbackFamilies } = await import(${PORTSIDE})
+      const { privilegedEndpoint, loopbackFamilies } = portside
       for (const family of loopbackFamilies()) {
         const { address: host, port, close } = await privilegedEndpoint({ family })
         const codes = new Set()

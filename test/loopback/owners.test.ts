@@ -25,6 +25,7 @@ import { describeOwner, ownersOf } from '../../src/loopback/owners.js'
 import { until } from '../support/clients.js'
 import { leavesNothingOpen, needsKernel, tcpEntries } from '../support/kernel.js'
 import { runInNamespace, whyNoNamespace } from '../support/namespace.js'
+import { asNobody, whyNotNobody } from '../support/nobody.js'
 
 leavesNothingOpen()
 
@@ -287,18 +288,15 @@ describe('a unix path', () => {
 })
 
 describe('what this process may not see', () => {
-  const look = (code = '') => `
-    ${code}
-    const { findOwners } = await import(process.env.PORTSIDE)
-    console.log(JSON.stringify(await findOwners(JSON.parse(process.env.ENDPOINT), { protocol: 'tcp' })))
+  const look = `
+    console.log(JSON.stringify(await portside.findOwners(JSON.parse(process.env.ENDPOINT), { protocol: 'tcp' })))
     process.exit()`
+  const loadAndLook = `const portside = await import(process.env.PORTSIDE)${look}`
 
   it('is said to be hidden: a process of another user', async (context) => {
-    const become = `process.setuid(${UID === 65_534 ? 65_533 : 65_534})`
-    await needsProgram(context, [process.execPath, '--eval', become])
+    if (whyNotNobody !== undefined) context.skip(whyNotNobody)
     await using server = await listenTcp()
-    // Once it is loaded: what it is loaded from is perhaps not everybody's to read.
-    const owners = await lookIn([], look(`await import(process.env.PORTSIDE)\n${become}`), server.endpoint)
+    const owners = await lookIn([], asNobody(look), server.endpoint)
     expect(owners).toEqual([
       {
         ...{ protocol: 'tcp', state: 'LISTEN', local: server.endpoint, uid: UID, receiveQueue: 0, thisProcess: false },
@@ -312,7 +310,7 @@ describe('what this process may not see', () => {
     const unshare = ['unshare', '--user', '--map-root-user', '--']
     await needsProgram(context, unshare)
     await using server = await listenTcp()
-    const [owner] = await lookIn(unshare, look(), server.endpoint)
+    const [owner] = await lookIn(unshare, loadAndLook, server.endpoint)
     // Its descriptors can be listed, and not be read.
     expect(owner?.pid).toBeUndefined()
     expect(owner?.hidden).toMatch(/may not be looked into/)
@@ -322,7 +320,7 @@ describe('what this process may not see', () => {
     const unshare = ['unshare', '--user', '--map-root-user', '--pid', '--fork', '--mount-proc', '--']
     await needsProgram(context, unshare)
     await using server = await listenTcp()
-    const [owner] = await lookIn(unshare, look(), server.endpoint)
+    const [owner] = await lookIn(unshare, loadAndLook, server.endpoint)
     expect(owner?.pid).toBeUndefined()
     expect(owner?.hidden).toMatch(/cannot be seen from here: .*in another PID namespace/)
   })
@@ -336,7 +334,7 @@ describe('what this process may not see', () => {
       await new Promise((resolve) => server.listen(0, '${LOOPBACK[FAMILY]}', resolve))
       process.env.ENDPOINT = JSON.stringify(server.address())`
     const program = basename(process.execPath)
-    expect(await lookIn(unshare, look(own))).toMatchObject([{ thisProcess: true, pid: 1, program }])
+    expect(await lookIn(unshare, `${own}\n${loadAndLook}`)).toMatchObject([{ thisProcess: true, pid: 1, program }])
   })
 
   it('does not hide a process in a PID namespace within this one', async (context) => {

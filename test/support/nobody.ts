@@ -1,0 +1,27 @@
+import { spawnSync } from 'node:child_process'
+
+// A user without any privilege. Portside is loaded before: the checkout is perhaps not everybody's to read.
+
+const BECOME = 'process.setgroups([]); process.setgid(65_534); process.setuid(65_534)'
+
+/** Why no program can be run as nobody here; undefined where one can. Asked by doing it. */
+export const whyNotNobody: string | undefined = probe()
+
+/** ES module code that has `portside` loaded, and runs as nobody from there on. */
+export function asNobody(code: string): string {
+  const portside = JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)
+  return `const portside = await import(${portside})\n${BECOME}\n${code}`
+}
+
+/** Runs it to its end, and gives what it printed. */
+export function runAsNobody(code: string): string {
+  const node = ['--import', 'tsx', '--input-type=module', '--eval', asNobody(code)]
+  const { stdout, stderr, status } = spawnSync(process.execPath, node, { encoding: 'utf8' })
+  if (status !== 0) throw new Error(stderr)
+  return stdout
+}
+
+function probe(): string | undefined {
+  const { status, stderr } = spawnSync(process.execPath, ['--eval', BECOME], { encoding: 'utf8' })
+  return status === 0 ? undefined : `this process cannot become another user: ${/^.*Error.*$/m.exec(stderr)?.[0]}`
+}
