@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 import { writeDocumentationTests } from './test/support/documentation.js'
+import { TRANSPILED } from './test/support/program.js'
 import { sourceAliases } from './test/support/source-aliases.js'
 
 writeDocumentationTests()
@@ -8,13 +9,15 @@ writeDocumentationTests()
 export default defineConfig({
   test: {
     // Most of them wait. Vitest alone would give a machine with two cores one worker.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    maxWorkers: availableParallelism() + 1,
     projects: [
       {
         test: {
           name: 'src',
           include: ['test/**/*.test.ts'],
           exclude: ['test/package/**'],
+          globalSetup: 'test/support/transpile.ts',
+          env: { PORTSIDE: new URL('index.js', TRANSPILED).href },
           // For a machine that does other things, too. What never comes, comes no sooner.
           testTimeout: 30_000,
           hookTimeout: 30_000,

@@ -22,6 +22,7 @@ import {
 import { leavesNothingOpen } from '../support/kernel.js'
 import { runInNamespace, whyNoNamespace } from '../support/namespace.js'
 import { runAsNobody, whyNotNobody } from '../support/nobody.js'
+import { node } from '../support/program.js'
 import { errorOf, leaveFileBehind, listenAt, listenOn } from './situations.js'
 
 // What looks alike in an error, and is not: whose fault it is, and what is to be done, differ.
@@ -235,7 +236,7 @@ describe('what could not be looked up', () => {
       import { closeSync, openSync } from 'node:fs'
       import { once } from 'node:events'
       import net from 'node:net'
-      const { explainSocketError } = await import(${JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)})
+      const { explainSocketError } = await import(process.env.PORTSIDE)
       const server = net.createServer().listen(0, '127.0.0.1')
       await once(server, 'listening')
       const { address, port } = server.address()
@@ -247,9 +248,8 @@ describe('what could not be looked up', () => {
       for (const descriptor of open) closeSync(descriptor)
       console.log(JSON.stringify([...seen, await explainSocketError(lost)].map(({ cause, hints }) => cause + ' ' + hints[0])))
       process.exit()`
-    const node = [process.execPath, '--import', 'tsx', '--input-type=module', '--eval', code]
     const [held, lost, found] = JSON.parse(
-      execFileSync('sh', ['-c', 'ulimit -n 256; exec "$@"', 'sh', ...node], { encoding: 'utf8' }),
+      execFileSync('sh', ['-c', 'ulimit -n 256; exec "$@"', 'sh', ...node(code)], { encoding: 'utf8' }),
     )
     expect(held).not.toContain('nobody has it')
     expect(held).toContain('another socket has it')

@@ -32,6 +32,7 @@ import {
 } from '../../src/index.js'
 import { openOrSkip } from '../endpoints/clients.js'
 import { leavesNothingOpen } from '../support/kernel.js'
+import { node } from '../support/program.js'
 import {
   disposing,
   errorOf,
@@ -48,7 +49,6 @@ leavesNothingOpen()
 const isWindows = process.platform === 'win32'
 const isLinux = process.platform === 'linux'
 const isDual = loopbackFamilies().length === 2
-const PORTSIDE = JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)
 const THIS = `this process (pid ${process.pid})`
 
 describe('each code', () => {
@@ -608,7 +608,7 @@ describe('descriptors', () => {
     const code = `
       import net from 'node:net'
       import { once } from 'node:events'
-      const { explainSocketError } = await import(${PORTSIDE})
+      const { explainSocketError } = await import(process.env.PORTSIDE)
       const open = []
       let error
       for (;;) {
@@ -622,8 +622,7 @@ describe('descriptors', () => {
       await new Promise((resolve) => setImmediate(resolve))
       console.log(JSON.stringify([full, await explainSocketError(error)]))
       process.exit()`
-    const node = [process.execPath, '--import', 'tsx', '--input-type=module', '--eval', code]
-    const output = execFileSync('sh', ['-c', 'ulimit -n 256; exec "$@"', 'sh', ...node], { encoding: 'utf8' })
+    const output = execFileSync('sh', ['-c', 'ulimit -n 256; exec "$@"', 'sh', ...node(code)], { encoding: 'utf8' })
     const [full, spared] = JSON.parse(output) as SocketExplanation[]
     expect(full).toMatchObject({ code: 'EMFILE', cause: expect.stringContaining('ulimit -n') })
     expect(spared).toMatchObject({

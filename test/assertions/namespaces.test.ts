@@ -453,7 +453,7 @@ it('takes a dial that met itself for a refusal', (context) => {
   if (whyNoNamespace !== undefined) context.skip(whyNoNamespace)
   const code = `
     const { expect } = await import('expect')
-    const { matchers } = await import(new URL('assertions/matchers.ts', process.env.PORTSIDE))
+    const { matchers } = await import(new URL('assertions/matchers.js', process.env.PORTSIDE))
     expect.extend(matchers)
     for (let dials = 0; dials < 200; dials++) {
       await expect({ address: '127.0.0.1', port: 40000 + dials % 8 }).toRefuseConnections()

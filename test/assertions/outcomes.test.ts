@@ -26,6 +26,7 @@ import {
 } from '../../src/index.js'
 import { turn } from '../support/clients.js'
 import { leavesNothingOpen } from '../support/kernel.js'
+import { node } from '../support/program.js'
 import {
   ASSERTION_NAMES,
   ASSERTIONS,
@@ -43,7 +44,6 @@ import {
 leavesNothingOpen()
 
 const isDual = loopbackFamilies().length === 2
-const PORTSIDE = JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)
 
 /** What a user may have in hand. The error that the assertion gives back is the one that was thrown. */
 const forms: ReadonlyArray<readonly [name: string, of: (stage: Stage) => unknown]> = [
@@ -623,7 +623,7 @@ describe('a process that is out of descriptors', () => {
       import net from 'node:net'
       import dgram from 'node:dgram'
       import { once } from 'node:events'
-      const portside = await import(${PORTSIDE})
+      const portside = await import(process.env.PORTSIDE)
       const server = net.createServer().listen(0, '127.0.0.1')
       await once(server, 'listening')
       const { port } = server.address()
@@ -662,9 +662,8 @@ describe('a process that is out of descriptors', () => {
       }
       console.log(JSON.stringify(seen))
       process.exit()`
-    const node = [process.execPath, '--import', 'tsx', '--input-type=module', '--eval', code]
     const seen = JSON.parse(
-      execFileSync('sh', ['-c', `ulimit -n ${LIMIT}; exec "$@"`, 'sh', ...node], { encoding: 'utf8' }),
+      execFileSync('sh', ['-c', `ulimit -n ${LIMIT}; exec "$@"`, 'sh', ...node(code)], { encoding: 'utf8' }),
     )
     const all = {
       code: 'EMFILE',
@@ -678,7 +677,7 @@ describe('a process that is out of descriptors', () => {
   it.runIf(process.platform === 'linux')('has other errors explained as ever', () => {
     const code = `
       import { closeSync, openSync } from 'node:fs'
-      const { assertAddressNotAvailable, explainSocketError, loopbackFamilies } = await import(${PORTSIDE})
+      const { assertAddressNotAvailable, explainSocketError, loopbackFamilies } = await import(process.env.PORTSIDE)
       const absent = (address) => Object.assign(new Error('no'), { code: 'EADDRNOTAVAIL', syscall: 'listen', address })
       const codes = ['EADDRINUSE', 'EACCES', 'ECONNREFUSED', 'ETIMEDOUT', 'ECONNRESET', 'EMFILE']
       const others = codes.map((code) =>
@@ -694,9 +693,8 @@ describe('a process that is out of descriptors', () => {
       for (const descriptor of open) closeSync(descriptor)
       // What this process could not find out is nothing to be remembered.
       console.log(JSON.stringify([...seen, ...loopbackFamilies()]))`
-    const node = [process.execPath, '--import', 'tsx', '--input-type=module', '--eval', code]
     const seen = JSON.parse(
-      execFileSync('sh', ['-c', `ulimit -n ${LIMIT}; exec "$@"`, 'sh', ...node], { encoding: 'utf8' }),
+      execFileSync('sh', ['-c', `ulimit -n ${LIMIT}; exec "$@"`, 'sh', ...node(code)], { encoding: 'utf8' }),
     )
     const rest = ['EADDRINUSE', 'EACCES', 'ECONNREFUSED', 'ETIMEDOUT', 'ECONNRESET', 'EMFILE']
     expect(seen).toEqual(['EADDRNOTAVAIL', 'EADDRNOTAVAIL', ...rest, 'passes', ...loopbackFamilies()])

@@ -111,7 +111,7 @@ describe('a dual server', () => {
 describe('a drain in a process that nothing else keeps running', () => {
   it('is finished before the process ends', async () => {
     const program = fileURLToPath(new URL('../../fixtures/programs/unref-drain.mjs', import.meta.url))
-    const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', program])
+    const { stdout } = await promisify(execFile)(process.execPath, [program])
     expect(stdout).toBe('destroyed')
   })
 })

@@ -4,6 +4,7 @@ import net from 'node:net'
 import { expect, it } from 'vitest'
 import { createSocketPool, listenTcp, loopbackFamilies, unresponsiveEndpoint } from '../../src/index.js'
 import { acceptQueueLength, leavesNothingOpen, needsKernel } from '../support/kernel.js'
+import { node } from '../support/program.js'
 import { asksInVain } from './clients.js'
 
 leavesNothingOpen()
@@ -58,10 +59,11 @@ it('is given up when its signal is aborted', async () => {
 
 it('does not keep its process alive', () => {
   const code = `
-    const { unresponsiveEndpoint } = await import(${JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)})
+    const { unresponsiveEndpoint } = await import(process.env.PORTSIDE)
     const { port } = await unresponsiveEndpoint()
     console.log(port > 0)`
-  const printed = execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', code])
+  const [program, ...args] = node(code)
+  const printed = execFileSync(program, args)
   expect(String(printed).trim()).toBe('true')
 })
 

@@ -26,6 +26,7 @@ import { until } from '../support/clients.js'
 import { leavesNothingOpen, needsKernel, tcpEntries } from '../support/kernel.js'
 import { runInNamespace, whyNoNamespace } from '../support/namespace.js'
 import { asNobody, whyNotNobody } from '../support/nobody.js'
+import { node } from '../support/program.js'
 
 leavesNothingOpen()
 
@@ -368,9 +369,8 @@ describe('what this process may not see', () => {
 
   /** What a program that is run by these words finds. */
   async function lookIn(words: string[], code: string, endpoint?: Endpoint): Promise<SocketOwner[]> {
-    const [program, ...args] = [...words, process.execPath, '--import', 'tsx', '--input-type=module', '--eval', code]
-    const PORTSIDE = new URL('../../src/index.ts', import.meta.url).href
-    const env = { ...process.env, PORTSIDE, ENDPOINT: JSON.stringify(endpoint) }
+    const [program, ...args] = [...words, ...node(code)]
+    const env = { ...process.env, ENDPOINT: JSON.stringify(endpoint) }
     const { stdout } = await promisify(execFile)(program as string, args, { env })
     return JSON.parse(stdout)
   }

@@ -15,6 +15,7 @@ import {
 } from '../../src/index.js'
 import { until } from '../support/clients.js'
 import { leavesNothingOpen, needsKernel, openSockets } from '../support/kernel.js'
+import { node } from '../support/program.js'
 
 leavesNothingOpen()
 
@@ -125,8 +126,8 @@ describe('of a process that others started', () => {
       })
       console.log(JSON.stringify({ names, listed: socketDescriptors() }))
       process.exit()`
-    const output = execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', code], {
-      env: { ...process.env, PORTSIDE: new URL('../../src/index.ts', import.meta.url).href },
+    const [program, ...args] = node(code)
+    const output = execFileSync(program, args, {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'inherit', ...Array(descriptors).fill(fd)],
     })
@@ -186,16 +187,13 @@ it('are not said to be none where there is no /proc', async (context) => {
     const { socketDescriptors } = await import(process.env.PORTSIDE)
     try { console.log(socketDescriptors()) } catch ({ code, because }) { console.log(code, because) }`
   const script = 'mount -t tmpfs none /proc && exec "$@"'
-  const node = [process.execPath, '--import', 'tsx', '--input-type=module', '--eval', code]
-  const env = { ...process.env, PORTSIDE: new URL('../../src/index.ts', import.meta.url).href }
   let output: string
   try {
     output = execFileSync(
       'unshare',
-      ['--user', '--map-root-user', '--mount', '--', 'sh', '-c', script, 'sh', ...node],
+      ['--user', '--map-root-user', '--mount', '--', 'sh', '-c', script, 'sh', ...node(code)],
       {
         encoding: 'utf8',
-        env,
       },
     )
   } catch (error) {

@@ -25,6 +25,7 @@ import { linuxSockets, readSocketTableLinux } from '../../src/platform/socket-ta
 import { until } from '../support/clients.js'
 import { leavesNothingOpen, needsKernel, openSockets, type TcpEntry, tcpEntries } from '../support/kernel.js'
 import { runInNamespace, whyNoNamespace } from '../support/namespace.js'
+import { node } from '../support/program.js'
 
 leavesNothingOpen()
 
@@ -466,7 +467,7 @@ describe('of this host', () => {
       })`)
     const broken: string[] = []
     const missing: number[] = []
-    for (let round = 0; round < 50; round++) {
+    for (let round = 0; round < 20; round++) {
       const seen = new Set<number | undefined>()
       // A table that changes between two pages may lack what the kernel has moved to one that was read.
       for (const { read } of READERS) {
@@ -518,9 +519,7 @@ describe('of a process that has no descriptor left', () => {
       for (const descriptor of taken) closeSync(descriptor)
       console.log(JSON.stringify(answers))
       process.exit()`
-    const node = [process.execPath, '--import', 'tsx', '--input-type=module', '--eval', code]
-    const env = { ...process.env, PORTSIDE: new URL('../../src/index.ts', import.meta.url).href }
-    const output = execFileSync('sh', ['-c', 'ulimit -n 500 && exec "$@"', 'sh', ...node], { env, encoding: 'utf8' })
+    const output = execFileSync('sh', ['-c', 'ulimit -n 500 && exec "$@"', 'sh', ...node(code)], { encoding: 'utf8' })
     for (const [name, answer] of Object.entries(JSON.parse(output))) {
       expect([1, 'EMFILE'], `${name}: ${answer}`).toContain(answer)
     }
@@ -533,7 +532,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`in a private network (${whyNoName
     import { once } from 'node:events'
     import { readFileSync } from 'node:fs'
     import net from 'node:net'
-    const { linuxSockets, readSocketTableLinux } = await import(new URL('./platform/socket-table-linux.ts', process.env.PORTSIDE))
+    const { linuxSockets, readSocketTableLinux } = await import(new URL('./platform/socket-table-linux.js', process.env.PORTSIDE))
     const serve = async (options) => {
       const server = net.createServer((socket) => socket.on('error', () => {}))
       await once(server.listen(options), 'listening')
@@ -551,8 +550,8 @@ describe.skipIf(whyNoNamespace !== undefined)(`in a private network (${whyNoName
       return lines.map((line) => line.trim().split(/\\s+/)[protocol === 'unix' ? 6 : 9])
     }).map((inode) => inode === '0' ? 'none' : inode).sort().join()
     const ours = (entries) => entries.map(({ inode }) => inode === undefined ? 'none' : String(inode)).sort().join()
-    const compare = async (when) => {
-      for (const protocol of ['tcp', 'udp', 'unix']) {
+    const compare = async (when, protocols = ['tcp', 'udp', 'unix']) => {
+      for (const protocol of protocols) {
         const expected = kernel(protocol)
         if (ours([...linuxSockets({ protocol })]) !== expected) differences.push('one by one: ' + protocol + ' ' + when)
         if (ours(await readSocketTableLinux({ protocol })) !== expected) differences.push('at once: ' + protocol + ' ' + when)
@@ -569,7 +568,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`in a private network (${whyNoName
         await serve({ path: '\\0' + 'x'.repeat(count) })
         await compare(count + ' listeners')
         await dial(port, host)
-        await compare(count + ' listeners and a connection')
+        await compare(count + ' listeners and a connection', ['tcp'])
       }
       console.log(JSON.stringify(differences))
       process.exit()`
@@ -775,16 +774,19 @@ describe.each(READERS)('read $how, a table', ({ read }) => {
     const random = seeded(1)
     const good = [HEADING, ...ADDRESSES.map(([address]) => tcpLine({ local: [address, 80] })), unixLine({ path: '/x' })]
     const proc = await fakeProc({})
+    const wrong = new Set<unknown>()
     for (let round = 0; round < 300; round++) {
       const bytes = Buffer.from(`${good.join('\n')}\n`)
       for (let change = 0; change < 20; change++) bytes[random(bytes.length)] = random(256)
       for (const file of ['tcp', 'udp6', 'unix']) await writeFile(join(proc, 'self/net', file), bytes)
       for (const { protocol, local, remote, inode } of await read({}, proc)) {
-        if (protocol === 'unix') expect(local).toBeTypeOf('string')
-        else for (const end of [local, remote ?? local]) expect(end).toSatisfy(isAddress)
-        expect(inode ?? 1).toSatisfy(Number.isInteger)
+        const ends = protocol === 'unix' ? [] : [local, remote ?? local]
+        if (protocol === 'unix' && typeof local !== 'string') wrong.add(local)
+        for (const end of ends) if (!isAddress(end)) wrong.add(end)
+        if (!Number.isInteger(inode ?? 1)) wrong.add(inode)
       }
     }
+    expect([...wrong]).toEqual([])
   })
 
   it('has each socket once, though the kernel shows it twice', async () => {

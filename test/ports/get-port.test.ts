@@ -267,8 +267,7 @@ describe('better than get-port 7', () => {
   it('gives no port that another thread or process has', async () => {
     await using free = await keptFree()
     const options = JSON.stringify({ port: free.port })
-    const thread = new Worker(new URL('in-thread.mjs', programs), {
-      workerData: 'hold-ports.mjs',
+    const thread = new Worker(new URL('hold-ports.mjs', programs), {
       argv: ['1', options],
       stdin: true,
       stdout: true,
@@ -284,8 +283,7 @@ describe('better than get-port 7', () => {
   })
 
   it('keeps no process alive', async () => {
-    const args = ['--import', 'tsx', fixture('print-port.mjs')]
-    const { stdout } = await promisify(execFile)(process.execPath, args)
+    const { stdout } = await promisify(execFile)(process.execPath, [fixture('print-port.mjs')])
     expect(stdout).toMatch(/^\d+\n$/)
   })
 
@@ -307,7 +305,7 @@ const IN_SMALL_RANGE = `
 import { once } from 'node:events'
 import net from 'node:net'
 import { Worker } from 'node:worker_threads'
-const { default: getPort, clearLockedPorts } = await import(new URL('ports/get-port.ts', process.env.PORTSIDE))
+const { default: getPort, clearLockedPorts } = await import(new URL('ports/get-port.js', process.env.PORTSIDE))
 const range = Array.from({ length: 30 }, (_, index) => 40000 + index)
 
 const only = await getPort({ exclude: range.filter((port) => port !== 40017) })
@@ -315,8 +313,8 @@ clearLockedPorts()
 
 const main = []
 while (main.length < 8) main.push(await getPort())
-const worker = new Worker(new URL('in-thread.mjs', ${JSON.stringify(programs.href)}), {
-  workerData: 'hold-ports.mjs', argv: ['8', '{}'], execArgv: [], stdin: true, stdout: true,
+const worker = new Worker(new URL('hold-ports.mjs', ${JSON.stringify(programs.href)}), {
+  argv: ['8', '{}'], execArgv: [], stdin: true, stdout: true,
 })
 const [line] = await once(worker.stdout.setEncoding('utf8'), 'data')
 const thread = JSON.parse(line)
@@ -386,7 +384,7 @@ function ownListeners(): string[] {
 }
 
 function startProgram(name: string, ...args: string[]): ChildProcessWithoutNullStreams {
-  const program = spawn(process.execPath, ['--import', 'tsx', fixture(name), ...args])
+  const program = spawn(process.execPath, [fixture(name), ...args])
   onTestFinished(() => void program.kill('SIGKILL'))
   return program
 }

@@ -648,9 +648,7 @@ describe('spawnListening', () => {
   })
 
   it('leaves no program behind when its thread is ended', async () => {
-    const thread = new Worker(new URL('../../fixtures/programs/in-thread.mjs', import.meta.url), {
-      workerData: 'start-and-wait.mjs',
-    })
+    const thread = new Worker(new URL('start-and-wait.mjs', programs))
     const [pid] = await once(thread, 'message')
     killsAtTheEnd(pid)
     expect(runs(pid)).toBe(true)
@@ -733,7 +731,7 @@ function collect(stream: Readable): () => string {
 
 /** Starts a program from a parent that ends meanwhile; resolves with the pids of what it left, when it has ended. */
 async function leaveChild(job: object): Promise<number[]> {
-  const parent = spawn(node, ['--import', 'tsx', fixture('leave-child.mjs'), JSON.stringify(job)])
+  const parent = spawn(node, [fixture('leave-child.mjs'), JSON.stringify(job)])
   const [said, complained] = [collect(parent.stdout), collect(parent.stderr)]
   // Not 'close': what it left behind may have its pipes.
   await once(parent, 'exit')

@@ -16,6 +16,7 @@ import {
 import { reserve, wantOf } from '../../src/ports/reservation.js'
 import { leavesNothingOpen, needsKernel, openSockets, tcpEntries, watchPort } from '../support/kernel.js'
 import { runInNamespace, whyNoNamespace } from '../support/namespace.js'
+import { node } from '../support/program.js'
 
 leavesNothingOpen()
 
@@ -450,12 +451,12 @@ describe('without the kernel of Linux', () => {
   it('it is let go of to the end, also where the process has nothing else to do', async () => {
     // Windows, on whose pipes a lock needs no more than a listener: nothing else keeps the process alive.
     const code = `
-      const { reserve, wantOf } = await import(process.env.RESERVATION)
+      const { reserve, wantOf } = await import(new URL('ports/reservation.js', process.env.PORTSIDE))
       const reservation = await reserve(await wantOf({}, 'win32'))
       await reservation.release()
       console.log('released')`
-    const env = { ...process.env, RESERVATION: new URL('../../src/ports/reservation.ts', import.meta.url).href }
-    const printed = execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', code], { env })
+    const [program, ...args] = node(code)
+    const printed = execFileSync(program, args)
     expect(String(printed)).toBe('released\n')
   })
 
@@ -583,8 +584,7 @@ it('keeps no process alive', async (context) => {
 
 it('gives everything back where the process runs out of descriptors', () => {
   const program = fileURLToPath(new URL('../../fixtures/programs/exhaust-reservations.mjs', import.meta.url))
-  const entry = new URL('../../src/index.ts', import.meta.url).href
-  const node = [process.execPath, '--import', 'tsx', program, entry]
+  const node = [process.execPath, program]
   const printed = execFileSync('sh', ['-c', 'ulimit -n 200; exec "$@"', 'sh', ...node], { encoding: 'utf8' })
   const { codes, messages, left, heldAgain } = JSON.parse(printed)
   expect({ left, heldAgain }).toEqual({ left: [0, 0], heldAgain: true })

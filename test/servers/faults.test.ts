@@ -124,8 +124,7 @@ describe('a dual listen that runs out of descriptors halfway', () => {
   const dual = loopbackFamilies().length === 2 ? undefined : 'this host has one family only'
   it.skipIf(why ?? dual)(`says so, and leaves nothing bound (${why ?? dual ?? 'possible here'})`, () => {
     const program = fileURLToPath(new URL('../../fixtures/programs/exhaust-descriptors.mjs', import.meta.url))
-    const entry = new URL('../../src/index.ts', import.meta.url).href
-    const node = [process.execPath, '--import', 'tsx', program, entry]
+    const node = [process.execPath, program]
     const printed = execFileSync('sh', ['-c', 'ulimit -n 128; exec "$@"', 'sh', ...node], { encoding: 'utf8' })
     expect(JSON.parse(printed)).toMatchObject({
       code: 'EMFILE',

@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join, posix } from 'node:path'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join, posix } from 'node:path'
+import { writeGenerated } from './generated.js'
 
 /** A fenced block of a Markdown page. */
 export interface CodeBlock {
@@ -11,7 +12,6 @@ export interface CodeBlock {
 }
 
 const root = join(import.meta.dirname, '../..')
-const generated = join(root, 'generated/docs')
 
 /** README.md and docs/*.md, as paths below the root, with slashes. */
 export function documentationPages(): string[] {
@@ -25,28 +25,18 @@ export function readPage(page: string): string {
   return readFileSync(join(root, page), 'utf8')
 }
 
-/**
- * Makes each `ts` block of the documentation a test file below generated/docs, for Vitest and for the type checker. A
- * file that is right already stays untouched, for another run may be reading it.
- */
+/** Makes each `ts` block of the documentation a test file below generated/docs, for Vitest and for the type checker. */
 export function writeDocumentationTests(): void {
   const wanted = new Map<string, string>()
   for (const page of documentationPages()) {
     const text = readPage(page)
     for (const block of codeBlocks(text)) {
       if (block.language !== 'ts') continue
-      const file = join(generated, page, `line-${block.line}.test.ts`)
+      const file = join(page, `line-${block.line}.test.ts`)
       wanted.set(file, testFile(block, posix.join('../'.repeat(page.split('/').length + 2), page), text))
     }
   }
-  for (const file of existsSync(generated) ? readdirSync(generated, { recursive: true, encoding: 'utf8' }) : []) {
-    if (file.endsWith('.ts') && !wanted.has(join(generated, file))) rmSync(join(generated, file))
-  }
-  for (const [file, text] of wanted) {
-    if (existsSync(file) && readFileSync(file, 'utf8') === text) continue
-    mkdirSync(dirname(file), { recursive: true })
-    writeFileSync(file, text)
-  }
+  writeGenerated('docs', wanted)
 }
 
 /** The fenced blocks of a page; a fence may be indented, and closes with as many marks as it opened with or more. */

@@ -1,4 +1,5 @@
 import { type ExecFileSyncOptionsWithStringEncoding, execFileSync, spawnSync } from 'node:child_process'
+import { node } from './program.js'
 
 // A private network for one program: util-linux and iproute2, no privileges needed where the kernel allows it.
 
@@ -14,9 +15,7 @@ export function inNamespace(
   code: string,
 ): [string, string[], ExecFileSyncOptionsWithStringEncoding & { stdio: 'pipe' }] {
   const script = [PREPARE, setUp, 'exec "$@"'].filter(Boolean).join(' && ')
-  const node = [process.execPath, '--import', 'tsx', '--input-type=module', '--eval', code]
-  const env = { ...process.env, PORTSIDE: new URL('../../src/index.ts', import.meta.url).href }
-  return ['unshare', [...UNSHARE, script, 'sh', ...node], { env, encoding: 'utf8', stdio: 'pipe' }]
+  return ['unshare', [...UNSHARE, script, 'sh', ...node(code)], { encoding: 'utf8', stdio: 'pipe' }]
 }
 
 /** Runs it to its end, and gives what it printed. */

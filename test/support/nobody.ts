@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { node } from './program.js'
 
 // A user without any privilege. Portside is loaded before: the checkout is perhaps not everybody's to read.
 
@@ -9,14 +10,13 @@ export const whyNotNobody: string | undefined = probe()
 
 /** ES module code that has `portside` loaded, and runs as nobody from there on. */
 export function asNobody(code: string): string {
-  const portside = JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)
-  return `const portside = await import(${portside})\n${BECOME}\n${code}`
+  return `const portside = await import(process.env.PORTSIDE)\n${BECOME}\n${code}`
 }
 
 /** Runs it to its end, and gives what it printed. */
 export function runAsNobody(code: string): string {
-  const node = ['--import', 'tsx', '--input-type=module', '--eval', asNobody(code)]
-  const { stdout, stderr, status } = spawnSync(process.execPath, node, { encoding: 'utf8' })
+  const [program, ...args] = node(asNobody(code))
+  const { stdout, stderr, status } = spawnSync(program, args, { encoding: 'utf8' })
   if (status !== 0) throw new Error(stderr)
   return stdout
 }

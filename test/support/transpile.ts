@@ -1,0 +1,24 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { transformSync } from 'esbuild'
+import type { TestProject } from 'vitest/node'
+import { writeGenerated } from './generated.js'
+
+/**
+ * Makes generated/src of the sources, for the programs that tests start: Node runs it as it is. A loader of TypeScript
+ * takes longer to start than most of them run.
+ */
+export default function transpile(project: TestProject): void {
+  transpileSources()
+  project.onTestsRerun(async () => transpileSources())
+}
+
+function transpileSources(): void {
+  const sources = join(import.meta.dirname, '../../src')
+  const names = readdirSync(sources, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
+  const files = names.map((name): [string, string] => {
+    const { code } = transformSync(readFileSync(join(sources, name), 'utf8'), { loader: 'ts', target: 'node20' })
+    return [name.replace(/\.ts$/, '.js'), code]
+  })
+  writeGenerated('src', new Map(files))
+}
