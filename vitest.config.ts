@@ -37,6 +37,8 @@ export default defineConfig({
         test: {
           name: 'docs',
           include: ['generated/docs/**/*.test.ts'],
+          // What one of them could owe another is the matchers: documentation.test.ts looks after those.
+          isolate: false,
           testTimeout: 30_000,
         },
       },

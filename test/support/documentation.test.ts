@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { matchers } from '../../src/assertions/matchers.js'
 import { codeBlocks, documentationPages, readPage, testFile } from './documentation.js'
 
 /** What may stand after a fence: `ts` blocks run as tests, the others are not run. A slip like `typescript` would hide a block. */
@@ -12,6 +13,16 @@ test('each block of the documentation names a known language', () => {
       .map(({ language, line }) => `${page}:${line - 1} ${language || 'names no language'}`),
   )
   expect(unknown).toEqual([])
+})
+
+test('each block that uses a matcher installs it', () => {
+  const used = new RegExp(`\\.(${Object.keys(matchers).join('|')})\\(`)
+  const users = documentationPages().flatMap((page) =>
+    codeBlocks(readPage(page)).filter(({ language, code }) => language === 'ts' && used.test(code)),
+  )
+  expect(users.length).toBeGreaterThan(0)
+  const installs = /^install\(\)|^import 'portside\/vitest\/setup'/m
+  expect(users.filter(({ code }) => !installs.test(code)).map(({ line }) => line)).toEqual([])
 })
 
 describe('codeBlocks', () => {
