@@ -38,7 +38,7 @@ async function bindFirst<S>(
   let failure: unknown
   for (const address of addresses) {
     try {
-      return { endpoints: [await binder.bind(socket, address, port)], second: undefined }
+      return { endpoints: [await bindPicked(socket, address, port, binder)], second: undefined }
     } catch (error) {
       failure ??= error
       // localhost may name a family that this host lacks.
@@ -46,6 +46,23 @@ async function bindFirst<S>(
     }
   }
   throw failure
+}
+
+/** So many picks in a row that somebody else gets are no coincidence. */
+const PICK_ATTEMPTS = 8
+
+/**
+ * The kernel picks a port at the bind, and whoever binds it by number can have it, too, until one of them listens
+ * (SO_REUSEADDR, socket(7)): the other fails with EADDRINUSE, though others are free.
+ */
+async function bindPicked<S>(socket: S, address: string, port: number, binder: Binder<S>): Promise<Endpoint> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await binder.bind(socket, address, port)
+    } catch (error) {
+      if (port !== 0 || codeOf(error) !== 'EADDRINUSE' || attempt === PICK_ATTEMPTS) throw error
+    }
+  }
 }
 
 /** So many ports that are free on one address and taken on the other are no coincidence. */

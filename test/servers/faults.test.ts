@@ -2,10 +2,11 @@ import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import http2 from 'node:http2'
 import https from 'node:https'
-import type net from 'node:net'
+import net from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import {
+  listen,
   listenHttp,
   listenHttp2,
   listenHttps,
@@ -14,6 +15,7 @@ import {
   listenUdp,
   listenUnix,
   loopbackFamilies,
+  occupiedEndpoint,
 } from '../../src/index.js'
 import { turn } from '../support/clients.js'
 import { leavesNothingOpen } from '../support/kernel.js'
@@ -117,6 +119,42 @@ it('close() is not stalled by fake timers', async () => {
   while (server.connections.size === 0) await turn()
   await server.close({ grace: 20 })
   expect(await answer).toBeInstanceOf(Error)
+})
+
+describe('a port that the kernel has picked, and somebody else gets before it is listened on', () => {
+  /** A server that is given this port for the first so many of those that it asks for. */
+  function serverGiven(port: number, times: number): { server: net.Server; asked(): number } {
+    const server = net.createServer()
+    let asked = 0
+    server.listen = ((where: net.ListenOptions) => {
+      const options = { ...where, port: asked++ < times ? port : where.port }
+      return Reflect.apply(net.Server.prototype.listen, server, [options])
+    }) as typeof server.listen
+    return { server, asked: () => asked }
+  }
+
+  it('is left to them, and another one is asked for', async () => {
+    await using other = await occupiedEndpoint()
+    const { server, asked } = serverGiven(other.port, 2)
+    await using listening = await listen(server)
+    expect(asked()).toBe(3)
+    expect(listening.port).not.toBe(other.port)
+    expect(server.address()).toMatchObject({ address: listening.address, port: listening.port })
+  })
+
+  it('is told of where that has no end', async () => {
+    await using other = await occupiedEndpoint()
+    const { server } = serverGiven(other.port, Number.POSITIVE_INFINITY)
+    await expect(listen(server)).rejects.toMatchObject({ code: 'EADDRINUSE' })
+    expect(server.listening).toBe(false)
+  })
+
+  it('is not asked for again where it was named', async () => {
+    await using other = await occupiedEndpoint()
+    const { server, asked } = serverGiven(other.port, 1)
+    await expect(listen(server, { port: other.port })).rejects.toMatchObject({ code: 'EADDRINUSE' })
+    expect(asked()).toBe(1)
+  })
 })
 
 describe('a dual listen that runs out of descriptors halfway', () => {

@@ -74,10 +74,23 @@ async function listenForAWhile(port) {
   return ''
 }
 
+/** get-port binds by number and may get the port that the kernel has picked for this listener before it listens. */
+async function listenAnywhere(server) {
+  for (;;) {
+    try {
+      await once(server.listen(0, '127.0.0.1'), 'listening')
+      return
+    } catch (error) {
+      if (error.code !== 'EADDRINUSE') throw error
+      await wait(OPEN)
+    }
+  }
+}
+
 /** One short connection after the other. Each ends in a reset, or its port would be in TIME_WAIT for a minute. */
 async function dialUntil(over) {
-  const server = net.createServer((socket) => void socket.on('error', () => {})).listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  const server = net.createServer((socket) => void socket.on('error', () => {}))
+  await listenAnywhere(server)
   const dials = []
   const unconnected = []
   while (!over.aborted) {
