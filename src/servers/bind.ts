@@ -19,14 +19,28 @@ export interface Bound<S> {
   readonly second: S | undefined
 }
 
-/** Binds the socket to one address, or with a second socket to two addresses at one port. */
-export function bindTo<S>(
+/** So many ports that somebody else gets, or that are free on one of two addresses only, are no coincidence. */
+const ATTEMPTS = 32
+
+/**
+ * Binds the socket to one address, or with a second socket to two addresses at one port.
+ *
+ * Without a port, a pick of the kernel's that fails with EADDRINUSE is followed by another: the kernel picks at the bind, and
+ * whoever binds that number can have it, too, until one of them listens (SO_REUSEADDR, socket(7)).
+ */
+export async function bindTo<S>(
   socket: S,
   { addresses: { addresses, bind }, port }: Pick<Place, 'addresses' | 'port'>,
   binder: Binder<S>,
 ): Promise<Bound<S>> {
-  if (bind === 'all') return bindDual(socket, addresses as readonly [string, string], port, binder)
-  return bindFirst(socket, addresses, port, binder)
+  for (let attempt = 1; ; attempt++) {
+    try {
+      if (bind === 'all') return await bindDual(socket, addresses as readonly [string, string], port, binder)
+      return await bindFirst(socket, addresses, port, binder)
+    } catch (error) {
+      if (port !== 0 || codeOf(error) !== 'EADDRINUSE' || attempt === ATTEMPTS) throw error
+    }
+  }
 }
 
 async function bindFirst<S>(
@@ -35,55 +49,33 @@ async function bindFirst<S>(
   port: number,
   binder: Binder<S>,
 ): Promise<Bound<S>> {
-  let failure: unknown
+  let absent: unknown
   for (const address of addresses) {
     try {
-      return { endpoints: [await bindPicked(socket, address, port, binder)], second: undefined }
+      return { endpoints: [await binder.bind(socket, address, port)], second: undefined }
     } catch (error) {
-      failure ??= error
       // localhost may name a family that this host lacks.
-      if (!saysAddressAbsent(codeOf(error))) break
+      if (!saysAddressAbsent(codeOf(error))) throw error
+      absent ??= error
     }
   }
-  throw failure
+  throw absent
 }
 
-/** So many picks in a row that somebody else gets are no coincidence. */
-const PICK_ATTEMPTS = 8
-
-/**
- * The kernel picks a port at the bind, and whoever binds it by number can have it, too, until one of them listens
- * (SO_REUSEADDR, socket(7)): the other fails with EADDRINUSE, though others are free.
- */
-async function bindPicked<S>(socket: S, address: string, port: number, binder: Binder<S>): Promise<Endpoint> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await binder.bind(socket, address, port)
-    } catch (error) {
-      if (port !== 0 || codeOf(error) !== 'EADDRINUSE' || attempt === PICK_ATTEMPTS) throw error
-    }
-  }
-}
-
-/** So many ports that are free on one address and taken on the other are no coincidence. */
-const DUAL_ATTEMPTS = 32
-
-/** The second socket looks for the port, because it can be thrown away; the user's is bound once. */
+/** The second socket looks for the port, because it can be thrown away; the user's is bound where that is. */
 async function bindDual<S>(
   socket: S,
   [first, other]: readonly [string, string],
   port: number,
   binder: Binder<S>,
 ): Promise<Bound<S>> {
-  for (let attempt = 1; ; attempt++) {
-    const second = binder.second(other)
-    try {
-      const endpoint = await binder.bind(second, other, port)
-      return { endpoints: [await binder.bind(socket, first, endpoint.port), endpoint], second }
-    } catch (error) {
-      await binder.close(second)
-      if (port !== 0 || codeOf(error) !== 'EADDRINUSE' || attempt === DUAL_ATTEMPTS) throw error
-    }
+  const second = binder.second(other)
+  try {
+    const endpoint = await binder.bind(second, other, port)
+    return { endpoints: [await binder.bind(socket, first, endpoint.port), endpoint], second }
+  } catch (error) {
+    await binder.close(second)
+    throw error
   }
 }
 

@@ -126,7 +126,7 @@ describe('parseLsof', () => {
   })
 
   it.each(['\0', '\n', '\\', '->', 'p', '9', '\u{1F600}'])('reads on where one byte has become %j', (garbage) => {
-    // At every third place, each of them at another third.
+    // Each at one third of the places.
     const places = Array.from({ length: capture.length / 3 }, (_, index) => 3 * index + (garbage.charCodeAt(0) % 3))
     const wrong = places.filter((offset) => {
       const found = parseLsof(capture.slice(0, offset) + garbage + capture.slice(offset + 1), NOT_THERE)

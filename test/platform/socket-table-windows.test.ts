@@ -133,7 +133,7 @@ describe('parseNetstat', () => {
 
   it.each(['\0', '\r', '\n', ':', '[', '9', '\u{1F600}'])('reads on where one byte has become %j', (garbage) => {
     const whole = parseNetstat(netstat).length
-    // At every third place, each of them at another third.
+    // Each at one third of the places.
     const places = Array.from({ length: netstat.length / 3 }, (_, index) => 3 * index + (garbage.charCodeAt(0) % 3))
     const wrong = places.filter((offset) => {
       const found = parseNetstat(netstat.slice(0, offset) + garbage + netstat.slice(offset + 1))

@@ -17,7 +17,8 @@ export function writeGenerated(folder: string, files: ReadonlyMap<string, string
     const file = join(place, name)
     if (existsSync(file) && readFileSync(file, 'utf8') === text) continue
     mkdirSync(dirname(file), { recursive: true })
-    const draft = `${file}.${process.pid}`
+    // Not in the folder, where another run would take it for one file too many.
+    const draft = join(root, `${process.pid}.draft`)
     writeFileSync(draft, text)
     renameSync(draft, file)
   }
