@@ -1,6 +1,7 @@
 import net from 'node:net'
 import { explainBind } from '../loopback/bind-error.js'
 import { familyOf, LOOPBACK } from '../loopback/endpoint.js'
+import { closedBy } from '../sockets/infrastructure.js'
 import { joinSink, type Sink } from './sink.js'
 
 /**
@@ -38,6 +39,7 @@ export async function openAnchor(address: string, port: number): Promise<Anchor>
       localAddress: address,
       ...(port === 0 ? {} : { localPort: port }),
     })
+    closedBy(client, 'release() of what reservePort() gave, or close() of the endpoint that holds the port')
     await connected(client)
     // From here on the kernel's reset is the only thing that it could hear.
     client.on('error', () => {})

@@ -1,6 +1,7 @@
 import dgram from 'node:dgram'
 import { explainBind } from '../loopback/bind-error.js'
 import { familyOf } from '../loopback/endpoint.js'
+import { closedBy } from '../sockets/infrastructure.js'
 
 /**
  * A UDP port held by a bound socket: without SO_REUSEADDR, which Node sets for datagrams only when asked, nobody else
@@ -9,6 +10,7 @@ import { familyOf } from '../loopback/endpoint.js'
 export function holdSocket(address: string, port: number): Promise<dgram.Socket> {
   return new Promise((resolve, reject) => {
     const socket = dgram.createSocket(familyOf(address) === 'IPv6' ? 'udp6' : 'udp4')
+    closedBy(socket, 'release() of what reservePort() gave')
     const failed = (error: Error): void => {
       socket.close()
       reject(explainBind(error, address, port, 'reserve the UDP port'))

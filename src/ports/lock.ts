@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { codeOf } from '../errors.js'
 import { explainSystem } from '../loopback/bind-error.js'
 import { portLockName } from '../platform/port-lock.js'
+import { infrastructure } from '../sockets/infrastructure.js'
 
 /**
  * Keeps other users of portside on this host from taking the same TCP port: the kernel lets two sockets be bound to one
@@ -22,7 +23,7 @@ export function lockPort(port: number, platform?: NodeJS.Platform): Promise<Port
 /** A listener on a name that only one can have. */
 function lockName(path: string, port: number): Promise<PortLock | undefined> {
   return new Promise((resolve, reject) => {
-    const server = net.createServer((socket) => socket.destroy())
+    const server = infrastructure(net.createServer((socket) => socket.destroy()))
     server.once('error', (error) => {
       if (codeOf(error) === 'EADDRINUSE') resolve(undefined)
       else reject(explainSystem(error, `lock port ${port}`))

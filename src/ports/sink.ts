@@ -2,6 +2,7 @@ import net from 'node:net'
 import { portsideError } from '../errors.js'
 import { type Family, LOOPBACK } from '../loopback/endpoint.js'
 import { processState } from '../process-state.js'
+import { infrastructure } from '../sockets/infrastructure.js'
 
 /**
  * Where the anchors of this process are connected to: a listener on loopback that takes them and does nothing. One for
@@ -18,7 +19,8 @@ export class Sink {
   constructor(family: Family, gone: () => void) {
     this.#gone = gone
     // Nothing is read: an anchor says nothing.
-    this.#server = net.createServer({ pauseOnConnect: true }).on('connection', (socket) => this.#take(socket))
+    this.#server = infrastructure(net.createServer({ pauseOnConnect: true }))
+    this.#server.on('connection', (socket) => this.#take(socket))
     this.#ready = new Promise((resolve, reject) => {
       this.#server.once('error', reject)
       this.#server.listen({ host: LOOPBACK[family], port: 0, backlog: BACKLOG, exclusive: true }, () => {

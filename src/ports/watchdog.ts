@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import type { Writable } from 'node:stream'
 import { endsWithItsParent } from '../platform/process-tree.js'
 import { processState } from '../process-state.js'
+import { infrastructure } from '../sockets/infrastructure.js'
 
 /**
  * Sees to it that no program outlives this process, or this thread, however that ends: a test runner ends its workers by
@@ -18,7 +19,7 @@ class Watchdog {
   constructor(gone: () => void) {
     this.#gone = gone
     this.#shell = spawn('/bin/sh', ['-c', SCRIPT, 'portside-watchdog'], { stdio: ['pipe', 'ignore', 'ignore'] })
-    this.#shell.unref()
+    infrastructure(this.#shell).unref()
     this.#pids = this.#shell.stdin as Writable
     // A shell that is gone, or was never there, watches nothing; that is no reason to fail.
     this.#pids.on('error', () => {})

@@ -1,10 +1,14 @@
 import type { NetAsymmetricMatchers, NetMatchers } from '../assertions/matcher-types.js'
+import type { RunnerOptions } from './leak-check.js'
 import { install } from './vitest.js'
 
 // As in vitest.ts.
 declare module 'vitest' {
   interface Matchers extends NetMatchers {}
   interface AsymmetricMatchersContaining extends NetAsymmetricMatchers {}
+  interface ProvidedContext {
+    portside?: RunnerOptions
+  }
 }
 
 // TypeScript augments a module only where something imports it, and tsup drops an import of nothing.

@@ -1,13 +1,19 @@
-import { expect, type TestAPI, test as vitestTest } from 'vitest'
+import { expect, inject, type TestAPI, test as vitestTest } from 'vitest'
 import type { NetAsymmetricMatchers, NetMatchers } from '../assertions/matcher-types.js'
 import { matchers } from '../assertions/matchers.js'
 import { createScope, type NetScope, type ScopeOptions } from '../scope.js'
 import { installMatchers } from './install-matchers.js'
+import type { RunnerOptions } from './leak-check.js'
+import { checkLeaks } from './vitest-leaks.js'
 
 // Every entry declares it for itself: a declaration file rolled up by tsup loses its imports for side effects.
 declare module 'vitest' {
   interface Matchers extends NetMatchers {}
   interface AsymmetricMatchersContaining extends NetAsymmetricMatchers {}
+  interface ProvidedContext {
+    /** What `install()` takes where it is given nothing. */
+    portside?: RunnerOptions
+  }
 }
 
 export interface NetFixtures {
@@ -35,10 +41,14 @@ export const test: TestAPI<NetFixtures> = vitestTest.extend<NetFixtures>({
   },
 })
 
-/** Adds the matchers to Vitest's `expect`; once or many times, from a setup file or a test file. */
-export function install(): void {
+/**
+ * Adds the matchers to Vitest's `expect` and the leak check to the tests of the file, from a setup file or a test file;
+ * once or many times. Options that are not given come from `provide: { portside: ... }` in the configuration of Vitest.
+ */
+export function install(options?: RunnerOptions): void {
   installMatchers(expect)
+  checkLeaks(options ?? inject('portside'))
 }
 
-export type { NetMatchers, NetScope }
+export type { NetMatchers, NetScope, RunnerOptions }
 export { matchers, test as it }

@@ -1,7 +1,7 @@
-import diagnostics from 'node:diagnostics_channel'
-import net from 'node:net'
+import type net from 'node:net'
 import { unmapped } from '../loopback/endpoint.js'
 import { processState } from '../process-state.js'
+import { observeClients } from './client-sockets.js'
 import type { Connection } from './connection.js'
 import type { TrackedServer } from './tracked-server.js'
 
@@ -92,29 +92,4 @@ const remoteFirst = (socket: net.Socket) =>
 function tupleKey(from?: string, fromPort?: number, to?: string, toPort?: number): string | undefined {
   if (from === undefined || to === undefined) return undefined
   return `${unmapped(from)}|${fromPort}|${unmapped(to)}|${toPort}`
-}
-
-function observeClients(add: (socket: net.Socket) => void): void {
-  // Before 22.17 and 24.2 the channel tells of `net.connect` only, not of `tls.connect` and `new Socket().connect`.
-  // Asked by doing: a connect that fails within the call opens nothing. https://nodejs.org/api/diagnostics_channel.html
-  let heard = false
-  const listen = (): void => {
-    heard = true
-  }
-  diagnostics.subscribe('net.client.socket', listen)
-  try {
-    new net.Socket().connect({ port: -1 })
-  } catch {
-    // ERR_SOCKET_BAD_PORT, as intended.
-  }
-  diagnostics.unsubscribe('net.client.socket', listen)
-  if (heard) {
-    diagnostics.subscribe('net.client.socket', (message) => add((message as { socket: net.Socket }).socket))
-    return
-  }
-  const connect = net.Socket.prototype.connect
-  net.Socket.prototype.connect = function (this: net.Socket, ...args: unknown[]) {
-    add(this)
-    return Reflect.apply(connect, this, args)
-  } as typeof connect
 }

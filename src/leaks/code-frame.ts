@@ -1,0 +1,26 @@
+import { readFileSync } from 'node:fs'
+import type { StackFrame } from './stack.js'
+
+/** The line of a frame with one before and one after, a mark below its column; nothing where the file cannot be read. */
+export function codeFrame({ file, line, column }: StackFrame): string[] {
+  const lines = linesOf(file)
+  if (lines[line - 1] === undefined) return []
+  const numbers = [line - 1, line, line + 1].filter((number) => lines[number - 1] !== undefined)
+  const width = String(numbers.at(-1)).length
+  return numbers.flatMap((number) => {
+    const text = `${number === line ? '>' : ' '} ${String(number).padStart(width)} | ${lines[number - 1]}`.trimEnd()
+    if (number !== line) return [text]
+    // A tab is as wide as the tab above it.
+    const indent = (lines[number - 1] as string).slice(0, column - 1).replace(/[^\t]/g, ' ')
+    return [text, `${' '.repeat(width + 3)}| ${indent}^`]
+  })
+}
+
+function linesOf(file: string): string[] {
+  try {
+    return readFileSync(file, 'utf8').split(/\r?\n/)
+  } catch {
+    // A virtual module, or a file that is gone.
+    return []
+  }
+}

@@ -1,0 +1,133 @@
+import type { ChildProcess } from 'node:child_process'
+import type net from 'node:net'
+import { isMainThread } from 'node:worker_threads'
+import { invalidArgument } from '../errors.js'
+import { afterGrace } from './grace.js'
+import { isIgnored } from './ignore.js'
+import { describeLeaks, describeUntracked, type SocketLeak, traceOf } from './leak.js'
+import { leakError, withFields } from './leak-error.js'
+import { checkLeakOptions, type LeakOptions } from './options.js'
+import type { SocketSnapshot } from './snapshot.js'
+import { linesOf } from './stack.js'
+import { openPipes, type TrackedSocket } from './tracked-socket.js'
+import { tracker } from './tracker.js'
+import { untrackedSockets } from './untracked.js'
+
+/**
+ * What was opened since the snapshot, by anybody in this process, and is open still when the grace is over: 16 turns of the
+ * event loop, then up to 127 ms. Resolves to an empty array at once where nothing was opened, or with `mode: 'off'`.
+ *
+ * What a client pool keeps for the next request is no leak unless `idlePools` says so. Rejects with ERR_INVALID_ARG_TYPE
+ * or ERR_INVALID_ARG_VALUE for a snapshot or options that are none.
+ */
+export async function findLeaks(since: SocketSnapshot, options: LeakOptions = {}): Promise<SocketLeak[]> {
+  return (await find(since, options)).leaks
+}
+
+/**
+ * Throws a LeakError (ERR_PORTSIDE_LEAK) that names what `findLeaks` finds, with the source lines that opened it. With
+ * `mode: 'warn'` it prints the same and resolves.
+ */
+export async function verifyNoLeaks(since: SocketSnapshot, options: LeakOptions = {}): Promise<void> {
+  const found = await find(since, options)
+  if (found.leaks.length === 0) return
+  const error = errorFor(found)
+  if (options.mode !== 'warn') throw withFields(error, found.leaks)
+  console.warn(error.message)
+}
+
+async function find(since: SocketSnapshot, options: LeakOptions): Promise<Found> {
+  if (typeof since?.activity !== 'number') {
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'since', 'what snapshotSockets() gave', since)
+  }
+  checkLeakOptions(options)
+  if (options.mode === 'off') return NOTHING
+  const kernel = options.kernel === false ? undefined : since.inodes
+  return findOpen((record) => record.sequence > since.activity, kernel, options)
+}
+
+export interface Found {
+  readonly leaks: SocketLeak[]
+  /** Those of the leaks that were tracked, in their order. */
+  readonly records: readonly TrackedSocket[]
+  /** What is open, too, and may be. */
+  readonly ignored: readonly TrackedSocket[]
+}
+
+/**
+ * What is open after the grace of what a filter lets through, and of what the kernel knows beyond `baseline` where that is
+ * given.
+ */
+export async function findOpen(
+  filter: (record: TrackedSocket) => boolean,
+  baseline: ReadonlySet<number> | undefined,
+  options: LeakOptions,
+): Promise<Found> {
+  const state = tracker()
+  const look = (): Suspect[] => [
+    ...suspects(filter, options.idlePools),
+    ...(baseline === undefined ? [] : untrackedSockets(baseline, state.all)),
+  ]
+  if (look().length === 0) return NOTHING
+  const found = await afterGrace(look, options.signal)
+  if (found.length === 0) return NOTHING
+  const records = found.filter((suspect): suspect is TrackedSocket => 'sequence' in suspect)
+  const untracked = found.flatMap((suspect) => ('sequence' in suspect ? [] : [describeUntracked(suspect)]))
+  const rules = options.ignore ?? []
+  const seen = new Set<number>()
+  const described = describeLeaks(records, state)
+  const told = described.filter(({ leak }) => {
+    // One on top of another has the same descriptor, as TLS over a socket that was connected before.
+    if (leak.fd !== undefined && seen.has(leak.fd)) return false
+    if (leak.fd !== undefined) seen.add(leak.fd)
+    return !isIgnored(leak, rules)
+  })
+  if (options.close === true) for (const { record } of told) closeSocket(record)
+  return {
+    leaks: [...told.map(({ leak }) => leak), ...untracked.filter((leak) => !isIgnored(leak, rules))],
+    records: told.map(({ record }) => record),
+    ignored: described.filter((each) => !told.includes(each)).map(({ record }) => record),
+  }
+}
+
+/** The error for what was found, once: none of it is told of again. */
+export function errorFor({ leaks, records }: Found): Error {
+  for (const record of records) record.reported = true
+  const state = tracker()
+  return leakError(leaks, records[0] === undefined ? [] : linesOf(traceOf(records[0], state)))
+}
+
+type Suspect = TrackedSocket | Parameters<typeof describeUntracked>[0]
+
+const NOTHING: Found = { leaks: [], records: [], ignored: [] }
+
+/** The kernel cannot tell whose socket it is in a process with several threads that open some. */
+export const isOnlyThread: boolean = isMainThread
+
+function suspects(filter: (record: TrackedSocket) => boolean, idlePools: LeakOptions['idlePools']): TrackedSocket[] {
+  const state = tracker()
+  const found: TrackedSocket[] = []
+  for (const record of state.open()) {
+    if (!filter(record)) continue
+    if (idlePools === 'report' || !state.isIdle(record)) found.push(record)
+    else if (idlePools === 'close') closeSocket(record)
+  }
+  return found
+}
+
+/** Closes one that leaked. Nobody awaits it: its user has let go of it. */
+export function closeSocket({ kind, socket }: TrackedSocket): void {
+  try {
+    if (kind === 'listener' || kind === 'udp') (socket as net.Server).close()
+    else if (kind === 'child') endChild(socket as ChildProcess)
+    else (socket as net.Socket).destroy()
+  } catch {
+    // Closed meanwhile, or closed by a method that its user has replaced: it was told of, and more cannot be done.
+  }
+}
+
+function endChild(child: ChildProcess): void {
+  child.kill()
+  // Somebody below it may hold the pipes open.
+  if (openPipes(child).length > 0) for (const stream of child.stdio) stream?.destroy()
+}

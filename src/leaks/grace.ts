@@ -1,0 +1,23 @@
+import { setTimeout, turn } from '../timers.js'
+
+/**
+ * Waits until nothing is left of what a look finds, and gives what is left when the grace is over. A teardown that nobody
+ * awaited needs two to four turns of the event loop; one that asks another process needs time.
+ */
+export async function afterGrace<T>(look: () => T[], signal?: AbortSignal): Promise<T[]> {
+  let found = look()
+  for (let turns = 0; turns < TURNS && found.length > 0 && !signal?.aborted; turns++) {
+    await turn()
+    found = look()
+  }
+  for (let delay = 1; delay <= LONGEST && found.length > 0 && !signal?.aborted; delay *= 2) {
+    await new Promise((resolve) => void setTimeout(resolve, delay))
+    found = look()
+  }
+  return found
+}
+
+const TURNS = 16
+
+/** Milliseconds; 127 in all. */
+const LONGEST = 64

@@ -1,0 +1,108 @@
+import { checkOptions, invalidArgument } from '../errors.js'
+import type { SocketLeak } from './leak.js'
+
+export type LeakKind = SocketLeak['kind']
+
+/** What is no leak. Everything that is given must fit; say in `because` why it may stay open. */
+export interface LeakIgnore {
+  /** A function on the stack that opened it: `'connect'`, `'Pool.connect'`, or an expression that its name must match. */
+  readonly function?: string | RegExp
+  /** Either end: its address, its port, its path, or both. */
+  readonly endpoint?: { readonly address?: string; readonly port?: number; readonly path?: string }
+  readonly kind?: LeakKind
+  /** A package on the stack that opened it: `'pg'`. */
+  readonly package?: string
+  readonly because?: string
+}
+
+export interface LeakOptions {
+  /** `'fail'` (default): a leak is an error; `'warn'`: it is printed; `'off'`: nobody looks. */
+  mode?: 'fail' | 'warn' | 'off'
+  /** What is no leak, beside what is known to be none. Default: nothing. */
+  ignore?: readonly LeakIgnore[]
+  /**
+   * Connections that an http.Agent or fetch keeps for the next request, and their other ends. `'ignore'` (default): they
+   * are no leak; `'report'`: they are; `'close'`: they are closed, and are none.
+   */
+  idlePools?: 'ignore' | 'report' | 'close'
+  /**
+   * Asks the kernel for sockets that no object of Node explains: those of native modules and of other threads. Linux
+   * only. Default: `findLeaks` asks, a test runner at the end of a file; `true`: after each test, too; `false`: never.
+   */
+  kernel?: boolean
+  /**
+   * Closes what was found. Default: `findLeaks` closes nothing; a test runner that would wait for it closes it at the
+   * end of the file. `true`: at once; `false`: never.
+   */
+  close?: boolean
+  /** Aborting ends the grace: what is open then is told. */
+  signal?: AbortSignal
+}
+
+/** Refuses what cannot be meant, before anything is looked for. */
+export function checkLeakOptions(options: LeakOptions): LeakOptions {
+  checkOptions(options)
+  for (const name of Object.keys(options)) {
+    if (!NAMES.has(name)) throw invalidArgument('ERR_INVALID_ARG_VALUE', 'options', `an object of ${listed(NAMES)}`, name)
+  }
+  checkOneOf('mode', options.mode, MODES)
+  checkOneOf('idlePools', options.idlePools, IDLE_POOLS)
+  for (const name of ['kernel', 'close'] as const) {
+    const value = options[name] as unknown
+    if (value !== undefined && typeof value !== 'boolean')
+      throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'true or false', value)
+  }
+  if (options.ignore !== undefined) checkIgnores(options.ignore)
+  return options
+}
+
+export function checkIgnores(ignores: unknown): readonly LeakIgnore[] {
+  if (!Array.isArray(ignores)) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'ignore', 'an array of rules', ignores)
+  return ignores.map(checkIgnore)
+}
+
+function checkIgnore(rule: unknown): LeakIgnore {
+  if (typeof rule !== 'object' || rule === null) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'ignore', RULE, rule)
+  const { because: _, ...conditions } = rule as Record<string, unknown>
+  const names = Object.keys(conditions).filter((name) => conditions[name] !== undefined)
+  const unknown = names.find((name) => !(name in CONDITIONS))
+  // A rule that says nothing would fit everything: a misspelt name must not switch the check off.
+  if (names.length === 0 || unknown !== undefined)
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'ignore', RULE, unknown ?? 'a rule without conditions')
+  for (const name of names) {
+    const { expected, fits } = CONDITIONS[name as keyof typeof CONDITIONS]
+    if (!fits(conditions[name])) throw invalidArgument('ERR_INVALID_ARG_VALUE', name, expected, conditions[name])
+  }
+  return rule as LeakIgnore
+}
+
+const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
+/** By what it can do: that of a Jest test file is of another realm. */
+const isExpression = (value: unknown): boolean => typeof (value as RegExp | null)?.test === 'function'
+
+const CONDITIONS = {
+  function: {
+    expected: 'the name of a function, or an expression for it',
+    fits: (value: unknown) => isText(value) || isExpression(value),
+  },
+  package: { expected: 'the name of a package', fits: isText },
+  kind: { expected: 'a kind of leak', fits: (value: unknown) => KINDS.has(value as LeakKind) },
+  endpoint: {
+    expected: 'an object of address, port or path',
+    fits: (value: unknown) =>
+      typeof value === 'object' && value !== null && ['address', 'port', 'path'].some((name) => name in value),
+  },
+} as const
+
+const KINDS: ReadonlySet<LeakKind> = new Set(['client', 'accepted', 'listener', 'udp', 'unix', 'untracked'])
+const MODES = ['fail', 'warn', 'off']
+const IDLE_POOLS = ['ignore', 'report', 'close']
+const NAMES = new Set(['mode', 'ignore', 'idlePools', 'kernel', 'close', 'signal'])
+const RULE = 'a rule with function, endpoint, kind or package'
+
+function checkOneOf(name: string, value: unknown, allowed: readonly string[]): void {
+  if (value === undefined || allowed.includes(value as string)) return
+  throw invalidArgument('ERR_INVALID_ARG_VALUE', name, listed(allowed.map((each) => `'${each}'`)), value)
+}
+
+const listed = (names: Iterable<string>): string => [...names].join(', ').replace(/, ([^,]*)$/, ' or $1')

@@ -1,0 +1,93 @@
+import { relative, sep } from 'node:path'
+import { formatTuple } from '../sockets/tuple.js'
+import { codeFrame } from './code-frame.js'
+import type { SocketLeak } from './leak.js'
+import { type StackFrame, userFrame } from './stack.js'
+
+/** What a leak is told with: for people, without colours. */
+export function report(leaks: readonly SocketLeak[]): string {
+  const otherEnds = pairs(leaks)
+  const listed = leaks.filter((leak) => ![...otherEnds.values()].includes(leak))
+    const named = oneTest(leaks) !== undefined
+  const items = listed.map((leak, index) => describe(leak, index + 1, otherEnds.get(leak), named))
+  return [headline(leaks), ...items].join('\n\n')
+}
+
+function headline(leaks: readonly SocketLeak[]): string {
+  const sockets = leaks.length === 1 ? '1 socket' : `${leaks.length} sockets`
+  const test = oneTest(leaks)
+  return test === undefined ? `portside: ${sockets} left open.` : `portside: '${test}' left ${sockets} open.`
+}
+
+/** The test that left all of it, where one did. */
+function oneTest(leaks: readonly SocketLeak[]): string | undefined {
+  const tests = new Set(leaks.map(({ test }) => test))
+  return tests.size === 1 ? leaks[0]?.test : undefined
+}
+
+function describe(leak: SocketLeak, number: number, otherEnd: SocketLeak | undefined, named: boolean): string {
+  const { kind, state, howToClose, openedAt, acceptedBy } = leak
+  const name = [kind, endsOf(leak), state, leak.fd !== undefined && `fd ${leak.fd}`].filter(Boolean).join(', ')
+  const accepted = otherEnd?.acceptedBy ?? acceptedBy
+  return [
+    `${number}. ${name.replace(',', '')}: call ${howToClose}.`,
+    ...indent([
+      ...(named ? [] : whose(leak)),
+      ...(leak.request === undefined ? [] : [`its last request was ${leak.request}`]),
+      ...placeOf(kind === 'accepted' ? 'dialled' : 'opened', openedAt),
+      ...(accepted === undefined ? [] : [acceptedLine(accepted, otherEnd)]),
+    ]),
+  ].join('\n')
+}
+
+function acceptedLine({ local, openedAt }: NonNullable<SocketLeak['acceptedBy']>, otherEnd: SocketLeak | undefined): string {
+  const place = userFrame(openedAt)
+  const listener = `the listener on ${formatTuple({ local })}${place === undefined ? '' : `, ${placeName(place)}`}`
+  if (otherEnd === undefined) return `accepted by ${listener}`
+  const { state, fd } = otherEnd
+  const details = [state, fd !== undefined && `fd ${fd}`].filter(Boolean).join(', ')
+  return `its other end is open, too${details && ` (${details})`}: accepted by ${listener}`
+}
+
+/** Where the headline does not say it. */
+function whose({ test, file }: SocketLeak): string[] {
+  if (test !== undefined) return [`test: ${test}`]
+  if (file !== undefined) return [`outside of a test, in ${shortened(file)}`]
+  return []
+}
+
+function placeOf(verb: string, frames: readonly StackFrame[]): string[] {
+  const place = userFrame(frames)
+  if (place === undefined) return [`${verb} where no code of yours was on the stack`]
+  const name = place.function === undefined ? '' : ` in ${place.function}`
+  return [`${verb} at ${placeName(place)}${name}`, ...indent(codeFrame(place))]
+}
+
+const placeName = ({ file, line, column }: StackFrame): string => `${shortened(file)}:${line}:${column}`
+
+/** Below the working directory, as a test runner shows it; elsewhere as it is. */
+function shortened(file: string): string {
+  const path = relative(process.cwd(), file)
+  return path.startsWith('..') || file.startsWith('node:') ? file : path.split(sep).join('/')
+}
+
+function endsOf({ local, remote }: SocketLeak): string | undefined {
+  if (local === undefined || (local === '' && remote === undefined)) return undefined
+  return formatTuple({ local, remote })
+}
+
+/** Accepted connections by their clients, where both ends leaked: one sentence tells of both. */
+function pairs(leaks: readonly SocketLeak[]): Map<SocketLeak, SocketLeak> {
+  const accepted = new Map(leaks.filter(({ kind }) => kind === 'accepted').map((leak) => [mirrored(leak), leak]))
+  return new Map(
+    leaks.flatMap((leak) => {
+      const other = leak.kind === 'client' && leak.remote !== undefined ? accepted.get(endsOf(leak)) : undefined
+      return other === undefined ? [] : [[leak, other] as const]
+    }),
+  )
+}
+
+const mirrored = ({ local, remote }: SocketLeak): string | undefined =>
+  remote === undefined ? undefined : formatTuple({ local: remote, remote: local })
+
+const indent = (lines: readonly string[]): string[] => lines.map((line) => `   ${line}`)

@@ -1,0 +1,84 @@
+import diagnostics from 'node:diagnostics_channel'
+import type http from 'node:http'
+import type net from 'node:net'
+import type { SocketHandle } from '../platform/socket-handle.js'
+import type { Owner } from './owner.js'
+import { type Trace, takeTrace } from './stack.js'
+
+/** Who sent last on a socket of a client pool. */
+export interface Sending {
+  readonly owner: Owner | undefined
+  readonly trace: Trace
+  /** Of http; those of undici are known by the socket. */
+  readonly agent: http.Agent | undefined
+  /** `GET /large`. */
+  readonly request: string
+}
+
+interface Requested {
+  readonly method?: string
+  readonly path?: string
+}
+
+/**
+ * A pooled connection belongs to whoever uses it, not to whoever was the first to. Listens to what http and undici (that
+ * of Node's fetch, and the package) tell of their requests. https://nodejs.org/api/diagnostics_channel.html#built-in-channels
+ */
+export class Senders {
+  readonly #ownerNow: () => Owner | undefined
+  readonly #sent: () => void
+  readonly #bySocket = new WeakMap<object, Sending>()
+  readonly #byRequest = new WeakMap<object, Sending>()
+  readonly #ofUndici = new WeakSet<object>()
+
+  constructor(ownerNow: () => Owner | undefined, sent: () => void) {
+    this.#ownerNow = ownerNow
+    this.#sent = sent
+    const hear = <T>(channel: string, listener: (message: T) => void): void =>
+      diagnostics.subscribe(channel, (message) => listener(message as T))
+    // From 22.12 on. Where there is none, a request on a connection that was open before has no stack of its user's.
+    hear('http.client.request.created', this.#heardCreated)
+    hear('http.client.request.start', this.#heardHttp)
+    hear('undici:request:create', this.#heardUndici)
+    hear<{ socket: object }>('undici:client:connected', ({ socket }) => void this.#ofUndici.add(socket))
+    hear<{ request: object; socket: object }>('undici:client:sendHeaders', ({ request, socket }) => {
+      const sending = this.#byRequest.get(request)
+      if (sending !== undefined) this.#bySocket.set(socket, sending)
+    })
+  }
+
+  /** The last request on a socket. */
+  sendingOn(socket: object): Sending | undefined {
+    return this.#bySocket.get(socket)
+  }
+
+  /** Whether a pool keeps the socket for the next request. */
+  isIdle(socket: net.Socket & { _handle?: SocketHandle | null }): boolean {
+    // Undici unrefs a connection on which nothing is asked any more (lib/dispatcher/client-h1.js).
+    if (this.#ofUndici.has(socket)) return socket._handle?.hasRef?.() === false
+    const { agent } = this.sendingOn(socket) ?? {}
+    const free = agent?.freeSockets
+    return free !== undefined && Object.values(free).some((sockets) => sockets?.includes(socket))
+  }
+
+  readonly #heardCreated = ({ request }: { request: HttpRequest }): void => {
+    this.#byRequest.set(request, this.#sending(this.#heardCreated, request, request.agent))
+  }
+
+  readonly #heardHttp = ({ request }: { request: HttpRequest }): void => {
+    const sending = this.#byRequest.get(request) ?? this.#sending(this.#heardHttp, request, request.agent)
+    if (request.socket != null) this.#bySocket.set(request.socket, sending)
+    else request.once('socket', (socket: net.Socket) => void this.#bySocket.set(socket, sending))
+  }
+
+  readonly #heardUndici = ({ request }: { request: Requested }): void => {
+    this.#byRequest.set(request, this.#sending(this.#heardUndici, request, undefined))
+  }
+
+  #sending(heard: (message: never) => void, { method, path }: Requested, agent: http.Agent | undefined): Sending {
+    this.#sent()
+    return { owner: this.#ownerNow(), trace: takeTrace(heard), agent, request: `${method} ${path}` }
+  }
+}
+
+type HttpRequest = http.ClientRequest & { agent?: http.Agent }

@@ -1,0 +1,121 @@
+import type { ChildProcess } from 'node:child_process'
+import type dgram from 'node:dgram'
+import type net from 'node:net'
+import { isHandleOpen, type SocketHandle } from '../platform/socket-handle.js'
+import type { Owner } from './owner.js'
+import type { Trace } from './stack.js'
+
+export type Trackable = net.Socket | net.Server | dgram.Socket | ChildProcess
+export type TrackedKind = 'client' | 'accepted' | 'listener' | 'udp' | 'child'
+
+/** A socket that was seen when it was opened. Known by its object, never by its handle: some have several, one by one. */
+export class TrackedSocket {
+  /** Of an accepted socket: the client at its other end, where that is in this process. */
+  peer: TrackedSocket | undefined
+  /** Of an accepted socket. */
+  listener: TrackedSocket | undefined
+  /** Where a client was given its handle; it may be taken away from it while it is open. */
+  handle: SocketHandle | null | undefined
+  /** Of a listener: it has listened. */
+  bound = false
+  /** It was told of already. */
+  reported = false
+
+  constructor(
+    readonly kind: TrackedKind,
+    readonly socket: Trackable,
+    /** Counts what was opened in this process. */
+    readonly sequence: number,
+    /** Whoever ran when it was opened. */
+    readonly owner: Owner | undefined,
+    readonly trace: Trace | undefined,
+  ) {}
+
+  /** Whether the kernel has a socket for it now. */
+  get open(): boolean {
+    switch (this.kind) {
+      case 'listener':
+        return (this.socket as net.Server).listening
+      case 'udp':
+        return isBound(this.socket as dgram.Socket)
+      case 'child':
+        return openPipes(this.socket as ChildProcess).length > 0
+      default:
+        return this.#streamOpen()
+    }
+  }
+
+  /** Whether it will never be open again under this record. */
+  get gone(): boolean {
+    if (this.open) return false
+    switch (this.kind) {
+      case 'listener':
+        return this.bound
+      case 'udp':
+        return udpHandle(this.socket as dgram.Socket) == null
+      case 'child':
+        return (this.socket as ChildProcess).exitCode !== null || (this.socket as ChildProcess).signalCode !== null
+      default:
+        return true
+    }
+  }
+
+  #streamOpen(): boolean {
+    const socket = this.socket as net.Socket & { _handle?: SocketHandle | null }
+    const { destroyed } = socket
+    // Before it has a descriptor: a name is looked up, or the connect comes with the next tick.
+    if (socket.connecting && !destroyed) return true
+    if (isHandleOpen(socket._handle, destroyed)) return true
+    return this.handle != null && this.handle !== socket._handle && isHandleOpen(this.handle, true)
+  }
+}
+
+/** The handles that keep a socket open, for their descriptors. */
+export function handlesOf({ kind, socket, handle }: TrackedSocket): SocketHandle[] {
+  const own =
+    kind === 'udp'
+      ? [udpHandle(socket as dgram.Socket)]
+      : kind === 'child'
+        ? pipesOf(socket as ChildProcess)
+        : [(socket as { _handle?: SocketHandle | null })._handle, handle]
+  return [...new Set(own)].filter((each): each is SocketHandle => isHandleOpen(each, false))
+}
+
+/** Pipes of a child process that hold this one up. Those that were unref'd are those of a service that runs along. */
+export function openPipes(child: ChildProcess): SocketHandle[] {
+  return pipesOf(child).filter((handle) => isHandleOpen(handle, false) && handle.hasRef?.() !== false)
+}
+
+function pipesOf(child: ChildProcess): SocketHandle[] {
+  const streams = [...(child.stdio ?? []), child.stdin].map((stream) => (stream as Handled | null | undefined)?._handle)
+  const channel = child.channel as SocketHandle | null | undefined
+  return [...new Set([...streams, channel])].filter((handle) => handle != null)
+}
+
+interface Handled {
+  _handle?: SocketHandle | null
+}
+
+function isBound(socket: dgram.Socket): boolean {
+  const handle = udpHandle(socket)
+  if (handle !== undefined) return isHandleOpen(handle, false)
+  try {
+    socket.address()
+    return true
+  } catch {
+    // EBADF: not bound; ERR_SOCKET_DGRAM_NOT_RUNNING: closed.
+    return false
+  }
+}
+
+/**
+ * The handle of a datagram socket: null when it is closed, undefined where Node keeps it elsewhere. `_handle` warns of its
+ * deprecation (DEP0112), so it is read where that reads it.
+ */
+function udpHandle(socket: dgram.Socket): SocketHandle | null | undefined {
+  stateSymbol ??= Object.getOwnPropertySymbols(socket).find(({ description }) => description === 'state symbol')
+  const state = stateSymbol && (socket as unknown as Record<symbol, { handle?: SocketHandle | null } | undefined>)[stateSymbol]
+  return state?.handle
+}
+
+let stateSymbol: symbol | undefined

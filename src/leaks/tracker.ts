@@ -1,0 +1,151 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { ChildProcess } from 'node:child_process'
+import type dgram from 'node:dgram'
+import diagnostics from 'node:diagnostics_channel'
+import type net from 'node:net'
+import { processState } from '../process-state.js'
+import { observeClients } from '../sockets/client-sockets.js'
+import { isInfrastructure } from '../sockets/infrastructure.js'
+import type { LeakIgnore } from './options.js'
+import type { Owner } from './owner.js'
+import { Peers } from './peers.js'
+import { Senders } from './senders.js'
+import { takeTrace } from './stack.js'
+import { type Trackable, type TrackedKind, TrackedSocket } from './tracked-socket.js'
+
+/** The tracker of this process, whichever copy of portside made it. Tracks from the first call on. */
+export function tracker(): Tracker {
+  shared ??= processState('leaks.tracker', () => new Tracker())
+  return shared
+}
+
+let shared: Tracker | undefined
+
+/** Every socket of this process, of whatever library, and who opened it. */
+export class Tracker {
+  /** Counts what was opened, accepted or sent: as long as it stands still, nothing can have leaked. */
+  activity = 0
+  /** The file whose tests run now; undefined where several files share the process without telling when which begins. */
+  file: Owner | undefined
+  /** Rules of files that were not known when they asked for them, by path. */
+  readonly ignoredIn = new Map<string, 'all' | LeakIgnore[]>()
+  readonly #owners = new AsyncLocalStorage<Owner | undefined>()
+  readonly #sockets = new Set<TrackedSocket>()
+  readonly #recordOf = new WeakMap<object, TrackedSocket>()
+  readonly #peers = new Peers()
+  readonly #senders: Senders
+  #sweepAt = 64
+
+  constructor() {
+    this.#senders = new Senders(
+      () => this.ownerNow(),
+      () => {
+        this.activity++
+      },
+    )
+    const hear = <T>(channel: string, listener: (message: T) => void): void =>
+      diagnostics.subscribe(channel, (message) => listener(message as T))
+    observeClients(this.#heardClient)
+    hear('net.server.socket', this.#heardAccepted)
+    hear('tracing:net.server.listen:asyncStart', this.#heardListen)
+    hear('tracing:net.server.listen:asyncEnd', this.#heardListening)
+    hear('udp.socket', this.#heardUdp)
+    hear('child_process', this.#heardChild)
+  }
+
+  /** Runs a function as an owner's: what is opened in it, and in all that it starts, is that owner's. */
+  run<T>(owner: Owner | undefined, action: () => T): T {
+    return this.#owners.run(owner, action)
+  }
+
+  ownerNow(): Owner | undefined {
+    return this.#owners.getStore()
+  }
+
+  /** All that was seen and may be open, what is nobody's included. */
+  get all(): Iterable<TrackedSocket> {
+    return this.#sockets
+  }
+
+  /** What is open now, oldest first, without what is nobody's. */
+  *open(): Generator<TrackedSocket, void, void> {
+    for (const record of this.#sockets) {
+      if (record.open && !isInfrastructure(record.socket) && !isOfInfrastructure(record)) yield record
+    }
+  }
+
+  /**
+   * Whose it is. A pooled connection is of its last sender, an accepted one of its client, or else of its listener: each of
+   * them would not be there without. Undefined where none of them was opened by anybody in particular.
+   */
+  ownerOf(record: TrackedSocket): Owner | undefined {
+    if (record.kind !== 'accepted') {
+      const sending = this.#senders.sendingOn(record.socket)
+      return sending === undefined ? record.owner : sending.owner
+    }
+    if (record.peer !== undefined) return this.ownerOf(record.peer)
+    return record.listener?.owner
+  }
+
+  /** The request for which the socket was last used, where it was opened by a pool. */
+  sendingOn(record: TrackedSocket): ReturnType<Senders['sendingOn']> {
+    return this.#senders.sendingOn(record.socket)
+  }
+
+  /** Whether it is kept by a client pool for the next request, or accepted from one that is. */
+  isIdle(record: TrackedSocket): boolean {
+    if (record.kind === 'accepted') return record.peer !== undefined && this.isIdle(record.peer)
+    return record.kind === 'client' && this.#senders.isIdle(record.socket as net.Socket)
+  }
+
+  readonly #heardClient = (socket: net.Socket): void => {
+    this.#peers.add(this.#add('client', socket, this.#heardClient))
+  }
+
+  readonly #heardAccepted = ({ socket }: { socket: net.Socket & { server?: net.Server } }): void => {
+    const record = this.#add('accepted', socket)
+    record.listener = socket.server && this.#recordOf.get(socket.server)
+    record.handle = (socket as { _handle?: TrackedSocket['handle'] })._handle
+    record.peer = this.#peers.clientOf(socket)
+  }
+
+  readonly #heardListen = ({ server }: { server: net.Server }): void => {
+    this.#add('listener', server, this.#heardListen)
+  }
+
+  readonly #heardListening = ({ server }: { server: net.Server }): void => {
+    const record = this.#recordOf.get(server)
+    if (record !== undefined) record.bound = true
+  }
+
+  readonly #heardUdp = ({ socket }: { socket: dgram.Socket }): void => {
+    this.#add('udp', socket, this.#heardUdp)
+  }
+
+  readonly #heardChild = ({ process }: { process: ChildProcess }): void => {
+    this.#add('child', process, this.#heardChild)
+  }
+
+  #add(kind: TrackedKind, socket: Trackable, heard?: (message: never) => void): TrackedSocket {
+    // Before it is added: a client that is about to connect looks as one that is closed.
+    if (this.#sockets.size >= this.#sweepAt) this.#sweep()
+    const trace = heard && takeTrace(heard)
+    const record = new TrackedSocket(kind, socket, ++this.activity, this.ownerNow(), trace)
+    const before = this.#recordOf.get(socket)
+    // Opened again after it was closed.
+    if (before !== undefined) this.#sockets.delete(before)
+    this.#recordOf.set(socket, record)
+    this.#sockets.add(record)
+    return record
+  }
+
+  /** Now and then instead of by a listener on everybody's sockets: memory stays bounded by what is open. */
+  #sweep(): void {
+    for (const record of this.#sockets) if (record.gone) this.#sockets.delete(record)
+    this.#peers.sweep()
+    this.#sweepAt = Math.max(64, this.#sockets.size * 2)
+  }
+}
+
+const isOfInfrastructure = ({ listener }: TrackedSocket): boolean =>
+  listener !== undefined && isInfrastructure(listener.socket)

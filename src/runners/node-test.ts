@@ -1,0 +1,96 @@
+import { AsyncResource } from 'node:async_hooks'
+import { after, afterEach, beforeEach } from 'node:test'
+import { processState } from '../process-state.js'
+import { createScope, type NetScope, type ScopeOptions } from '../scope.js'
+import { LeakCheck, type RunnerOptions } from './leak-check.js'
+
+type Owner = ReturnType<LeakCheck['beginTest']>
+
+/** What node:test gives a test, as far as it is read here. */
+interface Context {
+  readonly name: string
+  readonly fullName?: string
+  readonly passed?: boolean
+  readonly error?: unknown
+  after(hook: () => void | Promise<void>): void
+  diagnostic(message: string): void
+}
+
+/**
+ * A scope for one test, closed after its `afterEach` hooks and before the leak check. What fails then fails the test.
+ */
+export function useNet(test: { after(hook: () => Promise<void>): void }, options?: ScopeOptions): NetScope {
+  const scope = createScope(options)
+  test.after(() => scope.close())
+  return scope
+}
+
+class NodeTestCheck {
+  check = new LeakCheck(undefined, undefined)
+  readonly #owners = new WeakMap<object, { owner: Owner }>()
+
+  constructor() {
+    this.#runTestsAsOwners()
+    // Hooks of a preloaded module are those of the root, and every test in it has them.
+    beforeEach((test) => void this.#ownerOf(test as unknown as Context))
+    // What `t.after` was given is called behind the afterEach hooks, in its order: this comes last.
+    afterEach((test) => {
+      const context = test as unknown as Context
+      context.after(() => this.#endTest(context))
+    })
+    after(async () => {
+      const error = await this.check.endFile()
+      if (error !== undefined) throw error
+    })
+  }
+
+  /**
+   * Everything that a test runs, its hooks and its subtests included, goes through this method of its class, with its
+   * context as `this`. A store that a hook sets would be lost: the body runs in the scope in which the test was made.
+   */
+  #runTestsAsOwners(): void {
+    const { runInAsyncScope } = AsyncResource.prototype
+    const ownerOf = (context: unknown): Owner => (isTestContext(context) ? this.#ownerOf(context) : undefined)
+    const run = (owner: Owner, action: () => unknown): unknown => this.check.run(owner, action)
+    AsyncResource.prototype.runInAsyncScope = function (this: AsyncResource, action: (...args: never[]) => unknown, self, ...args) {
+      const owner = isTest(this) ? ownerOf(self) : undefined
+      if (owner === undefined) return Reflect.apply(runInAsyncScope, this, [action, self, ...args])
+      const asOwner = function (this: unknown, ...all: unknown[]): unknown {
+        return run(owner, () => Reflect.apply(action, this, all))
+      }
+      return Reflect.apply(runInAsyncScope, this, [asOwner, self, ...args])
+    } as typeof runInAsyncScope
+  }
+
+  #ownerOf(context: Context): Owner {
+    let known = this.#owners.get(context)
+    if (known === undefined) {
+      known = { owner: this.check.beginTest(context.fullName ?? context.name, process.argv[1]) }
+      this.#owners.set(context, known)
+    }
+    return known.owner
+  }
+
+  async #endTest(context: Context): Promise<void> {
+    const error = await this.check.endTest(this.#ownerOf(context))
+    if (error === undefined) return
+    // A test that has failed shows its own error only.
+    if (context.passed === false || context.error != null) context.diagnostic(error.message)
+    throw error
+  }
+}
+
+const isTest = (resource: AsyncResource): boolean => TESTS.has(resource.constructor.name)
+const isTestContext = (context: unknown): context is Context =>
+  (context as object | null | undefined)?.constructor?.name === 'TestContext' && (context as Context).name !== '<root>'
+const TESTS: ReadonlySet<string> = new Set(['Test', 'TestHook'])
+
+/** Once in a process, whichever copy of portside is imported. */
+const installed = processState('runners.node-test', () => new NodeTestCheck())
+
+/** Changes what is checked from here on: call it in a module that is imported after this one. */
+export function install(options: RunnerOptions): void {
+  installed.check = new LeakCheck(undefined, options)
+}
+
+export type { NetScope, RunnerOptions }

@@ -1,0 +1,40 @@
+import diagnostics from 'node:diagnostics_channel'
+import net from 'node:net'
+import { processState } from '../process-state.js'
+
+/** Calls the listener with every client socket of this process, when it begins to connect. For good. */
+export function observeClients(listener: (socket: net.Socket) => void): void {
+  processState('sockets.clients', startObserving).push(listener)
+}
+
+type Listeners = Array<(socket: net.Socket) => void>
+
+function startObserving(): Listeners {
+  const listeners: Listeners = []
+  const tell = (socket: net.Socket): void => {
+    for (const listener of listeners) listener(socket)
+  }
+  // Before 22.17 and 24.2 the channel tells of `net.connect` only, not of `tls.connect` and `new Socket().connect`.
+  // Asked by doing: a connect that fails within the call opens nothing. https://nodejs.org/api/diagnostics_channel.html
+  let heard = false
+  const listen = (): void => {
+    heard = true
+  }
+  diagnostics.subscribe('net.client.socket', listen)
+  try {
+    new net.Socket().connect({ port: -1 })
+  } catch {
+    // ERR_SOCKET_BAD_PORT, as intended.
+  }
+  diagnostics.unsubscribe('net.client.socket', listen)
+  if (heard) {
+    diagnostics.subscribe('net.client.socket', (message) => tell((message as { socket: net.Socket }).socket))
+    return listeners
+  }
+  const connect = net.Socket.prototype.connect
+  net.Socket.prototype.connect = function (this: net.Socket, ...args: unknown[]) {
+    tell(this)
+    return Reflect.apply(connect, this, args)
+  } as typeof connect
+  return listeners
+}
