@@ -116,11 +116,15 @@ function suspects(filter: (record: TrackedSocket) => boolean, idlePools: LeakOpt
 }
 
 /** Closes one that leaked. Nobody awaits it: its user has let go of it. */
-export function closeSocket({ kind, socket }: TrackedSocket): void {
+export function closeSocket(record: TrackedSocket): void {
+  const { kind, socket } = record
+  if (!record.open) return
   try {
     if (kind === 'listener' || kind === 'udp') (socket as net.Server).close()
     else if (kind === 'child') endChild(socket as ChildProcess)
     else (socket as net.Socket).destroy()
+    // Its handle was taken away from it.
+    if (record.handle !== undefined && record.open) record.handle?.close?.()
   } catch {
     // Closed meanwhile, or closed by a method that its user has replaced: it was told of, and more cannot be done.
   }

@@ -1,7 +1,7 @@
 import { canonical } from '../loopback/endpoint.js'
 import type { SocketLeak } from './leak.js'
 import { checkIgnores, type LeakIgnore } from './options.js'
-import { parseFrames, takeTrace } from './stack.js'
+import { framesOf, takeTrace } from './stack.js'
 import { tracker } from './tracker.js'
 
 /**
@@ -19,7 +19,7 @@ export function ignoreLeaks(...rules: LeakIgnore[]): void {
     return
   }
   // No runner has said which file this is: the one that calls.
-  const file = parseFrames(takeTrace(ignoreLeaks)).find((frame) => !frame.file.startsWith('node:'))?.file
+  const file = framesOf(takeTrace(ignoreLeaks))[0]?.file
   if (file !== undefined) state.ignoredIn.set(file, added(state.ignoredIn.get(file) ?? [], given))
 }
 

@@ -29,16 +29,13 @@ export function takeTrace(above: (...args: never[]) => unknown): Trace {
   return trace
 }
 
-/** All frames of a trace but those of Node, of portside and of the runner; outermost last. */
+/**
+ * The frames of a trace, innermost first, without those of Node, of portside and of the runner; in the user's sources,
+ * where source maps lead there.
+ */
 export function framesOf(trace: Trace | undefined): StackFrame[] {
-  return parseFrames(trace).filter(({ file }) => !isForeign(file))
-}
-
-/** Frames of a trace as V8 gave them, through source maps. */
-export function parseFrames(trace: Trace | undefined): StackFrame[] {
-  return textOf(trace)
-    .split('\n')
-    .flatMap((line) => parseFrame(line) ?? [])
+  return parsed(trace)
+    .filter(({ file }) => !isForeign(file))
     .map(unbundled)
 }
 
@@ -54,10 +51,13 @@ export function linesOf(trace: Trace | undefined): string[] {
 
 /** The names of the functions of portside that were under way, innermost first. */
 export function ownFunctions(trace: Trace | undefined): string[] {
+  return parsed(trace).flatMap(({ file, function: name }) => (isOwn(file) && name !== undefined ? [name] : []))
+}
+
+function parsed(trace: Trace | undefined): StackFrame[] {
   return textOf(trace)
     .split('\n')
     .flatMap((line) => parseFrame(line) ?? [])
-    .flatMap((frame) => (isOwn(frame.file) && frame.function !== undefined ? [frame.function] : []))
 }
 
 /** Where the user is: the innermost frame outside of packages, or else the innermost one at all. */

@@ -2,6 +2,7 @@
 export interface SocketHandle {
   readonly fd?: number | undefined
   hasRef?(): boolean
+  close?(): void
   getsockname?(name: object): number
   getpeername?(name: object): number
 }

@@ -1,11 +1,22 @@
 import { TestEnvironment as NodeEnvironment } from 'jest-environment-node'
 import { type ExtensibleExpect, installMatchers } from './install-matchers.js'
+import { type CircusEvent, type CircusState, JestCheck } from './jest-leaks.js'
+import type { RunnerOptions } from './leak-check.js'
 
 /**
- * Jest's environment for Node, with the matchers on the `expect` of each test file, and with `Symbol.asyncDispose`, which
+ * Jest's environment for Node, with the leak check, with the matchers on the `expect` of each test file, and with `Symbol.asyncDispose`, which
  * `await using` needs: the realm of a test file has none in Jest 29.
  */
 export class TestEnvironment extends (NodeEnvironment as EventHandlingEnvironment) {
+  readonly #check: JestCheck
+
+  constructor(...args: ConstructorParameters<typeof NodeEnvironment>) {
+    super(...args)
+    const [config, context] = args
+    const { portside } = config.projectConfig.testEnvironmentOptions as { portside?: RunnerOptions }
+    this.#check = new JestCheck(context.testPath, portside)
+  }
+
   override async setup(): Promise<void> {
     await super.setup()
     const { Symbol: symbols } = this.global as unknown as { Symbol: Record<string, unknown> }
@@ -18,6 +29,7 @@ export class TestEnvironment extends (NodeEnvironment as EventHandlingEnvironmen
     await super.handleTestEvent?.(event, state)
     const expect = event.name === 'setup' ? event.runtimeGlobals?.expect : undefined
     if (expect !== undefined) installMatchers(expect)
+    await this.#check.handle(event as CircusEvent, state as CircusState)
   }
 }
 
@@ -31,4 +43,5 @@ type EventHandlingEnvironment = new (
   ...args: ConstructorParameters<typeof NodeEnvironment>
 ) => InstanceType<typeof NodeEnvironment> & { handleTestEvent?(event: TestEvent, state: unknown): void | Promise<void> }
 
+export type { RunnerOptions }
 export default TestEnvironment

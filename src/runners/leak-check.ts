@@ -1,4 +1,4 @@
-import { errorFor, findOpen, isOnlyThread } from '../leaks/detector.js'
+import { closeSocket, errorFor, findOpen, isOnlyThread } from '../leaks/detector.js'
 import { checkLeakOptions, type LeakIgnore, type LeakOptions } from '../leaks/options.js'
 import type { Owner } from '../leaks/owner.js'
 import { inodesNow } from '../leaks/snapshot.js'
@@ -22,9 +22,14 @@ export class LeakCheck {
   readonly #file: Owner | undefined
   readonly #baseline: ReadonlySet<number> | undefined
 
-  constructor(file: string | undefined, given: RunnerOptions | undefined) {
+  /** What was told of and is left for the end of the file, where the runner waits for what is open. */
+  readonly #left: TrackedSocket[] | undefined
+
+  /** `waits`: the runner does not end, or complains, as long as something is open. */
+  constructor(file: string | undefined, given: RunnerOptions | undefined, { waits = false } = {}) {
     this.options = readOptions(given)
     if (this.options.mode === 'off') return
+    if (this.options.close === undefined && waits) this.#left = []
     this.#tracker = tracker()
     this.#file = makeOwner(this.#tracker, 'file', file ?? 'this process', file)
     if (file !== undefined) this.#tracker.file = this.#file
@@ -57,7 +62,10 @@ export class LeakCheck {
     const [state, file] = [this.#tracker, this.#file]
     if (state === undefined || file === undefined) return undefined
     if (state.file === file) state.file = undefined
-    return this.#check(file, (record) => record.sequence > file.begun, this.#baseline)
+    const error = await this.#check(file, (record) => record.sequence > file.begun, this.#baseline)
+    // Not before: what one test has left open others may use, and only the one that did so fails.
+    for (const record of this.#left?.splice(0) ?? []) closeSocket(record)
+    return error
   }
 
   async #check(
@@ -74,6 +82,7 @@ export class LeakCheck {
     for (const record of found.ignored) record.reported = true
     if (mode === 'off') for (const record of found.records) record.reported = true
     if (mode === 'off' || found.leaks.length === 0) return undefined
+    this.#left?.push(...found.records)
     const error = errorFor(found)
     if (mode === 'fail') return error
     console.warn(error.message)

@@ -1,4 +1,5 @@
 import { LeakCheck, type RunnerOptions } from './leak-check.js'
+import { type Fn, withArity } from './with-arity.js'
 
 type Owner = ReturnType<LeakCheck['beginTest']>
 
@@ -9,12 +10,13 @@ type Owner = ReturnType<LeakCheck['beginTest']>
 export function install(options?: RunnerOptions): MochaHooks {
   let check: LeakCheck
   const owners = new WeakMap<object, Owner>()
+  const originals = new WeakMap<Fn, Fn>()
   const late: Error[] = []
   const ownerOf = (test: Runnable): Owner => owners.get(test)
 
   return {
     beforeAll(this: HookContext) {
-      check = new LeakCheck(undefined, options)
+      check = new LeakCheck(undefined, options, { waits: true })
       let root = this.test.parent
       while (root?.parent) root = root.parent
       if (root !== undefined) wrapHooks(root, check, ownerOf)
@@ -23,8 +25,11 @@ export function install(options?: RunnerOptions): MochaHooks {
       const test = this.currentTest as Runnable
       const owner = check.beginTest(test.fullTitle(), test.file)
       owners.set(test, owner)
-      const { fn } = test
-      if (fn != null) test.fn = wrapped(fn, () => owner, check)
+      // A retry is a copy, with the function as it was wrapped for the attempt before.
+      const fn = originals.get(test.fn as Fn) ?? test.fn
+      if (fn == null) return
+      test.fn = wrapped(fn, () => owner, check)
+      originals.set(test.fn, fn)
     },
     async afterEach(this: HookContext) {
       const test = this.currentTest as Runnable
@@ -57,8 +62,6 @@ export interface HookContext {
   readonly currentTest?: Runnable | undefined
 }
 
-type Fn = (this: unknown, ...args: unknown[]) => unknown
-
 interface Runnable {
   fn?: Fn | null
   readonly file?: string
@@ -88,17 +91,8 @@ function wrapHooks(suite: Suite, check: LeakCheck, ownerOf: (test: Runnable) => 
   for (const inner of suite.suites) wrapHooks(inner, check, ownerOf)
 }
 
-/** The same with the same number of parameters: Mocha waits for a callback where there is one. */
 function wrapped(fn: Fn, ownerOf: (self: unknown) => Owner, check: LeakCheck): Fn {
-  const call = (self: unknown, args: unknown[]): unknown => check.run(ownerOf(self), () => Reflect.apply(fn, self, args))
-  if (fn.length === 0) {
-    return function (this: unknown, ...args: unknown[]) {
-      return call(this, args)
-    }
-  }
-  return function (this: unknown, done: unknown, ...args: unknown[]) {
-    return call(this, [done, ...args])
-  }
+  return withArity(fn.length, (self, args) => check.run(ownerOf(self), () => Reflect.apply(fn, self, args)))
 }
 
 /** For Mocha's `--require`. */

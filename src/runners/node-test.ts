@@ -26,7 +26,7 @@ export function useNet(test: { after(hook: () => Promise<void>): void }, options
 }
 
 class NodeTestCheck {
-  check = new LeakCheck(undefined, undefined)
+  check = new LeakCheck(undefined, undefined, { waits: true })
   readonly #owners = new WeakMap<object, { owner: Owner }>()
 
   constructor() {
@@ -38,10 +38,9 @@ class NodeTestCheck {
       const context = test as unknown as Context
       context.after(() => this.#endTest(context))
     })
-    after(async () => {
-      const error = await this.check.endFile()
-      if (error !== undefined) throw error
-    })
+    // Likewise of the root's own: registered while they are called, and from outside of this hook, it is called last.
+    const outside = new AsyncResource('portside')
+    after(() => outside.runInAsyncScope(() => after(() => this.#endFile())))
   }
 
   /**
@@ -71,11 +70,16 @@ class NodeTestCheck {
     return known.owner
   }
 
+  async #endFile(): Promise<void> {
+    const error = await this.check.endFile()
+    if (error !== undefined) throw error
+  }
+
   async #endTest(context: Context): Promise<void> {
     const error = await this.check.endTest(this.#ownerOf(context))
     if (error === undefined) return
     // A test that has failed shows its own error only.
-    if (context.passed === false || context.error != null) context.diagnostic(error.message)
+    if (context.passed !== true) for (const line of error.message.split('\n')) context.diagnostic(line)
     throw error
   }
 }
@@ -90,7 +94,7 @@ const installed = processState('runners.node-test', () => new NodeTestCheck())
 
 /** Changes what is checked from here on: call it in a module that is imported after this one. */
 export function install(options: RunnerOptions): void {
-  installed.check = new LeakCheck(undefined, options)
+  installed.check = new LeakCheck(undefined, options, { waits: true })
 }
 
 export type { NetScope, RunnerOptions }

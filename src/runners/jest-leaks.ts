@@ -1,0 +1,99 @@
+import { LeakCheck, type RunnerOptions } from './leak-check.js'
+import { type Fn, withArity } from './with-arity.js'
+
+type Owner = ReturnType<LeakCheck['beginTest']>
+
+/** What jest-circus tells an environment, as far as it is read here. */
+export interface CircusEvent {
+  readonly name: string
+  readonly test?: CircusTest
+}
+
+export interface CircusState {
+  readonly rootDescribeBlock?: DescribeBlock
+  readonly unhandledErrors?: unknown[]
+}
+
+interface CircusTest {
+  readonly type: 'test'
+  readonly name: string
+  readonly parent: DescribeBlock
+  readonly concurrent?: boolean
+  readonly errors: unknown[]
+  fn?: Fn | null
+}
+
+interface DescribeBlock {
+  readonly type: 'describeBlock'
+  readonly name: string
+  readonly parent?: DescribeBlock
+  readonly children: ReadonlyArray<DescribeBlock | CircusTest>
+  readonly hooks: ReadonlyArray<{ readonly type: string; fn: Fn }>
+}
+
+/** The leak check of one test file, by the events of jest-circus, which awaits what is done about each. */
+export class JestCheck {
+  readonly #check: LeakCheck
+  readonly #owners = new WeakMap<CircusTest, { owner: Owner }>()
+  /** The test whose hooks run. One that is concurrent has none. */
+  #current: CircusTest | undefined
+
+  constructor(file: string, options: RunnerOptions | undefined) {
+    this.#check = new LeakCheck(file, options, { waits: true })
+  }
+
+  async handle({ name, test }: CircusEvent, state: CircusState): Promise<void> {
+    if (this.#check.options.mode === 'off') return
+    if (name === 'run_start' && state.rootDescribeBlock !== undefined) this.#wrapAll(state.rootDescribeBlock)
+    else if (name === 'test_start' && test?.concurrent !== true) this.#current = test
+    else if (name === 'test_done' && test !== undefined) await this.#endTest(test)
+    else if (name === 'run_finish') await this.#endFile(state)
+  }
+
+  async #endTest(test: CircusTest): Promise<void> {
+    const error = await this.#check.endTest(this.#ownerOf(test))
+    if (error !== undefined) test.errors.push(error)
+    // A retry is another owner.
+    this.#owners.delete(test)
+    if (this.#current === test) this.#current = undefined
+  }
+
+  async #endFile(state: CircusState): Promise<void> {
+    const error = await this.#check.endFile()
+    if (error !== undefined) state.unhandledErrors?.push(error)
+  }
+
+  /** What a hook of each test opens is that test's; beforeAll and afterAll are the file's. */
+  #wrapAll(block: DescribeBlock): void {
+    for (const hook of block.hooks) {
+      if (hook.type.endsWith('Each')) hook.fn = this.#wrapped(hook.fn, () => this.#current)
+    }
+    for (const child of block.children) {
+      if (child.type === 'describeBlock') this.#wrapAll(child)
+      else if (child.fn != null) child.fn = this.#wrapped(child.fn, () => child)
+    }
+  }
+
+  #wrapped(fn: Fn, testOf: () => CircusTest | undefined): Fn {
+    // Jest refuses generators by their class; whatever it makes of them stays its own.
+    if (fn.constructor.name.endsWith('GeneratorFunction')) return fn
+    const run = (self: unknown, args: unknown[]): unknown => {
+      const test = testOf()
+      return this.#check.run(test && this.#ownerOf(test), () => Reflect.apply(fn, self, args))
+    }
+    return withArity(fn.length, run)
+  }
+
+  #ownerOf(test: CircusTest): Owner {
+    let known = this.#owners.get(test)
+    if (known === undefined) {
+      known = { owner: this.#check.beginTest(fullName(test)) }
+      this.#owners.set(test, known)
+    }
+    return known.owner
+  }
+}
+
+function fullName({ name, parent }: { readonly name: string; readonly parent?: DescribeBlock }): string {
+  return parent?.parent === undefined ? name : `${fullName(parent)} ${name}`
+}

@@ -1,0 +1,13 @@
+/** A function with a parameter is waited for until it calls that: in Jest and in Mocha. */
+export function withArity(length: number, run: (self: unknown, args: unknown[]) => unknown): Fn {
+  if (length === 0) {
+    return function (this: unknown, ...args: unknown[]) {
+      return run(this, args)
+    }
+  }
+  return function (this: unknown, done: unknown, ...args: unknown[]) {
+    return run(this, [done, ...args])
+  }
+}
+
+export type Fn = (this: unknown, ...args: unknown[]) => unknown
