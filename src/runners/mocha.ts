@@ -16,6 +16,8 @@ export function install(options?: RunnerOptions): MochaHooks {
 
   return {
     beforeAll(this: HookContext) {
+      // A worker of a parallel run has one after the other.
+      late.length = 0
       check = new LeakCheck(undefined, options, { waits: true })
       let root = this.test.parent
       while (root?.parent) root = root.parent

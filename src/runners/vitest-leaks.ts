@@ -86,7 +86,7 @@ interface SuiteApi {
   getHooks(suite: object): { beforeEach?: Hook[]; afterEach?: Hook[] } | undefined
 }
 
-const suiteApi = (): Promise<SuiteApi> => import('vitest/suite') as unknown as Promise<SuiteApi>
+const suiteApi = (): Promise<SuiteApi> => import('./vitest-suite.js') as unknown as Promise<SuiteApi>
 
 function wrapHooks(suite: SuiteTask, getHooks: SuiteApi['getHooks'], wrap: (hook: Hook) => Hook): void {
   const hooks = getHooks(suite)
