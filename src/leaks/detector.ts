@@ -64,24 +64,23 @@ export async function findOpen(
   options: LeakOptions,
 ): Promise<Found> {
   const state = tracker()
-  const look = (): Suspect[] => [
-    ...suspects(filter, options.idlePools),
+  // What is dialled is about to be open; whether it ever will be, a few turns do not tell.
+  const look = (dialling: boolean): Suspect[] => [
+    ...suspects(filter, dialling, options.idlePools),
     ...(baseline === undefined ? [] : untrackedSockets(baseline, state.all)),
   ]
-  if (look().length === 0) return NOTHING
+  if (look(true).length === 0) return NOTHING
   const found = await afterGrace(look, options.signal)
   if (found.length === 0) return NOTHING
   const records = found.filter((suspect): suspect is TrackedSocket => 'sequence' in suspect)
   const untracked = found.flatMap((suspect) => ('sequence' in suspect ? [] : [describeUntracked(suspect)]))
   const rules = options.ignore ?? []
-  const seen = new Set<number>()
   const described = describeLeaks(records, state)
-  const told = described.filter(({ leak }) => {
-    // One on top of another has the same descriptor, as TLS over a socket that was connected before.
-    if (leak.fd !== undefined && seen.has(leak.fd)) return false
-    if (leak.fd !== undefined) seen.add(leak.fd)
-    return !isIgnored(leak, rules)
-  })
+  // Of two with one descriptor the later one: TLS on a socket that was connected before, and one that was opened again.
+  const latest = new Map(described.map(({ leak, record }) => [leak.fd, record]))
+  const told = described.filter(
+    ({ leak, record }) => (leak.fd === undefined || latest.get(leak.fd) === record) && !isIgnored(leak, rules),
+  )
   if (options.close === true) for (const { record } of told) closeSocket(record)
   return {
     leaks: [...told.map(({ leak }) => leak), ...untracked.filter((leak) => !isIgnored(leak, rules))],
@@ -104,10 +103,14 @@ const NOTHING: Found = { leaks: [], records: [], ignored: [] }
 /** The kernel cannot tell whose socket it is in a process with several threads that open some. */
 export const isOnlyThread: boolean = isMainThread
 
-function suspects(filter: (record: TrackedSocket) => boolean, idlePools: LeakOptions['idlePools']): TrackedSocket[] {
+function suspects(
+  filter: (record: TrackedSocket) => boolean,
+  dialling: boolean,
+  idlePools: LeakOptions['idlePools'],
+): TrackedSocket[] {
   const state = tracker()
   const found: TrackedSocket[] = []
-  for (const record of state.open()) {
+  for (const record of state.open({ dialling })) {
     if (!filter(record)) continue
     if (idlePools === 'report' || !state.isIdle(record)) found.push(record)
     else if (idlePools === 'close') closeSocket(record)

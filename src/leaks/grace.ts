@@ -2,19 +2,20 @@ import { setTimeout, turn } from '../timers.js'
 
 /**
  * Waits until nothing is left of what a look finds, and gives what is left when the grace is over. A teardown that nobody
- * awaited needs two to four turns of the event loop; one that asks another process needs time.
+ * awaited needs two to four turns of the event loop; one that asks another process needs time. In the first turns a look
+ * is told that it is `early`.
  */
-export async function afterGrace<T>(look: () => T[], signal?: AbortSignal): Promise<T[]> {
-  let found = look()
+export async function afterGrace<T>(look: (early: boolean) => T[], signal?: AbortSignal): Promise<T[]> {
+  let found = look(true)
   for (let turns = 0; turns < TURNS && found.length > 0 && !signal?.aborted; turns++) {
     await turn()
-    found = look()
+    found = look(turns < TURNS - 1)
   }
   for (let delay = 1; delay <= LONGEST && found.length > 0 && !signal?.aborted; delay *= 2) {
     await new Promise((resolve) => void setTimeout(resolve, delay))
-    found = look()
+    found = look(false)
   }
-  return found
+  return signal?.aborted ? look(false) : found
 }
 
 const TURNS = 16

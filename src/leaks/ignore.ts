@@ -32,8 +32,10 @@ export function isIgnored(leak: SocketLeak, rules: readonly LeakIgnore[]): boole
   return rules.some(
     (rule) =>
       (rule.kind === undefined || rule.kind === leak.kind) &&
-      (rule.endpoint === undefined || [leak.local, leak.remote, leak.acceptedBy?.local].some((end) => isAt(rule.endpoint, end))) &&
-      (rule.function === undefined || onStack(leak, ({ function: name }) => name !== undefined && named(rule.function, name))) &&
+      (rule.endpoint === undefined ||
+        [leak.local, leak.remote, leak.acceptedBy?.local].some((end) => isAt(rule.endpoint, end))) &&
+      (rule.function === undefined ||
+        onStack(leak, ({ function: name }) => name !== undefined && named(rule.function, name))) &&
       (rule.package === undefined || onStack(leak, ({ file }) => isIn(rule.package as string, file))),
   )
 }

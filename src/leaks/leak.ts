@@ -63,15 +63,12 @@ export function describeUntracked({ fd, inode, state, local, remote }: SocketDes
     inode,
     state,
     openedAt: [],
-    howToClose: 'the close function of whatever opened it: a native module, another thread, or a handle taken from its socket',
+    howToClose:
+      'the close function of whatever opened it: a native module, another thread, or a handle taken from its socket',
   }
 }
 
-function describe(
-  record: TrackedSocket,
-  tracker: Tracker,
-  known: ReadonlyMap<number, SocketDescriptor>,
-): SocketLeak {
+function describe(record: TrackedSocket, tracker: Tracker, known: ReadonlyMap<number, SocketDescriptor>): SocketLeak {
   const fd = handlesOf(record).find((handle) => typeof handle.fd === 'number' && handle.fd >= 0)?.fd
   const inode = inodeOf(fd)
   const entry = inode === undefined ? undefined : known.get(inode)
@@ -87,7 +84,7 @@ function describe(
     request: tracker.sendingOn(record)?.request,
     test: owner?.kind === 'test' ? owner.name : undefined,
     file: owner?.file,
-    howToClose: howToClose(record),
+    howToClose: tracker.howToEnd(record) ?? howToClose(record),
   }
 }
 
@@ -96,10 +93,7 @@ function kindOf({ kind, socket }: TrackedSocket): SocketLeak['kind'] {
   return (kind === 'client' || kind === 'accepted') && isPipe(socket as net.Socket) ? 'unix' : kind
 }
 
-function endsOf(
-  record: TrackedSocket,
-  entry: SocketDescriptor | undefined,
-): Pick<SocketLeak, 'local' | 'remote'> {
+function endsOf(record: TrackedSocket, entry: SocketDescriptor | undefined): Pick<SocketLeak, 'local' | 'remote'> {
   const { kind, socket } = record
   if (kind === 'child') return { local: `pipes to process ${(socket as ChildProcess).pid}` }
   if (kind === 'listener') return { local: addressOf(socket as net.Server) }
@@ -151,7 +145,9 @@ function howToClose({ kind, trace, socket }: TrackedSocket): string {
     case 'udp':
       return 'socket.close()'
     case 'child':
-      return (socket as ChildProcess).exitCode === null ? 'child.kill()' : 'child.stdout.destroy(), and so for its other pipes'
+      return (socket as ChildProcess).exitCode === null
+        ? 'child.kill()'
+        : 'child.stdout.destroy(), and so for its other pipes'
     case 'accepted':
       return 'socket.destroy(), or the end of its client'
     default:

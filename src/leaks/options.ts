@@ -43,7 +43,8 @@ export interface LeakOptions {
 export function checkLeakOptions(options: LeakOptions): LeakOptions {
   checkOptions(options)
   for (const name of Object.keys(options)) {
-    if (!NAMES.has(name)) throw invalidArgument('ERR_INVALID_ARG_VALUE', 'options', `an object of ${listed(NAMES)}`, name)
+    if (!NAMES.has(name))
+      throw invalidArgument('ERR_INVALID_ARG_VALUE', 'options', `an object of ${listed(NAMES)}`, name)
   }
   checkOneOf('mode', options.mode, MODES)
   checkOneOf('idlePools', options.idlePools, IDLE_POOLS)

@@ -1,18 +1,18 @@
 import type net from 'node:net'
 import { unmapped } from '../loopback/endpoint.js'
 import type { SocketHandle } from '../platform/socket-handle.js'
-import { nextTick } from '../timers.js'
+import { nextTick, now } from '../timers.js'
 import type { TrackedSocket } from './tracked-socket.js'
 
 /**
- * Finds the client of an accepted socket. Asked when it is accepted, and the client's ports are noted before: a client may
+ * Finds the client of an accepted socket. Asked when it is accepted, and the client's ends are noted before: a client may
  * be gone when the other end is accepted, and the kernel has given both their addresses as soon as it dials.
  */
 export class Peers {
   /** Clients that had no local port when they were last asked. */
   #unplaced: TrackedSocket[] = []
-  /** By their local ends. */
-  readonly #placed = new Map<string, Placed>()
+  /** By their local ports. */
+  readonly #placed = new Map<number, Placed>()
   #scheduled = false
 
   add(client: TrackedSocket): void {
@@ -23,19 +23,27 @@ export class Peers {
     nextTick(this.#later)
   }
 
-  clientOf(accepted: net.Socket): TrackedSocket | undefined {
-    const { remoteAddress, remotePort, localPort } = accepted
-    if (remoteAddress === undefined || remotePort === undefined) return undefined
-    this.#placeAll()
-    const placed = this.#placed.get(keyOf(remoteAddress, remotePort))
-    // A local port may be that of several clients with several peers, and of one that is long gone.
-    return placed !== undefined && dialledPort(placed) === localPort ? placed.client : undefined
+  /** `listenerPort` where it is known: it saves asking for it. */
+  clientOf(accepted: Handled, listenerPort: number | undefined): TrackedSocket | undefined {
+    const remote = endOf(accepted._handle, 'getpeername')
+    if (remote === undefined) return undefined
+    const { address, port } = remote
+    if (this.#unplaced.length > 0) this.#placeAll()
+    const dialled = listenerPort ?? accepted.localPort
+    for (let placed = this.#placed.get(port); placed !== undefined; placed = placed.before) {
+      if (placed.address === address && mayHaveDialled(placed, dialled)) return placed.client
+    }
+    return undefined
   }
 
   /** Forgets those that are closed. */
   sweep(): void {
     this.#unplaced = this.#unplaced.filter(({ gone }) => !gone)
-    for (const [key, { client }] of this.#placed) if (client.gone) this.#placed.delete(key)
+    for (const [port, placed] of this.#placed) {
+      const left = withoutGone(placed)
+      if (left === undefined) this.#placed.delete(port)
+      else if (left !== placed) this.#placed.set(port, left)
+    }
   }
 
   readonly #later = (): void => nextTick(this.#now)
@@ -45,38 +53,66 @@ export class Peers {
   }
 
   #placeAll(): void {
-    if (this.#unplaced.length > 0) this.#unplaced = this.#unplaced.filter((client) => !this.#place(client))
+    const waiting = this.#unplaced
+    this.#unplaced = []
+    for (const client of waiting) if (!this.#place(client)) this.#unplaced.push(client)
   }
 
   #place(client: TrackedSocket): boolean {
-    const { _handle: handle, destroyed } = client.socket as net.Socket & { _handle?: SocketHandle | null }
+    const { _handle: handle, destroyed } = client.socket as Handled
     if (destroyed) return true
     if (handle == null) return false
     // A pipe has no port, and never will.
     if (handle.getsockname === undefined) return true
     // Not by the getters of the socket, which remember that there was nothing yet.
-    const name: { address?: string; port?: number } = {}
-    if (handle.getsockname(name) !== 0 || !name.port) return false
+    const local = endOf(handle, 'getsockname')
+    if (local === undefined) return false
+    const { address, port } = local
     client.handle = handle
-    const placed: Placed = { client, dialled: undefined }
-    dialledPort(placed)
-    this.#placed.set(keyOf(name.address ?? '', name.port), placed)
+    this.#placed.set(port, { client, address, at: now(), before: this.#placed.get(port) })
     return true
   }
 }
 
+type Handled = net.Socket & { _handle?: SocketHandle | null }
+
 interface Placed {
   readonly client: TrackedSocket
-  /** The port at the other end. */
-  dialled: number | undefined
+  /** The local one. */
+  readonly address: string
+  /** When it had dialled. */
+  readonly at: number
+  /** Another one with the same local port. */
+  before: Placed | undefined
 }
 
-function dialledPort(placed: Placed): number | undefined {
-  if (placed.dialled === undefined) {
-    const name: { port?: number } = {}
-    if (placed.client.handle?.getpeername?.(name) === 0) placed.dialled = name.port
-  }
-  return placed.dialled
+function withoutGone(placed: Placed | undefined): Placed | undefined {
+  if (placed === undefined) return undefined
+  placed.before = withoutGone(placed.before)
+  return placed.client.gone ? placed.before : placed
 }
 
-const keyOf = (address: string, port: number): string => `${unmapped(address)}|${port}`
+/**
+ * A local port may be that of several clients with several peers: the kernel tells. It may also have been that of one which
+ * is gone, and be somebody else's by now; not at once, though.
+ */
+function mayHaveDialled({ client, at }: Placed, port: number | undefined): boolean {
+  const peer = endOf(client.handle, 'getpeername')
+  return peer === undefined ? client.gone && now() - at < SOON : peer.port === port
+}
+
+/** Milliseconds in which a listener takes what the kernel has connected, unless its process is stuck. */
+const SOON = 1000
+
+/** One end of a connection; undefined where the kernel has none. */
+function endOf(
+  handle: SocketHandle | null | undefined,
+  which: 'getsockname' | 'getpeername',
+): { readonly address: string; readonly port: number } | undefined {
+  // The answer is read before the next question is asked.
+  END.port = 0
+  if (handle?.[which]?.(END) !== 0 || END.port === 0) return undefined
+  return { address: unmapped(END.address), port: END.port }
+}
+
+const END = { address: '', port: 0 }

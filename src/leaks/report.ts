@@ -8,7 +8,7 @@ import { type StackFrame, userFrame } from './stack.js'
 export function report(leaks: readonly SocketLeak[]): string {
   const otherEnds = pairs(leaks)
   const listed = leaks.filter((leak) => ![...otherEnds.values()].includes(leak))
-    const named = oneTest(leaks) !== undefined
+  const named = oneTest(leaks) !== undefined
   const items = listed.map((leak, index) => describe(leak, index + 1, otherEnds.get(leak), named))
   return [headline(leaks), ...items].join('\n\n')
 }
@@ -40,7 +40,10 @@ function describe(leak: SocketLeak, number: number, otherEnd: SocketLeak | undef
   ].join('\n')
 }
 
-function acceptedLine({ local, openedAt }: NonNullable<SocketLeak['acceptedBy']>, otherEnd: SocketLeak | undefined): string {
+function acceptedLine(
+  { local, openedAt }: NonNullable<SocketLeak['acceptedBy']>,
+  otherEnd: SocketLeak | undefined,
+): string {
   const place = userFrame(openedAt)
   const listener = `the listener on ${formatTuple({ local })}${place === undefined ? '' : `, ${placeName(place)}`}`
   if (otherEnd === undefined) return `accepted by ${listener}`

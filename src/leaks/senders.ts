@@ -52,6 +52,14 @@ export class Senders {
     return this.#bySocket.get(socket)
   }
 
+  /** What ends the request that keeps the socket from the next one; undefined where none does. */
+  howToEnd(socket: net.Socket & { _httpMessage?: object | null }): string | undefined {
+    if (this.#ofUndici.has(socket)) return 'response.body.cancel(), or read the body to its end'
+    // Not on one that was upgraded: that is its user's.
+    const asked = this.#bySocket.has(socket) && socket._httpMessage != null
+    return asked ? 'response.destroy(), or read it to its end' : undefined
+  }
+
   /** Whether a pool keeps the socket for the next request. */
   isIdle(socket: net.Socket & { _handle?: SocketHandle | null }): boolean {
     // Undici unrefs a connection on which nothing is asked any more (lib/dispatcher/client-h1.js).

@@ -11,7 +11,10 @@ import type { StackFrame } from './stack.js'
 export function unbundled(frame: StackFrame): StackFrame {
   const map = mapOf(frame.file)
   if (map === undefined) return frame
-  const { originalSource, originalLine, originalColumn } = map.findEntry(frame.line - 1, frame.column - 1) as Partial<Entry>
+  const { originalSource, originalLine, originalColumn } = map.findEntry(
+    frame.line - 1,
+    frame.column - 1,
+  ) as Partial<Entry>
   if (originalSource === undefined || originalLine === undefined || originalColumn === undefined) return frame
   const file = originalSource.startsWith('file:')
     ? fileURLToPath(originalSource)
@@ -38,7 +41,8 @@ function readMap(file: string): SourceMap | undefined {
     const [, url] = [...readFileSync(file, 'utf8').matchAll(/^\/\/# sourceMappingURL=(\S+)\s*$/gm)].at(-1) ?? []
     if (url === undefined) return undefined
     const [, inline] = /^data:application\/json[^,]*;base64,(.*)$/.exec(url) ?? []
-    const text = inline === undefined ? readFileSync(resolve(dirname(file), url), 'utf8') : Buffer.from(inline, 'base64')
+    const text =
+      inline === undefined ? readFileSync(resolve(dirname(file), url), 'utf8') : Buffer.from(inline, 'base64')
     return new SourceMap(JSON.parse(text.toString()))
   } catch {
     // A map that is not there, or is none: the compiled place is better than nothing.

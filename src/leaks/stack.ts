@@ -104,8 +104,10 @@ function ownFolder(): string | undefined {
   return `${basename(folder) === 'leaks' ? dirname(folder) : folder}${sep}`
 }
 
-const isOwn = (file: string): boolean => (OWN !== undefined && file.startsWith(OWN)) || /[/\\]node_modules[/\\]portside[/\\]/.test(file)
+const isOwn = (file: string): boolean =>
+  (OWN !== undefined && file.startsWith(OWN)) || /[/\\]node_modules[/\\]portside[/\\]/.test(file)
 
 const isForeign = (file: string): boolean => file.startsWith('node:') || isOwn(file) || RUNNER.test(file)
 
-const RUNNER = /[/\\]node_modules[/\\](?:@vitest|vitest|vite-node|jest-(?:circus|environment-node|jasmine2|runner|runtime|util)|@jest|mocha|tinypool)[/\\]/
+const RUNNER =
+  /[/\\]node_modules[/\\](?:@vitest|vitest|vite-node|jest-(?:circus|environment-node|jasmine2|runner|runtime|util)|@jest|mocha|tinypool)[/\\]/

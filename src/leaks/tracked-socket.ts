@@ -18,6 +18,8 @@ export class TrackedSocket {
   handle: SocketHandle | null | undefined
   /** Of a listener: it has listened. */
   bound = false
+  /** Of a listener: its port. */
+  port: number | undefined
   /** It was told of already. */
   reported = false
 
@@ -45,9 +47,18 @@ export class TrackedSocket {
     }
   }
 
+  /**
+   * A client that has no socket of the kernel's yet: Node dials in the next tick, or when it has found the address of a
+   * name. One whose connect() has thrown looks the same for good.
+   */
+  get dialling(): boolean {
+    const { connecting, destroyed } = this.socket as net.Socket
+    return this.kind === 'client' && connecting && !destroyed && !this.open
+  }
+
   /** Whether it will never be open again under this record. */
   get gone(): boolean {
-    if (this.open) return false
+    if (this.open || this.dialling) return false
     switch (this.kind) {
       case 'listener':
         return this.bound
@@ -63,8 +74,6 @@ export class TrackedSocket {
   #streamOpen(): boolean {
     const socket = this.socket as net.Socket & { _handle?: SocketHandle | null }
     const { destroyed } = socket
-    // Before it has a descriptor: a name is looked up, or the connect comes with the next tick.
-    if (socket.connecting && !destroyed) return true
     if (isHandleOpen(socket._handle, destroyed)) return true
     return this.handle != null && this.handle !== socket._handle && isHandleOpen(this.handle, true)
   }
@@ -114,7 +123,8 @@ function isBound(socket: dgram.Socket): boolean {
  */
 function udpHandle(socket: dgram.Socket): SocketHandle | null | undefined {
   stateSymbol ??= Object.getOwnPropertySymbols(socket).find(({ description }) => description === 'state symbol')
-  const state = stateSymbol && (socket as unknown as Record<symbol, { handle?: SocketHandle | null } | undefined>)[stateSymbol]
+  const state =
+    stateSymbol && (socket as unknown as Record<symbol, { handle?: SocketHandle | null } | undefined>)[stateSymbol]
   return state?.handle
 }
 

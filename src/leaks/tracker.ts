@@ -31,7 +31,8 @@ export class Tracker {
   readonly ignoredIn = new Map<string, 'all' | LeakIgnore[]>()
   readonly #owners = new AsyncLocalStorage<Owner | undefined>()
   readonly #sockets = new Set<TrackedSocket>()
-  readonly #recordOf = new WeakMap<object, TrackedSocket>()
+  /** Only these: a weak map of a million sockets is a burden for the garbage collector, and for good. */
+  readonly #listenerOf = new WeakMap<net.Server, TrackedSocket>()
   readonly #peers = new Peers()
   readonly #senders: Senders
   #sweepAt = 64
@@ -67,10 +68,11 @@ export class Tracker {
     return this.#sockets
   }
 
-  /** What is open now, oldest first, without what is nobody's. */
-  *open(): Generator<TrackedSocket, void, void> {
+  /** What is open now, and with `dialling` what is about to be; oldest first, without what is nobody's. */
+  *open({ dialling = false } = {}): Generator<TrackedSocket, void, void> {
     for (const record of this.#sockets) {
-      if (record.open && !isInfrastructure(record.socket) && !isOfInfrastructure(record)) yield record
+      const counts = record.open || (dialling && record.dialling)
+      if (counts && !isInfrastructure(record.socket) && !isOfInfrastructure(record)) yield record
     }
   }
 
@@ -92,6 +94,11 @@ export class Tracker {
     return this.#senders.sendingOn(record.socket)
   }
 
+  /** What ends the request that it is used for. */
+  howToEnd(record: TrackedSocket): string | undefined {
+    return record.kind === 'client' ? this.#senders.howToEnd(record.socket as net.Socket) : undefined
+  }
+
   /** Whether it is kept by a client pool for the next request, or accepted from one that is. */
   isIdle(record: TrackedSocket): boolean {
     if (record.kind === 'accepted') return record.peer !== undefined && this.isIdle(record.peer)
@@ -104,18 +111,22 @@ export class Tracker {
 
   readonly #heardAccepted = ({ socket }: { socket: net.Socket & { server?: net.Server } }): void => {
     const record = this.#add('accepted', socket)
-    record.listener = socket.server && this.#recordOf.get(socket.server)
+    const listener = socket.server && this.#listenerOf.get(socket.server)
+    record.listener = listener
     record.handle = (socket as { _handle?: TrackedSocket['handle'] })._handle
-    record.peer = this.#peers.clientOf(socket)
+    record.peer = this.#peers.clientOf(socket, listener?.port)
   }
 
   readonly #heardListen = ({ server }: { server: net.Server }): void => {
-    this.#add('listener', server, this.#heardListen)
+    this.#listenerOf.set(server, this.#add('listener', server, this.#heardListen))
   }
 
   readonly #heardListening = ({ server }: { server: net.Server }): void => {
-    const record = this.#recordOf.get(server)
-    if (record !== undefined) record.bound = true
+    const record = this.#listenerOf.get(server)
+    if (record === undefined) return
+    record.bound = true
+    const address = server.address()
+    record.port = typeof address === 'object' ? address?.port : undefined
   }
 
   readonly #heardUdp = ({ socket }: { socket: dgram.Socket }): void => {
@@ -131,10 +142,6 @@ export class Tracker {
     if (this.#sockets.size >= this.#sweepAt) this.#sweep()
     const trace = heard && takeTrace(heard)
     const record = new TrackedSocket(kind, socket, ++this.activity, this.ownerNow(), trace)
-    const before = this.#recordOf.get(socket)
-    // Opened again after it was closed.
-    if (before !== undefined) this.#sockets.delete(before)
-    this.#recordOf.set(socket, record)
     this.#sockets.add(record)
     return record
   }

@@ -29,7 +29,8 @@ export function trackSockets(): SocketTracking {
     },
     sockets: () => describeLeaks([...state.open()], state).map(({ leak }) => leak),
     run(test, action) {
-      if (typeof test?.name !== 'string') throw invalidArgument('ERR_INVALID_ARG_TYPE', 'test', 'an object with a name', test)
+      if (typeof test?.name !== 'string')
+        throw invalidArgument('ERR_INVALID_ARG_TYPE', 'test', 'an object with a name', test)
       if (typeof action !== 'function') throw invalidArgument('ERR_INVALID_ARG_TYPE', 'action', 'a function', action)
       return state.run(makeOwner(state, 'test', test.name, test.file), action)
     },

@@ -27,6 +27,12 @@ export function untrackedSockets(
 
 /** The connection of a debugger. */
 function isInspector({ local }: SocketDescriptor): boolean {
-  const port = Number(/^--inspect(?:-brk|-port)?=(?:.*:)?(\d+)$/m.exec(process.execArgv.join('\n'))?.[1] ?? process.debugPort)
-  return process.execArgv.some((argument) => argument.startsWith('--inspect')) && typeof local === 'object' && local.port === port
+  const port = Number(
+    /^--inspect(?:-brk|-port)?=(?:.*:)?(\d+)$/m.exec(process.execArgv.join('\n'))?.[1] ?? process.debugPort,
+  )
+  return (
+    process.execArgv.some((argument) => argument.startsWith('--inspect')) &&
+    typeof local === 'object' &&
+    local.port === port
+  )
 }

@@ -51,7 +51,12 @@ class NodeTestCheck {
     const { runInAsyncScope } = AsyncResource.prototype
     const ownerOf = (context: unknown): Owner => (isTestContext(context) ? this.#ownerOf(context) : undefined)
     const run = (owner: Owner, action: () => unknown): unknown => this.check.run(owner, action)
-    AsyncResource.prototype.runInAsyncScope = function (this: AsyncResource, action: (...args: never[]) => unknown, self, ...args) {
+    AsyncResource.prototype.runInAsyncScope = function (
+      this: AsyncResource,
+      action: (...args: never[]) => unknown,
+      self,
+      ...args
+    ) {
       const owner = isTest(this) ? ownerOf(self) : undefined
       if (owner === undefined) return Reflect.apply(runInAsyncScope, this, [action, self, ...args])
       const asOwner = function (this: unknown, ...all: unknown[]): unknown {

@@ -52,10 +52,12 @@ function checkInHooks(check: LeakCheck): void {
   const owners = new WeakMap<object, ReturnType<LeakCheck['beginTest']>>()
   vitest.beforeAll(async (suite) => {
     const { getHooks } = await suiteApi()
-    const asTest = (hook: Hook): Hook => (context, ...rest) => {
-      const owner = owners.get(context.task)
-      return check.run(owner, () => bound(check, owner, hook(context, ...rest)))
-    }
+    const asTest =
+      (hook: Hook): Hook =>
+      (context, ...rest) => {
+        const owner = owners.get(context.task)
+        return check.run(owner, () => bound(check, owner, hook(context, ...rest)))
+      }
     wrapHooks(suite as unknown as SuiteTask, getHooks, asTest)
   })
   vitest.beforeEach(async ({ task, onTestFinished }) => {
