@@ -7,6 +7,7 @@ import { isIgnored } from './ignore.js'
 import { describeLeaks, describeUntracked, type SocketLeak, traceOf } from './leak.js'
 import { leakError, withFields } from './leak-error.js'
 import { checkLeakOptions, type LeakOptions } from './options.js'
+import { printable } from './report.js'
 import type { SocketSnapshot } from './snapshot.js'
 import { linesOf } from './stack.js'
 import { openPipes, type TrackedSocket } from './tracked-socket.js'
@@ -33,7 +34,7 @@ export async function verifyNoLeaks(since: SocketSnapshot, options: LeakOptions 
   if (found.leaks.length === 0) return
   const error = errorFor(found)
   if (options.mode !== 'warn') throw withFields(error, found.leaks)
-  console.warn(error.message)
+  console.warn(printable(error.message))
 }
 
 async function find(since: SocketSnapshot, options: LeakOptions): Promise<Found> {
@@ -62,6 +63,7 @@ export async function findOpen(
   filter: (record: TrackedSocket) => boolean,
   baseline: ReadonlySet<number> | undefined,
   options: LeakOptions,
+  isAllowed: (leak: SocketLeak) => boolean = (leak) => isIgnored(leak, options.ignore ?? []),
 ): Promise<Found> {
   const state = tracker()
   // What is dialled is about to be open; whether it ever will be, a few turns do not tell.
@@ -74,16 +76,15 @@ export async function findOpen(
   if (found.length === 0) return NOTHING
   const records = found.filter((suspect): suspect is TrackedSocket => 'sequence' in suspect)
   const untracked = found.flatMap((suspect) => ('sequence' in suspect ? [] : [describeUntracked(suspect)]))
-  const rules = options.ignore ?? []
   const described = describeLeaks(records, state)
   // Of two with one descriptor the later one: TLS on a socket that was connected before, and one that was opened again.
   const latest = new Map(described.map(({ leak, record }) => [leak.fd, record]))
   const told = described.filter(
-    ({ leak, record }) => (leak.fd === undefined || latest.get(leak.fd) === record) && !isIgnored(leak, rules),
+    ({ leak, record }) => (leak.fd === undefined || latest.get(leak.fd) === record) && !isAllowed(leak),
   )
   if (options.close === true) for (const { record } of told) closeSocket(record)
   return {
-    leaks: [...told.map(({ leak }) => leak), ...untracked.filter((leak) => !isIgnored(leak, rules))],
+    leaks: [...told.map(({ leak }) => leak), ...untracked.filter((leak) => !isAllowed(leak))],
     records: told.map(({ record }) => record),
     ignored: described.filter((each) => !told.includes(each)).map(({ record }) => record),
   }

@@ -10,7 +10,8 @@ export interface LeakError extends PortsideError {
 /** `lines` are of the stack that opened the first of them: a runner shows the source where a stack points. */
 export function leakError(leaks: readonly SocketLeak[], lines: readonly string[]): Error {
   const error = new Error(report(leaks))
-  error.name = 'LeakError'
+  // Not among the fields that a runner prints.
+  Object.defineProperty(error, 'name', { value: 'LeakError', configurable: true, writable: true })
   error.stack = [`LeakError: ${error.message}`, ...lines].join('\n')
   leaveDiffOut(error)
   return Object.assign(error, { code: 'ERR_PORTSIDE_LEAK' })

@@ -36,6 +36,8 @@ export interface SocketLeak {
   readonly request?: string | undefined
   /** The full name of the test that opened it, where one did. */
   readonly test?: string | undefined
+  /** True where that test had ended when it was opened: by something that it has started and not waited for. */
+  readonly late?: boolean | undefined
   /** The path of that test's file. */
   readonly file?: string | undefined
   /** The call that closes it: `socket.destroy()`. */
@@ -83,6 +85,7 @@ function describe(record: TrackedSocket, tracker: Tracker, known: ReadonlyMap<nu
     acceptedBy: acceptedBy(record),
     request: tracker.sendingOn(record)?.request,
     test: owner?.kind === 'test' ? owner.name : undefined,
+    late: (record.kind === 'accepted' ? record.peer : record)?.late === true || undefined,
     file: owner?.file,
     howToClose: tracker.howToEnd(record) ?? howToClose(record),
   }

@@ -1,4 +1,5 @@
 import { relative, sep } from 'node:path'
+import { styleText } from 'node:util'
 import { formatTuple } from '../sockets/tuple.js'
 import { codeFrame } from './code-frame.js'
 import type { SocketLeak } from './leak.js'
@@ -8,10 +9,29 @@ import { type StackFrame, userFrame } from './stack.js'
 export function report(leaks: readonly SocketLeak[]): string {
   const otherEnds = pairs(leaks)
   const listed = leaks.filter((leak) => ![...otherEnds.values()].includes(leak))
-  const named = oneTest(leaks) !== undefined
+  const named = oneTest(leaks) !== undefined && !leaks.some(({ late }) => late)
   const items = listed.map((leak, index) => describe(leak, index + 1, otherEnds.get(leak), named))
   return [headline(leaks), ...items].join('\n\n')
 }
+
+/** For `console.warn`: in colours where that is a terminal, and nobody has asked for none (https://no-color.org). */
+export function printable(
+  text: string,
+  { isTTY }: { isTTY?: boolean | undefined } = process.stderr,
+  env = process.env,
+): string {
+  if (isTTY !== true || env.NO_COLOR) return text
+  return text
+    .split('\n')
+    .map((line, index) => (index === 0 ? styled('bold', line) : MARKED.test(line) ? styled('red', line) : line))
+    .join('\n')
+}
+
+/** Whether there are colours was asked before, and of another stream than the one that Node would ask. */
+const styled = (format: 'bold' | 'red', line: string): string => styleText(format, line, { validateStream: false })
+
+/** The line of a code frame, and the mark below it. */
+const MARKED = /^ +> +\d+ \| |^ +\| +\^$/
 
 function headline(leaks: readonly SocketLeak[]): string {
   const sockets = leaks.length === 1 ? '1 socket' : `${leaks.length} sockets`
@@ -53,8 +73,8 @@ function acceptedLine(
 }
 
 /** Where the headline does not say it. */
-function whose({ test, file }: SocketLeak): string[] {
-  if (test !== undefined) return [`test: ${test}`]
+function whose({ test, late, file }: SocketLeak): string[] {
+  if (test !== undefined) return [`test: ${test}${late ? ', which had ended by then' : ''}`]
   if (file !== undefined) return [`outside of a test, in ${shortened(file)}`]
   return []
 }

@@ -1,7 +1,7 @@
 import diagnostics from 'node:diagnostics_channel'
 import type http from 'node:http'
 import type net from 'node:net'
-import type { SocketHandle } from '../platform/socket-handle.js'
+import { isRef, type SocketHandle } from '../platform/socket-handle.js'
 import type { Owner } from './owner.js'
 import { type Trace, takeTrace } from './stack.js'
 
@@ -63,7 +63,7 @@ export class Senders {
   /** Whether a pool keeps the socket for the next request. */
   isIdle(socket: net.Socket & { _handle?: SocketHandle | null }): boolean {
     // Undici unrefs a connection on which nothing is asked any more (lib/dispatcher/client-h1.js).
-    if (this.#ofUndici.has(socket)) return socket._handle?.hasRef?.() === false
+    if (this.#ofUndici.has(socket)) return !isRef(socket._handle)
     const { agent } = this.sendingOn(socket) ?? {}
     const free = agent?.freeSockets
     return free !== undefined && Object.values(free).some((sockets) => sockets?.includes(socket))

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import type dgram from 'node:dgram'
 import type net from 'node:net'
-import { isHandleOpen, type SocketHandle } from '../platform/socket-handle.js'
+import { isHandleOpen, isRef, type SocketHandle } from '../platform/socket-handle.js'
 import type { Owner } from './owner.js'
 import type { Trace } from './stack.js'
 
@@ -22,6 +22,8 @@ export class TrackedSocket {
   port: number | undefined
   /** It was told of already. */
   reported = false
+  /** Its owner's check was over when it was opened. */
+  readonly late: boolean
 
   constructor(
     readonly kind: TrackedKind,
@@ -31,7 +33,9 @@ export class TrackedSocket {
     /** Whoever ran when it was opened. */
     readonly owner: Owner | undefined,
     readonly trace: Trace | undefined,
-  ) {}
+  ) {
+    this.late = owner?.ended === true
+  }
 
   /** Whether the kernel has a socket for it now. */
   get open(): boolean {
@@ -92,7 +96,7 @@ export function handlesOf({ kind, socket, handle }: TrackedSocket): SocketHandle
 
 /** Pipes of a child process that hold this one up. Those that were unref'd are those of a service that runs along. */
 export function openPipes(child: ChildProcess): SocketHandle[] {
-  return pipesOf(child).filter((handle) => isHandleOpen(handle, false) && handle.hasRef?.() !== false)
+  return pipesOf(child).filter((handle) => isHandleOpen(handle, false) && isRef(handle))
 }
 
 function pipesOf(child: ChildProcess): SocketHandle[] {

@@ -3,6 +3,8 @@ export interface SocketHandle {
   readonly fd?: number | undefined
   hasRef?(): boolean
   close?(): void
+  /** Of a TLS handle: the one below. */
+  readonly _parent?: SocketHandle | null
   getsockname?(name: object): number
   getpeername?(name: object): number
 }
@@ -20,4 +22,9 @@ export function isHandleOpen(
   if (handle == null) return false
   if (platform === 'win32' || typeof handle.fd !== 'number') return !destroyed
   return handle.fd >= 0
+}
+
+/** Whether a handle keeps its process alive. A TLS handle does not say so itself. */
+export function isRef(handle: SocketHandle | null | undefined): boolean {
+  return (handle?.hasRef?.() ?? handle?._parent?.hasRef?.()) !== false
 }

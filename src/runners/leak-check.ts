@@ -1,6 +1,9 @@
 import { closeSocket, errorFor, findOpen, isOnlyThread } from '../leaks/detector.js'
-import { checkLeakOptions, type LeakIgnore, type LeakOptions } from '../leaks/options.js'
+import { isIgnored } from '../leaks/ignore.js'
+import type { SocketLeak } from '../leaks/leak.js'
+import { checkLeakOptions, type LeakOptions } from '../leaks/options.js'
 import type { Owner } from '../leaks/owner.js'
+import { printable } from '../leaks/report.js'
 import { inodesNow } from '../leaks/snapshot.js'
 import type { TrackedSocket } from '../leaks/tracked-socket.js'
 import { type Tracker, tracker } from '../leaks/tracker.js'
@@ -20,7 +23,8 @@ export class LeakCheck {
   readonly options: LeakOptions
   readonly #tracker: Tracker | undefined
   readonly #file: Owner | undefined
-  readonly #baseline: ReadonlySet<number> | undefined
+  /** Sockets, by inode, that were there before, or that were told of. */
+  readonly #baseline: Set<number> | undefined
 
   /** What was told of and is left for the end of the file, where the runner waits for what is open. */
   readonly #left: TrackedSocket[] | undefined
@@ -34,7 +38,7 @@ export class LeakCheck {
     this.#file = makeOwner(this.#tracker, 'file', file ?? 'this process', file)
     if (file !== undefined) this.#tracker.file = this.#file
     // Of other threads, too: only who asks for it is told of those.
-    if (this.options.kernel ?? isOnlyThread) this.#baseline = inodesNow()
+    if (this.options.kernel ?? isOnlyThread) this.#baseline = new Set(inodesNow())
   }
 
   beginTest(name: string, file = this.#file?.file): Owner | undefined {
@@ -73,26 +77,28 @@ export class LeakCheck {
     isMine: (record: TrackedSocket) => boolean,
     baseline: ReadonlySet<number> | undefined,
   ): Promise<Error | undefined> {
-    const rules = this.#rulesFor(owner)
-    const mode = rules === 'all' ? 'off' : (this.options.mode ?? 'fail')
     const filter = (record: TrackedSocket): boolean => !record.reported && isMine(record)
-    const found = await findOpen(filter, baseline, { ...this.options, ignore: rules === 'all' ? [] : rules })
+    const found = await findOpen(filter, baseline, this.options, (leak) => this.#mayStay(leak, owner))
     owner.ended = true
     // What a test may leave open, its file may not be told of.
     for (const record of found.ignored) record.reported = true
-    if (mode === 'off') for (const record of found.records) record.reported = true
-    if (mode === 'off' || found.leaks.length === 0) return undefined
+    if (found.leaks.length === 0) return undefined
+    for (const { inode } of found.leaks) if (inode !== undefined) this.#baseline?.add(inode)
     this.#left?.push(...found.records)
     const error = errorFor(found)
-    if (mode === 'fail') return error
-    console.warn(error.message)
+    if (this.options.mode !== 'warn') return error
+    console.warn(printable(error.message))
     return undefined
   }
 
-  #rulesFor(owner: Owner): 'all' | readonly LeakIgnore[] {
-    const ofFile = owner.file === undefined ? undefined : this.#tracker?.ignoredIn.get(owner.file)
-    const all = [this.options.ignore, owner.ignored, this.#file?.ignored, ofFile].filter((rules) => rules !== undefined)
-    return all.includes('all') ? 'all' : (all.flat() as LeakIgnore[])
+  #mayStay(leak: SocketLeak, owner: Owner): boolean {
+    const fits = (rules: Owner['ignored'] = []): boolean => rules === 'all' || isIgnored(leak, rules)
+    if ([this.options.ignore, owner.ignored, this.#file?.ignored].some((rules) => fits(rules as Owner['ignored'])))
+      return true
+    // Of files that nobody had named when they asked: by the test's file, or else by who is on the stack.
+    const isOf = (file: string): boolean =>
+      leak.file === undefined ? leak.openedAt.some((frame) => frame.file === file) : leak.file === file
+    return [...(this.#tracker?.ignoredIn ?? [])].some(([file, rules]) => isOf(file) && fits(rules))
   }
 }
 

@@ -62,5 +62,7 @@ function memory(): Figure[] {
 }
 
 function run(what: string, count: number, ...args: string[]): { cpu: number; heap: number } {
-  return JSON.parse(execFileSync(process.execPath, ['--expose-gc', program, what, String(count), ...args], { encoding: 'utf8' }))
+  return JSON.parse(
+    execFileSync(process.execPath, ['--expose-gc', program, what, String(count), ...args], { encoding: 'utf8' }),
+  )
 }

@@ -1,6 +1,7 @@
 import { drainUnderLoad } from './drain.js'
 import { format } from './figure.js'
 import { importTime } from './import.js'
+import { leakCheck } from './leaks.js'
 import { listenAndClose } from './listen.js'
 import { reserveAndRelease } from './reserve.js'
 import { findOwner, passingAssertion, readTable } from './socket-table.js'
@@ -13,6 +14,7 @@ const MEASURES = [
   reserveAndRelease,
   drainUnderLoad,
   trackedAccept,
+  leakCheck,
   readTable,
   findOwner,
   passingAssertion,

@@ -84,11 +84,14 @@ describe('a client that is about to connect', () => {
 
   test.each<[string, () => net.Socket]>([
     ['waits for a name', () => net.connect({ host: 'nobody.test', port: 9, lookup: () => {} })],
-    ['has thrown', () => {
-      const socket = new net.Socket()
-      expect(() => socket.connect(70_000)).toThrow(expect.objectContaining({ code: 'ERR_SOCKET_BAD_PORT' }))
-      return socket
-    }],
+    [
+      'has thrown',
+      () => {
+        const socket = new net.Socket()
+        expect(() => socket.connect(70_000)).toThrow(expect.objectContaining({ code: 'ERR_SOCKET_BAD_PORT' }))
+        return socket
+      },
+    ],
   ])('is none where it %s: the kernel has no socket', async (_name, dial) => {
     const since = snapshotSockets()
     const socket = dial()

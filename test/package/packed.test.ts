@@ -86,6 +86,29 @@ describe('the ESM and the CJS build', () => {
   })
 })
 
+describe('the leak check', () => {
+  test('of two copies is one: each finds what the other has seen, with its owner', async () => {
+    const both = [
+      ['client', 'a test'],
+      ['accepted', 'a test'],
+    ]
+    expect(await report('leaks-by-two-copies.mjs')).toEqual({ esm: both, cjs: both, left: 0 })
+  })
+
+  test.each(['portside/register', './node_modules/portside/dist/register.cjs'])(
+    'sees what is opened before portside is imported: %s',
+    async (register) => {
+      const how = register.endsWith('.cjs') ? '--require' : '--import'
+      expect(await output([how, register, 'registered.mjs'])).toBe('[["listener",5]]')
+    },
+  )
+
+  test('leaves the exit code to a test that ends its process', async () => {
+    const error = await output(['--import', 'portside/node-test', 'exit.test.cjs']).catch((thrown) => thrown)
+    expect(error).toMatchObject({ code: 7, signal: null, stderr: '' })
+  })
+})
+
 test('waits go on under fake timers, those of the bundled poller included', async () => {
   expect(await report('fake-timers.mjs')).toEqual({ faked: true, listening: true })
 })
@@ -122,8 +145,12 @@ const installed = (file: string): string => join(consumer, 'node_modules/portsid
 
 /** What a program of the consumer prints, as JSON. */
 async function report(program: string, ...args: string[]) {
-  const { stdout } = await promisify(execFile)(process.execPath, [program, ...args], { cwd: consumer })
-  return JSON.parse(stdout)
+  return JSON.parse(await output([program, ...args]))
+}
+
+async function output(args: string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: consumer })
+  return stdout.trim()
 }
 
 /** The compiler's complaints. */

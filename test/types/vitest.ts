@@ -1,8 +1,8 @@
 // Not run: compiled with each Vitest and each TypeScript, by `npm run consumers`.
 import type net from 'node:net'
 import type { ScopeOptions, TestServer } from 'portside'
-import { install, it, matchers, type NetMatchers, type NetScope, test } from 'portside/vitest'
-import { expect, test as vitestTest } from 'vitest'
+import { install, it, matchers, type NetMatchers, type NetScope, type RunnerOptions, test } from 'portside/vitest'
+import { expect, type ProvidedContext, test as vitestTest } from 'vitest'
 
 declare const error: Error
 declare const failing: Promise<never>
@@ -36,6 +36,14 @@ exactly<Promise<void>>()(expect(failing).rejects.toThrow('gone'))
 
 expect.extend(matchers)
 exactly<void>()(install())
+exactly<void>()(install({ leaks: { mode: 'warn', ignore: [{ package: 'pg', function: /connect/ }], kernel: false } }))
+exactly<void>()(install({ leaks: 'off' }))
+// @ts-expect-error: a rule, not a name.
+install({ leaks: { ignore: ['pg'] } })
+// @ts-expect-error: one of three.
+install({ leaks: { mode: 'loud' } })
+declare const provided: NonNullable<ProvidedContext['portside']>
+exactly<RunnerOptions>()(provided)
 declare const listed: keyof NetMatchers
 exactly<keyof typeof matchers>()(listed)
 

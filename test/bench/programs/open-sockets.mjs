@@ -48,7 +48,8 @@ if (main === import.meta.filename) {
     await run(() => open(10_000))
     const before = heapUsed()
     await run(() => open(Number(count)))
-    const a = heapUsed(); console.log(JSON.stringify({ heap: a / before, before, after: a }))
+    const a = heapUsed()
+    console.log(JSON.stringify({ heap: a / before, before, after: a }))
   }
 }
 

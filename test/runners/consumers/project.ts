@@ -35,12 +35,25 @@ export function project(folder: string, fixture: string | undefined, packages: s
   return () => (made ??= installing(make))
 }
 
+/** portside as it is published, in the folder. */
+export async function packInto(folder: string): Promise<string> {
+  const root = join(import.meta.dirname, '../../..')
+  const [{ filename }] = JSON.parse(await npm(['pack', '--json', '--pack-destination', folder], root))
+  return join(folder, filename)
+}
+
+/** The path of a Node of that major version: of this one, or else of one from the registry. */
+export function nodeVersion({ folder }: Pick<Matrix, 'folder'>, major: string): () => Promise<string> {
+  if (process.versions.node.startsWith(`${major}.`)) return async () => process.execPath
+  const made = project(join(folder, `node-${major}`), undefined, [`node@${major}`])
+  return async () => join((await made()).folder, 'node_modules/node/bin/node')
+}
+
 /** The Node that runs a tool which needs at least that one: this one, or else one from the registry. */
 export function nodeFor({ folder }: Matrix, major: number, minor: number): () => Promise<string> {
   const [ownMajor = 0, ownMinor = 0] = process.versions.node.split('.').map(Number)
   if (ownMajor > major || (ownMajor === major && ownMinor >= minor)) return async () => process.execPath
-  const newer = project(join(folder, `node-${major}`), undefined, [`node@${major}`])
-  return async () => join((await newer()).folder, 'node_modules/node/bin/node')
+  return nodeVersion({ folder }, String(major))
 }
 
 /** Runs a program to its end, whatever that is, and gives what it printed. */

@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { npm } from '../../support/pack.js'
 import type { Combination } from './combination.js'
 import { jestCombinations, jestProjects } from './jest.js'
 import { limited } from './limited.js'
+import { packInto } from './project.js'
 import { typeCombinations } from './types.js'
 import { vitestCombinations, vitestProjects } from './vitest.js'
 
@@ -13,7 +13,7 @@ import { vitestCombinations, vitestProjects } from './vitest.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'portside-consumers-'))
 try {
-  const tarball = join(folder, await pack())
+  const tarball = await packInto(folder)
   const matrix = { folder, tarball }
   const vitest = vitestProjects(matrix)
   const jest = jestProjects(matrix)
@@ -25,11 +25,6 @@ try {
   if (!(await report(combinations))) process.exitCode = 1
 } finally {
   rmSync(folder, { recursive: true, force: true })
-}
-
-async function pack(): Promise<string> {
-  const root = join(import.meta.dirname, '../../..')
-  return JSON.parse(await npm(['pack', '--json', '--pack-destination', folder], root))[0].filename
 }
 
 /** Runs them all, a line for each in its order, and tells whether all are right. */

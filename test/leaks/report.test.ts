@@ -1,0 +1,182 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
+import { transformSync } from 'esbuild'
+import { describe, expect, test } from 'vitest'
+import type { SocketLeak } from '../../src/index.js'
+import { codeFrame } from '../../src/leaks/code-frame.js'
+import { printable, report } from '../../src/leaks/report.js'
+import { framesOf, linesOf, ownFunctions, userFrame } from '../../src/leaks/stack.js'
+
+const end = (port: number) => ({ address: '127.0.0.1', port, family: 'IPv4' as const })
+
+describe('a report', () => {
+  const folder = temporary()
+  const file = join(folder, 'upload.test.js')
+  writeFileSync(file, 'import net from "node:net"\n\tconst socket = net.connect(port)\nsocket.write("x")\n')
+  const client: SocketLeak = {
+    kind: 'client',
+    local: end(40_000),
+    remote: end(3000),
+    fd: 20,
+    state: 'ESTABLISHED',
+    openedAt: [
+      { function: 'Pool.open', file: '/project/node_modules/pool/index.js', line: 7, column: 3 },
+      { function: 'upload', file, line: 2, column: 21 },
+    ],
+    test: 'uploads a build',
+    file,
+    howToClose: 'socket.destroy()',
+  }
+  const accepted: SocketLeak = {
+    ...client,
+    kind: 'accepted',
+    local: end(3000),
+    remote: end(40_000),
+    fd: 21,
+    acceptedBy: { local: end(3000), openedAt: [{ file, line: 1, column: 1 }] },
+    howToClose: 'socket.destroy(), or the end of its client',
+  }
+
+  test('has a sentence with the call that closes it, the ends, the state, and the source line', () => {
+    expect(report([client])).toBe(
+      [
+        "portside: 'uploads a build' left 1 socket open.",
+        '',
+        '1. client 127.0.0.1:40000 -> 127.0.0.1:3000, ESTABLISHED, fd 20: call socket.destroy().',
+        `   opened at ${file}:2:21 in upload`,
+        '        1 | import net from "node:net"',
+        '      > 2 | \tconst socket = net.connect(port)',
+        '          | \t                   ^',
+        '        3 | socket.write("x")',
+      ].join('\n'),
+    )
+  })
+
+  test('tells of both ends of one connection once', () => {
+    const text = report([client, accepted])
+    expect(text).toContain("'uploads a build' left 2 sockets open.")
+    expect(text).toContain(
+      `its other end is open, too (ESTABLISHED, fd 21): accepted by the listener on 127.0.0.1:3000, ${file}:1:1`,
+    )
+    expect(text).not.toContain('2. ')
+  })
+
+  test('says of an accepted one where it was dialled and who has accepted it', () => {
+    const text = report([accepted])
+    expect(text).toContain(
+      '1. accepted 127.0.0.1:3000 -> 127.0.0.1:40000, ESTABLISHED, fd 21: call socket.destroy(), or',
+    )
+    expect(text).toContain(`dialled at ${file}:2:21 in upload`)
+    expect(text).toContain(`accepted by the listener on 127.0.0.1:3000, ${file}:1:1`)
+  })
+
+  test('names the tests where there are several, and the file where there is none', () => {
+    const text = report([client, { ...client, test: 'another' }, { ...client, test: undefined }])
+    expect(text).toContain('portside: 3 sockets left open.')
+    expect(text).toContain('test: uploads a build\n')
+    expect(text).toContain('test: another\n')
+    expect(text).toContain(`outside of a test, in ${file}`)
+  })
+
+  test('says that a test had ended by then', () => {
+    expect(report([{ ...client, late: true }])).toContain('test: uploads a build, which had ended by then')
+  })
+
+  test('has the last request on a pooled connection, and says where there is no place', () => {
+    const text = report([{ ...client, request: 'GET /large', openedAt: [] }])
+    expect(text).toContain('its last request was GET /large')
+    expect(text).toContain('opened where no code of yours was on the stack')
+  })
+
+  test('leaves out what is not known', () => {
+    const { howToClose } = client
+    expect(report([{ kind: 'unix', local: '', openedAt: [], howToClose }])).toContain('1. unix: call socket.destroy().')
+  })
+})
+
+describe('what is printed', () => {
+  const text = 'head\n\n1. client: call x.\n   opened at a.js:1:1\n      > 1 | open()\n        | ^\n        2 | more()'
+
+  test('has colours on a terminal only, and not where nobody wants them', () => {
+    expect(printable(text, { isTTY: false }, {})).toBe(text)
+    expect(printable(text, {}, {})).toBe(text)
+    expect(printable(text, { isTTY: true }, { NO_COLOR: '1' })).toBe(text)
+    const coloured = printable(text, { isTTY: true }, {}).split('\n')
+    expect(coloured.map((line) => line.startsWith('\x1b['))).toEqual([true, false, false, false, true, true, false])
+    expect(stripVTControlCharacters(coloured.join('\n'))).toBe(text)
+  })
+})
+
+describe('a code frame', () => {
+  test('has what there is around the line, and nothing of a file that cannot be read', () => {
+    const file = join(temporary(), 'short.js')
+    writeFileSync(file, 'only()')
+    expect(codeFrame({ file, line: 1, column: 1 })).toEqual(['> 1 | only()', '    | ^'])
+    expect(codeFrame({ file, line: 9, column: 1 })).toEqual([])
+    expect(codeFrame({ file: join(file, 'none'), line: 1, column: 1 })).toEqual([])
+  })
+})
+
+describe('frames', () => {
+  test('leave out Node, portside and the runner, and know every form of V8', () => {
+    const stack = [
+      'Error',
+      `    at listenTcp (${join(import.meta.dirname, '../../src/servers/tcp.ts')}:1:1)`,
+      '    at Server.listen (node:net:2016:32)',
+      '    at new Pool (/project/src/pool.js:10:5)',
+      '    at Pool.open [as connect] (/project/src/pool.js:11:5)',
+      '    at Object.<anonymous> (/project/src/a b/(x).js:12:5)',
+      '    at async file:///project/src/main.js:13:5',
+      '    at async Promise.all (index 0)',
+      '    at /project/node_modules/vitest/dist/chunk.js:14:5',
+      '    at /project/node_modules/.pnpm/jest-circus@30/node_modules/jest-circus/build/run.js:15:5',
+      '    at /project/node_modules/jest-dev-server/index.js:16:5',
+    ].join('\n')
+    expect(framesOf({ stack }).map(({ function: name, file, line }) => [name, file, line])).toEqual([
+      ['Pool', '/project/src/pool.js', 10],
+      ['Pool.open', '/project/src/pool.js', 11],
+      ['<anonymous>', '/project/src/a b/(x).js', 12],
+      [undefined, '/project/src/main.js', 13],
+      [undefined, '/project/node_modules/jest-dev-server/index.js', 16],
+    ])
+    expect(linesOf({ stack })).toHaveLength(5)
+    expect(ownFunctions({ stack })).toEqual(['listenTcp'])
+    expect(userFrame(framesOf({ stack: stack.replace(/.*src.*\n/g, '') }))?.line).toBe(16)
+  })
+
+  test('are none where the stack is not a text', () => {
+    for (const stack of [undefined, [], 7]) expect(framesOf({ stack } as never)).toEqual([])
+    expect(framesOf(undefined)).toEqual([])
+  })
+
+  test.each(['inline', 'external'] as const)('lead through a source map that is %s', (kind) => {
+    const folder = temporary()
+    mkdirSync(join(folder, 'dist'))
+    const source = 'interface Unused {}\n\nexport function open(): never {\n  throw new Error("here")\n}\n'
+    writeFileSync(join(folder, 'open.ts'), source)
+    const { code, map } = transformSync(source, { loader: 'ts', sourcemap: kind, sourcefile: '../open.ts' })
+    const file = join(folder, 'dist/open.js')
+    writeFileSync(file, kind === 'inline' ? code : `${code}//# sourceMappingURL=open.js.map\n`)
+    writeFileSync(`${file}.map`, map)
+    const line = code.split('\n').findIndex((text) => text.includes('throw')) + 1
+    expect(framesOf({ stack: `Error\n    at open (${file}:${line}:9)` })).toMatchObject([
+      { function: 'open', file: join(folder, 'open.ts'), line: 4 },
+    ])
+  })
+
+  test('stay where they are when their map is broken, or gone', () => {
+    const file = join(temporary(), 'broken.js')
+    for (const url of ['gone.js.map', 'data:application/json;base64,e30', 'data:application/json;base64,%']) {
+      writeFileSync(file, `x()\n//# sourceMappingURL=${url}\n`)
+      expect(framesOf({ stack: `Error\n    at open (${file}:1:1)` })).toMatchObject([{ file, line: 1, column: 1 }])
+    }
+  })
+})
+
+function temporary(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'portside-report-'))
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}

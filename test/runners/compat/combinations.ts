@@ -1,0 +1,115 @@
+import { copyFileSync, mkdtempSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Matrix } from '../consumers/combination.js'
+import { nodeVersion, type Project, project, run } from '../consumers/project.js'
+import { type Outcome, readJestReport, readMochaReport, readNodeEvents, type Tally } from './outcome.js'
+
+/** A runner of some version on some Node, and what has to be found with it. */
+export interface LeakCombination {
+  readonly name: string
+  readonly expected: Tally
+  run(): Promise<{ outcome: Outcome; output: string }>
+}
+
+/** What `fixtures/projects/leaks` has for each runner. */
+export const EXPECTED: Readonly<Record<'vitest' | 'jest' | 'mocha' | 'node:test', Tally>> = {
+  vitest: { leaking: 28, clean: 42, files: 1 },
+  jest: { leaking: 31, clean: 44, files: 1 },
+  mocha: { leaking: 23, clean: 35, files: 1 },
+  'node:test': { leaking: 29, clean: 44, files: 1 },
+}
+
+const NODES = ['20', '22', '24', '26']
+const VITEST = { '3.2': NODES, '4.0': NODES, '4': NODES, '5': ['22', '24', '26'] }
+const POOLS = ['forks', 'threads', 'vmThreads', 'vmForks']
+const JEST = ['29', '30']
+const JEST_WAYS: Readonly<Record<string, readonly string[]>> = {
+  workers: ['--maxWorkers=2'],
+  'one process': ['--runInBand'],
+}
+const MOCHA = ['10', '11', '12']
+const MOCHA_WAYS: Readonly<Record<string, readonly string[]>> = { serial: [], parallel: ['--parallel', '--jobs=2'] }
+
+/** All of them. */
+export function leakCombinations(matrix: Matrix): LeakCombination[] {
+  const nodes = new Map(NODES.map((version) => [version, nodeVersion(matrix, version)]))
+  const made = (name: string, packages: string[]): (() => Promise<Project>) =>
+    project(join(matrix.folder, name), 'leaks', [...packages, matrix.tarball])
+  return [
+    ...Object.entries(VITEST).flatMap(([version, versions]) => {
+      const files = made(`vitest-${version}`, [`vitest@${version}`, 'vite'])
+      return versions.flatMap((node) =>
+        POOLS.map((pool) => combination('vitest', version, node, pool, files, nodes, vitestRun([`--pool=${pool}`]))),
+      )
+    }),
+    ...JEST.flatMap((version) => {
+      const files = made(`jest-${version}`, [`jest@${version}`])
+      return NODES.flatMap((node) =>
+        Object.entries(JEST_WAYS).map(([way, args]) =>
+          combination('jest', version, node, way, files, nodes, jestRun(args)),
+        ),
+      )
+    }),
+    ...MOCHA.flatMap((version) => {
+      const files = made(`mocha-${version}`, [`mocha@${version}`])
+      return NODES.flatMap((node) =>
+        Object.entries(MOCHA_WAYS).map(([way, args]) =>
+          combination('mocha', version, node, way, files, nodes, mochaRun(args)),
+        ),
+      )
+    }),
+    ...NODES.map((node) => combination('node:test', '', node, '', made(`node-test-${node}`, []), nodes, nodeTestRun)),
+  ]
+}
+
+type Run = (node: string, folder: string) => Promise<{ outcome: Outcome; output: string }>
+
+function combination(
+  runner: keyof typeof EXPECTED,
+  version: string,
+  node: string,
+  way: string,
+  files: () => Promise<Project>,
+  nodes: ReadonlyMap<string, () => Promise<string>>,
+  start: Run,
+): LeakCombination {
+  return {
+    name: [`${runner} ${version}`.trim(), `Node ${node}`, way].filter(Boolean).join(', '),
+    expected: EXPECTED[runner],
+    run: async () => start(await (nodes.get(node) as () => Promise<string>)(), (await files()).folder),
+  }
+}
+
+export const vitestRun =
+  (args: readonly string[], vitest = 'node_modules/vitest/vitest.mjs'): Run =>
+  async (node, folder) => {
+    const report = join(mkdtempSync(join(folder, 'report-')), 'report.json')
+    const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+    const output = await run(node, [vitest, 'run', ...args, ...reporters], folder)
+    return { outcome: readJestReport(report), output }
+  }
+
+export const jestRun =
+  (args: readonly string[], jest = 'node_modules/jest/bin/jest.js'): Run =>
+  async (node, folder) => {
+    const report = join(mkdtempSync(join(folder, 'report-')), 'report.json')
+    const files = ['--json', `--outputFile=${report}`, `--cacheDirectory=${join(folder, 'cache')}`, '--watchman=false']
+    const output = await run(node, ['--experimental-vm-modules', jest, ...args, ...files], folder)
+    return { outcome: readJestReport(report), output }
+  }
+
+const mochaRun =
+  (args: readonly string[]): Run =>
+  async (node, folder) => {
+    const options = ['--require', 'portside/mocha', '--reporter', 'json', ...args]
+    const output = await run(node, ['node_modules/mocha/bin/mocha.js', ...options, 'mocha/*.test.cjs'], folder)
+    return { outcome: readMochaReport(output), output }
+  }
+
+const nodeTestRun: Run = async (node, folder) => {
+  copyFileSync(join(import.meta.dirname, 'node-reporter.mjs'), join(folder, 'node-reporter.mjs'))
+  const files = ['kinds', 'life', 'concurrent', 'file', 'ignored'].map((name) => `node-test/${name}.test.mjs`)
+  const options = ['--import', 'portside/node-test', '--test', '--test-reporter=./node-reporter.mjs']
+  const output = await run(node, [...options, ...files], folder)
+  return { outcome: readNodeEvents(output), output }
+}

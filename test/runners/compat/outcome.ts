@@ -1,0 +1,136 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { basename } from 'node:path'
+
+/** What a run of a project came to: each test by its title, and what was said of a file as a whole. */
+export interface Outcome {
+  readonly tests: ReadonlyArray<{ readonly title: string; readonly failed: boolean; readonly said: string }>
+  readonly files: readonly string[]
+}
+
+/** How many of what has to be found. */
+export interface Tally {
+  /** Tests that leak, and fail because of it. */
+  readonly leaking: number
+  /** Tests that do not, and pass. */
+  readonly clean: number
+  /** Files that leave something open outside of their tests. */
+  readonly files: number
+}
+
+/** What was found, and what is wrong with it. The titles of the tests say what has to become of them. */
+export function tallyOf({ tests, files }: Outcome): { found: Tally; complaints: string[] } {
+  const complaints: string[] = []
+  let [leaking, clean] = [0, 0]
+  for (const { title, failed, said } of tests) {
+    const told = said.includes(LEAK) || said.includes('ERR_PORTSIDE_LEAK')
+    if (title.startsWith('leaks') && failed && told && saysBoth(title, said)) leaking++
+    else if (title.startsWith('clean') && !failed) clean++
+    else complaints.push(`'${title}' has ${failed ? 'failed' : 'passed'}: ${said}`)
+  }
+  const unexpected = files.filter((said) => !said.includes(FILE_LEAK))
+  for (const said of unexpected) complaints.push(`of a file: ${said}`)
+  return { found: { leaking, clean, files: files.length - unexpected.length }, complaints }
+}
+
+/** A failure of the test's own does not hide its leak, nor the other way round. */
+const saysBoth = (title: string, said: string): boolean =>
+  (!title.includes('and fails') || said.includes('its own error')) &&
+  (!title.includes('times out') || /time/i.test(said))
+
+const LEAK = "' left "
+/** `file.test`: four listeners, and both ends of a connection. */
+const FILE_LEAK = 'portside: 6 sockets left open'
+
+/** The report of Jest, which Vitest writes, too. */
+export function readJestReport(path: string): Outcome {
+  if (!existsSync(path)) return NONE
+  const { testResults } = JSON.parse(readFileSync(path, 'utf8')) as JestReport
+  return {
+    tests: testResults.flatMap(({ assertionResults }) =>
+      assertionResults.map(({ title, status, failureMessages }) => ({
+        title,
+        failed: status !== 'passed',
+        said: (failureMessages ?? []).join('\n'),
+      })),
+    ),
+    // Jest repeats there what failed tests have said.
+    files: testResults
+      .filter(
+        ({ name, message }) => message && (basename(name).startsWith('file.') || !/● (?!Test suite)/.test(message)),
+      )
+      .map(({ message }) => message as string),
+  }
+}
+
+interface JestReport {
+  readonly testResults: ReadonlyArray<{
+    readonly name: string
+    readonly message?: string
+    readonly assertionResults: ReadonlyArray<{
+      readonly title: string
+      readonly status: string
+      readonly failureMessages?: readonly string[] | null
+    }>
+  }>
+}
+
+/** The report of Mocha, for which a test that fails behind its end has passed before. */
+export function readMochaReport(text: string): Outcome {
+  const begin = text.indexOf('{\n  "stats"')
+  if (begin === -1) return NONE
+  const { passes, failures } = JSON.parse(text.slice(begin, text.lastIndexOf('}') + 1)) as MochaReport
+  const ofHooks = failures.filter(({ title }) => title.includes(' hook'))
+  const failed = failures.filter((failure) => !ofHooks.includes(failure))
+  const said = new Map<string, string>()
+  // Of several errors of one test this report has the first, and the fields of the others.
+  for (const { fullTitle, err } of failed) {
+    const errors = `${err.message}\n${JSON.stringify(err.multiple ?? [])}\n`
+    said.set(fullTitle, (said.get(fullTitle) ?? '') + errors)
+  }
+  const tests = new Map([...passes, ...failed].map(({ fullTitle, title }) => [fullTitle, title]))
+  return {
+    tests: [...tests].map(([fullTitle, title]) => ({
+      title,
+      failed: said.has(fullTitle),
+      said: said.get(fullTitle) ?? '',
+    })),
+    files: ofHooks.map(({ err }) => err.message ?? ''),
+  }
+}
+
+interface MochaReport {
+  readonly passes: readonly MochaTest[]
+  readonly failures: readonly MochaTest[]
+}
+interface MochaTest {
+  readonly title: string
+  readonly fullTitle: string
+  readonly err: { readonly message?: string; readonly multiple?: unknown }
+}
+
+/** What node-reporter.mjs has written of node:test: an event a line. */
+export function readNodeEvents(text: string): Outcome {
+  const tests: Array<{ title: string; failed: boolean; said: string }> = []
+  const files: string[] = []
+  for (const line of text.split('\n').filter((line) => line.startsWith('{"type"'))) {
+    const { type, name, message, suite } = JSON.parse(line) as NodeEvent
+    const last = tests.at(-1)
+    if (type === 'test:diagnostic' && last?.failed) last.said += `${message}\n`
+    if (type !== 'test:pass' && type !== 'test:fail') continue
+    if (/[/\\].*\.[cm]?js$/.test(name)) {
+      if (type === 'test:fail' && message.includes('left open')) files.push(message)
+    } else if (!suite && name !== 'subtests') {
+      tests.push({ title: name, failed: type === 'test:fail', said: `${message}\n` })
+    }
+  }
+  return { tests, files }
+}
+
+interface NodeEvent {
+  readonly type: string
+  readonly name: string
+  readonly message: string
+  readonly suite: boolean
+}
+
+const NONE: Outcome = { tests: [], files: [] }
