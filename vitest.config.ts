@@ -6,6 +6,20 @@ import { sourceAliases } from './test/support/source-aliases.js'
 
 writeDocumentationTests()
 
+/** Tests of what is installed, which begin where nothing is. */
+const INSTALLING = ['vitest', 'jest', 'jest-environment'].map((name) => `test/runners/${name}.test.ts`)
+
+/** Tests of the leak check, which leave sockets open. */
+const LEAKING = ['test/leaks/**/*.test.ts', 'test/runners/leak-check.test.ts']
+
+const SOURCES = {
+  globalSetup: 'test/support/transpile.ts',
+  env: { PORTSIDE: new URL('index.js', TRANSPILED).href },
+  // For a machine that does other things, too. What never comes, comes no sooner.
+  testTimeout: 30_000,
+  hookTimeout: 30_000,
+}
+
 export default defineConfig({
   test: {
     // Most of them wait. Vitest alone would give a machine with two cores one worker.
@@ -15,12 +29,27 @@ export default defineConfig({
         test: {
           name: 'src',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/package/**'],
-          globalSetup: 'test/support/transpile.ts',
-          env: { PORTSIDE: new URL('index.js', TRANSPILED).href },
-          // For a machine that does other things, too. What never comes, comes no sooner.
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
+          exclude: ['test/package/**', ...INSTALLING, ...LEAKING],
+          // A process for each file, with the sources loaded anew, would cost more than most of them do. What one of them
+          // could leave to the next is a socket, and the leak check sees to it that none does.
+          isolate: false,
+          setupFiles: ['src/runners/vitest-setup.ts'],
+          ...SOURCES,
+        },
+      },
+      {
+        test: {
+          name: 'leaks',
+          include: LEAKING,
+          isolate: false,
+          ...SOURCES,
+        },
+      },
+      {
+        test: {
+          name: 'installing',
+          include: INSTALLING,
+          ...SOURCES,
         },
       },
       {

@@ -15,7 +15,7 @@ import { tracker } from './tracker.js'
 import { untrackedSockets } from './untracked.js'
 
 /**
- * What was opened since the snapshot, by anybody in this process, and is open still when the grace is over: 16 turns of the
+ * What was opened or sent on since the snapshot, by anybody in this process, and is in use still when the grace is over: 16 turns of the
  * event loop, then up to 127 ms. Resolves to an empty array at once where nothing was opened, or with `mode: 'off'`.
  *
  * What a client pool keeps for the next request is no leak unless `idlePools` says so. Rejects with ERR_INVALID_ARG_TYPE
@@ -44,7 +44,8 @@ async function find(since: SocketSnapshot, options: LeakOptions): Promise<Found>
   checkLeakOptions(options)
   if (options.mode === 'off') return NOTHING
   const kernel = options.kernel === false ? undefined : since.inodes
-  return findOpen((record) => record.sequence > since.activity, kernel, options)
+  const state = tracker()
+  return findOpen((record) => state.lastUse(record) > since.activity, kernel, options)
 }
 
 export interface Found {

@@ -7,6 +7,8 @@ import { type Trace, takeTrace } from './stack.js'
 
 /** Who sent last on a socket of a client pool. */
 export interface Sending {
+  /** Counts what is done in this process, as that of a tracked socket. */
+  readonly sequence: number
   readonly owner: Owner | undefined
   readonly trace: Trace
   /** Of http; those of undici are known by the socket. */
@@ -26,12 +28,13 @@ interface Requested {
  */
 export class Senders {
   readonly #ownerNow: () => Owner | undefined
-  readonly #sent: () => void
+  readonly #sent: () => number
   readonly #bySocket = new WeakMap<object, Sending>()
   readonly #byRequest = new WeakMap<object, Sending>()
   readonly #ofUndici = new WeakSet<object>()
 
-  constructor(ownerNow: () => Owner | undefined, sent: () => void) {
+  /** `sent` counts what is done in this process. */
+  constructor(ownerNow: () => Owner | undefined, sent: () => number) {
     this.#ownerNow = ownerNow
     this.#sent = sent
     const hear = <T>(channel: string, listener: (message: T) => void): void =>
@@ -84,8 +87,8 @@ export class Senders {
   }
 
   #sending(heard: (message: never) => void, { method, path }: Requested, agent: http.Agent | undefined): Sending {
-    this.#sent()
-    return { owner: this.#ownerNow(), trace: takeTrace(heard), agent, request: `${method} ${path}` }
+    const request = `${method} ${path}`
+    return { sequence: this.#sent(), owner: this.#ownerNow(), trace: takeTrace(heard), agent, request }
   }
 }
 

@@ -40,9 +40,7 @@ export class Tracker {
   constructor() {
     this.#senders = new Senders(
       () => this.ownerNow(),
-      () => {
-        this.activity++
-      },
+      () => ++this.activity,
     )
     const hear = <T>(channel: string, listener: (message: T) => void): void =>
       diagnostics.subscribe(channel, (message) => listener(message as T))
@@ -87,6 +85,12 @@ export class Tracker {
     }
     if (record.peer !== undefined) return this.ownerOf(record.peer)
     return record.listener?.owner
+  }
+
+  /** When it was opened or sent on last, as a count of what is done in this process. */
+  lastUse(record: TrackedSocket): number {
+    const { sequence } = record.peer ?? record
+    return Math.max(record.sequence, sequence, this.#senders.sendingOn((record.peer ?? record).socket)?.sequence ?? 0)
   }
 
   /** The request for which the socket was last used, where it was opened by a pool. */

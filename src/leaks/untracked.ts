@@ -10,7 +10,7 @@ import { handlesOf, type TrackedSocket } from './tracked-socket.js'
 export function untrackedSockets(
   baseline: ReadonlySet<number>,
   tracked: Iterable<TrackedSocket>,
-  isNobodys: (descriptor: SocketDescriptor) => boolean = isInspector,
+  isNobodys: (descriptor: SocketDescriptor) => boolean = isPipeOrInspector,
 ): SocketDescriptor[] {
   const fresh = [...ownSockets()].filter(({ inode }) => !baseline.has(inode))
   if (fresh.length === 0) return []
@@ -24,6 +24,13 @@ export function untrackedSockets(
     return []
   }
 }
+
+/**
+ * A unix socket without a name is one end of a pipe, as to a program that another thread has started: nobody on a network
+ * is at its other end, and nothing could be told of it. And a debugger may look in.
+ */
+const isPipeOrInspector = (descriptor: SocketDescriptor): boolean =>
+  (descriptor.kind === 'unix' && !descriptor.local) || isInspector(descriptor)
 
 /** The connection of a debugger. */
 function isInspector({ local }: SocketDescriptor): boolean {

@@ -66,7 +66,7 @@ export class LeakCheck {
     const [state, file] = [this.#tracker, this.#file]
     if (state === undefined || file === undefined) return undefined
     if (state.file === file) state.file = undefined
-    const error = await this.#check(file, (record) => record.sequence > file.begun, this.#baseline)
+    const error = await this.#check(file, (record) => state.lastUse(record) > file.begun, this.#baseline)
     // Not before: what one test has left open others may use, and only the one that did so fails.
     for (const record of this.#left?.splice(0) ?? []) closeSocket(record)
     return error

@@ -125,9 +125,9 @@ describe('a pooled connection', () => {
     response.destroy()
   })
 
-  test('of fetch is that of its last sender', async () => {
-    const since = snapshotSockets()
+  test('of fetch is that of its last sender, also where it was idle before', async () => {
     await run({ name: 'first' }, async () => (await fetch(shared.url)).text())
+    const since = snapshotSockets()
     const response = await run({ name: 'second' }, () => fetch(new URL('/large', shared.url)))
     const found = await findLeaks(since)
     expect(ownersOf(found)).toEqual({ client: 'second', accepted: 'second' })

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { Worker } from 'node:worker_threads'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { findLeaks, listenTcp, snapshotSockets, verifyNoLeaks } from '../../src/index.js'
+import { findLeaks, listenTcp, snapshotSockets, socketDescriptors, verifyNoLeaks } from '../../src/index.js'
 import { needsKernel } from '../support/kernel.js'
 import { connected } from './kinds.js'
 
@@ -38,6 +38,20 @@ describe('what no object explains', () => {
     await once(worker, 'message')
     onTestFinished(async () => void (await worker.terminate()))
     expect(await findLeaks(snapshotSockets())).toEqual([])
+  })
+
+  test('is not a pipe to a program that another thread has started', async (context) => {
+    needsKernel(context)
+    const since = snapshotSockets()
+    const code = `const { spawn } = require('node:child_process')
+      const child = spawn(process.execPath, ['--eval', 'process.stdin.resume()'])
+      child.once('spawn', () => require('node:worker_threads').parentPort.postMessage(child.pid))`
+    const worker = new Worker(code, { eval: true })
+    await once(worker, 'message')
+    const before = new Set(since.inodes)
+    expect(socketDescriptors().filter(({ inode }) => !before.has(inode)).length).toBeGreaterThan(0)
+    expect(await findLeaks(since)).toEqual([])
+    await worker.terminate()
   })
 
   test('is not what portside opens for itself', async (context) => {

@@ -7,14 +7,14 @@ import { type LeakCombination, leakCombinations } from './combinations.js'
 import { type Tally, tallyOf } from './outcome.js'
 
 // The leak check with each runner, of each version, on each Node: in tests that leave open what can be left open, and in
-// tests that do not. With an argument only those combinations whose names have it: `npm run compat -- 'jest 30'`.
+// tests that do not. With arguments only those whose names match each of them: `npm run compat -- 'jest 30' 'Node 2[06]'`.
 
 const folder = mkdtempSync(join(tmpdir(), 'portside-compat-'))
 try {
   const tarball = await packInto(folder)
-  const [, , ...wanted] = process.argv
+  const wanted = process.argv.slice(2).map((expression) => new RegExp(expression))
   const combinations = leakCombinations({ folder, tarball }).filter(({ name }) =>
-    wanted.every((part) => name.includes(part)),
+    wanted.every((expression) => expression.test(name)),
   )
   if (!(await report(combinations))) process.exitCode = 1
 } finally {
