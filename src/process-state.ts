@@ -6,11 +6,17 @@ import net from 'node:net'
  * (`globalThis` is one per Jest test file).
  */
 export function processState<T>(key: string, make: () => T): T {
-  const holder = net.Server as unknown as Record<symbol, Record<string, unknown> | undefined>
   holder[STATE] ??= Object.create(null) as Record<string, unknown>
   const state = holder[STATE]
   if (!(key in state)) state[key] = make()
   return state[key] as T
 }
+
+/** The same where somebody has made it already. */
+export function stateIfAny<T>(key: string): T | undefined {
+  return holder[STATE]?.[key] as T | undefined
+}
+
+const holder = net.Server as unknown as Record<symbol, Record<string, unknown> | undefined>
 
 const STATE = Symbol.for('portside.state.v1')

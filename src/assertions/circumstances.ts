@@ -1,3 +1,4 @@
+import { whereOpened } from '../leaks/places.js'
 import { dialAddress, type Endpoint, familyOf, formatEndpoint, toEndpoint, WILDCARD } from '../loopback/endpoint.js'
 import { ownAddresses } from '../loopback/own-addresses.js'
 import { describeOwner, listenersOn, listenersReachedAt, ownersOf, type SocketOwner } from '../loopback/owners.js'
@@ -58,8 +59,11 @@ function occupied(failure: SocketFailure, usual: Circumstances): Circumstances {
 /** What to do about somebody else is up to the user, and not about this process. */
 export function heldBy(owners: SocketOwner[], usual: Circumstances): Circumstances {
   const cause = list(owners.map(describeOwner))
-  if (!owners.some(({ thisProcess }) => thisProcess)) return { cause, owners, hints: usual.hints }
-  const hint = 'close the one of this process first, and await that: assertReleased() tells when the address is free'
+  const own = owners.find(({ thisProcess }) => thisProcess)
+  if (own === undefined) return { cause, owners, hints: usual.hints }
+  const place = whereOpened(own.local)
+  const opened = place === undefined ? '' : ` (opened at ${place})`
+  const hint = `close the one of this process${opened} first, and await that: assertReleased() tells when the address is free`
   return { cause, owners, hints: [hint, ...usual.hints.slice(0, 1)] }
 }
 

@@ -54,7 +54,7 @@ function describe(leak: SocketLeak, number: number, otherEnd: SocketLeak | undef
     ...indent([
       ...(named ? [] : whose(leak)),
       ...(leak.request === undefined ? [] : [`its last request was ${leak.request}`]),
-      ...placeOf(kind === 'accepted' ? 'dialled' : 'opened', openedAt),
+      ...sourceOf(kind === 'accepted' ? 'dialled' : 'opened', openedAt),
       ...(accepted === undefined ? [] : [acceptedLine(accepted, otherEnd)]),
     ]),
   ].join('\n')
@@ -64,8 +64,8 @@ function acceptedLine(
   { local, openedAt }: NonNullable<SocketLeak['acceptedBy']>,
   otherEnd: SocketLeak | undefined,
 ): string {
-  const place = userFrame(openedAt)
-  const listener = `the listener on ${formatTuple({ local })}${place === undefined ? '' : `, ${placeName(place)}`}`
+  const place = placeOf(openedAt)
+  const listener = `the listener on ${formatTuple({ local })}${place === undefined ? '' : `, ${place}`}`
   if (otherEnd === undefined) return `accepted by ${listener}`
   const { state, fd } = otherEnd
   const details = [state, fd !== undefined && `fd ${fd}`].filter(Boolean).join(', ')
@@ -79,7 +79,13 @@ function whose({ test, late, file }: SocketLeak): string[] {
   return []
 }
 
-function placeOf(verb: string, frames: readonly StackFrame[]): string[] {
+/** The user's place on a stack: `test/upload.test.ts:14:22`. */
+export function placeOf(frames: readonly StackFrame[]): string | undefined {
+  const place = userFrame(frames)
+  return place && placeName(place)
+}
+
+function sourceOf(verb: string, frames: readonly StackFrame[]): string[] {
   const place = userFrame(frames)
   if (place === undefined) return [`${verb} where no code of yours was on the stack`]
   const name = place.function === undefined ? '' : ` in ${place.function}`

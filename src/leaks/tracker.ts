@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process'
 import type dgram from 'node:dgram'
 import diagnostics from 'node:diagnostics_channel'
 import type net from 'node:net'
-import { processState } from '../process-state.js'
+import { processState, stateIfAny } from '../process-state.js'
 import { observeClients } from '../sockets/client-sockets.js'
 import { isInfrastructure } from '../sockets/infrastructure.js'
 import type { LeakIgnore } from './options.js'
@@ -15,10 +15,14 @@ import { type Trackable, type TrackedKind, TrackedSocket } from './tracked-socke
 
 /** The tracker of this process, whichever copy of portside made it. Tracks from the first call on. */
 export function tracker(): Tracker {
-  shared ??= processState('leaks.tracker', () => new Tracker())
+  shared ??= processState(STATE, () => new Tracker())
   return shared
 }
 
+/** The same where the sockets of this process are tracked already. */
+export const trackerIfAny = (): Tracker | undefined => shared ?? stateIfAny(STATE)
+
+const STATE = 'leaks.tracker'
 let shared: Tracker | undefined
 
 /** Every socket of this process, of whatever library, and who opened it. */
