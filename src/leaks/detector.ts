@@ -15,8 +15,8 @@ import { tracker } from './tracker.js'
 import { untrackedSockets } from './untracked.js'
 
 /**
- * What was opened or sent on since the snapshot, by anybody in this process, and is in use still when the grace is over: 16 turns of the
- * event loop, then up to 127 ms. Resolves to an empty array at once where nothing was opened, or with `mode: 'off'`.
+ * What was opened or sent on since the snapshot, by anybody in this process, and is in use still when the grace is over: 16
+ * turns of the event loop, then up to 127 ms. Resolves to an empty array at once where nothing was opened, or with `mode: 'off'`.
  *
  * What a client pool keeps for the next request is no leak unless `idlePools` says so. Rejects with ERR_INVALID_ARG_TYPE
  * or ERR_INVALID_ARG_VALUE for a snapshot or options that are none.
@@ -64,7 +64,7 @@ export async function findOpen(
   filter: (record: TrackedSocket) => boolean,
   baseline: ReadonlySet<number> | undefined,
   options: LeakOptions,
-  isAllowed: (leak: SocketLeak) => boolean = (leak) => isIgnored(leak, options.ignore ?? []),
+  isAllowed: (leak: SocketLeak, record?: TrackedSocket) => boolean = (leak) => isIgnored(leak, options.ignore ?? []),
 ): Promise<Found> {
   const state = tracker()
   // What is dialled is about to be open; whether it ever will be, a few turns do not tell.
@@ -81,7 +81,7 @@ export async function findOpen(
   // Of two with one descriptor the later one: TLS on a socket that was connected before, and one that was opened again.
   const latest = new Map(described.map(({ leak, record }) => [leak.fd, record]))
   const told = described.filter(
-    ({ leak, record }) => (leak.fd === undefined || latest.get(leak.fd) === record) && !isAllowed(leak),
+    ({ leak, record }) => (leak.fd === undefined || latest.get(leak.fd) === record) && !isAllowed(leak, record),
   )
   if (options.close === true) for (const { record } of told) closeSocket(record)
   return {
@@ -93,8 +93,8 @@ export async function findOpen(
 
 /** The error for what was found, once: none of it is told of again. */
 export function errorFor({ leaks, records }: Found): Error {
-  for (const record of records) record.reported = true
   const state = tracker()
+  state.settle(records)
   return leakError(leaks, records[0] === undefined ? [] : linesOf(traceOf(records[0], state)))
 }
 
@@ -102,7 +102,7 @@ type Suspect = TrackedSocket | Parameters<typeof describeUntracked>[0]
 
 const NOTHING: Found = { leaks: [], records: [], ignored: [] }
 
-/** The kernel cannot tell whose socket it is in a process with several threads that open some. */
+/** Whether this is the one thread of a process that has no worker threads by its runner: the kernel does not tell them apart. */
 export const isOnlyThread: boolean = isMainThread
 
 function suspects(

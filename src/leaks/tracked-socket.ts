@@ -20,8 +20,8 @@ export class TrackedSocket {
   bound = false
   /** Of a listener: its port. */
   port: number | undefined
-  /** It was told of already. */
-  reported = false
+  /** When it was told of, or let be, as a count of what is done in this process: what it is used for later is another leak. */
+  reportedAt = 0
   /** Its owner's check was over when it was opened. */
   readonly late: boolean
 

@@ -97,6 +97,15 @@ export class Tracker {
     return Math.max(record.sequence, sequence, this.#senders.sendingOn((record.peer ?? record).socket)?.sequence ?? 0)
   }
 
+  /** Lets no check tell of it again, unless it is used anew. */
+  settle(records: readonly TrackedSocket[]): void {
+    for (const record of records) record.reportedAt = this.activity
+  }
+
+  isSettled(record: TrackedSocket): boolean {
+    return record.reportedAt >= this.lastUse(record)
+  }
+
   /** The request for which the socket was last used, where it was opened by a pool. */
   sendingOn(record: TrackedSocket): ReturnType<Senders['sendingOn']> {
     return this.#senders.sendingOn(record.socket)

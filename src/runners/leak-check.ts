@@ -1,7 +1,7 @@
 import { closeSocket, errorFor, findOpen, isOnlyThread } from '../leaks/detector.js'
 import { isIgnored } from '../leaks/ignore.js'
 import type { SocketLeak } from '../leaks/leak.js'
-import { checkLeakOptions, type LeakOptions } from '../leaks/options.js'
+import { checkLeakOptions, type LeakIgnore, type LeakOptions } from '../leaks/options.js'
 import type { Owner } from '../leaks/owner.js'
 import { printable } from '../leaks/report.js'
 import { inodesNow } from '../leaks/snapshot.js'
@@ -53,6 +53,10 @@ export class LeakCheck {
   endTest(owner: Owner | undefined): Promise<Error | undefined> | undefined {
     if (owner === undefined || this.#tracker === undefined) return undefined
     const perTest = this.options.kernel === true
+    if (owner.ignored === 'all' || this.#file?.ignored === 'all') {
+      owner.ended = true
+      return undefined
+    }
     if (owner.begun === this.#tracker.activity && !perTest) {
       owner.ended = true
       return undefined
@@ -77,11 +81,13 @@ export class LeakCheck {
     isMine: (record: TrackedSocket) => boolean,
     baseline: ReadonlySet<number> | undefined,
   ): Promise<Error | undefined> {
-    const filter = (record: TrackedSocket): boolean => !record.reported && isMine(record)
-    const found = await findOpen(filter, baseline, this.options, (leak) => this.#mayStay(leak, owner))
+    const state = this.#tracker as Tracker
+    const filter = (record: TrackedSocket): boolean => !state.isSettled(record) && isMine(record)
+    const found = await findOpen(filter, baseline, this.options, (leak, record) =>
+      this.#mayStay(leak, record && state.ownerOf(record)),
+    )
     owner.ended = true
-    // What a test may leave open, its file may not be told of.
-    for (const record of found.ignored) record.reported = true
+    state.settle(found.ignored)
     if (found.leaks.length === 0) return undefined
     for (const { inode } of found.leaks) if (inode !== undefined) this.#baseline?.add(inode)
     this.#left?.push(...found.records)
@@ -91,10 +97,10 @@ export class LeakCheck {
     return undefined
   }
 
-  #mayStay(leak: SocketLeak, owner: Owner): boolean {
-    const fits = (rules: Owner['ignored'] = []): boolean => rules === 'all' || isIgnored(leak, rules)
-    if ([this.options.ignore, owner.ignored, this.#file?.ignored].some((rules) => fits(rules as Owner['ignored'])))
-      return true
+  /** By the rules of the configuration, of the file, and of whoever has opened it. */
+  #mayStay(leak: SocketLeak, owner: Owner | undefined): boolean {
+    const fits = (rules: 'all' | readonly LeakIgnore[] = []): boolean => rules === 'all' || isIgnored(leak, rules)
+    if ([this.options.ignore, owner?.ignored, this.#file?.ignored].some((rules) => fits(rules))) return true
     // Of files that nobody had named when they asked: by the test's file, or else by who is on the stack.
     const isOf = (file: string): boolean =>
       leak.file === undefined ? leak.openedAt.some((frame) => frame.file === file) : leak.file === file

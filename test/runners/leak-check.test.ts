@@ -1,8 +1,9 @@
 import { once } from 'node:events'
+import http from 'node:http'
 import net from 'node:net'
 import { Worker } from 'node:worker_threads'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { ignoreLeaks, listenTcp, type TestServer, verifyNoLeaks } from '../../src/index.js'
+import { ignoreLeaks, listenHttp, listenTcp, type TestServer, verifyNoLeaks } from '../../src/index.js'
 import { snapshotSockets } from '../../src/leaks/snapshot.js'
 import { LeakCheck, type RunnerOptions } from '../../src/runners/leak-check.js'
 import { until } from '../support/clients.js'
@@ -53,6 +54,21 @@ describe('the check of a test', () => {
     await until(() => socket)
     const error = await check.endFile()
     expect(error?.message).toContain('test: a test, which had ended by then')
+  })
+
+  test('tells again of a pooled connection that another test leaves in use', async () => {
+    const web = await listenHttp((_request, response) => response.end('x'.repeat(4_000_000)))
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
+    onTestFinished(() => agent.destroy())
+    onTestFinished(() => void web.close({ grace: 0 }))
+    const check = checkOf()
+    for (const name of ['first', 'second']) {
+      const owner = check.beginTest(name)
+      const asked = check.run(owner, () => http.get(web.url, { agent }))
+      const [response] = await once(asked, 'response')
+      expect((await check.endTest(owner))?.message).toContain(`'${name}' left 2 sockets open`)
+      await once(response.resume(), 'close')
+    }
   })
 
   test('says nothing of what verifyNoLeaks has told of', async () => {
@@ -150,6 +166,17 @@ describe('ignoreLeaks', () => {
     expect(await check.endTest(other)).toBeDefined()
     ignoreLeaks({ kind: 'client' }, { kind: 'accepted' })
     await dialled()
+    expect(await check.endFile()).toBeUndefined()
+  })
+
+  test('in a test makes its check look for nothing', async () => {
+    const check = checkOf()
+    const owner = check.beginTest('a test')
+    await check.run(owner, async () => {
+      ignoreLeaks()
+      await dialled()
+    })
+    expect(check.endTest(owner)).toBeUndefined()
     expect(await check.endFile()).toBeUndefined()
   })
 
