@@ -1,8 +1,8 @@
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, inject, test } from 'vitest'
-import { EXPECTED, jestRun, vitestRun } from '../runners/compat/combinations.js'
+import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest'
+import { jestRun, vitestRun } from '../runners/compat/combinations.js'
 import { tallyOf } from '../runners/compat/outcome.js'
 import { npm } from '../support/pack.js'
 
@@ -23,12 +23,25 @@ beforeAll(async () => {
 })
 afterAll(() => rmSync(consumer, { recursive: true, force: true }))
 
-test.each([
-  ['vitest', vitestRun(['--pool=forks'], join(root, 'node_modules/vitest/vitest.mjs'))],
-  ['jest', jestRun(['--maxWorkers=2'], join(root, 'node_modules/jest/bin/jest.js'))],
-] as const)('%s fails the tests that leak, and no others', async (runner, start) => {
+const FILES = ['life', 'concurrent']
+const vitest = vitestRun(['--pool=forks', ...FILES], join(root, 'node_modules/vitest/vitest.mjs'))
+const jest = jestRun(['--maxWorkers=2', ...FILES], join(root, 'node_modules/jest/bin/jest.js'))
+const RUNNERS = [
+  ['vitest', vitest, { leaking: 12, clean: 11, files: 0 }],
+  ['jest', jest, { leaking: 13, clean: 11, files: 0 }],
+] as const
+
+test.for(RUNNERS)('%s fails the tests that leak, and no others', async ([, start, expected]) => {
   const { outcome, output } = await start(process.execPath, consumer)
   const { found, complaints } = tallyOf(outcome)
   expect(complaints).toEqual([])
-  expect(found, output).toEqual(EXPECTED[runner])
+  expect(found, output).toEqual(expected)
+})
+
+test.for(RUNNERS)('%s hands its options over: with warn no test fails, and all are told', async ([, start]) => {
+  vi.stubEnv('PORTSIDE_OPTIONS', JSON.stringify({ leaks: { mode: 'warn', ignore: [{ kind: 'udp' }] } }))
+  const { outcome, output } = await start(process.execPath, consumer).finally(() => vi.unstubAllEnvs())
+  expect(outcome.tests.filter(({ said }) => said.includes('portside: '))).toEqual([])
+  expect(output).toContain("'leaks under fake timers' left 2 sockets open")
+  expect(output).not.toContain("'leaks what no rule says'")
 })

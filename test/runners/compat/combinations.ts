@@ -12,7 +12,7 @@ export interface LeakCombination {
 }
 
 /** What `fixtures/projects/leaks` has for each runner. */
-export const EXPECTED: Readonly<Record<'vitest' | 'jest' | 'mocha' | 'node:test', Tally>> = {
+const EXPECTED: Readonly<Record<'vitest' | 'jest' | 'mocha' | 'node:test', Tally>> = {
   vitest: { leaking: 28, clean: 42, files: 1 },
   jest: { leaking: 31, clean: 44, files: 1 },
   mocha: { leaking: 23, clean: 35, files: 1 },
