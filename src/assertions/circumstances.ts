@@ -62,8 +62,8 @@ export function heldBy(owners: SocketOwner[], usual: Circumstances): Circumstanc
   const own = owners.find(({ thisProcess }) => thisProcess)
   if (own === undefined) return { cause, owners, hints: usual.hints }
   const place = whereOpened(own.local)
-  const opened = place === undefined ? '' : ` (opened at ${place})`
-  const hint = `close the one of this process${opened} first, and await that: assertReleased() tells when the address is free`
+  const opened = place === undefined ? '' : `; it was opened at ${place}`
+  const hint = `close the one of this process first, and await that: assertReleased() tells when the address is free${opened}`
   return { cause, owners, hints: [hint, ...usual.hints.slice(0, 1)] }
 }
 
