@@ -3,11 +3,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { transformSync } from 'esbuild'
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import type { SocketLeak } from '../../src/index.js'
 import { codeFrame } from '../../src/leaks/code-frame.js'
 import { printable, report } from '../../src/leaks/report.js'
 import { framesOf, linesOf, ownFunctions, userFrame } from '../../src/leaks/stack.js'
+
+const folders: string[] = []
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+})
 
 const end = (port: number) => ({ address: '127.0.0.1', port, family: 'IPv4' as const })
 
@@ -177,6 +182,6 @@ describe('frames', () => {
 
 function temporary(): string {
   const folder = mkdtempSync(join(tmpdir(), 'portside-report-'))
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  folders.push(folder)
   return folder
 }
