@@ -6,8 +6,11 @@ import { sourceAliases } from './test/support/source-aliases.js'
 
 writeDocumentationTests()
 
-/** Tests of what is installed, which begin where nothing is. */
-const INSTALLING = ['vitest', 'jest', 'jest-environment'].map((name) => `test/runners/${name}.test.ts`)
+/** Tests which begin where nothing is: no matchers, no connections that pools keep from other tests. */
+const ALONE = [
+  'test/drain/time-wait.test.ts',
+  ...['vitest', 'jest', 'jest-environment'].map((name) => `test/runners/${name}.test.ts`),
+]
 
 /** Tests of the leak check, which leave sockets open. */
 const LEAKING = ['test/leaks/**/*.test.ts', 'test/runners/leak-check.test.ts']
@@ -29,7 +32,7 @@ export default defineConfig({
         test: {
           name: 'src',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/package/**', ...INSTALLING, ...LEAKING],
+          exclude: ['test/package/**', ...ALONE, ...LEAKING],
           // A process for each file, with the sources loaded anew, would cost more than most of them do. What one of them
           // could leave to the next is a socket, and the leak check sees to it that none does.
           isolate: false,
@@ -47,8 +50,8 @@ export default defineConfig({
       },
       {
         test: {
-          name: 'installing',
-          include: INSTALLING,
+          name: 'alone',
+          include: ALONE,
           ...SOURCES,
         },
       },
