@@ -1,5 +1,4 @@
-import { constants } from 'node:fs'
-import { access, stat } from 'node:fs/promises'
+import { accessSync, constants, statSync } from 'node:fs'
 import { delimiter, join, resolve } from 'node:path'
 
 export interface Program {
@@ -9,22 +8,21 @@ export interface Program {
 }
 
 /** Why nothing can be run in a directory: it does not exist, or is none; undefined where it is one. */
-export function whyNoDirectory(path: string): Promise<'ENOENT' | 'ENOTDIR' | undefined> {
-  return stat(path).then(
-    (found) => (found.isDirectory() ? undefined : 'ENOTDIR'),
-    () => 'ENOENT',
-  )
+export function whyNoDirectory(path: string): 'ENOENT' | 'ENOTDIR' | undefined {
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (found === undefined) return 'ENOENT'
+  return found.isDirectory() ? undefined : 'ENOTDIR'
 }
 
 /**
  * The file that `execvp` would run for a command: a path as it is, a bare name from PATH (exec(3)). On Windows the
  * search is left to the system.
  */
-export async function findProgram(
+export function findProgram(
   command: string,
   { cwd = '.', path = '' },
   platform: NodeJS.Platform = process.platform,
-): Promise<Program> {
+): Program {
   if (platform === 'win32') return { path: command }
   const places = command.includes('/')
     ? [resolve(cwd, command)]
@@ -32,9 +30,9 @@ export async function findProgram(
   let code: 'ENOENT' | 'EACCES' = 'ENOENT'
   for (const place of places) {
     try {
-      if (!(await stat(place)).isFile()) continue
+      if (!statSync(place).isFile()) continue
       code = 'EACCES'
-      await access(place, constants.X_OK)
+      accessSync(place, constants.X_OK)
       return { path: place }
     } catch {
       // Not this one.

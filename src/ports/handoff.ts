@@ -1,6 +1,5 @@
 import type { ChildProcess, SpawnOptions } from 'node:child_process'
 import net from 'node:net'
-import { fileURLToPath } from 'node:url'
 import { abortError, checkOptions, codeOf, invalidArgument, portsideError } from '../errors.js'
 import { explainBind } from '../loopback/bind-error.js'
 import { type Endpoint, type Family, toEndpoint } from '../loopback/endpoint.js'
@@ -97,23 +96,16 @@ interface Plan {
 
 async function planOf(command: string, args: readonly string[], options: SpawnListeningOptions): Promise<Plan> {
   checkOptions(options)
-  if (typeof command !== 'string') {
-    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'command', 'the name or path of a program', command)
-  }
-  if (command === '' || command.includes('\0')) {
-    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'command', 'the name or path of a program', command)
-  }
-  if (!Array.isArray(args) || args.some((arg) => typeof arg !== 'string')) {
-    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'args', 'an array of strings', args)
-  }
-  const { by = 'descriptor', backlog, cwd = '.', env = process.env, signal } = options
+  // Loaded here, with what looks for programs: to import portside takes no longer for it.
+  const { checkCommand, programOf } = await import('./command.js')
+  checkCommand(command, args, options)
+  const { by = 'descriptor', backlog, signal } = options
   if (by !== 'descriptor' && by !== 'port') {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'by', "'descriptor' or 'port'", by)
   }
   if (backlog !== undefined && !(Number.isInteger(backlog) && backlog > 0)) {
     throw invalidArgument('ERR_OUT_OF_RANGE', 'backlog', 'a positive integer', backlog)
   }
-  if (typeof env !== 'object' || env === null) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'env', 'an object', env)
   const name = `start ${command}`
   if (signal?.aborted) throw abortError(signal, name)
   const why = by === 'descriptor' ? whyNoDescriptorPassing() : undefined
@@ -124,32 +116,7 @@ async function planOf(command: string, args: readonly string[], options: SpawnLi
       next: "pass by: 'port', for a program that listens on the number in PORT",
     })
   }
-  const directory = typeof cwd === 'string' ? cwd : fileURLToPath(cwd)
-  const { findProgram, whyNoDirectory } = await import('../platform/program.js')
-  const missing = await whyNoDirectory(directory)
-  if (missing !== undefined) throw noDirectory(missing, name, directory)
-  const { path, code } = await findProgram(command, { cwd: directory, path: env.PATH ?? process.env.PATH ?? '' })
-  if (path !== undefined) return { path, args, options, by, name }
-  throw Object.assign(
-    portsideError(code ?? 'ENOENT', {
-      asked: name,
-      expected: 'a program that can be executed',
-      actual: code === 'EACCES' ? 'a file that may not be executed' : 'no such file',
-      because: command.includes('/') ? undefined : 'a bare name is looked for in PATH',
-      next: 'pass the path of the program, for a script that of its interpreter, with the script as its first argument',
-    }),
-    { syscall: 'spawn', path: command, spawnargs: args },
-  )
-}
-
-function noDirectory(code: string, asked: string, directory: string): Error {
-  const error = portsideError(code, {
-    asked,
-    expected: 'a working directory',
-    actual: `${directory}, which ${code === 'ENOENT' ? 'does not exist' : 'is no directory'}`,
-    next: 'make the directory first, or leave cwd out',
-  })
-  return Object.assign(error, { syscall: 'spawn', path: directory })
+  return { path: programOf(command, args, options, name), args, options, by, name }
 }
 
 function reserveOptions({ family, host, signal }: SpawnListeningOptions, port: number) {

@@ -20,39 +20,39 @@ describe('findProgram', () => {
   const path = (...names: string[]): string => names.map((name) => join(root, name)).join(delimiter)
   const tool = (name: string): string => join(root, name, 'tool')
 
-  it('takes a bare name from the first directory of PATH that has it', async () => {
-    expect(await findProgram('tool', { path: path('one', 'two') }, 'linux')).toEqual({ path: tool('one') })
-    expect(await findProgram('tool', { path: path('five', 'two', 'one') }, 'linux')).toEqual({ path: tool('two') })
+  it('takes a bare name from the first directory of PATH that has it', () => {
+    expect(findProgram('tool', { path: path('one', 'two') }, 'linux')).toEqual({ path: tool('one') })
+    expect(findProgram('tool', { path: path('five', 'two', 'one') }, 'linux')).toEqual({ path: tool('two') })
   })
 
   it('passes over directories and files that cannot be executed', async () => {
     const everywhere = path('missing', 'four', 'three', 'two')
-    expect(await findProgram('tool', { path: everywhere }, 'linux')).toEqual({ path: tool('two') })
+    expect(findProgram('tool', { path: everywhere }, 'linux')).toEqual({ path: tool('two') })
   })
 
-  it('tells a file that cannot be executed from none', async () => {
-    expect(await findProgram('tool', { path: path('three', 'five') }, 'linux')).toEqual({ code: 'EACCES' })
-    expect(await findProgram('tool', { path: path('four', 'five') }, 'linux')).toEqual({ code: 'ENOENT' })
-    expect(await findProgram('tool', { path: '' }, 'linux')).toEqual({ code: 'ENOENT' })
-    expect(await findProgram(tool('three'), {}, 'linux')).toEqual({ code: 'EACCES' })
-    expect(await findProgram(tool('four'), {}, 'linux')).toEqual({ code: 'ENOENT' })
-    expect(await findProgram(tool('five'), {}, 'linux')).toEqual({ code: 'ENOENT' })
+  it('tells a file that cannot be executed from none', () => {
+    expect(findProgram('tool', { path: path('three', 'five') }, 'linux')).toEqual({ code: 'EACCES' })
+    expect(findProgram('tool', { path: path('four', 'five') }, 'linux')).toEqual({ code: 'ENOENT' })
+    expect(findProgram('tool', { path: '' }, 'linux')).toEqual({ code: 'ENOENT' })
+    expect(findProgram(tool('three'), {}, 'linux')).toEqual({ code: 'EACCES' })
+    expect(findProgram(tool('four'), {}, 'linux')).toEqual({ code: 'ENOENT' })
+    expect(findProgram(tool('five'), {}, 'linux')).toEqual({ code: 'ENOENT' })
   })
 
-  it('takes a path as it is, from the working directory and not from PATH', async () => {
-    expect(await findProgram(tool('one'), { path: path('two') }, 'linux')).toEqual({ path: tool('one') })
-    expect(await findProgram('./tool', { cwd: join(root, 'one'), path: path('two') }, 'linux')).toEqual({
+  it('takes a path as it is, from the working directory and not from PATH', () => {
+    expect(findProgram(tool('one'), { path: path('two') }, 'linux')).toEqual({ path: tool('one') })
+    expect(findProgram('./tool', { cwd: join(root, 'one'), path: path('two') }, 'linux')).toEqual({
       path: tool('one'),
     })
-    expect(await findProgram('one/tool', { cwd: relative('.', root) }, 'darwin')).toEqual({ path: tool('one') })
+    expect(findProgram('one/tool', { cwd: relative('.', root) }, 'darwin')).toEqual({ path: tool('one') })
   })
 
-  it('reads relative and empty entries of PATH from the working directory', async () => {
-    expect(await findProgram('tool', { cwd: root, path: 'five:two' }, 'linux')).toEqual({ path: tool('two') })
-    expect(await findProgram('tool', { cwd: join(root, 'one'), path: '' }, 'linux')).toEqual({ path: tool('one') })
+  it('reads relative and empty entries of PATH from the working directory', () => {
+    expect(findProgram('tool', { cwd: root, path: 'five:two' }, 'linux')).toEqual({ path: tool('two') })
+    expect(findProgram('tool', { cwd: join(root, 'one'), path: '' }, 'linux')).toEqual({ path: tool('one') })
   })
 
-  it('leaves the search to Windows there', async () => {
-    expect(await findProgram('tool', { path: path('one') }, 'win32')).toEqual({ path: 'tool' })
+  it('leaves the search to Windows there', () => {
+    expect(findProgram('tool', { path: path('one') }, 'win32')).toEqual({ path: 'tool' })
   })
 })

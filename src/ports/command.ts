@@ -1,0 +1,59 @@
+import { fileURLToPath } from 'node:url'
+import { invalidArgument, portsideError } from '../errors.js'
+import { findProgram, whyNoDirectory } from '../platform/program.js'
+
+export interface CommandOptions {
+  readonly cwd?: string | URL | undefined
+  readonly env?: NodeJS.ProcessEnv | undefined
+}
+
+/** Throws ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE for what no system could start. */
+export function checkCommand(command: string, args: readonly string[], { env = process.env }: CommandOptions): void {
+  if (typeof command !== 'string') {
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'command', 'the name or path of a program', command)
+  }
+  if (command === '' || command.includes('\0')) {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'command', 'the name or path of a program', command)
+  }
+  if (!Array.isArray(args) || args.some((arg) => typeof arg !== 'string')) {
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'args', 'an array of strings', args)
+  }
+  const broken = args.find((arg) => arg.includes('\0'))
+  if (broken !== undefined) {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'args', 'strings without null bytes', broken)
+  }
+  if (typeof env !== 'object' || env === null) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'env', 'an object', env)
+}
+
+/**
+ * The file to execute for a command. Throws ENOENT where there is none, or no such working directory, ENOTDIR where that is
+ * none, and EACCES where the file may not be executed, with the fields of an error of `spawn()`.
+ */
+export function programOf(command: string, args: readonly string[], options: CommandOptions, asked: string): string {
+  const { cwd = '.', env = process.env } = options
+  const directory = typeof cwd === 'string' ? cwd : fileURLToPath(cwd)
+  const missing = whyNoDirectory(directory)
+  if (missing !== undefined) throw noDirectory(missing, asked, directory)
+  const { path, code } = findProgram(command, { cwd: directory, path: env.PATH ?? process.env.PATH ?? '' })
+  if (path !== undefined) return path
+  throw Object.assign(
+    portsideError(code ?? 'ENOENT', {
+      asked,
+      expected: 'a program that can be executed',
+      actual: code === 'EACCES' ? 'a file that may not be executed' : 'no such file',
+      because: command.includes('/') ? undefined : 'a bare name is looked for in PATH',
+      next: 'pass the path of the program, for a script that of its interpreter, with the script as its first argument',
+    }),
+    { syscall: 'spawn', path: command, spawnargs: args },
+  )
+}
+
+function noDirectory(code: string, asked: string, directory: string): Error {
+  const error = portsideError(code, {
+    asked,
+    expected: 'a working directory',
+    actual: `${directory}, which ${code === 'ENOENT' ? 'does not exist' : 'is no directory'}`,
+    next: 'make the directory first, or leave cwd out',
+  })
+  return Object.assign(error, { syscall: 'spawn', path: directory })
+}
