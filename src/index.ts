@@ -43,6 +43,15 @@ export type { EndpointLike } from './loopback/endpoint-like.js'
 export { findOwners, type OwnersOptions, type SocketOwner } from './loopback/owners.js'
 export { type LoopbackSupport, loopbackFamilies, probeLoopback } from './loopback/probe.js'
 export type { PortProtocol, PortReservation } from './loopback/reservation.js'
+export { type SpawnInNamespaceOptions, spawnInNamespace } from './namespaces/launch.js'
+export {
+  createNetwork,
+  type NetworkHost,
+  type NetworkOptions,
+  type PrivateNetwork,
+} from './namespaces/network.js'
+export type { HostProfile, RouteKind } from './namespaces/profile.js'
+export { type NamespaceSupport, namespaceSupport } from './namespaces/support.js'
 export { type EphemeralPorts, ephemeralPorts } from './platform/ephemeral-ports.js'
 export { type SocketDescriptor, socketDescriptors } from './platform/socket-descriptors.js'
 export type {

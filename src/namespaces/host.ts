@@ -1,0 +1,126 @@
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { invalidArgument, portsideError } from '../errors.js'
+import { mostOpenFiles } from '../platform/private-networks.js'
+import { checkCommand, programOf } from '../ports/command.js'
+import { clearTimeout, setTimeout } from '../timers.js'
+import { Holder, type HolderOptions } from './holder.js'
+import { checkProfile, type HostProfile } from './profile.js'
+import { type Neighbours, stepsOf } from './set-up.js'
+import { toolPath } from './tools.js'
+
+export interface HostOptions extends HolderOptions {
+  /** The other hosts of its network. */
+  readonly neighbours?: Neighbours
+}
+
+/** Those of `child_process.spawn()`, less what has no meaning there: a shell, another user, another name. */
+export type HostSpawnOptions = Omit<SpawnOptions, 'shell' | 'uid' | 'gid' | 'argv0'>
+
+/** A host of its own: a private network in which programs run. */
+export class PrivateHost implements AsyncDisposable {
+  readonly #holder: Holder
+  readonly #profile: HostProfile
+  readonly #children = new Set<ChildProcess>()
+  #closed = false
+
+  private constructor(holder: Holder, profile: HostProfile) {
+    this.#holder = holder
+    this.#profile = profile
+  }
+
+  /** Rejects as `Holder.start()`, and as `checkProfile()`. */
+  static async start(profile: HostProfile = {}, options: HostOptions = {}): Promise<PrivateHost> {
+    checkProfile(profile)
+    checkOpenFiles(profile)
+    toolPath('nsenter')
+    return new PrivateHost(await Holder.start(stepsOf(profile, options.neighbours), options), profile)
+  }
+
+  get pid(): number {
+    return this.#holder.pid
+  }
+
+  /** Throws what is wrong with the command; ENOENT or EACCES where it cannot be run. */
+  spawn(command: string, args: readonly string[] = [], options: HostSpawnOptions = {}): ChildProcess {
+    checkSpawn(command, args, options)
+    const asked = `start ${command} in a private network`
+    if (this.#closed) {
+      throw portsideError('ERR_PORTSIDE_NAMESPACE', {
+        asked,
+        because: 'the private network is closed',
+        next: 'start it before the network is closed',
+      })
+    }
+    const { cwd = process.cwd() } = options
+    const program = programOf(command, args, options, asked)
+    const entered = [...this.#wrapped(typeof cwd === 'string' ? cwd : fileURLToPath(cwd)), program, ...args]
+    const child = spawn(toolPath('nsenter'), [...this.#holder.entrance, '--', ...entered], options)
+    this.#children.add(child)
+    child.once('close', () => this.#children.delete(child)).once('error', () => this.#children.delete(child))
+    // What a user sees of it is what the user has started.
+    return Object.assign(child, { spawnfile: command, spawnargs: [command, ...args] })
+  }
+
+  /** Runs a command of ip(8) in it. */
+  ip(command: string): Promise<void> {
+    return this.#holder.ip(command)
+  }
+
+  /** Ends what runs in it. Resolves when its programs have closed; one whose output nobody reads is not waited for. */
+  async close(): Promise<void> {
+    this.#closed = true
+    // One that is on its way in is not yet seen in there.
+    for (const child of this.#children) child.kill('SIGKILL')
+    await this.#holder.close()
+    await Promise.all([...this.#children].map(closed))
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** What is to be done between the entrance and the program, each of which becomes the next. */
+  #wrapped(cwd: string): string[] {
+    const { openFiles } = this.#profile
+    // Who joins a mount namespace stands at its root (setns(2)).
+    const back = this.#holder.entrance.includes('--mount') ? [toolPath('unshare'), `--wd=${cwd}`, '--'] : []
+    const limited = openFiles === undefined ? [] : [toolPath('prlimit'), `--nofile=${openFiles}:${openFiles}`, '--']
+    return [...back, ...limited]
+  }
+}
+
+/** Until a program that has ended has closed its streams, as far as these are read. */
+function closed(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, UNREAD)
+    child.once('close', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
+}
+
+const UNREAD = 1000
+
+/** Throws ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE. */
+export function checkSpawn(command: string, args: readonly string[], options: HostSpawnOptions): void {
+  if (typeof options !== 'object' || options === null) {
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'options', 'an object', options)
+  }
+  checkCommand(command, args, options)
+  for (const name of ['shell', 'uid', 'gid', 'argv0'] as const) {
+    const value = (options as SpawnOptions)[name]
+    if (value !== undefined && value !== false) {
+      throw invalidArgument('ERR_INVALID_ARG_VALUE', `options.${name}`, 'nothing: a private network has none', value)
+    }
+  }
+}
+
+/** Who may not raise the limit would learn of it from a program that ends at once. */
+function checkOpenFiles({ openFiles }: HostProfile): void {
+  const most = mostOpenFiles()
+  if (openFiles !== undefined && most !== undefined && openFiles > most && process.geteuid?.() !== 0) {
+    throw invalidArgument('ERR_OUT_OF_RANGE', 'openFiles', `at most ${most}, the hard limit of this process`, openFiles)
+  }
+}

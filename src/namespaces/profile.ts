@@ -1,0 +1,168 @@
+import { isIP } from 'node:net'
+import { invalidArgument } from '../errors.js'
+
+/** What a host is like. Whatever is left out is as Linux makes a new one: both families, 32768 to 60999, MTU 65536. */
+export interface HostProfile {
+  /** The ephemeral range: so many ports, or from the first to the last. */
+  readonly ephemeralPorts?: number | readonly [first: number, last: number]
+  /** Default: true. False: no address of IPv4, 127.0.0.1 included, and no name that stands for one. */
+  readonly ipv4?: boolean
+  /** Default: true. False: no IPv6 at all, and no name that stands for an address of it. */
+  readonly ipv6?: boolean
+  /** Whether a listener on `::` leaves IPv4 alone (`net.ipv6.bindv6only`). Default: false. */
+  readonly bindV6Only?: boolean
+  /** The first port that everybody may bind. Default: 1024. */
+  readonly firstUnprivilegedPort?: number
+  /** Of loopback, and of the link of a network, in bytes: from 68, with IPv6 from 1280, to 65536. */
+  readonly mtu?: number
+  /** What `localhost` resolves to, in order: an address of each family at most. Default: as here, less families that are off. */
+  readonly localhost?: readonly string[]
+  /** What the kernel does about destinations: an address, a prefix (`192.0.2.0/24`) or `default`. */
+  readonly routes?: Readonly<Record<string, RouteKind>>
+  /** How many descriptors each program may have (RLIMIT_NOFILE, both limits). */
+  readonly openFiles?: number
+}
+
+/** How the kernel refuses: EHOSTUNREACH, EACCES, EINVAL (ip-route(8)); over IPv6 see docs/private-networks.md. */
+export type RouteKind = 'unreachable' | 'prohibit' | 'blackhole'
+
+export const DEFAULT_RANGE = [32_768, 60_999] as const
+const DEFAULT_UNPRIVILEGED = 1024
+const LAST_PORT = 65_535
+const LARGEST_MTU = 65_536
+
+/** Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for what no host could be. */
+export function checkProfile(profile: HostProfile): void {
+  if (typeof profile !== 'object' || profile === null || Array.isArray(profile)) {
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'profile', 'an object', profile)
+  }
+  for (const key of Object.keys(profile)) {
+    if (!Object.hasOwn(CHECKS, key)) {
+      throw invalidArgument(
+        'ERR_INVALID_ARG_VALUE',
+        'a key of the profile',
+        `one of ${Object.keys(CHECKS).join(', ')}`,
+        key,
+      )
+    }
+  }
+  for (const key of Object.keys(CHECKS) as Array<keyof HostProfile>) {
+    if (profile[key] !== undefined) CHECKS[key](profile[key], profile)
+  }
+  if (profile.ipv4 === false && profile.ipv6 === false) {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'profile', 'a host with IPv4, IPv6 or both', 'neither')
+  }
+}
+
+/** The ephemeral range that a profile asks for, where it asks for one or cannot have the default. */
+export function rangeOf({
+  ephemeralPorts,
+  firstUnprivilegedPort = 0,
+}: HostProfile): readonly [number, number] | undefined {
+  const [first] = DEFAULT_RANGE
+  if (typeof ephemeralPorts === 'number') {
+    const from = Math.max(Math.min(first, LAST_PORT + 1 - ephemeralPorts), firstUnprivilegedPort)
+    return [from, from + ephemeralPorts - 1]
+  }
+  if (ephemeralPorts !== undefined) return ephemeralPorts
+  // The kernel refuses a range that begins with privileged ports (net/ipv4/sysctl_net_ipv4.c).
+  return firstUnprivilegedPort > first ? [firstUnprivilegedPort, LAST_PORT] : undefined
+}
+
+type Check = (value: unknown, profile: HostProfile) => void
+
+const CHECKS: Readonly<Record<keyof HostProfile, Check>> = {
+  ephemeralPorts: checkRange,
+  ipv4: boolean('ipv4'),
+  ipv6: boolean('ipv6'),
+  bindV6Only(value, profile) {
+    boolean('bindV6Only')(value)
+    if (value === true && profile.ipv6 === false) {
+      throw invalidArgument('ERR_INVALID_ARG_VALUE', 'bindV6Only', 'false on a host without IPv6', value)
+    }
+  },
+  firstUnprivilegedPort: (value) => integer('firstUnprivilegedPort', value, 0, LAST_PORT),
+  mtu: (value, { ipv6 }) => integer('mtu', value, ipv6 === false ? 68 : 1280, LARGEST_MTU),
+  localhost: checkLocalhost,
+  routes: checkRoutes,
+  openFiles: (value) => integer('openFiles', value, 1, 1_048_576),
+}
+
+function checkRange(value: unknown, { firstUnprivilegedPort = DEFAULT_UNPRIVILEGED }: HostProfile): void {
+  // Port 0 stands for any port.
+  const least = Math.max(1, typeof firstUnprivilegedPort === 'number' ? firstUnprivilegedPort : DEFAULT_UNPRIVILEGED)
+  if (!Array.isArray(value)) {
+    integer('ephemeralPorts', value, 1, LAST_PORT - least + 1)
+    return
+  }
+  const what = `[first, last], ports from ${least} to ${LAST_PORT}, the first not above the last`
+  const [first, last] = value
+  if (value.length !== 2 || !value.every(Number.isInteger)) {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'ephemeralPorts', what, `[${value.join(', ')}]`)
+  }
+  if (first < least || last > LAST_PORT || first > last) {
+    throw invalidArgument('ERR_OUT_OF_RANGE', 'ephemeralPorts', what, `[${value.join(', ')}]`)
+  }
+}
+
+function checkLocalhost(value: unknown): void {
+  if (!Array.isArray(value)) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'localhost', 'an array of addresses', value)
+  const wrong = value.find((address) => typeof address !== 'string' || isIP(address) === 0 || address.includes('%'))
+  if (value.length === 0 || wrong !== undefined) {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'localhost', 'one address or two', wrong ?? 'none')
+  }
+  // getaddrinfo(3) sorts those of one family by rules that nobody can set (RFC 6724 §6, rule 9).
+  const [first, second, ...rest] = value
+  if (rest.length > 0 || (second !== undefined && isIP(first) === isIP(second))) {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'localhost', 'one address of each family at most', value.join(', '))
+  }
+}
+
+function checkRoutes(value: unknown, { ipv4, ipv6 }: HostProfile): void {
+  if (typeof value !== 'object' || value === null) {
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'routes', 'an object of destinations', value)
+  }
+  for (const [destination, kind] of Object.entries(value)) {
+    const family = familyOfPrefix(destination)
+    if (destination !== 'default' && family === 0) {
+      throw invalidArgument('ERR_INVALID_ARG_VALUE', 'routes', "addresses, prefixes or 'default'", destination)
+    }
+    if ((family === 4 && ipv4 === false) || (family === 6 && ipv6 === false)) {
+      throw invalidArgument(
+        'ERR_INVALID_ARG_VALUE',
+        'routes',
+        'destinations of a family that the host has',
+        destination,
+      )
+    }
+    if (kind !== 'unreachable' && kind !== 'prohibit' && kind !== 'blackhole') {
+      throw invalidArgument(
+        'ERR_INVALID_ARG_VALUE',
+        `routes['${destination}']`,
+        "'unreachable', 'prohibit' or 'blackhole'",
+        kind,
+      )
+    }
+  }
+}
+
+/** 4 or 6, also for `192.0.2.0/24`; 0 for what is neither an address nor a prefix. */
+function familyOfPrefix(destination: string): number {
+  const [address = '', length, ...rest] = destination.split('/')
+  const family = address.includes('%') || rest.length > 0 ? 0 : isIP(address)
+  if (family === 0 || length === undefined) return family
+  return /^\d{1,3}$/.test(length) && Number(length) <= (family === 4 ? 32 : 128) ? family : 0
+}
+
+function boolean(name: string): (value: unknown) => void {
+  return (value) => {
+    if (typeof value !== 'boolean') throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'true or false', value)
+  }
+}
+
+function integer(name: string, value: unknown, least: number, most: number): void {
+  if (typeof value !== 'number') throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'a number', value)
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw invalidArgument('ERR_OUT_OF_RANGE', name, `an integer from ${least} to ${most}`, value)
+  }
+}

@@ -1,0 +1,29 @@
+import { codeOf, type PortsideError } from '../errors.js'
+
+/** Whether programs can have private networks here; where not, why. */
+export type NamespaceSupport = { readonly supported: true } | { readonly supported: false; readonly reason: string }
+
+/**
+ * Asks the kernel by making a private network, once; later calls share the answer. Never rejects. The reason says what stands
+ * in the way: another system than Linux, a missing program and its package, a limit, AppArmor, a container.
+ */
+export function namespaceSupport(): Promise<NamespaceSupport> {
+  answer ??= probe()
+  return answer
+}
+
+let answer: Promise<NamespaceSupport> | undefined
+
+async function probe(): Promise<NamespaceSupport> {
+  const { PrivateHost } = await import('./host.js')
+  try {
+    const host = await PrivateHost.start()
+    await host.close()
+    return { supported: true }
+  } catch (error) {
+    const { actual, because, message } = error as PortsideError
+    // What failed for want of a process or a descriptor may not fail the next time.
+    if (codeOf(error) !== 'ERR_PORTSIDE_UNSUPPORTED') answer = undefined
+    return { supported: false, reason: because ?? actual ?? message }
+  }
+}

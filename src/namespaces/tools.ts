@@ -1,0 +1,18 @@
+import { portsideError } from '../errors.js'
+import { findProgram } from '../platform/program.js'
+
+/** The programs that make and enter namespaces, with the package that brings each (on Debian, Fedora and Alpine alike). */
+const PACKAGES = { unshare: 'util-linux', nsenter: 'util-linux', prlimit: 'util-linux', ip: 'iproute2' } as const
+
+export type Tool = keyof typeof PACKAGES
+
+/** The path of a tool, from PATH. Throws ERR_PORTSIDE_UNSUPPORTED where it is missing, with how to get it. */
+export function toolPath(tool: Tool, path = process.env.PATH ?? ''): string {
+  const found = findProgram(tool, { path }).path
+  if (found !== undefined) return found
+  throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
+    asked: 'make a private network',
+    because: `${tool} is not in PATH`,
+    next: `install ${PACKAGES[tool]} (apt-get install ${PACKAGES[tool]}; apk add ${PACKAGES[tool]}), or add its directory to PATH`,
+  })
+}
