@@ -1,5 +1,6 @@
 import { whereOpened } from '../leaks/places.js'
-import { dialAddress, type Endpoint, familyOf, formatEndpoint, toEndpoint, WILDCARD } from '../loopback/endpoint.js'
+import { dialAddress } from '../loopback/dial-address.js'
+import { type Endpoint, familyOf, formatEndpoint, toEndpoint, WILDCARD } from '../loopback/endpoint.js'
 import { ownAddresses } from '../loopback/own-addresses.js'
 import { describeOwner, listenersOn, listenersReachedAt, ownersOf, type SocketOwner } from '../loopback/owners.js'
 import { whyFamilyIsMissing } from '../loopback/probe.js'

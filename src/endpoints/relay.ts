@@ -1,6 +1,7 @@
 import net from 'node:net'
 import { invalidArgument } from '../errors.js'
-import { dialAddress, toEndpoint } from '../loopback/endpoint.js'
+import { dialAddress } from '../loopback/dial-address.js'
+import { toEndpoint } from '../loopback/endpoint.js'
 import { reset } from '../sockets/pair.js'
 import { Pool } from '../sockets/pool.js'
 import { registry } from '../sockets/registry.js'

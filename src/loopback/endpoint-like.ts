@@ -1,7 +1,8 @@
 import net from 'node:net'
 import { invalidArgument } from '../errors.js'
 import { validPort } from './address.js'
-import { dialAddress, type Endpoint, familyOf, formatEndpoint, LOOPBACK, toEndpoint, unmapped } from './endpoint.js'
+import { dialAddress } from './dial-address.js'
+import { type Endpoint, familyOf, formatEndpoint, LOOPBACK, toEndpoint, unmapped } from './endpoint.js'
 import { loopbackFamilies } from './probe.js'
 
 /**

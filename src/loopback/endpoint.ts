@@ -28,11 +28,6 @@ export function familyOf(address: string): Family {
   return net.isIPv6(address) ? 'IPv6' : 'IPv4'
 }
 
-/** Where a client dials to reach a listener: a wildcard address is one to bind, not one to connect to (ip(7)). */
-export function dialAddress(endpoint: Endpoint): string {
-  return endpoint.address === WILDCARD[endpoint.family] ? LOOPBACK[endpoint.family] : endpoint.address
-}
-
 /** `::ffff:127.0.0.1`, as a dual-stack socket names an IPv4 peer (ipv6(7)), is `127.0.0.1` to that peer. */
 export function unmapped(address: string): string {
   return address.startsWith('::ffff:') && net.isIPv4(address.slice(7)) ? address.slice(7) : address

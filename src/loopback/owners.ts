@@ -2,7 +2,8 @@ import { checkOptions, invalidArgument, portsideError } from '../errors.js'
 import type { SocketEntry, SocketHolder, SocketState } from '../platform/socket-entry.js'
 import { socketTable } from '../platform/socket-table.js'
 import { unixSocketsAt } from '../platform/unix-sockets.js'
-import { canonical, dialAddress, type Endpoint, familyOf, formatEndpoint, toEndpoint, WILDCARD } from './endpoint.js'
+import { dialAddress } from './dial-address.js'
+import { canonical, type Endpoint, familyOf, formatEndpoint, toEndpoint, WILDCARD } from './endpoint.js'
 import { addressesOf, type EndpointLike, namedBy } from './endpoint-like.js'
 
 /** A socket that has an address, and whose it is. */

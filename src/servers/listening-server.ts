@@ -1,5 +1,6 @@
 import { invalidArgument, portsideError } from '../errors.js'
-import { bracketed, dialAddress, type Endpoint, type Family, formatEndpoint } from '../loopback/endpoint.js'
+import { dialAddress } from '../loopback/dial-address.js'
+import { bracketed, type Endpoint, type Family, formatEndpoint } from '../loopback/endpoint.js'
 import type { Drain, DrainOptions } from '../sockets/drain.js'
 import type { DrainReport } from '../sockets/straggler.js'
 import type { HandlerErrors } from './handler.js'

@@ -1,6 +1,7 @@
 import type net from 'node:net'
 import { abortError, checkOptions, invalidArgument, portsideError } from '../errors.js'
-import { dialAddress, type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
+import { dialAddress } from '../loopback/dial-address.js'
+import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
 import { bindAt, placeOf } from '../loopback/place.js'
 import { isReservation } from '../loopback/reservation.js'
 import { type Drain, type DrainOptions, readDrainOptions, startDrain } from '../sockets/drain.js'

@@ -1,7 +1,8 @@
 import dgram from 'node:dgram'
 import { abortError, checkOptions } from '../errors.js'
 import { explainBind } from '../loopback/bind-error.js'
-import { dialAddress, type Endpoint, type Family, familyOf, LOOPBACK, toEndpoint } from '../loopback/endpoint.js'
+import { dialAddress } from '../loopback/dial-address.js'
+import { type Endpoint, type Family, familyOf, LOOPBACK, toEndpoint } from '../loopback/endpoint.js'
 import { bindAt, type Place, placeOf } from '../loopback/place.js'
 import { isReservation } from '../loopback/reservation.js'
 import { type Drain, type DrainOptions, readDrainOptions, startDrain } from '../sockets/drain.js'
@@ -118,12 +119,13 @@ class DatagramServer extends ListeningServer<dgram.Socket> implements UdpTestSer
 
   async connect(options: ConnectOptions = {}): Promise<dgram.Socket> {
     const to = this.dialled(options.family)
-    const client = dgram.createSocket(to.family === 'IPv6' ? 'udp6' : 'udp4')
+    const address = dialAddress(to)
+    const client = dgram.createSocket(familyOf(address) === 'IPv6' ? 'udp6' : 'udp4')
     this.#clients.add(client)
     client.once('close', () => this.#clients.delete(client))
     // Called with the error, where there is one: https://nodejs.org/api/dgram.html#socketconnectport-address-callback
     await new Promise<void>((resolve, reject) => {
-      client.connect(to.port, dialAddress(to), ((error?: Error) => (error ? reject(error) : resolve())) as () => void)
+      client.connect(to.port, address, ((error?: Error) => (error ? reject(error) : resolve())) as () => void)
     })
     return client
   }

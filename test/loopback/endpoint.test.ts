@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { formatEndpoint } from '../../src/index.js'
-import { bracketed, dialAddress, toEndpoint, unmapped } from '../../src/loopback/endpoint.js'
+import { dialAddress } from '../../src/loopback/dial-address.js'
+import { bracketed, toEndpoint, unmapped } from '../../src/loopback/endpoint.js'
 
 describe('formatEndpoint', () => {
   it.each([

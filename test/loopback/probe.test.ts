@@ -72,6 +72,26 @@ describe.skipIf(whyNoNamespace !== undefined)(`in a private network (${whyNoName
     expect(found.dual).toMatch(/^ERR_PORTSIDE_FAMILY_UNAVAILABLE /)
   })
 
+  it('without IPv6, dials a listener on :: by IPv4: the kernel binds that all the same', () => {
+    const dial = `
+      const { listenHttp, listenTcp, listenUdp, waitForListening } = await import(process.env.PORTSIDE)
+      const servers = await Promise.all([listenTcp, listenUdp, listenHttp].map((listen) => listen(undefined, { host: '::' })))
+      const remotes = []
+      for (const server of servers) {
+        const client = await server.connect()
+        remotes.push(client.remoteAddress?.call?.(client).address ?? client.remoteAddress)
+        await new Promise((resolve) => client.once('close', resolve)[client.destroy ? 'destroy' : 'close']())
+      }
+      await waitForListening(servers[0].endpoint)
+      console.log(JSON.stringify({ addresses: servers.map(({ address }) => address), remotes, host: servers[2].url.hostname }))
+      for (const server of servers) await server.close()`
+    expect(run('echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6', dial)).toEqual({
+      addresses: ['::', '::', '::'],
+      remotes: ['127.0.0.1', '127.0.0.1', '127.0.0.1'],
+      host: '127.0.0.1',
+    })
+  })
+
   it('finds IPv4 missing, and listens on IPv6', () => {
     const found = run('ip address del 127.0.0.1/8 dev lo', probe)
     expect(found).toMatchObject({ families: ['IPv6'], ipv4: false, ipv6: true, first: 'IPv6', IPv6: 'ok' })
