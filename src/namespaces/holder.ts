@@ -119,6 +119,9 @@ const ASKED = 'make a private network'
  * error. Signals are not for it: Ctrl-C goes to the whole process group. It is told from others in proc(5) who is in its
  * namespace; a process that is about to end others may still start some, so it looks until it finds none. When its input
  * ends without a word, this process may have been ended while a program was about to enter: it looks again.
+ *
+ * A file in the place of another is on a file system that only this namespace sees, which stays with the file: over one that
+ * had been removed, a host within this host could not mount its own.
  */
 const SCRIPT = `
 trap '' HUP INT QUIT TERM PIPE USR1 USR2
@@ -140,10 +143,11 @@ while [ $# -gt 0 ]; do
     ip) printf '%s\\n' "$2" | ip -batch - || exit; shift 2 ;;
     write) printf '%s\\n' "$3" > "$2" || exit; shift 3 ;;
     replace)
-      file=$(mktemp) || exit
-      chmod 644 "$file" && printf '%s' "$3" > "$file" && mount --bind "$file" "$2"
+      folder=$(mktemp -d) || exit
+      mount -t tmpfs -o size=64k,mode=755 portside "$folder" &&
+        printf '%s' "$3" > "$folder/file" && mount --bind "$folder/file" "$2" && umount -l "$folder"
       failed=$?
-      rm -f "$file"
+      rmdir "$folder"
       [ $failed = 0 ] || exit $failed
       shift 3 ;;
   esac
