@@ -43,6 +43,7 @@ export type { EndpointLike } from './loopback/endpoint-like.js'
 export { findOwners, type OwnersOptions, type SocketOwner } from './loopback/owners.js'
 export { type LoopbackSupport, loopbackFamilies, probeLoopback } from './loopback/probe.js'
 export type { PortProtocol, PortReservation } from './loopback/reservation.js'
+export { type Exhaustion, type ExhaustOptions, exhaustEphemeralPorts } from './namespaces/exhaustion.js'
 export { type SpawnInNamespaceOptions, spawnInNamespace } from './namespaces/launch.js'
 export {
   createNetwork,

@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import type { Readable, Writable } from 'node:stream'
 import { abortError, codeOf, portsideError } from '../errors.js'
 import { isRootOfTheMachine, whyNoPrivateNetworks, whyNoUserNamespaces } from '../platform/private-networks.js'
@@ -32,7 +31,7 @@ export class Holder {
     this.#shell = shell
     this.#answers = answers
     this.entrance = entrance
-    this.#exited = exitOf(shell)
+    this.#exited = new Promise((resolve) => void shell.once('close', resolve))
   }
 
   get pid(): number {
@@ -191,9 +190,6 @@ function letGo(shell: ChildProcess): void {
   shell.unref()
   for (const stream of shell.stdio) (stream as (Readable & { unref?(): void }) | null)?.unref?.()
 }
-
-const exitOf = (shell: ChildProcess): Promise<unknown> =>
-  shell.exitCode !== null || shell.signalCode !== null ? Promise.resolve() : once(shell, 'exit')
 
 /** What the shell says, line by line. */
 class Answers {

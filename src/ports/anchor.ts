@@ -15,6 +15,8 @@ import { joinSink, type Sink } from './sink.js'
  */
 export interface Anchor {
   readonly port: number
+  /** That of the listener to which it is connected, which all anchors of this process share. */
+  readonly sinkPort: number
   readonly held: boolean
   /**
    * Ends the connection, by a reset that leaves nothing behind. With `bridge`, by a FIN of the held end: it stays in
@@ -28,7 +30,7 @@ export interface Anchor {
  * narrows it down to loopback, so that the port is taken only where nobody listens on any address.
  * Rejects with the system's code: EADDRINUSE, EADDRNOTAVAIL, EACCES, EMFILE.
  */
-export async function openAnchor(address: string, port: number): Promise<Anchor> {
+export async function openAnchor(address: string, port: number, howToClose = RESERVED): Promise<Anchor> {
   const family = familyOf(address)
   const sink = joinSink(family)
   try {
@@ -39,19 +41,26 @@ export async function openAnchor(address: string, port: number): Promise<Anchor>
       localAddress: address,
       ...(port === 0 ? {} : { localPort: port }),
     })
-    closedBy(client, 'release() of what reservePort() gave, or close() of the endpoint that holds the port')
+    closedBy(client, howToClose)
     await connected(client)
     // From here on the kernel's reset is the only thing that it could hear.
     client.on('error', () => {})
-    const accepted = await sink.accepted(client)
+    const accepted = await sink.accepted(client).catch(async (error: unknown) => {
+      client.resetAndDestroy()
+      await whenClosed(client)
+      throw error
+    })
     client.unref()
     accepted.unref()
-    return new ConnectedAnchor(client, accepted, sink)
+    return new ConnectedAnchor(client, accepted, sink, sinkPort)
   } catch (error) {
     sink.leave()
     throw explainBind(error, address, port, 'reserve')
   }
 }
+
+/** What its user is told to call where it is left open. */
+const RESERVED = 'release() of what reservePort() gave, or close() of the endpoint that holds the port'
 
 class ConnectedAnchor implements Anchor {
   readonly port: number
@@ -60,7 +69,12 @@ class ConnectedAnchor implements Anchor {
   readonly #sink: Sink
   #released: Promise<void> | undefined
 
-  constructor(client: net.Socket, accepted: net.Socket, sink: Sink) {
+  constructor(
+    client: net.Socket,
+    accepted: net.Socket,
+    sink: Sink,
+    readonly sinkPort: number,
+  ) {
     this.port = client.localPort as number
     this.#client = client
     this.#accepted = accepted

@@ -12,7 +12,7 @@ export class Sink {
   readonly #server: net.Server
   readonly #ready: Promise<net.AddressInfo>
   readonly #gone: () => void
-  readonly #waiting = new Map<string, (socket: net.Socket) => void>()
+  readonly #waiting = new Map<string, Waiting>()
   readonly #arrived = new Map<string, net.Socket>()
   #anchors = 0
 
@@ -21,6 +21,10 @@ export class Sink {
     // Nothing is read: an anchor says nothing.
     this.#server = infrastructure(net.createServer({ pauseOnConnect: true }))
     this.#server.on('connection', (socket) => this.#take(socket))
+    // EMFILE: who has connected stays in the queue. Those that wait for it close their ends, which makes room.
+    this.#server.on('error', (error) => {
+      for (const { reject } of this.#waiting.values()) reject(error)
+    })
     this.#ready = new Promise((resolve, reject) => {
       this.#server.once('error', reject)
       this.#server.listen({ host: LOOPBACK[family], port: 0, backlog: BACKLOG, exclusive: true }, () => {
@@ -63,14 +67,18 @@ export class Sink {
         this.#waiting.delete(key)
         if (this.#waiting.size === 0) this.#server.unref()
       }
-      const lost = (): void => {
+      const lost = (): void => failed(abandoned(localPort))
+      const failed = (error: Error): void => {
         settle()
-        reject(abandoned(localPort))
+        reject(error)
       }
       client.once('close', lost)
-      this.#waiting.set(key, (socket) => {
-        settle()
-        resolve(socket)
+      this.#waiting.set(key, {
+        reject: failed,
+        resolve(socket) {
+          settle()
+          resolve(socket)
+        },
       })
     })
   }
@@ -81,7 +89,7 @@ export class Sink {
     const key = keyOf(socket.remoteAddress, socket.remotePort)
     const waiting = this.#waiting.get(key)
     if (waiting !== undefined) {
-      waiting(socket)
+      waiting.resolve(socket)
       return
     }
     // A client that does not know yet that it is connected, or a stranger, who is gone when it goes.
@@ -91,6 +99,11 @@ export class Sink {
     )
     socket.resume()
   }
+}
+
+interface Waiting {
+  readonly resolve: (socket: net.Socket) => void
+  readonly reject: (error: Error) => void
 }
 
 /** The sink of this process, whichever copy of portside made it. */

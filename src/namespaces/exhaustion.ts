@@ -1,0 +1,168 @@
+import net from 'node:net'
+import { createUndoList, type UndoList } from '../disposal.js'
+import { abortError, checkOptions, codeOf, invalidArgument, portsideError } from '../errors.js'
+import { LOOPBACK } from '../loopback/endpoint.js'
+import { loopbackFamilies } from '../loopback/probe.js'
+import { ephemeralRange, type PortRange } from '../platform/ephemeral-range.js'
+import { openAnchor } from '../ports/anchor.js'
+import { closedBy } from '../sockets/infrastructure.js'
+
+export interface ExhaustOptions {
+  /** What holds the ports: connections that are bound to them, or listeners. Default: `'connect'`. */
+  by?: 'connect' | 'listen'
+  /** The most ports that the ephemeral range may have. Default: 1024. */
+  limit?: number
+  signal?: AbortSignal
+}
+
+/** Every ephemeral port of the loopback addresses, taken. */
+export interface Exhaustion extends AsyncDisposable {
+  readonly by: 'connect' | 'listen'
+  /** The ephemeral range. */
+  readonly first: number
+  readonly last: number
+  readonly size: number
+  /** How many ports of it this holds, on one address or both; the others were taken before. */
+  readonly held: number
+  /** What the kernel said to the attempt after the last port: EADDRNOTAVAIL to a connect, EADDRINUSE to a listen. */
+  readonly error: Error
+  /** Gives all of them back, by resets, so that none stays in TIME_WAIT. Later calls share the promise. */
+  release(): Promise<void>
+}
+
+/**
+ * Takes what is left of the ephemeral range on 127.0.0.1 and ::1, and holds it. Meanwhile each connect of this host fails, and
+ * each listen on port 0 of these addresses or a wildcard: with real errors of the kernel, for every process in this network
+ * namespace. A connect fails with EADDRNOTAVAIL, one with a `localAddress` and a listen with EADDRINUSE.
+ *
+ * It is meant for a private network with a small range. One larger than `limit` is refused with ERR_PORTSIDE_LARGE_RANGE
+ * before anything is opened, for it would take the ports of everything else on the machine. Rejects also with EMFILE where the
+ * descriptors run out first, ABORT_ERR, ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE and ERR_OUT_OF_RANGE, each after giving
+ * back what it had.
+ *
+ * A connect picks a port that it shares with connections to other destinations, but never one that somebody has bound, which
+ * is why the connections that hold them are bound first (`__inet_hash_connect` in Linux; ip(7), ip_local_port_range).
+ */
+export async function exhaustEphemeralPorts(options: ExhaustOptions = {}): Promise<Exhaustion> {
+  const { by, signal } = checked(options)
+  const range = ephemeralRange()
+  const asked = `take all ephemeral ports, ${range.first} to ${range.last}`
+  refuseLarge(asked, range, options.limit ?? DEFAULT_LIMIT)
+  const undos = createUndoList()
+  try {
+    const ports = new Set<number>()
+    const take = by === 'connect' ? takeByConnecting : takeByListening
+    let refusal: Error | undefined
+    for (const family of loopbackFamilies()) {
+      for (;;) {
+        if (signal?.aborted) throw abortError(signal, asked)
+        const taken = await take(LOOPBACK[family], undos)
+        if (!Array.isArray(taken)) {
+          refusal ??= taken as Error
+          break
+        }
+        for (const port of taken) if (port >= range.first && port <= range.last) ports.add(port)
+      }
+    }
+    return new HeldPorts(by, range, ports.size, refusal as Error, undos)
+  } catch (error) {
+    throw await undos.runAfter(error)
+  }
+}
+
+const DEFAULT_LIMIT = 1024
+const HOW_TO_CLOSE = 'release() of what exhaustEphemeralPorts() gave'
+
+function checked(options: ExhaustOptions): { by: 'connect' | 'listen'; signal: AbortSignal | undefined } {
+  checkOptions(options)
+  const { by = 'connect', limit = DEFAULT_LIMIT, signal } = options
+  if (by !== 'connect' && by !== 'listen') {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'by', "'connect' or 'listen'", by)
+  }
+  if (typeof limit !== 'number') throw invalidArgument('ERR_INVALID_ARG_TYPE', 'limit', 'a number of ports', limit)
+  if (!Number.isInteger(limit) || limit < 1) {
+    throw invalidArgument('ERR_OUT_OF_RANGE', 'limit', 'a positive integer', limit)
+  }
+  return { by, signal }
+}
+
+function refuseLarge(asked: string, { first, last }: PortRange, limit: number): void {
+  const size = last - first + 1
+  if (size <= limit) return
+  throw portsideError('ERR_PORTSIDE_LARGE_RANGE', {
+    asked,
+    expected: `a range of at most ${limit} ports`,
+    actual: `one of ${size}`,
+    because: 'nothing else on this machine could connect or listen meanwhile',
+    next: 'run it on a host with few: spawnInNamespace({ ephemeralPorts: 16 }, ...), namespacePool({ ephemeralPorts: 16 }) or `portside run --ephemeral-ports 16`; or raise limit',
+  })
+}
+
+/** The ports that it holds from now on, or what the kernel said where none is left. */
+type Take = (address: string, undos: UndoList) => Promise<readonly number[] | Error>
+
+const takeByConnecting: Take = async (address, undos) => {
+  try {
+    const anchor = await openAnchor(address, 0, HOW_TO_CLOSE)
+    undos.add(() => anchor.release())
+    return [anchor.port, anchor.sinkPort]
+  } catch (error) {
+    if (codeOf(error) !== 'EADDRINUSE') throw error
+    // It was bound first: a connect that is not is told differently, unless a port has been given back in between.
+    return (await refusalOf(address)) ?? ((error as Error).cause as Error)
+  }
+}
+
+const takeByListening: Take = (address, undos) => {
+  const server = closedBy(net.createServer(), HOW_TO_CLOSE)
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) => (codeOf(error) === 'EADDRINUSE' ? resolve(error) : reject(error)))
+    server.listen({ host: address, port: 0, exclusive: true }, () => {
+      undos.add(() => new Promise((closed) => server.close(closed)))
+      resolve([(server.unref().address() as net.AddressInfo).port])
+    })
+  })
+}
+
+/** What the kernel says to a connect for want of a port to connect from, which it looks for before it dials. */
+function refusalOf(address: string): Promise<Error | undefined> {
+  return new Promise((resolve) => {
+    const client = net.connect({ host: address, port: NOBODY })
+    client.once('error', (error) => resolve(codeOf(error) === 'EADDRNOTAVAIL' ? error : undefined))
+    client.once('connect', () => {
+      client.resetAndDestroy()
+      resolve(undefined)
+    })
+  })
+}
+
+/** tcpmux (RFC 1078), which nobody speaks. */
+const NOBODY = 1
+
+class HeldPorts implements Exhaustion {
+  readonly first: number
+  readonly last: number
+  readonly size: number
+  readonly #undos: UndoList
+
+  constructor(
+    readonly by: 'connect' | 'listen',
+    { first, last }: PortRange,
+    readonly held: number,
+    readonly error: Error,
+    undos: UndoList,
+  ) {
+    this.first = first
+    this.last = last
+    this.size = last - first + 1
+    this.#undos = undos
+  }
+
+  release(): Promise<void> {
+    return this.#undos.run()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release()
+  }
+}
