@@ -1,0 +1,158 @@
+import { type LoopbackSupport, probeLoopback } from '../loopback/probe.js'
+import { type NamespaceSupport, namespaceSupport } from '../namespaces/support.js'
+import { type EphemeralPorts, ephemeralPorts } from '../platform/ephemeral-ports.js'
+import { type OpenFiles, openFiles } from '../platform/open-files.js'
+import { firstUnprivilegedPort } from '../platform/privileged-ports.js'
+import { paint } from './table.js'
+
+/** What tests meet on a host, as far as the system tells. */
+export interface HostFacts {
+  readonly loopback: LoopbackSupport
+  /** Or why it cannot be told. */
+  readonly ephemeralPorts: EphemeralPorts | { readonly reason: string }
+  readonly openFiles: OpenFiles
+  readonly firstUnprivilegedPort: number
+  readonly privateNetworks: NamespaceSupport
+}
+
+export interface Finding {
+  readonly check: string
+  readonly found: string
+  /** `bad`: it will break a parallel suite. */
+  readonly verdict: 'ok' | 'warn' | 'bad'
+  readonly next?: string
+}
+
+/** Prints what this host is like; gives the exit code: 1 where something will break a parallel suite. */
+export async function doctor({ json = false }: { json?: boolean }): Promise<number> {
+  const facts = await factsOfThisHost()
+  const findings = judge(facts)
+  const problems = findings.filter(({ verdict }) => verdict !== 'ok')
+  const ok = !problems.some(({ verdict }) => verdict === 'bad')
+  process.stdout.write(json ? `${JSON.stringify({ ok, ...facts, problems })}\n` : describe(findings, ok))
+  return ok ? 0 : 1
+}
+
+async function factsOfThisHost(): Promise<HostFacts> {
+  const [loopback, ports, privateNetworks] = await Promise.all([
+    probeLoopback(),
+    ephemeralPorts().catch(({ message }: Error) => ({ reason: message })),
+    namespaceSupport(),
+  ])
+  return {
+    loopback,
+    ephemeralPorts: ports,
+    openFiles: openFiles(),
+    firstUnprivilegedPort: firstUnprivilegedPort(),
+    privateNetworks,
+  }
+}
+
+/** Below the first a suite fails, below the second it may. */
+const FEW_PORTS = [100, 2000] as const
+const FEW_FILES = [256, 1024] as const
+
+export function judge(facts: HostFacts): Finding[] {
+  return [
+    ...families(facts.loopback),
+    localhost(facts.loopback),
+    {
+      check: '::',
+      found: facts.loopback.dualStackWildcard ? 'takes IPv4, too' : 'takes no IPv4',
+      verdict: 'ok',
+    },
+    ...ports(facts.ephemeralPorts),
+    files(facts.openFiles),
+    { check: 'first unprivileged port', found: String(facts.firstUnprivilegedPort), verdict: 'ok' },
+    facts.privateNetworks.supported
+      ? { check: 'private networks', found: 'possible', verdict: 'ok' }
+      : {
+          check: 'private networks',
+          found: `not possible: ${facts.privateNetworks.reason}`,
+          verdict: 'warn',
+          next: 'tests that need one are skipped; see docs/private-networks.md for what a host or container has to allow',
+        },
+  ]
+}
+
+function families({ families: found, reasons }: LoopbackSupport): Finding[] {
+  const none = found.length === 0
+  return (['IPv4', 'IPv6'] as const).map((family): Finding => {
+    if (found.includes(family)) return { check: family, found: 'on loopback', verdict: 'ok' }
+    const reason = (family === 'IPv4' ? reasons.ipv4 : reasons.ipv6) ?? 'missing'
+    return {
+      check: family,
+      found: reason,
+      verdict: none ? 'bad' : 'warn',
+      next: none
+        ? 'bring the loopback interface up (ip link set lo up)'
+        : `tests that name ${family} fail here: leave the family to portside, or skip them by loopbackFamilies()`,
+    }
+  })
+}
+
+function localhost({ localhost: found, families: here }: LoopbackSupport): Finding {
+  const check = 'localhost'
+  const addresses = found.map(({ address }) => address).join(', ')
+  if (found.length === 0) {
+    return { check, found: 'resolves to nothing', verdict: 'bad', next: 'give it a line in /etc/hosts' }
+  }
+  const absent = found.filter(({ family }) => !here.includes(family)).map(({ address }) => address)
+  if (absent.length === 0) return { check, found: addresses, verdict: 'ok' }
+  return {
+    check,
+    found: `${addresses}, of which this host lacks ${absent.join(', ')}`,
+    verdict: absent.length === found.length ? 'bad' : 'warn',
+    next: 'take the line of the missing family out of /etc/hosts, or dial addresses and not names',
+  }
+}
+
+function ports(found: HostFacts['ephemeralPorts']): Finding[] {
+  if ('reason' in found) {
+    return [{ check: 'ephemeral ports', found: `not to be counted: ${found.reason}`, verdict: 'warn' }]
+  }
+  const { first, last, size, inUse, timeWait, available } = found
+  const [fail, may] = FEW_PORTS
+  const count = `${available} of ${size} available (${first} to ${last}), ${inUse} in use`
+  const verdict = available < fail ? 'bad' : available < may ? 'warn' : 'ok'
+  const next = 'close what holds them (portside who PORT), or widen net.ipv4.ip_local_port_range'
+  const waiting = timeWait > size / 2
+  return [
+    { check: 'ephemeral ports', found: count, verdict, ...(verdict === 'ok' ? {} : { next }) },
+    {
+      check: 'TIME_WAIT',
+      found: `${timeWait} ports`,
+      verdict: waiting ? 'warn' : 'ok',
+      ...(waiting
+        ? { next: 'let servers of tests close by portside, which leaves none; each goes after a minute' }
+        : {}),
+    },
+  ]
+}
+
+function files({ open, limit }: OpenFiles): Finding {
+  const found = `${limit ?? 'no known limit'}${open === undefined ? '' : `, ${open} open in this process`}`
+  const [fail, may] = FEW_FILES
+  if (limit === undefined || limit >= may) return { check: 'open files', found, verdict: 'ok' }
+  return {
+    check: 'open files',
+    found,
+    verdict: limit < fail ? 'bad' : 'warn',
+    next: 'raise the limit (ulimit -n 4096)',
+  }
+}
+
+const MARKS = { ok: ['ok', 'green'], warn: ['warn', 'yellow'], bad: ['bad', 'red'] } as const
+
+function describe(findings: readonly Finding[], ok: boolean): string {
+  const width = Math.max(...findings.map(({ check }) => check.length))
+  const lines = findings.flatMap(({ check, found, verdict, next }) => {
+    const [mark, colour] = MARKS[verdict]
+    const line = `${paint(colour, mark.padEnd(4))}  ${check.padEnd(width)}  ${found}`
+    return next === undefined ? [line] : [line, `${' '.repeat(width + 8)}${next}`]
+  })
+  const last = ok
+    ? 'Nothing here will break a parallel suite.'
+    : paint('red', 'What is bad here will break a parallel suite.')
+  return `${[...lines, '', last].join('\n')}\n`
+}

@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest'
+import { formatEndpoint } from '../../src/loopback/endpoint.js'
+import { loopbackFamilies } from '../../src/loopback/probe.js'
+import { listenTcp } from '../../src/servers/tcp.js'
+import { listenUdp } from '../../src/servers/udp.js'
+import { leavesNothingOpen } from '../support/kernel.js'
+import { portside } from './command-line.js'
+
+leavesNothingOpen()
+
+describe('portside who', () => {
+  it('tells who listens, as a table', async () => {
+    await using server = await listenTcp()
+    const { stdout, stderr, code } = await portside('who', String(server.port))
+    expect({ stderr, code }).toEqual({ stderr: '', code: 0 })
+    const [headings, row, ...rest] = stdout.trimEnd().split('\n')
+    expect(headings).toMatch(/^PROTOCOL +STATE +ADDRESS +PID +PROGRAM +UID$/)
+    expect(row?.split(/ +/).slice(0, 4)).toEqual([
+      'tcp',
+      'LISTEN',
+      formatEndpoint(server.endpoint),
+      String(process.pid),
+    ])
+    expect(rest).toEqual([])
+  })
+
+  it.each(loopbackFamilies())('tells it of one address, as JSON, of %s', async (family) => {
+    await using server = await listenTcp(undefined, { family })
+    const { stdout, code } = await portside('who', formatEndpoint(server.endpoint), '--json')
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toEqual([
+      expect.objectContaining({ protocol: 'tcp', state: 'LISTEN', local: server.endpoint, pid: process.pid }),
+    ])
+  })
+
+  it('knows UDP, and names of hosts', async () => {
+    await using server = await listenUdp()
+    const { stdout } = await portside('who', `localhost:${server.port}`, '--json')
+    expect(JSON.parse(stdout)).toEqual([expect.objectContaining({ protocol: 'udp', local: server.endpoint })])
+  })
+
+  it('ends with 1 where nobody has it', async () => {
+    await using server = await listenTcp()
+    const { port } = server
+    await server.close()
+    expect(await portside('who', String(port))).toMatchObject({ stdout: `nobody has ${port}\n`, stderr: '', code: 1 })
+    expect(await portside('who', String(port), '--json')).toMatchObject({ stdout: '[]\n', stderr: '', code: 1 })
+  })
+})
