@@ -3,8 +3,14 @@ import { basename, join } from 'node:path'
 import { transform } from 'esbuild'
 import { defineConfig } from 'tsup'
 
-/** A CJS build of these could not be loaded: `require('vitest')` throws, whoever calls it. */
-const esmOnly = { vitest: 'src/runners/vitest.ts', 'vitest-setup': 'src/runners/vitest-setup.ts' }
+/** A CJS build of these could not be loaded, for `require('vitest')` throws, whoever calls it; or nobody would load it. */
+const esmOnly = {
+  cli: 'src/cli/main.ts',
+  vitest: 'src/runners/vitest.ts',
+  'vitest-pool': 'src/runners/vitest-pool.ts',
+  'vitest-pool-worker': 'src/runners/vitest-pool-worker.ts',
+  'vitest-setup': 'src/runners/vitest-setup.ts',
+}
 
 export default defineConfig({
   entry: {
@@ -12,6 +18,7 @@ export default defineConfig({
     'get-port': 'src/ports/get-port.ts',
     jest: 'src/runners/jest.ts',
     'jest-environment': 'src/runners/jest-environment.ts',
+    'jest-runner': 'src/runners/jest-runner.ts',
     mocha: 'src/runners/mocha.ts',
     'node-test': 'src/runners/node-test.ts',
     register: 'src/leaks/register.ts',
@@ -53,6 +60,18 @@ export default defineConfig({
         build.onLoad({ filter: /.*/, namespace: 'instead' }, ({ path }) => ({
           contents: instead[path] ?? '',
           resolveDir: import.meta.dirname,
+        }))
+      },
+    },
+    {
+      name: 'required-built-ins',
+      setup(build) {
+        // commander requires them, which an ES module cannot.
+        build.onResolve({ filter: /^node:/ }, ({ path, kind }) =>
+          kind === 'require-call' ? { path, namespace: 'built-in' } : undefined,
+        )
+        build.onLoad({ filter: /.*/, namespace: 'built-in' }, ({ path }) => ({
+          contents: `module.exports = process.getBuiltinModule('${path}')`,
         }))
       },
     },

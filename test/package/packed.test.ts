@@ -28,8 +28,12 @@ describe('the tarball', () => {
   })
 
   test('has every file that package.json names, and no entry that it does not name', () => {
-    const { exports, main, module, types } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-    const named = [main, module, types, ...targets(exports)].map((path: string) => path.replace(/^\.\//, ''))
+    const { bin, exports, main, module, types } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+    // The pool starts its workers by their path.
+    const started = './dist/vitest-pool-worker.js'
+    const named = [main, module, types, ...Object.values<string>(bin), started, ...targets(exports)].map(
+      (path: string) => path.replace(/^\.\//, ''),
+    )
     expect(named.length).toBeGreaterThan(6)
     expect(named.filter((path) => !files.includes(path))).toEqual([])
     // Chunks have a hash in their names.
@@ -167,3 +171,8 @@ function tsc(args: string[]): Promise<string> {
 function targets(exports: unknown): string[] {
   return typeof exports === 'string' ? [exports] : Object.values(exports as object).flatMap(targets)
 }
+
+test('has a command line that runs where it is installed', async () => {
+  const { version } = JSON.parse(readFileSync(installed('package.json'), 'utf8'))
+  expect(await npm(['exec', '--offline', '--', 'portside', '--version'], consumer)).toBe(`${version}\n`)
+})

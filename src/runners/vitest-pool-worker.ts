@@ -1,0 +1,40 @@
+import { init, runBaseTests, setupEnvironment } from 'vitest/worker'
+import { codeOf } from '../errors.js'
+
+// A worker process of Vitest, by its documented means: https://vitest.dev/guide/advanced/pool. What it needs of `process` is
+// taken before a test can put something else in its place.
+const send = process.send?.bind(process) as (message: unknown) => boolean
+const on: NodeJS.EventEmitter['on'] = process.on.bind(process)
+const off: NodeJS.EventEmitter['off'] = process.off.bind(process)
+const removeAllListeners = process.removeAllListeners.bind(process)
+const { exit } = process
+
+// Its parent is gone: there is nobody to tell it to, and to try would be the next error.
+on('error', giveUp)
+
+init({
+  post: (message) => void send(message),
+  on: (listener) => void on('message', listener),
+  off: (listener) => void off('message', listener),
+  teardown: () => {
+    removeAllListeners('message')
+    off('error', giveUp)
+  },
+  runTests: (state, traces) => execute('run', state, traces),
+  collectTests: (state, traces) => execute('collect', state, traces),
+  setup: setupEnvironment,
+})
+
+async function execute(...[method, state, traces]: Parameters<typeof runBaseTests>): Promise<void> {
+  try {
+    await runBaseTests(method, state, traces)
+  } finally {
+    // While tests run, Vitest has its own, which tells of a test that calls it.
+    process.exit = exit
+  }
+}
+
+function giveUp(error: unknown): void {
+  const code = codeOf(error)
+  if (code === 'ERR_IPC_CHANNEL_CLOSED' || code === 'EPIPE') exit.call(process, 1)
+}

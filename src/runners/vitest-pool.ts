@@ -1,0 +1,140 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import type { PoolOptions, PoolRunnerInitializer, PoolWorker, WorkerRequest } from 'vitest/node'
+import { PrivateHost } from '../namespaces/host.js'
+import type { HostProfile } from '../namespaces/profile.js'
+import { infrastructure } from '../sockets/infrastructure.js'
+import { clearTimeout, setTimeout } from '../timers.js'
+import { checkWorkers, type Spawn, whyWithoutNetworks } from './private-workers.js'
+
+export interface NamespacePoolOptions {
+  /**
+   * What to do where private networks are not possible: `'throw'` fails the run with the reason, `'forks'` runs the workers in
+   * the network of the machine, and says so once. Default: `'throw'`.
+   */
+  fallback?: 'forks' | 'throw'
+}
+
+/**
+ * A pool for `test.pool` of Vitest 4 and 5: each worker is a process on a host of its own, of the profile. Files in different
+ * workers share no ports, no ephemeral range and no loopback; with `isolate` (Vitest's default) each file has a worker, without
+ * it workers are used again. Projects may have profiles of their own. A host ends with its worker, and with all that is left
+ * running on it.
+ *
+ * Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for a profile that no host could have.
+ */
+export function namespacePool(
+  profile: HostProfile = {},
+  { fallback = 'throw' }: NamespacePoolOptions = {},
+): PoolRunnerInitializer {
+  checkWorkers(profile, fallback, ['throw', 'forks'])
+  return { name: 'portside', createPoolWorker: (options) => new NamespaceWorker(options, profile, fallback) }
+}
+
+const WORKER = fileURLToPath(new URL('./vitest-pool-worker.js', import.meta.url))
+
+/** As long as Vitest itself waits for a worker that it has told to end, in milliseconds. */
+const PATIENCE = 500
+
+/** Those that have been told that there are no private networks here. */
+const warned = new WeakSet<object>()
+
+class NamespaceWorker implements PoolWorker {
+  readonly name = 'portside'
+  readonly reportMemory = true
+  readonly cacheFs = true
+  #child: ChildProcess | undefined
+  #host: PrivateHost | undefined
+
+  constructor(
+    private readonly options: PoolOptions,
+    private readonly profile: HostProfile,
+    private readonly fallback: 'forks' | 'throw',
+  ) {}
+
+  on(event: string, listener: (argument: unknown) => void): void {
+    this.#running.on(event, listener)
+  }
+
+  /** Vitest calls this and `stop()` also where `start()` has failed. */
+  off(event: string, listener: (argument: unknown) => void): void {
+    this.#child?.off(event, listener)
+  }
+
+  send(message: WorkerRequest): void {
+    this.#running.send(message)
+  }
+
+  deserialize(data: unknown): unknown {
+    return data
+  }
+
+  async start(): Promise<void> {
+    const { env, execArgv, project } = this.options
+    const { logger } = project.vitest
+    const child = (await this.#spawn())(process.execPath, [...execArgv, WORKER], {
+      env: env as NodeJS.ProcessEnv,
+      stdio: ['pipe', 'pipe', 'pipe', 'ipc'],
+      serialization: 'advanced',
+    })
+    this.#child = infrastructure(child)
+    // Also where nobody has told it to: Vitest stops no worker that has ended by itself.
+    child.once('exit', () => void this.#host?.close())
+    for (const [from, to] of this.#outputs(child, logger)) {
+      // One listener more for each worker, and no leak.
+      to.setMaxListeners(to.getMaxListeners() + 1)
+      from.pipe(to, { end: false })
+    }
+  }
+
+  async stop(): Promise<void> {
+    const child = this.#child
+    if (child === undefined) return
+    const exited = new Promise<void>((resolve) => {
+      if (child.exitCode !== null || child.signalCode !== null) resolve()
+      else child.once('exit', () => resolve())
+    })
+    const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE)
+    child.kill()
+    await exited
+    clearTimeout(timer)
+    for (const [from, to] of this.#outputs(child, this.options.project.vitest.logger)) {
+      from.unpipe(to)
+      to.setMaxListeners(to.getMaxListeners() - 1)
+    }
+    this.#child = undefined
+    await this.#host?.close()
+  }
+
+  get #running(): ChildProcess {
+    if (this.#child === undefined) throw new Error('the worker of portside has not started, or is stopped')
+    return this.#child
+  }
+
+  async #spawn(): Promise<Spawn> {
+    const why = await whyWithoutNetworks(this.fallback === 'forks' ? 'workers' : 'throw')
+    if (why === undefined) {
+      const host = await PrivateHost.start(this.profile)
+      this.#host = host
+      return (...given) => host.spawn(...given)
+    }
+    const { vitest } = this.options.project
+    if (!warned.has(vitest)) vitest.logger.warn(why)
+    warned.add(vitest)
+    return spawn
+  }
+
+  #outputs({ stdout, stderr }: ChildProcess, logger: Outputs) {
+    return [
+      [stdout as NodeJS.ReadableStream, logger.outputStream],
+      [stderr as NodeJS.ReadableStream, logger.errorStream],
+    ] as const
+  }
+}
+
+interface Outputs {
+  readonly outputStream: NodeJS.WritableStream
+  readonly errorStream: NodeJS.WritableStream
+}
+
+export type { HostProfile }
