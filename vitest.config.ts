@@ -23,23 +23,23 @@ const SOURCES = {
   hookTimeout: 30_000,
 }
 
+/** The tests of the sources; test/profiles has them on hosts of five kinds, too. */
+export const SOURCE_TESTS = {
+  include: ['test/**/*.test.ts'],
+  exclude: ['test/package/**', ...ALONE, ...LEAKING],
+  // A process for each file, with the sources loaded anew, would cost more than most of them do. What one of them could leave to
+  // the next is a socket, and the leak check sees to it that none does.
+  isolate: false,
+  setupFiles: ['src/runners/vitest-setup.ts'],
+  ...SOURCES,
+}
+
 export default defineConfig({
   test: {
     // Most of them wait. Vitest alone would give a machine with two cores one worker.
     maxWorkers: availableParallelism() + 1,
     projects: [
-      {
-        test: {
-          name: 'src',
-          include: ['test/**/*.test.ts'],
-          exclude: ['test/package/**', ...ALONE, ...LEAKING],
-          // A process for each file, with the sources loaded anew, would cost more than most of them do. What one of them
-          // could leave to the next is a socket, and the leak check sees to it that none does.
-          isolate: false,
-          setupFiles: ['src/runners/vitest-setup.ts'],
-          ...SOURCES,
-        },
-      },
+      { test: { ...SOURCE_TESTS, name: 'src' } },
       {
         test: {
           name: 'leaks',

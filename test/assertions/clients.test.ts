@@ -29,6 +29,7 @@ import {
   unresponsiveEndpoint,
 } from '../../src/index.js'
 import { openOrSkip } from '../endpoints/clients.js'
+import { HERE } from '../support/here.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 
 leavesNothingOpen()
@@ -330,7 +331,7 @@ describe.each(clients)('$name', (client) => {
 const lookup: net.LookupFunction = (_name, _options, callback) =>
   callback(null, [
     { address: '::1', family: 6 },
-    { address: '127.0.0.1', family: 4 },
+    { address: HERE, family: 4 },
   ])
 
 /** They ask for all addresses, try one after the other, and give one error for all. */

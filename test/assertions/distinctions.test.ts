@@ -19,6 +19,7 @@ import {
   loopbackFamilies,
   reservePort,
 } from '../../src/index.js'
+import { HERE, HERE_FAMILY, HERE_IN_URL, UDP_HERE } from '../support/here.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 import { runInNamespace, whyNoNamespace } from '../support/namespace.js'
 import { runAsNobody, whyNotNobody } from '../support/nobody.js'
@@ -61,9 +62,9 @@ describe('a local port that has a connection to the peer already', () => {
       import net from 'node:net'
       import { once } from 'node:events'
       const { assertEphemeralPortsExhausted, assertAddressNotAvailable } = await import(process.env.PORTSIDE)
-      const server = net.createServer((socket) => socket.on('error', () => {}).resume()).listen(5000, '127.0.0.1')
+      const server = net.createServer((socket) => socket.on('error', () => {}).resume()).listen(5000, '${HERE}')
       await once(server, 'listening')
-      const dial = () => net.connect({ port: 5000, host: '127.0.0.1', localAddress: '127.0.0.1' })
+      const dial = () => net.connect({ port: 5000, host: '${HERE}', localAddress: '${HERE}' })
       const codes = new Set()
       for (let attempts = 0; attempts < 40; attempts++) {
         const socket = dial()
@@ -87,7 +88,7 @@ describe('a local port that has a connection to the peer already', () => {
 describe('a port that comes as a string', () => {
   it('is a port', async () => {
     await using server = await listenUdp()
-    const second = dgram.createSocket('udp4')
+    const second = dgram.createSocket(UDP_HERE)
     second.bind(String(server.port) as unknown as number, server.address)
     const error = await errorOf(second)
     second.close()
@@ -99,11 +100,11 @@ describe('a port that comes as a string', () => {
 
 describe('TCP and UDP of one number', () => {
   it.runIf(isLinux)('have their own owners', async () => {
-    await using reservation = await reservePort({ family: 'IPv4', protocol: 'both' })
+    await using reservation = await reservePort({ family: HERE_FAMILY, protocol: 'both' })
     await using server = await listenTcp(undefined, { port: reservation })
     await using _udp = await listenUdp(undefined, { port: reservation })
     const place = { port: server.port, address: server.address, exclusive: true }
-    const datagrams = dgram.createSocket('udp4').bind(place)
+    const datagrams = dgram.createSocket(UDP_HERE).bind(place)
     const ofDatagrams = await explainSocketError(await errorOf(datagrams))
     datagrams.close()
     expect(ofDatagrams.owners.map(({ protocol }) => protocol)).toEqual(['udp'])
@@ -112,7 +113,7 @@ describe('TCP and UDP of one number', () => {
   })
 
   it('are released each by itself', async () => {
-    await using reservation = await reservePort({ family: 'IPv4', protocol: 'both' })
+    await using reservation = await reservePort({ family: HERE_FAMILY, protocol: 'both' })
     await using udp = await listenUdp(undefined, { port: reservation })
     const { address, port } = udp
     await assertReleased({ address, port })
@@ -196,7 +197,7 @@ describe.runIf(isLinux)('a listener on another address', () => {
     const server = net.createServer().listen({ port: 0, host: '::', ipv6Only: true })
     await once(server, 'listening')
     const { port } = server.address() as net.AddressInfo
-    const explanation = await explainSocketError(await errorOf(net.connect(port, '127.0.0.1')))
+    const explanation = await explainSocketError(await errorOf(net.connect(port, HERE)))
     server.close()
     await once(server, 'close')
     expect(explanation.cause).toBe(
@@ -210,7 +211,7 @@ describe.runIf(isLinux)('a listener on another address', () => {
     await using reservation = await reservePort({ host: '0.0.0.0' })
     await using server = await listenTcp(undefined, { port: reservation, host: '0.0.0.0' })
     const { hints, owners } = await explainSocketError(await errorOf(net.connect(server.port, '::1')))
-    expect(hints[0]).toContain(`dial 127.0.0.1:${server.port}`)
+    expect(hints[0]).toContain(`dial ${HERE_IN_URL}:${server.port}`)
     expect(owners).toMatchObject([{ thisProcess: true, local: { address: '0.0.0.0', port: server.port } }])
   })
 
@@ -237,7 +238,7 @@ describe('what could not be looked up', () => {
       import { once } from 'node:events'
       import net from 'node:net'
       const { explainSocketError } = await import(process.env.PORTSIDE)
-      const server = net.createServer().listen(0, '127.0.0.1')
+      const server = net.createServer().listen(0, '${HERE}')
       await once(server, 'listening')
       const { address, port } = server.address()
       const error = Object.assign(new Error('no'), { code: 'EADDRINUSE', syscall: 'listen', address, port })
@@ -265,7 +266,7 @@ describe('what could not be looked up', () => {
       const { explainSocketError } = await import(process.env.PORTSIDE)
       const open = []
       for (;;) {
-        const server = net.createServer().listen(0, '127.0.0.1')
+        const server = net.createServer().listen(0, '${HERE}')
         open.push(server)
         const error = await once(server, 'listening').then(() => undefined, (reason) => reason)
         if (error === undefined) continue

@@ -17,6 +17,7 @@ import {
   type PortsideAssertionError,
 } from '../../src/index.js'
 import { get, until } from '../support/clients.js'
+import { HERE, HERE_FAMILY, UDP_HERE } from '../support/here.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 import { listenAt } from './situations.js'
 
@@ -118,10 +119,10 @@ describe('a server', () => {
 
 describe('a server of Node', () => {
   it('that nobody tracks tells how many there are', async () => {
-    const server = listenAt({ address: '127.0.0.1', port: 0 })
+    const server = listenAt({ address: HERE, port: 0 })
     await once(server, 'listening')
     await assertDrained(server)
-    const client = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1')
+    const client = net.connect((server.address() as net.AddressInfo).port, HERE)
     const [socket] = (await once(server, 'connection')) as [net.Socket]
     const error = await failureOf(server)
     expect(error.message).toMatch(/^expected no open connection\ngot {6}1 open connection\nnext {5}/)
@@ -145,7 +146,7 @@ describe('a server of Node', () => {
 
   it('that a pool tracks tells each one', async () => {
     await using pool = createSocketPool()
-    const server = pool.track(net.createServer()).listen(0, '127.0.0.1')
+    const server = pool.track(net.createServer()).listen(0, HERE)
     await once(server, 'listening')
     const { address, port } = server.address() as net.AddressInfo
     const client = net.connect(port, address)
@@ -195,9 +196,9 @@ describe('what has no connections', () => {
     ['a number', 3000],
     ['a string', 'x'],
     ['an object', {}],
-    ['an endpoint', { address: '127.0.0.1', port: 80, family: 'IPv4' }],
+    ['an endpoint', { address: HERE, port: 80, family: HERE_FAMILY }],
     ['a socket', new net.Socket()],
-    ['a datagram socket', dgram.createSocket('udp4').unref()],
+    ['a datagram socket', dgram.createSocket(UDP_HERE).unref()],
     ['an agent', new http.Agent()],
     ['an array', []],
     ['a set of sockets', new Set([new net.Socket()])],

@@ -31,6 +31,7 @@ import {
   unresponsiveEndpoint,
 } from '../../src/index.js'
 import { openOrSkip } from '../endpoints/clients.js'
+import { HERE, HERE_FAMILY, HERE_IN_URL, UDP_HERE } from '../support/here.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 import { node } from '../support/program.js'
 import {
@@ -54,7 +55,7 @@ const THIS = `this process (pid ${process.pid})`
 describe('each code', () => {
   const places: ReadonlyArray<readonly [name: string, place: object]> = [
     ['nowhere', {}],
-    ['at an endpoint', { syscall: 'connect', address: '127.0.0.1', port: 1 }],
+    ['at an endpoint', { syscall: 'connect', address: HERE, port: 1 }],
     ['at an endpoint of IPv6', { syscall: 'listen', address: '::1', port: 1 }],
     ['at an address', { syscall: 'bind', address: '192.0.2.1' }],
     ['at an address that is none', { syscall: 'connect', address: 'nobody.test', port: 1 }],
@@ -123,7 +124,7 @@ describe('what Node and its clients raise', () => {
     /** Not on every system. */
     readonly where?: boolean
   }
-  const here = { host: '127.0.0.1' } as const
+  const here = { host: HERE } as const
 
   const raised: readonly Raised[] = [
     // ---- the kernel
@@ -191,7 +192,7 @@ describe('what Node and its clients raise', () => {
     {
       code: 'ERR_SOCKET_DGRAM_NOT_RUNNING',
       raise() {
-        const socket = dgram.createSocket('udp4')
+        const socket = dgram.createSocket(UDP_HERE)
         socket.close()
         return thrownBy(() => socket.address())
       },
@@ -275,7 +276,7 @@ describe('what Node and its clients raise', () => {
     {
       code: 'UND_ERR_CLOSED',
       async raise() {
-        const client = new undici.Client('http://127.0.0.1:9')
+        const client = new undici.Client(`http://${HERE_IN_URL}:9`)
         const closed = client.close()
         const error = await thrownBy(() => client.request({ path: '/', method: 'GET' }))
         await closed
@@ -285,7 +286,7 @@ describe('what Node and its clients raise', () => {
     {
       code: 'UND_ERR_DESTROYED',
       async raise() {
-        const client = new undici.Client('http://127.0.0.1:9')
+        const client = new undici.Client(`http://${HERE_IN_URL}:9`)
         await client.destroy()
         return await thrownBy(() => client.request({ path: '/', method: 'GET' }))
       },
@@ -442,7 +443,7 @@ describe('who has the address', () => {
 
   it.runIf(isLinux)('is told where a wildcard is in the way', async () => {
     await using server = await listenTcp(undefined, { host: '0.0.0.0' })
-    const explanation = await explainSocketError(await errorOf(listenAt({ address: '127.0.0.1', port: server.port })))
+    const explanation = await explainSocketError(await errorOf(listenAt({ address: HERE, port: server.port })))
     expect(explanation).toMatchObject({
       cause: `${THIS} listens on 0.0.0.0:${server.port}`,
       owners: [{ pid: process.pid, local: { address: '0.0.0.0' } }],
@@ -451,7 +452,7 @@ describe('who has the address', () => {
 
   it('is told of a conflict with another program', async () => {
     await using program = await listeningProgram()
-    const explanation = await explainSocketError(await errorOf(listenAt({ address: '127.0.0.1', port: program.port })))
+    const explanation = await explainSocketError(await errorOf(listenAt({ address: HERE, port: program.port })))
     expect(explanation.owners).toMatchObject([{ pid: program.pid, thisProcess: false, state: 'LISTEN' }])
     expect(explanation.cause).toContain(`pid ${program.pid} (`)
   })
@@ -493,10 +494,10 @@ describe('who has the address', () => {
   })
 
   it('is told of the UDP socket, where a TCP one has its number, too', async () => {
-    await using reservation = await reservePort({ family: 'IPv4', protocol: 'both' })
+    await using reservation = await reservePort({ family: HERE_FAMILY, protocol: 'both' })
     await using server = await listenTcp(undefined, { port: reservation })
     await using _udp = await listenUdp(undefined, { port: reservation })
-    const second = dgram.createSocket('udp4').bind({ port: server.port, address: server.address, exclusive: true })
+    const second = dgram.createSocket(UDP_HERE).bind({ port: server.port, address: server.address, exclusive: true })
     const { owners } = await explainSocketError(await errorOf(second))
     second.close()
     expect(owners.some(({ protocol }) => protocol === 'udp')).toBe(true)
@@ -505,8 +506,8 @@ describe('who has the address', () => {
 
 describe('the other address of localhost', () => {
   it.runIf(isDual).each([
-    ['::1', '127.0.0.1', 'IPv4'],
-    ['127.0.0.1', '::1', 'IPv6'],
+    ['::1', HERE, 'IPv4'],
+    [HERE, '::1', 'IPv6'],
   ] as const)('is told where %s was dialled and the listener is on %s', async (dialled, listening, family) => {
     await using reservation = await reservePort({ family: 'dual' })
     await using server = await listenTcp(undefined, { port: reservation, family })
@@ -519,7 +520,7 @@ describe('the other address of localhost', () => {
 
   it.runIf(isLinux)('is no matter where another address of the same family was dialled', async () => {
     await using server = await listenTcp(undefined, { host: '127.0.0.9' })
-    const explanation = await explainSocketError(await errorOf(net.connect(server.port, '127.0.0.1')))
+    const explanation = await explainSocketError(await errorOf(net.connect(server.port, HERE)))
     expect(explanation.cause).toBe('you dialled 127.0.0.1, the listener is on 127.0.0.9')
     expect(explanation.hints[0]).toContain(`dial ${formatEndpoint(server)}`)
     expect(explanation.hints[0]).not.toContain('localhost')
@@ -563,7 +564,7 @@ describe('an accept queue that is full', () => {
 
   it.runIf(isLinux)('is told of a listener on every address', async (context) => {
     await using endpoint = await openOrSkip(context, () => unresponsiveEndpoint({ host: '0.0.0.0' }))
-    const [address, port] = ['127.0.0.1', endpoint.port]
+    const [address, port] = [HERE, endpoint.port]
     const error = Object.assign(new Error('no'), { code: 'ETIMEDOUT', syscall: 'connect', address, port })
     const explanation = await explainSocketError(error)
     expect(explanation.owners).toMatchObject([{ state: 'LISTEN', local: { address: '0.0.0.0', port } }])
@@ -612,7 +613,7 @@ describe('descriptors', () => {
       const open = []
       let error
       for (;;) {
-        const server = net.createServer().listen(0, '127.0.0.1')
+        const server = net.createServer().listen(0, '${HERE}')
         error = await once(server, 'listening').then(() => undefined, (reason) => reason)
         if (error !== undefined) break
         open.push(server)
@@ -717,7 +718,7 @@ describe('a value that is no error of a socket', () => {
       Object.assign(new Error('no'), {
         code: 'ECONNREFUSED',
         syscall: 'connect',
-        address: '127.0.0.1',
+        address: HERE,
         port: 1 + index,
       }),
     )
@@ -757,7 +758,7 @@ async function thrownBy(action: () => unknown): Promise<unknown> {
 }
 
 async function withDatagram(use: (socket: dgram.Socket) => unknown): Promise<unknown> {
-  const socket = dgram.createSocket('udp4').bind(0, '127.0.0.1')
+  const socket = dgram.createSocket(UDP_HERE).bind(0, HERE)
   await once(socket, 'listening')
   await using _closed = disposing(() => void socket.close())
   return await thrownBy(() => use(socket))

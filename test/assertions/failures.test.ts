@@ -38,6 +38,7 @@ import {
 } from '../../src/index.js'
 import { openOrSkip } from '../endpoints/clients.js'
 import { gate, turn, until } from '../support/clients.js'
+import { HERE, HERE_FAMILY, HERE_IN_PATTERN, HERE_IN_URL, UDP_HERE } from '../support/here.js'
 import { leavesNothingOpen, needsKernel, openSockets } from '../support/kernel.js'
 import {
   disposing,
@@ -84,12 +85,12 @@ describe('a failure', () => {
 
   it('names the program that listens, and what it does', async () => {
     await using program = await listeningProgram()
-    const conflict = await errorOf(listenAt({ address: '127.0.0.1', port: program.port }))
+    const conflict = await errorOf(listenAt({ address: HERE, port: program.port }))
     const error = await failureOf(assertPermissionDenied(conflict))
     expect(linesOf(error)).toEqual({
       expected: 'a denied permission (EACCES, EPERM)',
-      got: `listen on 127.0.0.1:${program.port}: EADDRINUSE (address already in use)`,
-      cause: `pid ${program.pid} (${NODE}) listens on 127.0.0.1:${program.port}`,
+      got: `listen on ${HERE_IN_URL}:${program.port}: EADDRINUSE (address already in use)`,
+      cause: `pid ${program.pid} (${NODE}) listens on ${HERE_IN_URL}:${program.port}`,
       next: expect.stringContaining('leave the port out'),
     })
     expect(error.owners).toMatchObject([{ pid: program.pid, program: NODE, thisProcess: false, state: 'LISTEN' }])
@@ -97,13 +98,13 @@ describe('a failure', () => {
 
   it('names the program that has the UDP port', async () => {
     await using program = await listeningProgram(
-      "require('dgram').createSocket('udp4').bind(0, '127.0.0.1').on('listening', told)",
+      `require('dgram').createSocket(${HERE_FAMILY === 'IPv6' ? "'udp6'" : "'udp4'"}).bind(0, '${HERE}').on('listening', told)`,
     )
-    const socket = dgram.createSocket('udp4').bind({ port: program.port, address: '127.0.0.1', exclusive: true })
+    const socket = dgram.createSocket(UDP_HERE).bind({ port: program.port, address: HERE, exclusive: true })
     const error = await failureOf(assertPermissionDenied(await errorOf(socket)))
     expect(linesOf(error)).toMatchObject({
-      got: `bind 127.0.0.1:${program.port}: EADDRINUSE (address already in use)`,
-      cause: `pid ${program.pid} (${NODE}) has a UDP socket on 127.0.0.1:${program.port}`,
+      got: `bind ${HERE_IN_URL}:${program.port}: EADDRINUSE (address already in use)`,
+      cause: `pid ${program.pid} (${NODE}) has a UDP socket on ${HERE_IN_URL}:${program.port}`,
     })
     socket.close()
   })
@@ -164,7 +165,7 @@ describe('a failure', () => {
   })
 
   it.each([
-    [{ address: '127.0.0.1', port: 9 }, ' at 127.0.0.1:9'],
+    [{ address: HERE, port: 9 }, ` at ${HERE_IN_URL}:9`],
     [{ address: '::1', port: 9 }, ' at [::1]:9'],
     [{ address: '::1' }, ' at ::1'],
     [{ address: 'localhost', port: 9 }, ' at localhost:9'],
@@ -191,7 +192,7 @@ describe('a failure', () => {
   it.runIf(isDual)('lists every address that was tried, and what is odd', async () => {
     await using endpoint = await refusedEndpoint({ family: 'dual' })
     const both = await errorOf(net.connect({ host: 'both.test', port: endpoint.port, lookup: lookupBoth }))
-    const tried = `connect to [::1]:${endpoint.port}: ECONNREFUSED; connect to 127.0.0.1:${endpoint.port}: ECONNREFUSED`
+    const tried = `connect to [::1]:${endpoint.port}: ECONNREFUSED; connect to ${HERE_IN_URL}:${endpoint.port}: ECONNREFUSED`
     expect(linesOf(await failureOf(assertConnectionReset(both)))).toMatchObject({
       got: `connect to [::1]:${endpoint.port}: ECONNREFUSED (connection refused)`,
       tried,
@@ -251,15 +252,15 @@ describe('a failure', () => {
 describe('an action that succeeds', () => {
   it('tells what it is connected to, what that says, and who it is', async () => {
     await using program = await listeningProgram()
-    const error = await failureOf(assertConnectionRefused(() => net.connect(program.port, '127.0.0.1')))
+    const error = await failureOf(assertConnectionRefused(() => net.connect(program.port, HERE)))
     expect(linesOf(error)).toEqual({
       expected: 'a refused connection (ECONNREFUSED)',
-      got: `it succeeded: connected to 127.0.0.1:${program.port}, which answered "hello"`,
-      now: `pid ${program.pid} (${NODE}) listens on 127.0.0.1:${program.port}`,
+      got: `it succeeded: connected to ${HERE_IN_URL}:${program.port}, which answered "hello"`,
+      now: `pid ${program.pid} (${NODE}) listens on ${HERE_IN_URL}:${program.port}`,
       next: expect.stringContaining('refusedEndpoint()'),
     })
     expect(error.owners).toMatchObject([{ pid: program.pid, program: NODE, thisProcess: false, state: 'LISTEN' }])
-    expect(error.endpoint).toEqual({ address: '127.0.0.1', port: program.port, family: 'IPv4' })
+    expect(error.endpoint).toEqual({ address: HERE, port: program.port, family: HERE_FAMILY })
   })
 
   it.each(loopbackFamilies())('tells that a peer over %s says nothing', async (family) => {
@@ -312,20 +313,20 @@ describe('an action that succeeds', () => {
     {
       name: 'a server about to listen',
       assert: assertAddressInUse,
-      open: () => listening(listenAt({ address: '127.0.0.1', port: 0 })),
-      text: /listening on 127\.0\.0\.1:\d+$/,
+      open: () => listening(listenAt({ address: HERE, port: 0 })),
+      text: new RegExp(`listening on ${HERE_IN_PATTERN}:\\d+$`),
     },
     {
       name: 'an HTTP server about to listen',
       assert: assertAddressInUse,
-      open: () => listening(http.createServer().listen(0, '127.0.0.1')),
-      text: /listening on 127\.0\.0\.1:\d+$/,
+      open: () => listening(http.createServer().listen(0, HERE)),
+      text: new RegExp(`listening on ${HERE_IN_PATTERN}:\\d+$`),
     },
     {
       name: 'an HTTP/2 server about to listen',
       assert: assertAddressInUse,
-      open: () => listening(http2.createServer().listen(0, '127.0.0.1')),
-      text: /listening on 127\.0\.0\.1:\d+$/,
+      open: () => listening(http2.createServer().listen(0, HERE)),
+      text: new RegExp(`listening on ${HERE_IN_PATTERN}:\\d+$`),
     },
     {
       // Without a name to look up Node binds within the call; 'listening' comes later (lib/net.js).
@@ -354,28 +355,28 @@ describe('an action that succeeds', () => {
       name: 'a server that listens already',
       assert: assertAddressInUse,
       async open() {
-        const server = listenAt({ address: '127.0.0.1', port: 0 })
+        const server = listenAt({ address: HERE, port: 0 })
         await once(server, 'listening')
         return listening(server)
       },
-      text: /listening on 127\.0\.0\.1:\d+$/,
+      text: new RegExp(`listening on ${HERE_IN_PATTERN}:\\d+$`),
     },
     {
       name: 'a promise of a server that listens',
       assert: assertAddressInUse,
       open() {
-        const server = listenAt({ address: '127.0.0.1', port: 0 })
+        const server = listenAt({ address: HERE, port: 0 })
         return { ...listening(server), action: () => once(server, 'listening').then(() => server) }
       },
-      text: /listening on 127\.0\.0\.1:\d+$/,
+      text: new RegExp(`listening on ${HERE_IN_PATTERN}:\\d+$`),
     },
     {
       name: 'a promise of a server that has a connection',
       assert: assertAddressInUse,
       async open() {
-        const server = listenAt({ address: '127.0.0.1', port: 0 })
+        const server = listenAt({ address: HERE, port: 0 })
         await once(server, 'listening')
-        const client = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1').on('error', () => {})
+        const client = net.connect((server.address() as net.AddressInfo).port, HERE).on('error', () => {})
         const [socket] = await once(server, 'connection')
         const end = async (): Promise<void> => {
           for (const each of [client, socket as net.Socket]) each.destroy()
@@ -384,40 +385,40 @@ describe('an action that succeeds', () => {
         }
         return { ...listening(server), action: Promise.resolve(server), ...disposing(end) }
       },
-      text: /listening on 127\.0\.0\.1:\d+$/,
+      text: new RegExp(`listening on ${HERE_IN_PATTERN}:\\d+$`),
     },
     {
       name: 'a WebSocket server about to listen',
       assert: (action) => assertAddressInUse(action, undefined, { timeout: 1000 }),
       open() {
-        const server = new WebSocketServer({ host: '127.0.0.1', port: 0 })
+        const server = new WebSocketServer({ host: HERE, port: 0 })
         return { action: server, closed: () => server.address() === null, ...disposing(() => void server.close()) }
       },
-      text: /listening on 127\.0\.0\.1:\d+$/,
+      text: new RegExp(`listening on ${HERE_IN_PATTERN}:\\d+$`),
     },
     {
       name: 'a datagram socket about to bind',
       assert: assertAddressInUse,
-      open: () => ({ action: dgram.createSocket('udp4').bind(0, '127.0.0.1') }),
-      text: /listening on 127\.0\.0\.1:\d+$/,
+      open: () => ({ action: dgram.createSocket(UDP_HERE).bind(0, HERE) }),
+      text: new RegExp(`listening on ${HERE_IN_PATTERN}:\\d+$`),
     },
     {
       name: 'a promise of a TCP server of portside',
       assert: assertAddressInUse,
       open: () => ({ action: listenTcp() }),
-      text: /listening on 127\.0\.0\.1:\d+$/,
+      text: new RegExp(`listening on ${HERE_IN_PATTERN}:\\d+$`),
     },
     {
       name: 'a promise of an HTTP server of portside',
       assert: assertAddressInUse,
       open: () => ({ action: () => listenHttp() }),
-      text: /listening on 127\.0\.0\.1:\d+$/,
+      text: new RegExp(`listening on ${HERE_IN_PATTERN}:\\d+$`),
     },
     {
       name: 'a promise of a UDP server of portside',
       assert: assertAddressInUse,
       open: () => ({ action: () => listenUdp() }),
-      text: /listening on 127\.0\.0\.1:\d+$/,
+      text: new RegExp(`listening on ${HERE_IN_PATTERN}:\\d+$`),
     },
     {
       name: 'a promise of a unix server of portside',
@@ -429,14 +430,14 @@ describe('an action that succeeds', () => {
     {
       name: 'a promise of an endpoint of portside',
       assert: assertAddressInUse,
-      open: () => ({ action: () => occupiedEndpoint({ family: 'IPv4' }) }),
-      text: /127\.0\.0\.1:\d+|an object/,
+      open: () => ({ action: () => occupiedEndpoint({ family: HERE_FAMILY }) }),
+      text: new RegExp(`${HERE_IN_PATTERN}:\\d+|an object`),
     },
     {
       name: 'a promise of a reservation',
       assert: assertAddressInUse,
-      open: () => ({ action: () => reservePort({ family: 'IPv4' }) }),
-      text: /127\.0\.0\.1:\d+|an object/,
+      open: () => ({ action: () => reservePort({ family: HERE_FAMILY }) }),
+      text: new RegExp(`${HERE_IN_PATTERN}:\\d+|an object`),
     },
     {
       name: 'a socket about to connect',
@@ -482,7 +483,7 @@ describe('an action that succeeds', () => {
         const socket = tls.connect({ port: server.port, host: server.address, ca: server.ca })
         return { action: socket, closed: () => socket.closed, ...disposing(() => server.close()) }
       },
-      text: /connected to 127\.0\.0\.1:\d+, which /,
+      text: new RegExp(`connected to ${HERE_IN_PATTERN}:\\d+, which `),
     },
     {
       name: 'a TLS socket that trusts nobody',
@@ -491,7 +492,7 @@ describe('an action that succeeds', () => {
         const socket = tls.connect({ port: server.port, host: server.address })
         return { action: socket, closed: () => socket.closed, ...disposing(() => server.close()) }
       },
-      text: /connected to 127\.0\.0\.1:\d+, which /,
+      text: new RegExp(`connected to ${HERE_IN_PATTERN}:\\d+, which `),
     },
     {
       name: 'a socket to a path',
@@ -509,7 +510,7 @@ describe('an action that succeeds', () => {
         const server = await listenHttp((_request, response) => void response.writeHead(404).write('for ever'))
         return { action: fetch(server.url), ...disposing(() => server.close({ grace: 0 })) }
       },
-      text: /http:\/\/127\.0\.0\.1:\d+\/ answered with HTTP 404$/,
+      text: new RegExp(`http://${HERE_IN_PATTERN}:\\d+/ answered with HTTP 404$`),
     },
     {
       name: 'an http.get()',
@@ -537,7 +538,7 @@ describe('an action that succeeds', () => {
         const action = () => axios.get(server.url.href, { proxy: false })
         return { action, ...disposing(() => server.close({ grace: 0 })) }
       },
-      text: /succeeded: (http:\/\/127\.0\.0\.1:\d+\/ )?answered with HTTP 200$/,
+      text: new RegExp(`succeeded: (http://${HERE_IN_PATTERN}:\\d+/ )?answered with HTTP 200$`),
     },
     {
       name: 'a request of got',
@@ -571,10 +572,10 @@ describe('an action that succeeds', () => {
     {
       name: 'a WebSocket',
       async open() {
-        const server = new WebSocketServer({ host: '127.0.0.1', port: 0 })
+        const server = new WebSocketServer({ host: HERE, port: 0 })
         await once(server, 'listening')
         const { port } = server.address() as net.AddressInfo
-        const socket = new WebSocket(`ws://127.0.0.1:${port}`)
+        const socket = new WebSocket(`ws://${HERE_IN_URL}:${port}`)
         const close = () => new Promise((resolve) => server.close(resolve))
         return { action: socket, closed: () => socket.readyState === WebSocket.CLOSED, ...disposing(close) }
       },
@@ -712,7 +713,7 @@ describe('an action that the assertion gives up', () => {
   ])('is closed when it succeeds later, where a function began it: %s', async (_name, options) => {
     const opened = gate<net.Server>()
     await expect(assertAddressInUse(() => opened.opened, undefined, options())).rejects.toThrow()
-    const server = listenAt({ address: '127.0.0.1', port: 0 })
+    const server = listenAt({ address: HERE, port: 0 })
     await once(server, 'listening')
     opened.open(server)
     for (let turns = 0; turns < 4; turns++) await turn()
@@ -758,7 +759,7 @@ describe('the listeners of an emitter', () => {
     ['an emitter of the user', () => new EventEmitter()],
     ['a socket', () => new net.Socket()],
     ['a server', () => net.createServer()],
-    ['a request', () => http.request({ host: '127.0.0.1', port: 1, agent: new http.Agent({ maxSockets: 0 }) })],
+    ['a request', () => http.request({ host: HERE, port: 1, agent: new http.Agent({ maxSockets: 0 }) })],
   ]
   // A socket that is not connected and is read listens to its own 'connect' (_read in lib/net.js).
   const cases = make
@@ -819,7 +820,7 @@ describe('the listeners of an emitter', () => {
     await using endpoint = await occupiedEndpoint()
     const server = listenAt(endpoint)
     await assertAddressInUse(server)
-    server.listen(0, '127.0.0.1')
+    server.listen(0, HERE)
     await once(server, 'listening')
     server.close()
     await once(server, 'close')

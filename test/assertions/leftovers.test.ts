@@ -98,7 +98,7 @@ describe('what an action opened, and a function began, is closed', () => {
     [
       'a tunnel of undici',
       async (port, host) => {
-        const client = new undici.Client(`http://${host}:${port}`)
+        const client = new undici.Client(`http://${formatEndpoint({ address: host, port })}`)
         onTestFinished(() => client.destroy())
         return await client.connect({ path: 'example.test:80' })
       },
@@ -106,7 +106,7 @@ describe('what an action opened, and a function began, is closed', () => {
     [
       'an upgrade of undici',
       async (port, host) => {
-        const client = new undici.Client(`http://${host}:${port}`)
+        const client = new undici.Client(`http://${formatEndpoint({ address: host, port })}`)
         onTestFinished(() => client.destroy())
         return await client.upgrade({ path: '/', protocol: 'test' })
       },

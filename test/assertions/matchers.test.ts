@@ -20,6 +20,7 @@ import {
 } from '../../src/index.js'
 import { openOrSkip } from '../endpoints/clients.js'
 import { until } from '../support/clients.js'
+import { HERE, HERE_FAMILY, UDP_HERE } from '../support/here.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 import {
   ASSERTION_NAMES,
@@ -89,11 +90,11 @@ describe.each(libraries)('on an error, with the expect of %s', (_library, expect
     ['toBePermissionDenied', { code: 'EPERM', syscall: 'connect', address: '10.0.0.1', port: 80 }],
     ['toBeTooManyOpenFiles', { code: 'EMFILE', syscall: 'listen' }],
     ['toBeTooManyOpenFiles', { code: 'ENFILE', syscall: 'accept' }],
-    ['toBeEphemeralPortsExhausted', { code: 'EADDRINUSE', syscall: 'listen', address: '127.0.0.1' }],
-    ['toBeEphemeralPortsExhausted', { code: 'EADDRINUSE', syscall: 'connect', address: '127.0.0.1', port: 80 }],
-    ['toBeEphemeralPortsExhausted', { code: 'EADDRNOTAVAIL', syscall: 'connect', address: '127.0.0.1', port: 80 }],
-    ['toBeEphemeralPortsExhausted', { code: 'EADDRINUSE', syscall: 'bind', address: '127.0.0.1' }],
-    ['toBeAddressInUse', { code: 'EADDRINUSE', syscall: 'bind', address: '127.0.0.1', port: 80 }],
+    ['toBeEphemeralPortsExhausted', { code: 'EADDRINUSE', syscall: 'listen', address: HERE }],
+    ['toBeEphemeralPortsExhausted', { code: 'EADDRINUSE', syscall: 'connect', address: HERE, port: 80 }],
+    ['toBeEphemeralPortsExhausted', { code: 'EADDRNOTAVAIL', syscall: 'connect', address: HERE, port: 80 }],
+    ['toBeEphemeralPortsExhausted', { code: 'EADDRINUSE', syscall: 'bind', address: HERE }],
+    ['toBeAddressInUse', { code: 'EADDRINUSE', syscall: 'bind', address: HERE, port: 80 }],
     ['toBeAddressNotAvailable', { code: 'EADDRNOTAVAIL', syscall: 'bind', address: '10.0.0.1' }],
   ]
   it.each(rare)('%s takes %o', (own, fields) => {
@@ -191,7 +192,7 @@ const targets: readonly Target[] = [
   {
     name: 'a net.Server',
     async open() {
-      const server = listenAt({ address: '127.0.0.1', port: 0 })
+      const server = listenAt({ address: HERE, port: 0 })
       await once(server, 'listening')
       return { target: server, close: () => closing(server), nameless: true }
     },
@@ -207,7 +208,7 @@ const targets: readonly Target[] = [
   {
     name: 'what server.address() said',
     async open() {
-      const server = listenAt({ address: '127.0.0.1', port: 0 })
+      const server = listenAt({ address: HERE, port: 0 })
       await once(server, 'listening')
       return { target: server.address(), close: () => closing(server) }
     },
@@ -268,7 +269,7 @@ const targets: readonly Target[] = [
     name: 'the port of another program',
     async open() {
       const program = await listeningProgram()
-      return { target: { address: '127.0.0.1', port: program.port }, close: () => program[Symbol.asyncDispose]() }
+      return { target: { address: HERE, port: program.port }, close: () => program[Symbol.asyncDispose]() }
     },
   },
   {
@@ -338,7 +339,7 @@ describe.each(libraries)('on a server or an endpoint, with the expect of %s', (_
 
   it('says who listens where nobody should', async () => {
     await using program = await listeningProgram()
-    const target = { address: '127.0.0.1', port: program.port }
+    const target = { address: HERE, port: program.port }
     const who = `pid ${program.pid} (`
     vitestExpect(await messageOfPromise(expect(target).toRefuseConnections())).toContain(`now      ${who}`)
     vitestExpect(await messageOfPromise(expect(target).toBeReleased())).toContain(`now      ${who}`)
@@ -347,8 +348,8 @@ describe.each(libraries)('on a server or an endpoint, with the expect of %s', (_
 
   it.runIf(isDual)('takes neither of two addresses for both', async () => {
     await using reservation = await reservePort({ family: 'dual' })
-    await using _server = await listenTcp(undefined, { port: reservation, family: 'IPv4' })
-    const both = { endpoints: reservation.endpoints, address: '127.0.0.1', port: reservation.port }
+    await using _server = await listenTcp(undefined, { port: reservation, family: HERE_FAMILY })
+    const both = { endpoints: reservation.endpoints, address: HERE, port: reservation.port }
     expect(both).not.toBeListening()
     await expect(both).not.toAcceptConnections()
     await expect(both).not.toRefuseConnections()
@@ -358,7 +359,7 @@ describe.each(libraries)('on a server or an endpoint, with the expect of %s', (_
   })
 
   it('tells a listener that accepts nobody from one that does, and from none', async (context) => {
-    await using endpoint = await openOrSkip(context, () => unresponsiveEndpoint({ family: 'IPv4' }))
+    await using endpoint = await openOrSkip(context, () => unresponsiveEndpoint({ family: HERE_FAMILY }))
     expect(endpoint).toBeListening()
     await Promise.all([expect(endpoint).not.toAcceptConnections(), expect(endpoint).not.toRefuseConnections()])
     await expect(endpoint).not.toBeReleased()
@@ -376,9 +377,9 @@ describe.each(libraries)('on a server or an endpoint, with the expect of %s', (_
   })
 
   it('knows a datagram socket that is bound', async () => {
-    const socket = dgram.createSocket('udp4')
+    const socket = dgram.createSocket(UDP_HERE)
     expect(socket).not.toBeListening()
-    socket.bind(0, '127.0.0.1')
+    socket.bind(0, HERE)
     await once(socket, 'listening')
     expect(socket).toBeListening()
     await expect(socket).not.toBeReleased()
@@ -429,7 +430,7 @@ describe.each(libraries)('on a server or an endpoint, with the expect of %s', (_
   )
 
   it.runIf(process.platform === 'linux').each([
-    ['::', '127.0.0.1'],
+    ['::', HERE],
     ['0.0.0.0', '127.0.0.2'],
   ])('takes no listener on another address for one that a dial of %s meets: %s', async (address, host) => {
     await using server = await listenTcp(undefined, { host })
@@ -440,7 +441,7 @@ describe.each(libraries)('on a server or an endpoint, with the expect of %s', (_
   it('knows a server that is about to listen, and one that never did', async () => {
     const server = net.createServer()
     expect(server).not.toBeListening()
-    server.listen(0, '127.0.0.1')
+    server.listen(0, HERE)
     await once(server, 'listening')
     expect(server).toBeListening()
     await closing(server)
@@ -452,8 +453,8 @@ describe.each(libraries)('on a server or an endpoint, with the expect of %s', (_
     ['null', null, 'ERR_INVALID_ARG_TYPE'],
     ['a string', '127.0.0.1:80', 'ERR_INVALID_ARG_TYPE'],
     ['an empty object', {}, 'ERR_SOCKET_BAD_PORT'],
-    ['port 0', { address: '127.0.0.1', port: 0 }, 'ERR_SOCKET_BAD_PORT'],
-    ['a port that is a string', { address: '127.0.0.1', port: '80' }, 'ERR_SOCKET_BAD_PORT'],
+    ['port 0', { address: HERE, port: 0 }, 'ERR_SOCKET_BAD_PORT'],
+    ['a port that is a string', { address: HERE, port: '80' }, 'ERR_SOCKET_BAD_PORT'],
     ['a port that is too large', 65_536, 'ERR_SOCKET_BAD_PORT'],
     ['NaN', Number.NaN, 'ERR_SOCKET_BAD_PORT'],
     ['an empty path', { path: '' }, 'ERR_INVALID_ARG_TYPE'],
@@ -511,10 +512,10 @@ describe.each(libraries)('on what has connections, with the expect of %s', (_lib
   })
 
   it('counts those of a server of Node that nobody tracks', async () => {
-    const server = listenAt({ address: '127.0.0.1', port: 0 })
+    const server = listenAt({ address: HERE, port: 0 })
     await once(server, 'listening')
     expect(server).toBeDrained()
-    const client = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1')
+    const client = net.connect((server.address() as net.AddressInfo).port, HERE)
     const [socket] = (await once(server, 'connection')) as [net.Socket]
     expect(server).not.toBeDrained()
     expect(server).toHaveOpenSockets(1)
@@ -543,7 +544,7 @@ describe.each(libraries)('on what has connections, with the expect of %s', (_lib
     ['a number', 42],
     ['a string', 'x'],
     ['an object', {}],
-    ['an endpoint', { address: '127.0.0.1', port: 80 }],
+    ['an endpoint', { address: HERE, port: 80 }],
     ['a socket', new net.Socket()],
     ['an array', []],
     ['an object with connections that are none', { connections: [] }],
@@ -567,7 +568,7 @@ describe.each(libraries)('on what has connections, with the expect of %s', (_lib
 })
 
 async function openServer(): Promise<{ address: string; port: number; close: () => unknown }> {
-  const server = await listenTcp(undefined, { family: 'IPv4' })
+  const server = await listenTcp(undefined, { family: HERE_FAMILY })
   return { address: server.address, port: server.port, close: () => server.close() }
 }
 

@@ -25,6 +25,7 @@ import {
   waitForListening,
 } from '../../src/index.js'
 import { turn } from '../support/clients.js'
+import { HERE, HERE_FAMILY, UDP_HERE } from '../support/here.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 import { node } from '../support/program.js'
 import {
@@ -173,7 +174,7 @@ describe('an action that begins within a promise', () => {
 
   it('is waited for: a datagram socket about to bind', async () => {
     await using endpoint = await occupiedEndpoint({ protocol: 'udp' })
-    const socket = dgram.createSocket('udp4')
+    const socket = dgram.createSocket(UDP_HERE)
     const bind = async () => socket.bind({ port: endpoint.port, address: endpoint.address, exclusive: true })
     await assertAddressInUse(bind, endpoint).finally(() => socket.close())
   })
@@ -317,7 +318,7 @@ describe('an expected endpoint', () => {
   })
 
   it('is met by an IPv4 address that was dialled in the form of IPv6', async (context) => {
-    await using endpoint = await refusedEndpoint({ family: 'IPv4' })
+    await using endpoint = await refusedEndpoint({ family: HERE_FAMILY })
     const error = await errorOf(net.connect(endpoint.port, `::ffff:${endpoint.address}`))
     if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED') context.skip(`this host answers ${error.message}`)
     await assertConnectionRefused(error, { address: endpoint.address })
@@ -332,7 +333,10 @@ describe('an expected endpoint', () => {
       expect(await assertConnectionRefused(error, { address, port, family })).toBe(error)
     }
     await rejectsAssertion(assertConnectionRefused(error, { address: '127.0.0.9' }), 'it happened elsewhere')
-    await rejectsAssertion(assertConnectionRefused(error, { address: '::1', family: 'IPv4' }), 'it happened elsewhere')
+    await rejectsAssertion(
+      assertConnectionRefused(error, { address: '::1', family: HERE_FAMILY }),
+      'it happened elsewhere',
+    )
   })
 
   it('is found in the words of an error that has no fields', async () => {
@@ -624,7 +628,7 @@ describe('a process that is out of descriptors', () => {
       import dgram from 'node:dgram'
       import { once } from 'node:events'
       const portside = await import(process.env.PORTSIDE)
-      const server = net.createServer().listen(0, '127.0.0.1')
+      const server = net.createServer().listen(0, '${HERE}')
       await once(server, 'listening')
       const { port } = server.address()
       const open = []
@@ -641,9 +645,9 @@ describe('a process that is out of descriptors', () => {
         }
       }
       const ways = {
-        listen: () => net.createServer().listen(0, '127.0.0.1'),
-        connect: () => net.connect(port, '127.0.0.1'),
-        bind: () => dgram.createSocket('udp4').bind(0, '127.0.0.1'),
+        listen: () => net.createServer().listen(0, '${HERE}'),
+        connect: () => net.connect(port, '${HERE}'),
+        bind: () => dgram.createSocket('${UDP_HERE}').bind(0, '${HERE}'),
       }
       const seen = {}
       for (const [name, begin] of Object.entries(ways)) {
@@ -681,7 +685,7 @@ describe('a process that is out of descriptors', () => {
       const absent = (address) => Object.assign(new Error('no'), { code: 'EADDRNOTAVAIL', syscall: 'listen', address })
       const codes = ['EADDRINUSE', 'EACCES', 'ECONNREFUSED', 'ETIMEDOUT', 'ECONNRESET', 'EMFILE']
       const others = codes.map((code) =>
-        Object.assign(new Error('no'), { code, syscall: 'listen', address: '127.0.0.1', port: 1 }))
+        Object.assign(new Error('no'), { code, syscall: 'listen', address: '${HERE}', port: 1 }))
       const open = []
       try { for (;;) open.push(openSync('/dev/null')) } catch {}
       const seen = []

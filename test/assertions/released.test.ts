@@ -20,6 +20,7 @@ import {
 } from '../../src/index.js'
 import { openOrSkip } from '../endpoints/clients.js'
 import { until } from '../support/clients.js'
+import { HERE, HERE_FAMILY, UDP_HERE } from '../support/here.js'
 import { leavesNothingOpen, needsKernel, tcpEntries } from '../support/kernel.js'
 import { leaveFileBehind, listenAt, listeningProgram, listenOn } from './situations.js'
 
@@ -53,7 +54,7 @@ describe('an address', () => {
   })
 
   it('may be told in each way in which an endpoint can be', async () => {
-    const server = await listenHttp(undefined, { family: 'IPv4' })
+    const server = await listenHttp(undefined, { family: HERE_FAMILY })
     const { address, port, url } = server
     const ways: Target[] = [server, { address, port }, { host: address, port }, { host: 'localhost', port }, port, url]
     for (const way of ways) await failureOf(way)
@@ -65,7 +66,7 @@ describe('an address', () => {
   it.runIf(isDual)('of a dual server is free when both are', async () => {
     await using reservation = await reservePort({ family: 'dual' })
     const server = await listenTcp(undefined, { port: reservation, family: 'IPv6' })
-    const both = { address: '127.0.0.1', port: reservation.port, endpoints: reservation.endpoints }
+    const both = { address: HERE, port: reservation.port, endpoints: reservation.endpoints }
     const error = await failureOf(both)
     expect(error.message).toContain(`expected ${formatEndpoint(server)} to be free`)
     await server.close()
@@ -76,7 +77,7 @@ describe('an address', () => {
     const server = await listenTcp(undefined, { family: 'IPv6' })
     await failureOf(server.port)
     await failureOf({ host: 'localhost', port: server.port })
-    await assertReleased({ address: '127.0.0.1', port: server.port })
+    await assertReleased({ address: HERE, port: server.port })
     await server.close()
     await assertReleased(server.port)
   })
@@ -104,7 +105,7 @@ describe('an address', () => {
 
   it('that another program has is not free, and it is named', async () => {
     const program = await listeningProgram()
-    const place = { address: '127.0.0.1', port: program.port }
+    const place = { address: HERE, port: program.port }
     const error = await failureOf(place)
     expect(error.message).toMatch(
       new RegExp(`^now {6}pid ${program.pid} \\(.+\\) listens on 127\\.0\\.0\\.1:${program.port}$`, 'm'),
@@ -116,10 +117,10 @@ describe('an address', () => {
 
   it('with a connection in TIME_WAIT is free', async (context) => {
     needsKernel(context)
-    const server = net.createServer((socket) => void socket.end()).listen(0, '127.0.0.1')
+    const server = net.createServer((socket) => void socket.end()).listen(0, HERE)
     await once(server, 'listening')
     const { port } = server.address() as net.AddressInfo
-    const client = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true }).resume()
+    const client = net.connect({ port, host: HERE, allowHalfOpen: true }).resume()
     await once(client, 'end')
     client.end()
     await once(client, 'close')
@@ -128,18 +129,18 @@ describe('an address', () => {
     await until(() => tcpEntries(port).every(({ state }) => state === 'TIME_WAIT'))
     // The end that closed first keeps it: that is the port of the server.
     expect(tcpEntries(port).filter(({ local }) => local.port === port)).toHaveLength(1)
-    await assertReleased({ address: '127.0.0.1', port })
+    await assertReleased({ address: HERE, port })
   })
 
   it('with a connection that is still open is told by what the kernel lets a server do', async () => {
-    const server = listenAt({ address: '127.0.0.1', port: 0 })
+    const server = listenAt({ address: HERE, port: 0 })
     await once(server, 'listening')
     const { port } = server.address() as net.AddressInfo
-    const client = net.connect(port, '127.0.0.1')
+    const client = net.connect(port, HERE)
     const [socket] = (await once(server, 'connection')) as [net.Socket]
     server.close()
     // SO_REUSEADDR lets a listener beside connections that were accepted by the one before (socket(7)).
-    const place = { address: '127.0.0.1', port }
+    const place = { address: HERE, port }
     const again = listenAt(place)
     const outcome = await once(again, 'listening').then(
       () => 'free',
@@ -160,18 +161,18 @@ describe('an address', () => {
 
   it.runIf(process.platform === 'linux')('that a wildcard covers is not free, and the wildcard is named', async () => {
     const server = await listenTcp(undefined, { host: '0.0.0.0' })
-    const error = await failureOf({ address: '127.0.0.1', port: server.port })
+    const error = await failureOf({ address: HERE, port: server.port })
     expect(error.message).toContain(`now      ${THIS} listens on 0.0.0.0:${server.port}`)
     await failureOf(server)
     await server.close()
     await assertReleased(server)
-    await assertReleased({ address: '127.0.0.1', port: server.port })
+    await assertReleased({ address: HERE, port: server.port })
   })
 
   it.runIf(process.platform === 'linux')(
     'of a wildcard is not free while a specific address has the port',
     async () => {
-      const server = await listenTcp(undefined, { family: 'IPv4' })
+      const server = await listenTcp(undefined, { family: HERE_FAMILY })
       await failureOf({ address: '0.0.0.0', port: server.port })
       await assertReleased({ address: '127.0.0.9', port: server.port })
       await server.close()
@@ -218,7 +219,7 @@ describe('a UDP address', () => {
   })
 
   it('is asked for by a socket of Node, as long as that is bound', async () => {
-    const socket = dgram.createSocket('udp4').bind(0, '127.0.0.1')
+    const socket = dgram.createSocket(UDP_HERE).bind(0, HERE)
     await once(socket, 'listening')
     const error = await failureOf(socket)
     expect(error.owners).toMatchObject([{ protocol: 'udp' }])
@@ -229,7 +230,7 @@ describe('a UDP address', () => {
   })
 
   it('is another than that of TCP with its number', async () => {
-    await using reservation = await reservePort({ family: 'IPv4', protocol: 'both' })
+    await using reservation = await reservePort({ family: HERE_FAMILY, protocol: 'both' })
     const tcp = await listenTcp(undefined, { port: reservation })
     const udp = await listenUdp(undefined, { port: reservation })
     await failureOf(tcp)
@@ -244,7 +245,7 @@ describe('a UDP address', () => {
     await failureOf(reservation)
     await reservation.release()
     await assertReleased(reservation)
-    const socket = dgram.createSocket('udp4').bind(reservation.port, reservation.endpoints[0]?.address)
+    const socket = dgram.createSocket(UDP_HERE).bind(reservation.port, reservation.endpoints[0]?.address)
     await once(socket, 'listening')
     await failureOf(reservation)
     socket.close()
@@ -300,7 +301,7 @@ describe.skipIf(isWindows)('a path', () => {
 
 describe('what names no address', () => {
   it('is a server of Node that is closed', async () => {
-    const server = listenAt({ address: '127.0.0.1', port: 0 })
+    const server = listenAt({ address: HERE, port: 0 })
     await once(server, 'listening')
     await failureOf(server)
     const before = server.address() as net.AddressInfo
@@ -319,13 +320,13 @@ describe('what names no address', () => {
     ['a string', '127.0.0.1:80', 'ERR_INVALID_ARG_TYPE'],
     ['an empty object', {}, 'ERR_SOCKET_BAD_PORT'],
     ['port 0', 0, 'ERR_SOCKET_BAD_PORT'],
-    ['port 0 of an address', { address: '127.0.0.1', port: 0 }, 'ERR_SOCKET_BAD_PORT'],
+    ['port 0 of an address', { address: HERE, port: 0 }, 'ERR_SOCKET_BAD_PORT'],
     ['a port that is too large', 65_536, 'ERR_SOCKET_BAD_PORT'],
-    ['a port that is a string', { host: '127.0.0.1', port: '80' }, 'ERR_SOCKET_BAD_PORT'],
+    ['a port that is a string', { host: HERE, port: '80' }, 'ERR_SOCKET_BAD_PORT'],
     ['an empty path', { path: '' }, 'ERR_INVALID_ARG_TYPE'],
     ['an empty address', { address: '', port: 80 }, 'ERR_INVALID_ARG_TYPE'],
     ['a server that never listened', net.createServer(), 'ERR_INVALID_ARG_TYPE'],
-    ['a datagram socket that was never bound', dgram.createSocket('udp4').unref(), 'ERR_INVALID_ARG_TYPE'],
+    ['a datagram socket that was never bound', dgram.createSocket(UDP_HERE).unref(), 'ERR_INVALID_ARG_TYPE'],
   ])('is %s', async (_name, target, code) => {
     await expect(assertReleased(target as never)).rejects.toMatchObject({ code })
   })

@@ -32,6 +32,7 @@ import {
 } from '../../src/index.js'
 import { openOrSkip } from '../endpoints/clients.js'
 import { turn } from '../support/clients.js'
+import { HERE } from '../support/here.js'
 
 // What a kernel answers, brought about for real, so that each assertion can be held against each answer.
 
@@ -252,7 +253,7 @@ const linux: Situation[] = [
     async stage() {
       const endpoint = await refusedEndpoint({ family: 'IPv4' })
       const place = { address: BROADCAST, port: endpoint.port, family: 'IPv4' } as const
-      const socket = dgram.createSocket('udp4').bind(0, '127.0.0.1')
+      const socket = dgram.createSocket('udp4').bind(0, HERE)
       await once(socket, 'listening')
       const begin = () => {
         // Without a callback Node tells nobody.
@@ -276,14 +277,14 @@ export const situations: readonly Situation[] = [
   ...loopbackFamilies().flatMap(tcp),
   ...(loopbackFamilies().length === 2 ? both : []),
   ...(process.platform === 'win32' ? [] : unix),
-  ...(process.platform === 'linux' ? linux : []),
+  ...(process.platform === 'linux' && loopbackFamilies().includes('IPv4') ? linux : []),
 ]
 
 /** A name of both loopback addresses. Not every host has one. */
 export const lookupBoth: net.LookupFunction = (_name, _options, callback) =>
   callback(null, [
     { address: '::1', family: 6 },
-    { address: '127.0.0.1', family: 4 },
+    { address: HERE, family: 4 },
   ])
 
 /** The error with which it ends. */
@@ -336,7 +337,7 @@ export async function leaveFileBehind(): Promise<{ readonly path: string } & Asy
 
 /** A program that listens on a port of its own, until it is disposed of. */
 export async function listeningProgram(
-  code = "require('net').createServer((it) => it.on('error', () => {}).end('hello')).listen(0, '127.0.0.1', told)",
+  code = `require('net').createServer((it) => it.on('error', () => {}).end('hello')).listen(0, '${HERE}', told)`,
 ): Promise<{ readonly pid: number; readonly port: number } & AsyncDisposable> {
   const tell = 'function told() { console.log(this.address().port ?? 0) }'
   const child = spawn(process.execPath, ['--eval', `${tell}\n${code}`], { stdio: ['ignore', 'pipe', 'inherit'] })

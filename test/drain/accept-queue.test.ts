@@ -7,6 +7,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { createSocketPool, listen, listenHttp, listenHttp2, listenTcp } from '../../src/index.js'
 import { processCertificate } from '../../src/servers/certificate.js'
 import { get, targetOf, turn, until, watch } from '../support/clients.js'
+import { HERE } from '../support/here.js'
 import { acceptQueueLength, leavesNothingOpen, needsKernel, tcpEntries, watchPort } from '../support/kernel.js'
 import { spawnPeer } from './foreign.js'
 import { HTTP1_KINDS, STREAM_KINDS } from './kinds.js'
@@ -220,7 +221,7 @@ describe('a server that is closed while it is about to listen', () => {
     const server = http.createServer()
     const pool = createSocketPool()
     pool.track(server)
-    server.listen(0, '127.0.0.1')
+    server.listen(0, HERE)
     await once(server, 'listening')
     server.close()
     await once(server, 'close')

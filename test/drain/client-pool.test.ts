@@ -5,6 +5,7 @@ import net from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createSocketPool, type Endpoint, listenHttp, listenHttps, listenTcp, listenUnix } from '../../src/index.js'
 import { gate, targetOf, turn, until, watch } from '../support/clients.js'
+import { HERE } from '../support/here.js'
 import { leavesNothingOpen, watchPort } from '../support/kernel.js'
 import { run } from './kinds.js'
 
@@ -383,7 +384,7 @@ describe('a pool in another process than its server', () => {
   it('closes its clients although it knows nothing of the other end', async () => {
     // A server that portside does not track is as good as one in another process.
     const server = net.createServer((socket) => void socket.pipe(socket))
-    server.listen(0, '127.0.0.1')
+    server.listen(0, HERE)
     await once(server, 'listening')
     const { address: host, port } = server.address() as net.AddressInfo
     const pool = createSocketPool()

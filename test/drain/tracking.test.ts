@@ -4,6 +4,7 @@ import net from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createSocketPool, listenTcp } from '../../src/index.js'
 import { targetOf, watch } from '../support/clients.js'
+import { HERE } from '../support/here.js'
 import { leavesNothingOpen, watchPort } from '../support/kernel.js'
 import { HTTP1_KINDS, run, STREAM_KINDS } from './kinds.js'
 
@@ -14,12 +15,12 @@ const LONG = { grace: 60_000 }
 
 /** A server that portside knows nothing of, with so many connections. */
 async function foreignServer(server: net.Server, connections: number) {
-  server.listen(0, '127.0.0.1')
+  server.listen(0, HERE)
   await once(server, 'listening')
   const { port } = server.address() as net.AddressInfo
   const dial = async () => {
     const accepted = once(server, 'connection')
-    const peer = watch(net.connect({ host: '127.0.0.1', port }))
+    const peer = watch(net.connect({ host: HERE, port }))
     await peer.connected
     return Object.assign(peer, { accepted: (await accepted)[0] as net.Socket })
   }

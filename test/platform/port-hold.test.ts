@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { expect, it } from 'vitest'
 import { listensWhileHeld } from '../../src/platform/port-hold.js'
+import { HERE } from '../support/here.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 
 leavesNothingOpen()
@@ -17,15 +18,15 @@ it.each([
 })
 
 it('says what the kernel of this host does', async () => {
-  const sink = net.createServer((socket) => socket.on('error', () => {}).resume()).listen(0, '127.0.0.1')
+  const sink = net.createServer((socket) => socket.on('error', () => {}).resume()).listen(0, HERE)
   await once(sink, 'listening')
   const { port } = sink.address() as net.AddressInfo
-  const holder = net.connect({ host: '127.0.0.1', port, localAddress: '127.0.0.1' })
+  const holder = net.connect({ host: HERE, port, localAddress: HERE })
   await once(holder, 'connect')
   const server = net.createServer()
   const listens = await new Promise((resolve) => {
     server.once('error', () => resolve(false))
-    server.listen(holder.localPort, '127.0.0.1', () => resolve(true))
+    server.listen(holder.localPort, HERE, () => resolve(true))
   })
   expect(listensWhileHeld()).toBe(listens)
   server.close()

@@ -14,12 +14,13 @@ import {
   socketDescriptors,
 } from '../../src/index.js'
 import { until } from '../support/clients.js'
+import { HERE, UDP_HERE } from '../support/here.js'
 import { leavesNothingOpen, needsKernel, openSockets } from '../support/kernel.js'
 import { node } from '../support/program.js'
 
 leavesNothingOpen()
 
-const LOOPBACK = { IPv4: '127.0.0.1', IPv6: '::1' }
+const LOOPBACK = { IPv4: HERE, IPv6: '::1' }
 const FAMILIES = loopbackFamilies()
 const [FAMILY] = FAMILIES as ['IPv4' | 'IPv6']
 
@@ -145,8 +146,8 @@ describe('of a process that others started', () => {
 it('are listed on macOS without what they are', async (context) => {
   needsKernel(context)
   const opened = watchDescriptors('darwin')
-  const socket = dgram.createSocket('udp4')
-  await once(socket.bind(0, '127.0.0.1'), 'listening')
+  const socket = dgram.createSocket(UDP_HERE)
+  await once(socket.bind(0, HERE), 'listening')
   expect(opened()).toEqual([{ kind: 'unbound' }])
   socket.close()
   await once(socket, 'close')

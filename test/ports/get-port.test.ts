@@ -13,6 +13,7 @@ import { whyFamilyIsMissing } from '../../src/loopback/probe.js'
 import { listensWhileHeld } from '../../src/platform/port-hold.js'
 import getPort, { clearLockedPorts, portNumbers } from '../../src/ports/get-port.js'
 import { turn } from '../support/clients.js'
+import { HERE } from '../support/here.js'
 import { leavesNothingOpen, needsKernel, openSockets, tcpEntries } from '../support/kernel.js'
 import { inNamespace, whyNoNamespace } from '../support/namespace.js'
 import { keptFree } from './kept-free.js'
@@ -91,7 +92,7 @@ describe('as get-port 7', () => {
     [{ host: undefined }],
     [{ host: null }],
     [{ host: '' }],
-    [{ host: '127.0.0.1' }],
+    [{ host: HERE }],
     [{ host: 'localhost' }],
     [{ ipv6Only: true, backlog: 5, exclusive: true }],
   ])('finds a port with %o', async (options) => {
@@ -135,7 +136,7 @@ describe('as get-port 7', () => {
     ['portside', getPort],
   ])('gives the preferred port where it is free, and another where it is not: %s', async (_whose, find) => {
     await using free = await keptFree()
-    await using taken = await listenOn('127.0.0.1')
+    await using taken = await listenOn(HERE)
     expect(await find({ port: free.port })).toBe(free.port)
     const other = await find({ port: taken.port })
     expect(other).not.toBe(taken.port)
@@ -147,7 +148,7 @@ describe('as get-port 7', () => {
     ['a set', (...ports: number[]) => new Set(ports)],
     ['a generator', (...ports: number[]) => ports.values()],
   ])('tries ports in their order: %s', async (_kind, iterable) => {
-    await using taken = await listenOn('127.0.0.1')
+    await using taken = await listenOn(HERE)
     await using one = await keptFree()
     await using other = await keptFree()
     for (const find of [original, getPort]) {
@@ -177,7 +178,7 @@ describe('as get-port 7', () => {
     needsAddress(context, '127.0.0.5')
     await using taken = await listenOn('127.0.0.5')
     for (const find of [original, getPort]) {
-      expect(await find({ port: taken.port, host: '127.0.0.1' })).toBe(taken.port)
+      expect(await find({ port: taken.port, host: HERE })).toBe(taken.port)
       expect(await find({ port: taken.port, host: '127.0.0.5' })).not.toBe(taken.port)
     }
   })
@@ -206,7 +207,7 @@ describe('better than get-port 7', () => {
     const held = tcpEntries(port).filter(({ local }) => local.port === port)
     const own = new Set(openSockets().map(({ inode }) => inode))
     expect(new Set(held.map(({ local }) => local.address))).toEqual(
-      new Set(FAMILIES.map((family) => (family === 'IPv4' ? '127.0.0.1' : '::1'))),
+      new Set(FAMILIES.map((family) => (family === 'IPv4' ? HERE : '::1'))),
     )
     expect(held.filter(({ state, inode }) => state === 'LISTEN' || !own.has(inode))).toEqual([])
   })
@@ -231,17 +232,14 @@ describe('better than get-port 7', () => {
     expect(await getPort({ port: reservation.port })).not.toBe(reservation.port)
   })
 
-  it.for(['127.0.0.1', '::1', '0.0.0.0', '::'])(
-    'lets anybody listen on it at once, on %s',
-    async (address, context) => {
-      needsAddress(context, address)
-      const port = await getPort()
-      await using listener = await listenOn(address, port)
-      expect(listener.port).toBe(port)
-      await using client = await connectTo(net.isIPv6(address) ? '::1' : '127.0.0.1', port)
-      expect(client.remotePort).toBe(port)
-    },
-  )
+  it.for([HERE, '::1', '0.0.0.0', '::'])('lets anybody listen on it at once, on %s', async (address, context) => {
+    needsAddress(context, address)
+    const port = await getPort()
+    await using listener = await listenOn(address, port)
+    expect(listener.port).toBe(port)
+    await using client = await connectTo(net.isIPv6(address) ? '::1' : HERE, port)
+    expect(client.remotePort).toBe(port)
+  })
 
   it.for(['127.0.0.5', '::1', '0.0.0.0', '::'])(
     'takes a port on which somebody listens on %s for taken',
@@ -254,7 +252,7 @@ describe('better than get-port 7', () => {
 
   it('lets go of every port at once when it is told to, reserved ones included', async (context) => {
     needsKernel(context)
-    const ports = [await getPort(), await getPort({ reserve: true }), await getPort({ host: '127.0.0.1' })]
+    const ports = [await getPort(), await getPort({ reserve: true }), await getPort({ host: HERE })]
     clearLockedPorts()
     expect(ports.flatMap((port) => tcpEntries(port).filter(({ local }) => local.port === port))).toEqual([])
     await using free = await keptFree()
@@ -325,16 +323,16 @@ const failed = (error) => {
   if (error.code !== 'EADDRINUSE' && error.code !== 'EADDRNOTAVAIL') throw error
 }
 const listen = async () => {
-  const server = net.createServer().listen(0, '127.0.0.1')
+  const server = net.createServer().listen(0, '${HERE}')
   await once(server, 'listening')
   servers.push(server)
   return server.address().port
 }
-const sink = net.createServer().listen(50000, '127.0.0.1')
+const sink = net.createServer().listen(50000, '${HERE}')
 await once(sink, 'listening')
 const dialled = []
 const dial = async () => {
-  const socket = net.connect(50000, '127.0.0.1')
+  const socket = net.connect(50000, '${HERE}')
   await once(socket, 'connect')
   servers.push({ close: () => socket.destroy() })
   return socket.localPort

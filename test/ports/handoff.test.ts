@@ -23,6 +23,7 @@ import { whyFamilyIsMissing } from '../../src/loopback/probe.js'
 import { whyNoDescriptorPassing } from '../../src/platform/descriptor-passing.js'
 import { descendantsOf } from '../../src/platform/process-tree.js'
 import { until, watch } from '../support/clients.js'
+import { HERE, HERE_IN_URL } from '../support/here.js'
 import { acceptQueueLength, leavesNothingOpen, needsKernel } from '../support/kernel.js'
 import { keptFree } from './kept-free.js'
 
@@ -394,7 +395,7 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
 
   it('serves on the port that was named', async () => {
     await using free = await keptFree()
-    await using child = await start({ host: '127.0.0.1', port: free.port })
+    await using child = await start({ host: HERE, port: free.port })
     expect(child.port).toBe(free.port)
     expect((await ask(child)).pid).toBe(child.child.pid)
     await child.stop()
@@ -571,7 +572,7 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
     [{ grace: Number.NaN }, 'ERR_OUT_OF_RANGE'],
     [{ by: 'x' }, 'ERR_INVALID_ARG_VALUE'],
     [{ family: 'IPv5' }, 'ERR_INVALID_ARG_VALUE'],
-    [{ family: 'dual', host: '127.0.0.1' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ family: 'dual', host: HERE }, 'ERR_INVALID_ARG_VALUE'],
     [{ host: 5 }, 'ERR_INVALID_ARG_TYPE'],
     [{ host: 'a..b' }, 'ENOTFOUND'],
     [{ host: '192.0.2.200' }, 'EADDRNOTAVAIL'],
@@ -590,7 +591,7 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
   })
 
   it('refuses a URL of something else than a file as working directory', async () => {
-    expect(await failureOf(start({ cwd: new URL('http://127.0.0.1/') }))).toMatchObject({
+    expect(await failureOf(start({ cwd: new URL(`http://${HERE_IN_URL}/`) }))).toMatchObject({
       code: 'ERR_INVALID_URL_SCHEME',
     })
   })

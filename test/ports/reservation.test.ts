@@ -14,6 +14,7 @@ import {
   reservePorts,
 } from '../../src/index.js'
 import { reserve, wantOf } from '../../src/ports/reservation.js'
+import { HERE } from '../support/here.js'
 import { leavesNothingOpen, needsKernel, openSockets, tcpEntries, watchPort } from '../support/kernel.js'
 import { runInNamespace, whyNoNamespace } from '../support/namespace.js'
 import { node } from '../support/program.js'
@@ -21,7 +22,7 @@ import { node } from '../support/program.js'
 leavesNothingOpen()
 
 const FAMILIES = loopbackFamilies()
-const LOOPBACK: Record<Family, string> = { IPv4: '127.0.0.1', IPv6: '::1' }
+const LOOPBACK: Record<Family, string> = { IPv4: HERE, IPv6: '::1' }
 const BOTH = FAMILIES.length === 2
 
 /** Listens, and closes again; the code where it cannot. */
@@ -79,7 +80,7 @@ describe('a reservation', () => {
 
   it.skipIf(!BOTH)('is one port of both families when dual', async () => {
     await using reservation = await reservePort({ family: 'dual' })
-    expect(reservation.endpoints.map(({ address }) => address)).toEqual(['127.0.0.1', '::1'])
+    expect(reservation.endpoints.map(({ address }) => address)).toEqual([HERE, '::1'])
     for (const { address, port } of reservation.endpoints) {
       expect(port).toBe(reservation.port)
       expect(await dial(port, address)).toBe('ECONNREFUSED')
@@ -132,7 +133,7 @@ describe('a reservation', () => {
     'of a wildcard is taken only where nobody listens on any address',
     async (context) => {
       needsKernel(context)
-      const specific = await reservePort({ host: '127.0.0.1' })
+      const specific = await reservePort({ host: HERE })
       const elsewhere = await listenTcp(undefined, { host: '127.0.0.9', port: specific.port })
       await specific.release()
       await expect(reservePort({ host: '0.0.0.0', port: [elsewhere.port] })).rejects.toMatchObject({
@@ -144,13 +145,13 @@ describe('a reservation', () => {
       expect(reservation.endpoints).toEqual([{ address: '0.0.0.0', port: reservation.port, family: 'IPv4' }])
       // It never listens, least of all on a wildcard.
       expect(boundTo(reservation.port, '0.0.0.0')).toEqual([])
-      expect(boundTo(reservation.port, '127.0.0.1')).toEqual(['ESTABLISHED'])
+      expect(boundTo(reservation.port, HERE)).toEqual(['ESTABLISHED'])
     },
   )
 
   it.runIf(BOTH)('of the IPv6 wildcard keeps the IPv4 port, too', async () => {
     await using reservation = await reservePort({ host: '::' })
-    expect(await dial(reservation.port, '127.0.0.1')).toBe('ECONNREFUSED')
+    expect(await dial(reservation.port, HERE)).toBe('ECONNREFUSED')
     await expect(reservePort({ port: [reservation.port] })).rejects.toMatchObject({ code: 'EADDRINUSE' })
     const server = await listenTcp(undefined, { port: reservation })
     expect(server.address).toBe('::')
@@ -397,7 +398,7 @@ describe('bad input is refused, and nothing stays held:', () => {
     [{ protocol: 'sctp' }, 'ERR_INVALID_ARG_VALUE'],
     [{ fetchSafe: 'yes' }, 'ERR_INVALID_ARG_TYPE'],
     [{ family: 'IPv5' }, 'ERR_INVALID_ARG_VALUE'],
-    [{ family: 'dual', host: '127.0.0.1' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ family: 'dual', host: HERE }, 'ERR_INVALID_ARG_VALUE'],
     [{ host: 5 }, 'ERR_INVALID_ARG_TYPE'],
     [{ host: 'a..b' }, 'ENOTFOUND'],
     // TEST-NET-1, RFC 5737; a host that had .200 of it would be odd.
@@ -484,7 +485,7 @@ describe('in a private network with twenty ports', () => {
         const listeners = []
         let code
         while (code === undefined) {
-          const server = net.createServer((socket) => socket.on('error', () => {})).listen(0, '127.0.0.1')
+          const server = net.createServer((socket) => socket.on('error', () => {})).listen(0, '${HERE}')
           await once(server, 'listening').then(() => listeners.push(server), (error) => { code = error.code })
         }
         const picked = listeners.map((server) => server.address().port)
@@ -492,7 +493,7 @@ describe('in a private network with twenty ports', () => {
         for (const server of listeners) server.close()
         const used = new Set()
         for (let i = 0; i < 200; i++) {
-          const client = net.connect(target.address().port, '127.0.0.1')
+          const client = net.connect(target.address().port, '${HERE}')
           await once(client, 'connect')
           used.add(client.localPort)
           client.resetAndDestroy()

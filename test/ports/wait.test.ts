@@ -31,13 +31,14 @@ import {
 } from '../../src/index.js'
 import { whyFamilyIsMissing } from '../../src/loopback/probe.js'
 import { turn, until } from '../support/clients.js'
+import { HERE, HERE_IN_URL } from '../support/here.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 import { inNamespace, whyNoNamespace } from '../support/namespace.js'
 
 leavesNothingOpen()
 
 const FAMILIES = loopbackFamilies()
-const ADDRESS: Record<Family, string> = { IPv4: '127.0.0.1', IPv6: '::1' }
+const ADDRESS: Record<Family, string> = { IPv4: HERE, IPv6: '::1' }
 const LOOPBACK = ADDRESS[FAMILIES[0] as Family]
 
 /** A wait that nothing but the event ends, and one that is to run out. */
@@ -89,8 +90,8 @@ describe.each(FAMILIES)('on %s', (family) => {
   })
 
   it.each([
-    ['all of loopback', ['127.0.0.1', '::1']],
-    ['the other family', [family === 'IPv6' ? '127.0.0.1' : '::1']],
+    ['all of loopback', [HERE, '::1']],
+    ['the other family', [family === 'IPv6' ? HERE : '::1']],
     ['nothing', []],
   ])('asks both families of localhost where that resolves to %s', async (_what, addresses) => {
     resolvesTo(...addresses)
@@ -139,7 +140,7 @@ describe('waitForListening', () => {
   })
 
   it('asks every address of a name', async () => {
-    resolvesTo('127.0.0.1', '::1')
+    resolvesTo(HERE, '::1')
     for (const family of FAMILIES) {
       await using listener = await listenOn(ADDRESS[family])
       const { address, port } = listener
@@ -236,7 +237,7 @@ describe('waitForListening', () => {
     { what: 'greets at length', env: { GREETING: 'x'.repeat(100_000), WRITES: '20' } },
   ])('leaves a server in peace that $what and has no error handlers', async ({ env }) => {
     const program = fileURLToPath(new URL('../../fixtures/programs/greet.mjs', import.meta.url))
-    const options = { by: 'port', host: '127.0.0.1', env: { ...process.env, ...env } } as const
+    const options = { by: 'port', host: HERE, env: { ...process.env, ...env } } as const
     const child = await spawnListening(process.execPath, [program], options)
     const ended = child.exited.then(() => true)
     for (let waits = 0; waits < 10 && child.child.exitCode === null; waits++) {
@@ -255,7 +256,7 @@ describe('waitForListening', () => {
     const code = `
       import net from 'node:net'
       const { waitForListening, waitForRefused } = await import(process.env.PORTSIDE)
-      const place = { host: '127.0.0.1', port: 40000 }
+      const place = { host: '${HERE}', port: 40000 }
       const met = await new Promise((resolve, reject) => {
         const socket = net.connect(place).once('error', reject).once('connect', () => {
           resolve(socket.localPort === socket.remotePort)
@@ -285,7 +286,7 @@ describe('waitForRefused', () => {
     for (const why of [whyFamilyIsMissing('IPv4'), whyFamilyIsMissing('IPv6')]) if (why) context.skip(why)
     await using reservation = await reservePort({ family: 'dual' })
     const { port } = reservation
-    await using one = await listenOn('127.0.0.1', port)
+    await using one = await listenOn(HERE, port)
     await using other = await listenOn('::1', port)
     let resolved = false
     const refused = waitForRefused(port, patient).then(() => {
@@ -362,7 +363,7 @@ describe.each(WAITS)('$name', ({ name, wait }) => {
     ['wss:', 443],
   ])('takes a URL of %s without a port for one with port %i', async (scheme, port) => {
     const failure = await failureOf(wait(new URL(`${scheme}//127.0.0.1`), { signal: AbortSignal.abort() }))
-    expect(failure.message).toContain(`wait until 127.0.0.1:${port} is`)
+    expect(failure.message).toContain(`wait until ${HERE_IN_URL}:${port} is`)
   })
 
   it.each([
@@ -381,7 +382,7 @@ describe.each(WAITS)('$name', ({ name, wait }) => {
     [3000.5, 'ERR_SOCKET_BAD_PORT'],
     [{ port: 0 }, 'ERR_SOCKET_BAD_PORT'],
     [{ port: '3000' }, 'ERR_SOCKET_BAD_PORT'],
-    [{ address: '127.0.0.1' }, 'ERR_SOCKET_BAD_PORT'],
+    [{ address: HERE }, 'ERR_SOCKET_BAD_PORT'],
     [new URL('tcp://127.0.0.1'), 'ERR_SOCKET_BAD_PORT'],
     [new URL('file:///tmp/socket'), 'ERR_SOCKET_BAD_PORT'],
   ])('refuses to wait for %s', async (target, code) => {

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { connectionTuple, createScope, loopbackFamilies } from '../../src/index.js'
 import { formatTuple } from '../../src/sockets/tuple.js'
 import { turn } from '../support/clients.js'
+import { HERE, UDP_HERE } from '../support/here.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 
 leavesNothingOpen()
@@ -25,7 +26,7 @@ describe('connectionTuple', () => {
     if (loopbackFamilies().length < 2) context.skip('this host has one family only')
     await using scope = createScope()
     const server = await scope.listenTcp(undefined, { host: '::' })
-    const client = net.connect(server.port, '127.0.0.1')
+    const client = net.connect(server.port, HERE)
     await once(client, 'connect')
     while (server.connections.size === 0) await turn()
     const [accepted] = [...server.connections] as [net.Socket]
@@ -43,7 +44,7 @@ describe('connectionTuple', () => {
   })
 
   it('of an unconnected datagram socket has no remote end', async () => {
-    const socket = dgram.createSocket('udp4').bind(0, '127.0.0.1')
+    const socket = dgram.createSocket(UDP_HERE).bind(0, HERE)
     await once(socket, 'listening')
     expect(connectionTuple(socket)).toEqual({ protocol: 'udp', local: socket.address() })
     await new Promise<void>((resolve) => socket.close(() => resolve()))

@@ -1,0 +1,24 @@
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { namespacePool } from 'portside/vitest/pool'
+import { defineConfig } from 'vitest/config'
+import { SOURCE_TESTS } from '../../vitest.config.js'
+import { PROFILES } from './profiles.js'
+
+// The tests of the sources on hosts of five kinds, by the built pool: what they say must be true on each, or be skipped there
+// with the reason.
+export default defineConfig({
+  test: {
+    root: join(import.meta.dirname, '../..'),
+    maxWorkers: availableParallelism() + 1,
+    projects: Object.entries(PROFILES).map(([name, profile]) => ({
+      test: {
+        ...SOURCE_TESTS,
+        name,
+        // Those that make hosts of their own have no use for this one, and would do the same five times.
+        exclude: [...SOURCE_TESTS.exclude, 'test/namespaces/**', 'test/cli/**'],
+        pool: namespacePool(profile),
+      },
+    })),
+  },
+})
