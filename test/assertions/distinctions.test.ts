@@ -19,6 +19,7 @@ import {
   loopbackFamilies,
   reservePort,
 } from '../../src/index.js'
+import { formatEndpoint } from '../../src/loopback/endpoint.js'
 import { HERE, HERE_FAMILY, HERE_IN_URL, UDP_HERE } from '../support/here.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 import { runInNamespace, whyNoNamespace } from '../support/namespace.js'
@@ -47,7 +48,7 @@ describe('a local port that has a connection to the peer already', () => {
     expect(error).toMatchObject({ code: 'EADDRNOTAVAIL', syscall: 'connect' })
     await expect(assertEphemeralPortsExhausted(error)).rejects.toMatchObject({
       code: 'ERR_PORTSIDE_ASSERTION',
-      because: `local port ${localPort} has a connection to ${host}:${port} already, open or in TIME_WAIT`,
+      because: `local port ${localPort} has a connection to ${formatEndpoint(server)} already, open or in TIME_WAIT`,
       owners: [{ thisProcess: true, state: 'ESTABLISHED' }],
       next: expect.stringContaining('leave localPort out'),
     })

@@ -31,7 +31,7 @@ import {
   unresponsiveEndpoint,
 } from '../../src/index.js'
 import { openOrSkip } from '../endpoints/clients.js'
-import { HERE, HERE_FAMILY, HERE_IN_URL, UDP_HERE } from '../support/here.js'
+import { HERE, HERE_FAMILY, HERE_IN_URL, needsDescriptors, needsIPv4, UDP_HERE } from '../support/here.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 import { node } from '../support/program.js'
 import {
@@ -441,7 +441,8 @@ describe('who has the address', () => {
     expect(explanation.hints[0]).toContain('close the one of this process first')
   })
 
-  it.runIf(isLinux)('is told where a wildcard is in the way', async () => {
+  it.runIf(isLinux)('is told where a wildcard is in the way', async (context) => {
+    needsIPv4(context)
     await using server = await listenTcp(undefined, { host: '0.0.0.0' })
     const explanation = await explainSocketError(await errorOf(listenAt({ address: HERE, port: server.port })))
     expect(explanation).toMatchObject({
@@ -518,7 +519,8 @@ describe('the other address of localhost', () => {
     expect(explanation.hints[0]).toContain('localhost')
   })
 
-  it.runIf(isLinux)('is no matter where another address of the same family was dialled', async () => {
+  it.runIf(isLinux)('is no matter where another address of the same family was dialled', async (context) => {
+    needsIPv4(context)
     await using server = await listenTcp(undefined, { host: '127.0.0.9' })
     const explanation = await explainSocketError(await errorOf(net.connect(server.port, HERE)))
     expect(explanation.cause).toBe('you dialled 127.0.0.1, the listener is on 127.0.0.9')
@@ -605,7 +607,8 @@ describe('an accept queue that is full', () => {
 })
 
 describe('descriptors', () => {
-  it.runIf(isLinux)('are counted where none is left, once one can be spared to count them', () => {
+  it.runIf(isLinux)('are counted where none is left, once one can be spared to count them', (context) => {
+    needsDescriptors(context, 256)
     const code = `
       import net from 'node:net'
       import { once } from 'node:events'
@@ -724,7 +727,7 @@ describe('a value that is no error of a socket', () => {
     )
     const explanation = await explainSocketError(new AggregateError(errors))
     expectSound(explanation)
-    expect(explanation.summary).toContain('127.0.0.1:1')
+    expect(explanation.summary).toContain(`${HERE_IN_URL}:1`)
     expect(explanation.summary.length).toBeLessThan(5000)
   })
 

@@ -585,7 +585,7 @@ describe('an action that succeeds', () => {
       name: 'a client of Redis',
       async open() {
         const server = await listenTcp(() => {})
-        const redis = new Redis(server.port, server.address, { retryStrategy: () => null })
+        const redis = new Redis({ port: server.port, host: server.address, retryStrategy: () => null })
         return {
           action: redis,
           // It ends its half, and waits for the other.

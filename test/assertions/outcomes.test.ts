@@ -25,7 +25,7 @@ import {
   waitForListening,
 } from '../../src/index.js'
 import { turn } from '../support/clients.js'
-import { HERE, HERE_FAMILY, UDP_HERE } from '../support/here.js'
+import { HERE, HERE_FAMILY, needsIPv4, UDP_HERE } from '../support/here.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 import { node } from '../support/program.js'
 import {
@@ -311,7 +311,8 @@ describe('an expected endpoint', () => {
     await rejectsAssertion(assertConnectionRefused(error, { address: 'localhost', port: endpoint.port ^ 1 }))
   })
 
-  it.runIf(process.platform === 'linux')('is not localhost at another address of 127.0.0.0/8', async () => {
+  it.runIf(process.platform === 'linux')('is not localhost at another address of 127.0.0.0/8', async (context) => {
+    needsIPv4(context)
     await using endpoint = await refusedEndpoint({ host: '127.0.0.9' })
     const error = await errorOf(net.connect(endpoint.port, endpoint.address))
     await rejectsAssertion(assertConnectionRefused(error, { address: 'localhost' }), 'it happened elsewhere')

@@ -20,7 +20,7 @@ import {
 } from '../../src/index.js'
 import { openOrSkip } from '../endpoints/clients.js'
 import { until } from '../support/clients.js'
-import { HERE, HERE_FAMILY, UDP_HERE } from '../support/here.js'
+import { HERE, HERE_FAMILY, HERE_IN_PATTERN, needsIPv4, UDP_HERE } from '../support/here.js'
 import { leavesNothingOpen, needsKernel, tcpEntries } from '../support/kernel.js'
 import { leaveFileBehind, listenAt, listeningProgram, listenOn } from './situations.js'
 
@@ -108,7 +108,7 @@ describe('an address', () => {
     const place = { address: HERE, port: program.port }
     const error = await failureOf(place)
     expect(error.message).toMatch(
-      new RegExp(`^now {6}pid ${program.pid} \\(.+\\) listens on 127\\.0\\.0\\.1:${program.port}$`, 'm'),
+      new RegExp(`^now {6}pid ${program.pid} \\(.+\\) listens on ${HERE_IN_PATTERN}:${program.port}$`, 'm'),
     )
     expect(error.owners).toMatchObject([{ pid: program.pid, thisProcess: false }])
     await program[Symbol.asyncDispose]()
@@ -159,19 +159,24 @@ describe('an address', () => {
     expect(verdict).toBe(outcome)
   })
 
-  it.runIf(process.platform === 'linux')('that a wildcard covers is not free, and the wildcard is named', async () => {
-    const server = await listenTcp(undefined, { host: '0.0.0.0' })
-    const error = await failureOf({ address: HERE, port: server.port })
-    expect(error.message).toContain(`now      ${THIS} listens on 0.0.0.0:${server.port}`)
-    await failureOf(server)
-    await server.close()
-    await assertReleased(server)
-    await assertReleased({ address: HERE, port: server.port })
-  })
+  it.runIf(process.platform === 'linux')(
+    'that a wildcard covers is not free, and the wildcard is named',
+    async (context) => {
+      needsIPv4(context)
+      const server = await listenTcp(undefined, { host: '0.0.0.0' })
+      const error = await failureOf({ address: HERE, port: server.port })
+      expect(error.message).toContain(`now      ${THIS} listens on 0.0.0.0:${server.port}`)
+      await failureOf(server)
+      await server.close()
+      await assertReleased(server)
+      await assertReleased({ address: HERE, port: server.port })
+    },
+  )
 
   it.runIf(process.platform === 'linux')(
     'of a wildcard is not free while a specific address has the port',
-    async () => {
+    async (context) => {
+      needsIPv4(context)
       const server = await listenTcp(undefined, { family: HERE_FAMILY })
       await failureOf({ address: '0.0.0.0', port: server.port })
       await assertReleased({ address: '127.0.0.9', port: server.port })

@@ -155,9 +155,10 @@ describe.each([
     const server = run(listener)
     const webSockets = new WebSocketServer({ server: listener.server as http.Server })
     const ca = 'ca' in listener ? { ca: listener.ca as string } : {}
+    const family = listener.family === 'IPv6' ? 6 : 4
     const client = new WebSocket(`${scheme}://localhost:${listener.port}/chat`, {
       ...ca,
-      lookup: (_name, _options, callback) => callback(null, [{ address: listener.address, family: 4 }] as never, 4),
+      lookup: (_name, _options, callback) => callback(null, [{ address: listener.address, family }] as never, family),
     })
     onTestFinished(() => client.terminate())
     const errors: Error[] = []

@@ -12,6 +12,8 @@ leavesNothingOpen()
 
 const FAMILIES = loopbackFamilies()
 const IPV4 = { address: '127.0.0.1', port: 3000, family: 'IPv4' } as const
+/** Where a listener on :: is met. */
+const MET = loopbackFamilies().includes('IPv6') ? '::1' : '127.0.0.1'
 const IPV6 = { address: '::1', port: 3000, family: 'IPv6' } as const
 
 describe('an endpoint', () => {
@@ -151,11 +153,11 @@ describe('what is dialled', () => {
   it.each<{ target: EndpointLike; dials: object[] }>([
     { target: IPV4, dials: [{ host: '127.0.0.1', port: 3000 }] },
     { target: { address: '0.0.0.0', port: 3000 }, dials: [{ host: '127.0.0.1', port: 3000 }] },
-    { target: { address: '::', port: 3000 }, dials: [{ host: '::1', port: 3000 }] },
+    { target: { address: '::', port: 3000 }, dials: [{ host: MET, port: 3000 }] },
     { target: { path: '\0a' }, dials: [{ path: '\0a' }] },
     {
       target: { endpoints: [{ address: '0.0.0.0', port: 1 }, { address: '::', port: 2 }, { path: '/s' }] } as never,
-      dials: [{ host: '127.0.0.1', port: 1 }, { host: '::1', port: 2 }, { path: '/s' }],
+      dials: [{ host: '127.0.0.1', port: 1 }, { host: MET, port: 2 }, { path: '/s' }],
     },
   ])('for $target', async ({ target, dials }) => {
     expect(await dialsOf(target)()).toEqual(dials)

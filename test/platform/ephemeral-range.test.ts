@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import { ephemeralRange } from '../../src/platform/ephemeral-range.js'
+import { HERE } from '../support/here.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 
 leavesNothingOpen()
@@ -29,7 +30,7 @@ it('is that of IANA where Linux says nothing, and on other systems', async () =>
 })
 
 it('is where the kernel of this host picks', async () => {
-  const server = net.createServer().listen(0, '127.0.0.1')
+  const server = net.createServer().listen(0, HERE)
   await once(server, 'listening')
   const { first, last } = ephemeralRange()
   const { port } = server.address() as net.AddressInfo

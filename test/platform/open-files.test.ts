@@ -21,7 +21,8 @@ it('counts the descriptors that are open, and not the one by which it counts', (
     }
   }
   const { open, limit = 0 } = openFiles()
-  expect(open).toBe(Array.from({ length: limit }, (_, fd) => fd).filter(isOpen).length)
+  // One that was open before the limit was lowered may have a number above it.
+  expect(open).toBe(Array.from({ length: Math.max(limit, 1024) }, (_, fd) => fd).filter(isOpen).length)
 })
 
 it('counts what is opened and closed', (context) => {

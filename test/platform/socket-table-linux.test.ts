@@ -23,6 +23,7 @@ import { programOf, SocketHolders } from '../../src/platform/socket-holders.js'
 import { socketTable } from '../../src/platform/socket-table.js'
 import { linuxSockets, readSocketTableLinux } from '../../src/platform/socket-table-linux.js'
 import { until } from '../support/clients.js'
+import { HERE, needsDescriptors, needsPorts } from '../support/here.js'
 import { leavesNothingOpen, needsKernel, openSockets, type TcpEntry, tcpEntries } from '../support/kernel.js'
 import { runInNamespace, whyNoNamespace } from '../support/namespace.js'
 import { node } from '../support/program.js'
@@ -364,7 +365,7 @@ describe('of this host', () => {
   })
 
   it('a filter by process has what that shares with others, too', async () => {
-    await using serving = await serve({ host: '127.0.0.1' })
+    await using serving = await serve({ host: HERE })
     const { server, port } = serving
     const child = spawn(process.execPath, ['--eval', 'console.log(); setInterval(() => {}, 1000)'], {
       stdio: ['ignore', 'pipe', 'inherit', (server as unknown as { _handle: { fd: number } })._handle.fd],
@@ -392,6 +393,7 @@ describe('of this host', () => {
   })
 
   it('hundreds are the same set as another reader finds, and as ss finds', async (context) => {
+    needsDescriptors(context, 1500)
     const servers = await Promise.all(FAMILIES.map((family) => serve({ host: LOOPBACK[family] })))
     const clients = await Promise.all(
       servers.flatMap(({ server, port }) => Array.from({ length: 75 }, () => dial(addressAndPort(server, port)))),
@@ -418,7 +420,9 @@ describe('of this host', () => {
     expect(inodesOf(listed.filter(ofThisTest))).toEqual(inodesOf(found[0]?.filter(ofThisTest)))
   })
 
-  it('thousands are told of, twice at once the same', async () => {
+  it('thousands are told of, twice at once the same', async (context) => {
+    needsDescriptors(context, 5000)
+    needsPorts(context, 2500)
     await using server = await serve({ host: LOOPBACK[FAMILY] })
     const clients: Array<Awaited<ReturnType<typeof dial>>> = []
     while (clients.length < 2000) {
@@ -447,7 +451,8 @@ describe('of this host', () => {
     for (const table of tables) expect(table.filter((inode) => wanted.includes(inode))).toEqual(wanted)
   })
 
-  it('those that stay are told of while another process opens and closes others', async () => {
+  it('those that stay are told of while another process opens and closes others', async (context) => {
+    needsDescriptors(context, 1500)
     await using server = await serve({ host: LOOPBACK[FAMILY] })
     const clients = await Promise.all(
       Array.from({ length: 200 }, () => dial({ host: LOOPBACK[FAMILY], port: server.port })),
@@ -490,6 +495,7 @@ describe('of this host', () => {
 describe('of a process that has no descriptor left', () => {
   it.for([0, 1, 2, 3])('a table is whole, or is not given: with %i left', async (left, context) => {
     needsKernel(context)
+    needsDescriptors(context, 200)
     // As many more as there are before it; the modules are loaded by then.
     const code = `
       import { once } from 'node:events'
@@ -558,7 +564,8 @@ describe.skipIf(whyNoNamespace !== undefined)(`in a private network (${whyNoName
       }
     }`
 
-  it('a table is read whole at each length on its way through three pages', () => {
+  it('a table is read whole at each length on its way through three pages', (context) => {
+    needsDescriptors(context, 1000)
     const code = `${prepare}
       await compare('empty')
       for (let count = 0; count < 100; count++) {
@@ -575,7 +582,8 @@ describe.skipIf(whyNoNamespace !== undefined)(`in a private network (${whyNoName
     expect(JSON.parse(runInNamespace('', code))).toEqual([])
   })
 
-  it('connections are found behind hundreds of listeners, and without any', () => {
+  it('connections are found behind hundreds of listeners, and without any', (context) => {
+    needsDescriptors(context, 1000)
     const code = `${prepare}
       const ports = []
       for (let count = 0; count < 350; count++) ports.push(await serve({ port: 0, host: hostOf(count) }))
@@ -588,6 +596,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`in a private network (${whyNoName
   })
 
   it('all that ss finds is found, and nothing else', (context) => {
+    needsDescriptors(context, 1000)
     try {
       execFileSync('ss', ['-V'], { stdio: 'ignore' })
     } catch (error) {

@@ -10,6 +10,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { describe, expect, it, onTestFinished, type TestContext } from 'vitest'
 import type { SocketEntry } from '../../src/platform/socket-entry.js'
 import { parseLsof, readSocketTableMacos } from '../../src/platform/socket-table-macos.js'
+import { needsIPv4 } from '../support/here.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 
 leavesNothingOpen()
@@ -140,6 +141,7 @@ describe('readSocketTableMacos', () => {
   it('finds the sockets of this process through the lsof of this host', async (context) => {
     const missing = spawnSync('lsof', ['-v']).error?.message
     if (missing !== undefined) context.skip(`no lsof here: ${missing}`)
+    needsIPv4(context)
     const server = net.createServer().listen(0, '127.0.0.1')
     const socket = createSocket('udp4').bind(0, '127.0.0.1')
     await Promise.all([once(server, 'listening'), once(socket, 'listening')])

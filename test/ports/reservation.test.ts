@@ -14,7 +14,7 @@ import {
   reservePorts,
 } from '../../src/index.js'
 import { reserve, wantOf } from '../../src/ports/reservation.js'
-import { HERE } from '../support/here.js'
+import { HERE, needsIPv4, needsPorts } from '../support/here.js'
 import { leavesNothingOpen, needsKernel, openSockets, tcpEntries, watchPort } from '../support/kernel.js'
 import { runInNamespace, whyNoNamespace } from '../support/namespace.js'
 import { node } from '../support/program.js'
@@ -22,7 +22,7 @@ import { node } from '../support/program.js'
 leavesNothingOpen()
 
 const FAMILIES = loopbackFamilies()
-const LOOPBACK: Record<Family, string> = { IPv4: HERE, IPv6: '::1' }
+const LOOPBACK: Record<Family, string> = { IPv4: '127.0.0.1', IPv6: '::1' }
 const BOTH = FAMILIES.length === 2
 
 /** Listens, and closes again; the code where it cannot. */
@@ -80,7 +80,7 @@ describe('a reservation', () => {
 
   it.skipIf(!BOTH)('is one port of both families when dual', async () => {
     await using reservation = await reservePort({ family: 'dual' })
-    expect(reservation.endpoints.map(({ address }) => address)).toEqual([HERE, '::1'])
+    expect(reservation.endpoints.map(({ address }) => address)).toEqual(['127.0.0.1', '::1'])
     for (const { address, port } of reservation.endpoints) {
       expect(port).toBe(reservation.port)
       expect(await dial(port, address)).toBe('ECONNREFUSED')
@@ -485,7 +485,7 @@ describe('in a private network with twenty ports', () => {
         const listeners = []
         let code
         while (code === undefined) {
-          const server = net.createServer((socket) => socket.on('error', () => {})).listen(0, '${HERE}')
+          const server = net.createServer((socket) => socket.on('error', () => {})).listen(0, '127.0.0.1')
           await once(server, 'listening').then(() => listeners.push(server), (error) => { code = error.code })
         }
         const picked = listeners.map((server) => server.address().port)
@@ -493,7 +493,7 @@ describe('in a private network with twenty ports', () => {
         for (const server of listeners) server.close()
         const used = new Set()
         for (let i = 0; i < 200; i++) {
-          const client = net.connect(target.address().port, '${HERE}')
+          const client = net.connect(target.address().port, '127.0.0.1')
           await once(client, 'connect')
           used.add(client.localPort)
           client.resetAndDestroy()
@@ -552,6 +552,7 @@ describe('in a private network with twenty ports', () => {
   })
 
   it('IPv6 that is missing is said', async (context) => {
+    needsIPv4(context)
     if (whyNoNamespace !== undefined) context.skip(whyNoNamespace)
     const seen = runInNamespace(
       'echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6',
@@ -583,7 +584,8 @@ it('keeps no process alive', async (context) => {
   expect(held.trim()).toBe('true')
 })
 
-it('gives everything back where the process runs out of descriptors', () => {
+it('gives everything back where the process runs out of descriptors', (context) => {
+  needsPorts(context, 2500)
   const program = fileURLToPath(new URL('../../fixtures/programs/exhaust-reservations.mjs', import.meta.url))
   const node = [process.execPath, program]
   const printed = execFileSync('sh', ['-c', 'ulimit -n 200; exec "$@"', 'sh', ...node], { encoding: 'utf8' })

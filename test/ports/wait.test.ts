@@ -237,7 +237,7 @@ describe('waitForListening', () => {
     { what: 'greets at length', env: { GREETING: 'x'.repeat(100_000), WRITES: '20' } },
   ])('leaves a server in peace that $what and has no error handlers', async ({ env }) => {
     const program = fileURLToPath(new URL('../../fixtures/programs/greet.mjs', import.meta.url))
-    const options = { by: 'port', host: HERE, env: { ...process.env, ...env } } as const
+    const options = { by: 'port', host: HERE, env: { ...process.env, HOST: HERE, ...env } } as const
     const child = await spawnListening(process.execPath, [program], options)
     const ended = child.exited.then(() => true)
     for (let waits = 0; waits < 10 && child.child.exitCode === null; waits++) {
@@ -362,7 +362,7 @@ describe.each(WAITS)('$name', ({ name, wait }) => {
     ['https:', 443],
     ['wss:', 443],
   ])('takes a URL of %s without a port for one with port %i', async (scheme, port) => {
-    const failure = await failureOf(wait(new URL(`${scheme}//127.0.0.1`), { signal: AbortSignal.abort() }))
+    const failure = await failureOf(wait(new URL(`${scheme}//${HERE_IN_URL}`), { signal: AbortSignal.abort() }))
     expect(failure.message).toContain(`wait until ${HERE_IN_URL}:${port} is`)
   })
 

@@ -5,6 +5,6 @@ export const PROFILES: Readonly<Record<string, HostProfile>> = {
   'dual-stack': {},
   'IPv4-only': { ipv6: false },
   'IPv6-only': { ipv4: false },
-  'tiny-range': { ephemeralPorts: 100 },
+  'tiny-range': { ephemeralPorts: 1000 },
   'few-files': { openFiles: 128 },
 }

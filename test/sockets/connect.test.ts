@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { createSocketPool, listenTcp, listenTls } from '../../src/index.js'
+import { HERE_IN_PATTERN } from '../support/here.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 
 leavesNothingOpen()
@@ -12,7 +13,7 @@ it('a refused connect says what was dialled, why it failed and what to do', asyn
     syscall: 'connect',
     port: server.port,
     message: expect.stringMatching(
-      /connect to 127\.0\.0\.1:\d+: got ECONNREFUSED \(connection refused\)\. Cause: .* Next: /,
+      new RegExp(`connect to ${HERE_IN_PATTERN}:\\d+: got ECONNREFUSED \\(connection refused\\)\\. Cause: .* Next: `),
     ),
   })
 })

@@ -1,5 +1,8 @@
+import type { TestContext } from 'vitest'
 import { LOOPBACK } from '../../src/loopback/endpoint.js'
 import { loopbackFamilies, whyFamilyIsMissing } from '../../src/loopback/probe.js'
+import { ephemeralRange } from '../../src/platform/ephemeral-range.js'
+import { openFiles } from '../../src/platform/open-files.js'
 
 /** The family that this host has; of two IPv4. */
 export const HERE_FAMILY = loopbackFamilies()[0] ?? 'IPv4'
@@ -16,6 +19,21 @@ export const HERE_IN_PATTERN = HERE_IN_URL.replace(/[.[\]]/g, '\\$&')
 /** What `dgram.createSocket()` takes. */
 export const UDP_HERE = HERE_FAMILY === 'IPv6' ? 'udp6' : 'udp4'
 
-/** Why tests of a fact of one family are skipped; undefined where they are not. */
-export const NO_IPV4 = whyFamilyIsMissing('IPv4')
-export const NO_IPV6 = whyFamilyIsMissing('IPv6')
+/** Skips a test of a fact of IPv4, with the reason, where this host has none. */
+export function needsIPv4(context: TestContext): void {
+  const why = whyFamilyIsMissing('IPv4')
+  if (why !== undefined) context.skip(why)
+}
+
+/** Skips a test that opens so many descriptors where this process may not have them. */
+export function needsDescriptors(context: TestContext, count: number): void {
+  const { limit } = openFiles()
+  if (limit !== undefined && limit < count) context.skip(`this process may have ${limit} descriptors, and not ${count}`)
+}
+
+/** Skips a test that takes so many ephemeral ports where this host has fewer. */
+export function needsPorts(context: TestContext, count: number): void {
+  const { first, last } = ephemeralRange()
+  const size = last - first + 1
+  if (size < count) context.skip(`this host has ${size} ephemeral ports, and not ${count}`)
+}
