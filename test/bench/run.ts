@@ -3,6 +3,7 @@ import { format } from './figure.js'
 import { importTime } from './import.js'
 import { leakCheck } from './leaks.js'
 import { listenAndClose } from './listen.js'
+import { privateNetworks } from './namespaces.js'
 import { reserveAndRelease } from './reserve.js'
 import { findOwner, passingAssertion, readTable } from './socket-table.js'
 import { trackedAccept } from './tracking.js'
@@ -19,6 +20,7 @@ const MEASURES = [
   findOwner,
   passingAssertion,
   importTime,
+  privateNetworks,
 ]
 for (const measure of MEASURES) {
   for (const figure of await measure()) console.log(format(figure))

@@ -374,19 +374,18 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
   })
 
   it('says which step had no room for another process', async (context) => {
-    // Root is not held to the limit (setrlimit(2)): it is somebody who has no other process.
+    // Root is not held to the limit (setrlimit(2)): it is somebody who has no other process, and may read the checkout.
     if (whyNotNobody !== undefined) context.skip(whyNotNobody)
     const code = `
       const portside = await import(process.env.PORTSIDE)
-      await portside.namespaceSupport()
-      process.setgroups([]); process.setgid(65_533); process.setuid(65_533)
       process.on('message', async () => {
         const child = await portside.spawnInNamespace({}, 'true').catch(({ code, message }) => process.send({ code, message }))
         child.once?.('exit', (code) => process.send({ ended: code }))
       })
       process.send('ready')`
-    const [program, ...args] = node(code)
-    const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], cwd: '/' })
+    const reading = ['--inh-caps=+dac_read_search', '--ambient-caps=+dac_read_search']
+    const become = ['--reuid=65533', '--regid=65533', '--clear-groups', ...reading, '--', ...node(code)]
+    const child = spawn('setpriv', become, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], cwd: '/' })
     await once(child, 'message')
     const failures: unknown[] = []
     for (let limit = 1; limit < 64; limit++) {
