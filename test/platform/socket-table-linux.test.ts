@@ -89,7 +89,10 @@ describe('of this host', () => {
       await using server = await serve({ host: address })
       await using client = await dial({ host: address, port: server.port })
       client.socket.end()
-      await until(() => tcpEntries(client.port).some(({ state }) => state === 'CLOSE_WAIT'))
+      // The other end has heard of it, and its word of that has come back.
+      for (const there of ['CLOSE_WAIT', 'FIN_WAIT2']) {
+        await until(() => tcpEntries(client.port).some(({ state }) => state === there))
+      }
       const statesOf = async (port: number) => (await readOwn({ port })).map(({ state }) => state)
       expect(await statesOf(client.port)).toEqual(['FIN_WAIT2'])
       expect(await statesOf(server.port)).toEqual(['LISTEN', 'CLOSE_WAIT'])
