@@ -70,7 +70,7 @@ export function judge(facts: HostFacts): Finding[] {
           check: 'private networks',
           found: `not possible: ${facts.privateNetworks.reason}`,
           verdict: 'warn',
-          next: 'tests that need one are skipped; see docs/private-networks.md for what a host or container has to allow',
+          next: 'tests that need one are skipped; see docs/private-networks-in-ci.md for what a host or container has to allow',
         },
   ]
 }
