@@ -1,23 +1,55 @@
 import { once } from 'node:events'
 import net from 'node:net'
+import { codeOf } from '../../src/errors.js'
+import { LOOPBACK } from '../../src/loopback/endpoint.js'
+import { loopbackFamilies } from '../../src/loopback/probe.js'
 import { listensWhileHeld } from '../../src/platform/port-hold.js'
-import { HERE } from '../support/here.js'
 
 /**
- * A port of 127.0.0.1 that the kernel gives to nobody meanwhile, and that whoever asks for it by its number can have: a
- * client which is bound to it holds it, and nobody listens. Where that is in the way of listeners, it is let go at once.
+ * A port of the loopback addresses that the kernel gives to nobody meanwhile, and that whoever asks for it by its number can
+ * have: clients which are bound to it hold it, one of each family, and nobody listens. Where that is in the way of listeners,
+ * it is let go at once.
  */
 export async function keptFree(): Promise<{ port: number } & AsyncDisposable> {
-  const sink = net.createServer((socket) => socket.on('error', () => {}).resume()).listen(0, HERE)
+  const held: Held[] = []
+  const release = async (): Promise<void> => {
+    for (const { end } of held.splice(0)) await end()
+  }
+  for (const family of loopbackFamilies()) {
+    try {
+      held.push(await hold(LOOPBACK[family], held[0]?.port))
+    } catch (error) {
+      await release()
+      // Each family has its own ports: somebody has this one on the other.
+      if (codeOf(error) === 'EADDRINUSE') return keptFree()
+      throw error
+    }
+  }
+  const port = held[0]?.port as number
+  if (!listensWhileHeld()) await release()
+  return { port, [Symbol.asyncDispose]: release }
+}
+
+interface Held {
+  readonly port: number
+  end(): Promise<void>
+}
+
+async function hold(host: string, localPort: number | undefined): Promise<Held> {
+  const sink = net.createServer((socket) => socket.on('error', () => {}).resume()).listen(0, host)
   await once(sink, 'listening')
   const { port } = sink.address() as net.AddressInfo
-  const client = net.connect({ host: HERE, port, localAddress: HERE }).on('error', () => {})
-  await once(client, 'connect')
-  const kept = client.localPort as number
-  const release = async (): Promise<void> => {
+  const client = net.connect({ host, port, localAddress: host, ...(localPort === undefined ? {} : { localPort }) })
+  const end = async (): Promise<void> => {
     client.resetAndDestroy()
     await once(sink.close(), 'close')
   }
-  if (!listensWhileHeld()) await release()
-  return { port: kept, [Symbol.asyncDispose]: listensWhileHeld() ? release : async () => {} }
+  try {
+    await once(client, 'connect')
+  } catch (error) {
+    await end()
+    throw error
+  }
+  client.on('error', () => {})
+  return { port: client.localPort as number, end }
 }
