@@ -13,7 +13,7 @@ const ALONE = [
 ]
 
 /** Tests of the leak check, which leave sockets open. */
-const LEAKING = ['test/leaks/**/*.test.ts', 'test/runners/leak-check.test.ts']
+const LEAKING = ['test/leaks/**/*.test.ts', 'test/leaks/leak-check.test.ts']
 
 const SOURCES = {
   globalSetup: 'test/support/transpile.ts',

@@ -10,7 +10,6 @@ export { assertConnectionReset } from './assertions/connection-reset.js'
 export { assertConnectionTimedOut } from './assertions/connection-timed-out.js'
 export { assertDrained } from './assertions/drained.js'
 export { assertEphemeralPortsExhausted } from './assertions/ephemeral-ports-exhausted.js'
-export { explainSocketError, type SocketExplanation } from './assertions/explain.js'
 export { assertHostUnreachable } from './assertions/host-unreachable.js'
 export { assertNetworkUnreachable } from './assertions/network-unreachable.js'
 export type { ConnectionHolder } from './assertions/open-sockets.js'
@@ -30,7 +29,8 @@ export type { EndpointOptions, TestEndpoint } from './endpoints/test-endpoint.js
 export { type UnassignedOptions, unassignedEndpoint } from './endpoints/unassigned.js'
 export { type UnresponsiveOptions, unresponsiveEndpoint } from './endpoints/unresponsive.js'
 export type { PortsideError, PortsideErrorCode } from './errors.js'
-export { findLeaks, verifyNoLeaks } from './leaks/detector.js'
+export { explainSocketError, type SocketExplanation } from './explanations/explain.js'
+export { findLeaks, verifyNoLeaks } from './leaks/find-leaks.js'
 export { ignoreLeaks } from './leaks/ignore.js'
 export type { SocketLeak } from './leaks/leak.js'
 export type { LeakError } from './leaks/leak-error.js'
@@ -40,11 +40,9 @@ export type { StackFrame } from './leaks/stack.js'
 export { type SocketTracking, trackSockets } from './leaks/tracking.js'
 export { type Endpoint, type Family, formatEndpoint } from './loopback/endpoint.js'
 export type { EndpointLike } from './loopback/endpoint-like.js'
-export { findOwners, type OwnersOptions, type SocketOwner } from './loopback/owners.js'
+export type { PortProtocol, PortReservation } from './loopback/port-reservation.js'
 export { type LoopbackSupport, loopbackFamilies, probeLoopback } from './loopback/probe.js'
-export type { PortProtocol, PortReservation } from './loopback/reservation.js'
 export { type Exhaustion, type ExhaustOptions, exhaustEphemeralPorts } from './namespaces/exhaustion.js'
-export { type SpawnInNamespaceOptions, spawnInNamespace } from './namespaces/launch.js'
 export {
   createNetwork,
   type NetworkHost,
@@ -52,21 +50,12 @@ export {
   type PrivateNetwork,
 } from './namespaces/network.js'
 export type { HostProfile, RouteKind } from './namespaces/profile.js'
+export { type SpawnInNamespaceOptions, spawnInNamespace } from './namespaces/spawn-in-namespace.js'
 export { type NamespaceSupport, namespaceSupport } from './namespaces/support.js'
-export { type EphemeralPorts, ephemeralPorts } from './platform/ephemeral-ports.js'
-export { type SocketDescriptor, socketDescriptors } from './platform/socket-descriptors.js'
-export type {
-  SocketAddress,
-  SocketEntry,
-  SocketFilter,
-  SocketHolder,
-  SocketState,
-} from './platform/socket-entry.js'
-export { readSocketTable } from './platform/socket-table.js'
-export type { ChildExit } from './ports/child.js'
-export { type ListeningChild, type SpawnListeningOptions, spawnListening } from './ports/handoff.js'
-export { type PortReservations, type ReserveOptions, reservePort, reservePorts } from './ports/reservation.js'
-export { type WaitOptions, waitForListening, waitForRefused } from './ports/wait.js'
+export { type PortReservations, type ReserveOptions, reservePort, reservePorts } from './ports/reserve-port.js'
+export type { ChildExit } from './programs/child.js'
+export { type ListeningChild, type SpawnListeningOptions, spawnListening } from './programs/spawn-listening.js'
+export { type WaitOptions, waitForListening, waitForRefused } from './programs/wait.js'
 export { createScope, type NetScope, type ScopeOptions } from './scope.js'
 export { listenHttp, listenHttps, type RequestHandler } from './servers/http.js'
 export { type Http2ListenOptions, type Http2RequestHandler, listenHttp2 } from './servers/http2.js'
@@ -85,9 +74,20 @@ export { type ConnectionHandler, listenTcp } from './servers/tcp.js'
 export { listenTls } from './servers/tls.js'
 export { listenUdp, type MessageHandler } from './servers/udp.js'
 export { listenUnix } from './servers/unix.js'
+export { type EphemeralPorts, ephemeralPorts } from './socket-table/ephemeral-ports.js'
+export { findOwners, type OwnersOptions, type SocketOwner } from './socket-table/owners.js'
+export { type SocketDescriptor, socketDescriptors } from './socket-table/socket-descriptors.js'
+export type {
+  SocketAddress,
+  SocketEntry,
+  SocketFilter,
+  SocketHolder,
+  SocketState,
+} from './socket-table/socket-entry.js'
+export { readSocketTable } from './socket-table/socket-table.js'
 export type { ConnectionState } from './sockets/connection.js'
+export type { ConnectionOutcome, DrainError, DrainReport } from './sockets/departing.js'
 export type { DrainHook, DrainOptions } from './sockets/drain.js'
 export { createSocketPool, type PoolConnectOptions, type SocketPool, type SocketPoolOptions } from './sockets/pool.js'
 export { type FilledSendBuffer, type FillOptions, fillSendBuffer } from './sockets/send-buffer.js'
-export type { ConnectionOutcome, DrainError, DrainReport } from './sockets/straggler.js'
 export { type ConnectionTuple, connectionTuple } from './sockets/tuple.js'

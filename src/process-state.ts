@@ -12,11 +12,6 @@ export function processState<T>(key: string, make: () => T): T {
   return state[key] as T
 }
 
-/** The same where somebody has made it already. */
-export function stateIfAny<T>(key: string): T | undefined {
-  return holder[STATE]?.[key] as T | undefined
-}
-
 const holder = net.Server as unknown as Record<symbol, Record<string, unknown> | undefined>
 
 const STATE = Symbol.for('portside.state.v1')

@@ -1,4 +1,4 @@
-import { isExhaustion } from './meaning.js'
+import { isExhaustion } from '../explanations/meaning.js'
 import { type AssertOutcome, assertionOf, type Outcome } from './outcome.js'
 
 export const addressNotAvailable: Outcome = {

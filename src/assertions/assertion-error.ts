@@ -1,6 +1,6 @@
 import { leaveDiffOut } from '../errors.js'
 import type { Endpoint } from '../loopback/endpoint.js'
-import { describeOwner, type SocketOwner } from '../loopback/owners.js'
+import { describeOwner, type SocketOwner } from '../socket-table/owners.js'
 
 /** What a failed assertion says, for people in `message` and for programs in fields. */
 export interface AssertionDetails {

@@ -1,4 +1,4 @@
-import { isTimeout } from './meaning.js'
+import { isTimeout } from '../explanations/meaning.js'
 import { type AssertOutcome, assertionOf, type Outcome } from './outcome.js'
 
 export const connectionTimedOut: Outcome = {

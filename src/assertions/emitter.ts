@@ -1,8 +1,8 @@
 import type dgram from 'node:dgram'
 import type net from 'node:net'
+import { Fields } from '../explanations/fields.js'
 import type { Endpoint } from '../loopback/endpoint.js'
 import { connectionTuple, formatTuple } from '../sockets/tuple.js'
-import { Fields } from './fields.js'
 import type { Opened } from './success.js'
 
 /** How something ended first: with an error, after which it may be open still, with what it opened, or without either. */

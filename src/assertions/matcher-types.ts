@@ -1,4 +1,4 @@
-import type { OwnersOptions } from '../loopback/owners.js'
+import type { OwnersOptions } from '../socket-table/owners.js'
 import type { ExpectedEndpoint } from './outcome.js'
 
 /**

@@ -1,16 +1,16 @@
 import { invalidArgument } from '../errors.js'
+import { ownersAt } from '../explanations/circumstances.js'
+import { describeCodeless, describeFailure } from '../explanations/describe.js'
+import { explainFailure } from '../explanations/explain.js'
+import { isErrorLike } from '../explanations/fields.js'
+import { CODELESS, failuresIn, placeOf, type SocketFailure, TIMEOUT } from '../explanations/socket-failure.js'
 import { canonical, type Endpoint, familyOf, formatEndpoint, LOOPBACK, toEndpoint } from '../loopback/endpoint.js'
 import { printable } from '../loopback/endpoint-like.js'
 import { describeErrno } from '../platform/errno.js'
 import type { UnixEndpoint } from '../servers/server.js'
 import { type ActionOptions, endingOf } from './action.js'
 import { type AssertionDetails, assertionError } from './assertion-error.js'
-import { ownersAt } from './circumstances.js'
-import { describeCodeless, describeFailure } from './describe.js'
 import type { Phase } from './emitter.js'
-import { explainFailure } from './explain.js'
-import { isErrorLike } from './fields.js'
-import { CODELESS, failuresIn, placeOf, type SocketFailure, TIMEOUT } from './socket-failure.js'
 
 /** One answer of the kernel that a test may ask for: what it is, and how it is told from its like. */
 export interface Outcome {

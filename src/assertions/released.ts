@@ -1,14 +1,14 @@
 import dgram from 'node:dgram'
 import net from 'node:net'
 import { codeOf, invalidArgument } from '../errors.js'
+import { meaningOf } from '../explanations/codes.js'
 import { type Endpoint, toEndpoint } from '../loopback/endpoint.js'
 import { addressesOf, type EndpointLike, namedBy, printable } from '../loopback/endpoint-like.js'
-import { checkedProtocol, type OwnersOptions, ownersOf, type SocketOwner } from '../loopback/owners.js'
-import { isReservation } from '../loopback/reservation.js'
+import { isReservation } from '../loopback/port-reservation.js'
 import { describeErrno } from '../platform/errno.js'
 import { kindOfFile, unixPathExists } from '../platform/unix-path.js'
+import { checkedProtocol, type OwnersOptions, ownersOf, type SocketOwner } from '../socket-table/owners.js'
 import { assertionError } from './assertion-error.js'
-import { meaningOf } from './codes.js'
 
 /**
  * Asserts that an address is free again: nobody listens there, and it can be bound. It asks by binding, for a moment, each

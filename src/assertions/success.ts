@@ -2,11 +2,11 @@ import type { EventEmitter } from 'node:events'
 import type { ClientRequest } from 'node:http'
 import type net from 'node:net'
 import { codeOf } from '../errors.js'
+import { describeValue, isArray } from '../explanations/fields.js'
 import type { Endpoint } from '../loopback/endpoint.js'
 import { formatEndpoint, toEndpoint, unmapped } from '../loopback/endpoint.js'
 import { clearTimeout, setTimeout } from '../timers.js'
 import { silence } from './emitter.js'
-import { describeValue, isArray } from './fields.js'
 
 /** What an action opened that was to fail. */
 export interface Success {

@@ -1,8 +1,8 @@
 import { type LoopbackSupport, probeLoopback } from '../loopback/probe.js'
 import { type NamespaceSupport, namespaceSupport } from '../namespaces/support.js'
-import { type EphemeralPorts, ephemeralPorts } from '../platform/ephemeral-ports.js'
 import { type OpenFiles, openFiles } from '../platform/open-files.js'
 import { firstUnprivilegedPort } from '../platform/privileged-ports.js'
+import { type EphemeralPorts, ephemeralPorts } from '../socket-table/ephemeral-ports.js'
 import { paint } from './table.js'
 
 /** What tests meet on a host, as far as the system tells. */

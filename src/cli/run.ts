@@ -3,8 +3,8 @@ import { isIP } from 'node:net'
 import { constants } from 'node:os'
 import { type Command, InvalidArgumentError } from 'commander'
 import { codeOf, type PortsideError } from '../errors.js'
-import { spawnInNamespace } from '../namespaces/launch.js'
 import { checkProfile, type HostProfile } from '../namespaces/profile.js'
+import { spawnInNamespace } from '../namespaces/spawn-in-namespace.js'
 import { UsageError } from './usage-error.js'
 
 /** The options of `portside run`; everything from the command on is the command's. */

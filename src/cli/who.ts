@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { formatEndpoint } from '../loopback/endpoint.js'
-import { findOwners, type SocketOwner } from '../loopback/owners.js'
+import { findOwners, type SocketOwner } from '../socket-table/owners.js'
 import { table } from './table.js'
 import { UsageError } from './usage-error.js'
 

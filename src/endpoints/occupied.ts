@@ -1,5 +1,5 @@
 import { checkOptions, invalidArgument } from '../errors.js'
-import type { PortProtocol } from '../loopback/reservation.js'
+import type { PortProtocol } from '../loopback/port-reservation.js'
 import { listenTcp } from '../servers/tcp.js'
 import { listenUdp } from '../servers/udp.js'
 import { type EndpointOptions, type TestEndpoint, testEndpoint } from './test-endpoint.js'

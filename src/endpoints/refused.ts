@@ -1,4 +1,4 @@
-import { type ReserveOptions, reservePort } from '../ports/reservation.js'
+import { type ReserveOptions, reservePort } from '../ports/reserve-port.js'
 import { type TestEndpoint, testEndpoint } from './test-endpoint.js'
 
 export type RefusedOptions = Omit<ReserveOptions, 'protocol'>

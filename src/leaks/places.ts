@@ -1,15 +1,13 @@
 import type { Endpoint } from '../loopback/endpoint.js'
 import { describeLeaks } from './leak.js'
 import { placeOf } from './report.js'
-import { trackerIfAny } from './tracker.js'
+import type { Tracker } from './tracker.js'
 
 /**
  * Where this process has opened the listener or the datagram socket that is bound there, and by whose test; undefined where
  * the sockets of this process are not tracked, or that one was opened before they were.
  */
-export function whereOpened(local: Endpoint | string): string | undefined {
-  const tracker = trackerIfAny()
-  if (tracker === undefined) return undefined
+export function whereOpened(tracker: Tracker, local: Endpoint | string): string | undefined {
   const bound = [...tracker.open()].filter(({ kind }) => kind === 'listener' || kind === 'udp')
   const leak = describeLeaks(bound, tracker).find((each) => isSame(each.leak.local, local))?.leak
   const place = leak && placeOf(leak.openedAt)

@@ -3,12 +3,14 @@ import type { ChildProcess } from 'node:child_process'
 import type dgram from 'node:dgram'
 import diagnostics from 'node:diagnostics_channel'
 import type net from 'node:net'
-import { processState, stateIfAny } from '../process-state.js'
+import { provideOpenedAt } from '../explanations/opened-at.js'
+import { processState } from '../process-state.js'
 import { observeClients } from '../sockets/client-sockets.js'
 import { isInfrastructure } from '../sockets/infrastructure.js'
 import type { LeakIgnore } from './options.js'
 import type { Owner } from './owner.js'
 import { Peers } from './peers.js'
+import { whereOpened } from './places.js'
 import { Senders } from './senders.js'
 import { takeTrace } from './stack.js'
 import { type Trackable, type TrackedKind, TrackedSocket } from './tracked-socket.js'
@@ -18,9 +20,6 @@ export function tracker(): Tracker {
   shared ??= processState(STATE, () => new Tracker())
   return shared
 }
-
-/** The same where the sockets of this process are tracked already. */
-export const trackerIfAny = (): Tracker | undefined => shared ?? stateIfAny(STATE)
 
 const STATE = 'leaks.tracker'
 let shared: Tracker | undefined
@@ -42,6 +41,7 @@ export class Tracker {
   #sweepAt = 64
 
   constructor() {
+    provideOpenedAt((local) => whereOpened(this, local))
     this.#senders = new Senders(
       () => this.ownerNow(),
       () => ++this.activity,

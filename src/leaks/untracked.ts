@@ -1,6 +1,6 @@
 import { codeOf } from '../errors.js'
-import { type SocketDescriptor, socketDescriptors } from '../platform/socket-descriptors.js'
-import { ownSockets } from '../platform/socket-holders.js'
+import { type SocketDescriptor, socketDescriptors } from '../socket-table/socket-descriptors.js'
+import { ownSockets } from '../socket-table/socket-holders.js'
 import { handlesOf, type TrackedSocket } from './tracked-socket.js'
 
 /**

@@ -1,7 +1,7 @@
 import { portsideError } from '../errors.js'
 import { type Addresses, type AddressOptions, addressesFor, validPort } from './address.js'
 import { type Endpoint, familyOf, formatEndpoint, WILDCARD } from './endpoint.js'
-import { isReservation, type PortProtocol, type PortReservation } from './reservation.js'
+import { isReservation, type PortProtocol, type PortReservation } from './port-reservation.js'
 
 export interface PlaceOptions extends AddressOptions {
   port?: number | PortReservation | undefined

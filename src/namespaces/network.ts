@@ -4,9 +4,9 @@ import { checkOptions, invalidArgument } from '../errors.js'
 import type { Family } from '../loopback/endpoint.js'
 import type { Holder } from './holder.js'
 import type { PrivateHost } from './host.js'
-import type { SpawnInNamespaceOptions } from './launch.js'
 import { checkProfile, type HostProfile } from './profile.js'
 import { kernelFamilies, type Step } from './set-up.js'
+import type { SpawnInNamespaceOptions } from './spawn-in-namespace.js'
 
 export interface NetworkOptions {
   /** The hosts by name; each resolves the names of all. */

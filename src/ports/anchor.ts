@@ -1,5 +1,5 @@
 import net from 'node:net'
-import { explainBind } from '../loopback/bind-error.js'
+import { explainBind } from '../explanations/bind-error.js'
 import { familyOf, LOOPBACK } from '../loopback/endpoint.js'
 import { closedBy } from '../sockets/infrastructure.js'
 import { joinSink, type Sink } from './sink.js'

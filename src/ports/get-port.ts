@@ -1,12 +1,12 @@
 import net from 'node:net'
 import { codeOf } from '../errors.js'
 import { WILDCARD } from '../loopback/endpoint.js'
+import type { PortReservation } from '../loopback/port-reservation.js'
 import { loopbackFamilies } from '../loopback/probe.js'
-import type { PortReservation } from '../loopback/reservation.js'
 import { listensWhileHeld } from '../platform/port-hold.js'
 import { processState } from '../process-state.js'
 import { setTimeout } from '../timers.js'
-import { reservePort } from './reservation.js'
+import { reservePort } from './reserve-port.js'
 
 /** The options of get-port 7. Those of `server.listen()` beside `host` are taken and make no difference. */
 export interface Options extends Omit<net.ListenOptions, 'port'> {

@@ -1,5 +1,5 @@
 import dgram from 'node:dgram'
-import { explainBind } from '../loopback/bind-error.js'
+import { explainBind } from '../explanations/bind-error.js'
 import { familyOf } from '../loopback/endpoint.js'
 import { closedBy } from '../sockets/infrastructure.js'
 

@@ -2,7 +2,7 @@ import fs from 'node:fs'
 import net from 'node:net'
 import { join } from 'node:path'
 import { codeOf } from '../errors.js'
-import { explainSystem } from '../loopback/bind-error.js'
+import { explainSystem } from '../explanations/bind-error.js'
 import { portLockName } from '../platform/port-lock.js'
 import { infrastructure } from '../sockets/infrastructure.js'
 

@@ -1,7 +1,7 @@
 import { TestEnvironment as NodeEnvironment } from 'jest-environment-node'
+import type { RunnerOptions } from '../leaks/leak-check.js'
 import { type ExtensibleExpect, installMatchers } from './install-matchers.js'
 import { type CircusEvent, type CircusState, JestCheck } from './jest-leaks.js'
-import type { RunnerOptions } from './leak-check.js'
 
 /**
  * Jest's environment for Node, with the leak check, with the matchers on the `expect` of each test file, and with `Symbol.asyncDispose`, which

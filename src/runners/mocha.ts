@@ -1,4 +1,4 @@
-import { LeakCheck, type RunnerOptions } from './leak-check.js'
+import { LeakCheck, type RunnerOptions } from '../leaks/leak-check.js'
 import { type Fn, withArity } from './with-arity.js'
 
 type Owner = ReturnType<LeakCheck['beginTest']>

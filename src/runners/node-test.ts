@@ -1,8 +1,8 @@
 import { AsyncResource } from 'node:async_hooks'
 import { after, afterEach, beforeEach } from 'node:test'
+import { LeakCheck, type RunnerOptions } from '../leaks/leak-check.js'
 import { processState } from '../process-state.js'
 import { createScope, type NetScope, type ScopeOptions } from '../scope.js'
-import { LeakCheck, type RunnerOptions } from './leak-check.js'
 
 type Owner = ReturnType<LeakCheck['beginTest']>
 

@@ -1,5 +1,5 @@
 import * as vitest from 'vitest'
-import { LeakCheck, type RunnerOptions } from './leak-check.js'
+import { LeakCheck, type RunnerOptions } from '../leaks/leak-check.js'
 
 /** Checks each test of the file that is collected, and the file itself. Called again, it checks nothing twice. */
 export function checkLeaks(options: RunnerOptions | undefined): void {

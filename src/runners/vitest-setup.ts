@@ -1,5 +1,5 @@
 import type { NetAsymmetricMatchers, NetMatchers } from '../assertions/matcher-types.js'
-import type { RunnerOptions } from './leak-check.js'
+import type { RunnerOptions } from '../leaks/leak-check.js'
 import { install } from './vitest.js'
 
 // As in vitest.ts.

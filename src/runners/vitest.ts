@@ -1,9 +1,9 @@
 import { expect, inject, type TestAPI, test as vitestTest } from 'vitest'
 import type { NetAsymmetricMatchers, NetMatchers } from '../assertions/matcher-types.js'
 import { matchers } from '../assertions/matchers.js'
+import type { RunnerOptions } from '../leaks/leak-check.js'
 import { createScope, type NetScope, type ScopeOptions } from '../scope.js'
 import { installMatchers } from './install-matchers.js'
-import type { RunnerOptions } from './leak-check.js'
 import { checkLeaks } from './vitest-leaks.js'
 
 // Every entry declares it for itself: a declaration file rolled up by tsup loses its imports for side effects.

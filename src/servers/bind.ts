@@ -1,6 +1,6 @@
 import net from 'node:net'
 import { abortError, codeOf, portsideError } from '../errors.js'
-import { explainBind } from '../loopback/bind-error.js'
+import { explainBind } from '../explanations/bind-error.js'
 import type { Endpoint } from '../loopback/endpoint.js'
 import type { Place } from '../loopback/place.js'
 import { saysAddressAbsent } from '../platform/errno.js'

@@ -3,7 +3,7 @@ import { abortError, checkOptions, invalidArgument, portsideError } from '../err
 import { dialAddress } from '../loopback/dial-address.js'
 import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
 import { bindAt, placeOf } from '../loopback/place.js'
-import { isReservation } from '../loopback/reservation.js'
+import { isReservation } from '../loopback/port-reservation.js'
 import { type Drain, type DrainOptions, readDrainOptions, startDrain } from '../sockets/drain.js'
 import { connected, Pool } from '../sockets/pool.js'
 import { registry } from '../sockets/registry.js'

@@ -2,9 +2,9 @@ import { checkOptions, invalidArgument } from '../errors.js'
 import { LONGEST_DELAY, now, turn } from '../timers.js'
 import type { Connection } from './connection.js'
 import { Deadline, within } from './deadline.js'
+import { type DrainReport, drainError, type Force, hookError, makeReport, Straggler, stuck } from './departing.js'
 import { closeTogether, delivered } from './pair.js'
 import { type Pair, pairUp } from './registry.js'
-import { type DrainReport, drainError, type Force, hookError, makeReport, Straggler, stuck } from './straggler.js'
 
 export interface DrainOptions {
   /** Milliseconds that connections get to end by themselves before force is used. Default 1000; 0 forces at once. */

@@ -6,9 +6,9 @@ import { describeErrno } from '../platform/errno.js'
 import { clearTimeout, LONGEST_DELAY, setTimeout } from '../timers.js'
 import { connectionsOf, socketsOf } from './agent.js'
 import { Connection } from './connection.js'
+import type { DrainReport } from './departing.js'
 import { type Drain, type DrainHook, type DrainOptions, readDrainOptions, startDrain } from './drain.js'
 import { registry } from './registry.js'
-import type { DrainReport } from './straggler.js'
 import { type TrackedServer, trackServer } from './tracked-server.js'
 
 export interface SocketPoolOptions {

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
-import { LeakCheck } from '../../src/runners/leak-check.js'
+import { LeakCheck } from '../../src/leaks/leak-check.js'
 import { type Figure, median } from './figure.js'
 
 const program = join(import.meta.dirname, 'programs/open-sockets.mjs')

@@ -13,7 +13,7 @@ import {
   reservePort,
   reservePorts,
 } from '../../src/index.js'
-import { reserve, wantOf } from '../../src/ports/reservation.js'
+import { reserve, wantOf } from '../../src/ports/reserve-port.js'
 import { HERE, needsIPv4, needsPorts } from '../support/here.js'
 import { leavesNothingOpen, needsKernel, openSockets, tcpEntries, watchPort } from '../support/kernel.js'
 import { runInNamespace, whyNoNamespace } from '../support/namespace.js'

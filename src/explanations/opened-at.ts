@@ -1,0 +1,15 @@
+import type { Endpoint } from '../loopback/endpoint.js'
+import { processState } from '../process-state.js'
+
+/** Returns the place that opened what is bound to an address, such as `test/a.test.ts:14:22, by 'serves'`. */
+export type OpenedAt = (local: Endpoint | string) => string | undefined
+
+/** Registers the answer. The leak tracker has it, and stands above the explanations. */
+export function provideOpenedAt(find: OpenedAt): void {
+  provider().find = find
+}
+
+/** Undefined if this process does not track its sockets, or opened that one before it began to. */
+export const openedAt: OpenedAt = (local) => provider().find?.(local)
+
+const provider = (): { find?: OpenedAt } => processState('explanations.opened-at', () => ({}))

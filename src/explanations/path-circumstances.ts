@@ -1,0 +1,74 @@
+import { statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { codeOf } from '../errors.js'
+import { kindOfFile } from '../platform/unix-path.js'
+import { describeOwner, ownersOf, type SocketOwner } from '../socket-table/owners.js'
+import { type Circumstances, heldBy, tryTo, unanswered } from './circumstances.js'
+import { list } from './describe.js'
+import { isTimeout } from './meaning.js'
+import type { SocketFailure } from './socket-failure.js'
+
+/** What can be found out about a failure of a unix socket. */
+export function circumstancesOfPath(path: string, failure: SocketFailure, usual: Circumstances): Circumstances {
+  const owners = tryTo(() => ownersOf(path), undefined)
+  const listeners = owners?.filter(({ state }) => state === 'LISTEN') ?? []
+  if (isTimeout(failure)) return unanswered(listeners, usual)
+  switch (failure.code) {
+    case 'EADDRINUSE':
+      return occupied(path, owners, usual)
+    case 'EACCES':
+      return forbidden(path, usual)
+    case 'ECONNREFUSED':
+      return refused(path, listeners, usual)
+    default:
+      return { ...usual, owners: listeners }
+  }
+}
+
+function occupied(path: string, owners: SocketOwner[] | undefined, usual: Circumstances): Circumstances {
+  if (owners !== undefined && owners.length > 0) return heldBy(owners, usual)
+  const kind = kindOfFile(path)
+  if (kind === 'directory' || kind === 'file') {
+    return { ...usual, cause: `there is a ${kind} at this path, and no socket`, hints: [ANOTHER] }
+  }
+  if (owners === undefined || kind === undefined) return usual
+  return {
+    ...usual,
+    // The table is that of one network namespace, and the file may be seen from several.
+    cause:
+      'nobody listens on it here: a server that was killed has left the file behind, unless it is one in another container',
+    hints: ['remove the file before the server listens, if nobody else uses it, or leave the path to listenUnix()'],
+  }
+}
+
+const ANOTHER = 'take another path, or leave it to listenUnix()'
+
+function forbidden(path: string, usual: Circumstances): Circumstances {
+  // libuv gives EACCES for ENOENT of a bind (uv_pipe_bind in src/unix/pipe.c).
+  const cause = isMissing(dirname(path))
+    ? `there is no directory ${dirname(path)}`
+    : 'the mode of the file, or of a directory on its way, keeps this user out'
+  return { ...usual, cause, hints: ['leave the path to listenUnix()', 'look at the modes (namei -l PATH)'] }
+}
+
+function isMissing(directory: string): boolean {
+  try {
+    statSync(directory)
+    return false
+  } catch (error) {
+    return codeOf(error) === 'ENOENT'
+  }
+}
+
+function refused(path: string, listeners: SocketOwner[], usual: Circumstances): Circumstances {
+  if (listeners.length > 0) {
+    const cause = `nobody listened there when it was dialled; now ${list(listeners.map(describeOwner))}`
+    return { ...usual, cause, owners: listeners }
+  }
+  if (path.startsWith('\0')) return { ...usual, cause: 'nobody listens under this abstract name' }
+  const kind = kindOfFile(path)
+  if (kind === 'directory' || kind === 'file') {
+    return { ...usual, cause: `there is a ${kind} at this path, and no socket`, hints: ['look at the path'] }
+  }
+  return { ...usual, cause: 'the file is there, and nobody listens on it: its server has ended' }
+}

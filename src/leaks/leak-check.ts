@@ -1,0 +1,117 @@
+import { closeSocket, errorFor, findOpen, isOnlyThread } from './find-leaks.js'
+import { isIgnored } from './ignore.js'
+import type { SocketLeak } from './leak.js'
+import { checkLeakOptions, type LeakIgnore, type LeakOptions } from './options.js'
+import type { Owner } from './owner.js'
+import { printable } from './report.js'
+import { inodesNow } from './snapshot.js'
+import type { TrackedSocket } from './tracked-socket.js'
+import { type Tracker, tracker } from './tracker.js'
+import { makeOwner } from './tracking.js'
+
+/** What a test runner's entry takes. */
+export interface RunnerOptions {
+  /** The leak check. Default: every leak fails its test. */
+  leaks?: LeakOptions | LeakOptions['mode']
+}
+
+/**
+ * The leak check of one file, or of what a runner counts as one. A runner begins a test, runs it and its hooks as that
+ * test's, and ends it after the last of them; what is nobody's, and what was opened too late, is found when the file ends.
+ */
+export class LeakCheck {
+  readonly options: LeakOptions
+  readonly #tracker: Tracker | undefined
+  readonly #file: Owner | undefined
+  /** Sockets, by inode, that were there before, or that were told of. */
+  readonly #baseline: Set<number> | undefined
+
+  /** What was told of and is left for the end of the file, where the runner waits for what is open. */
+  readonly #left: TrackedSocket[] | undefined
+
+  /** `waits`: the runner does not end, or complains, as long as something is open. */
+  constructor(file: string | undefined, given: RunnerOptions | undefined, { waits = false } = {}) {
+    this.options = readOptions(given)
+    if (this.options.mode === 'off') return
+    if (this.options.close === undefined && waits) this.#left = []
+    this.#tracker = tracker()
+    this.#file = makeOwner(this.#tracker, 'file', file ?? 'this process', file)
+    if (file !== undefined) this.#tracker.file = this.#file
+    // Of other threads, too: only who asks for it is told of those.
+    if (this.options.kernel ?? isOnlyThread) this.#baseline = new Set(inodesNow())
+  }
+
+  beginTest(name: string, file = this.#file?.file): Owner | undefined {
+    return this.#tracker && makeOwner(this.#tracker, 'test', name, file)
+  }
+
+  run<T>(owner: Owner | undefined, action: () => T): T {
+    return owner === undefined || this.#tracker === undefined ? action() : this.#tracker.run(owner, action)
+  }
+
+  /** What the test has left open. Costs nothing but a comparison where nobody has opened or used a socket since it began. */
+  endTest(owner: Owner | undefined): Promise<Error | undefined> | undefined {
+    if (owner === undefined || this.#tracker === undefined) return undefined
+    const perTest = this.options.kernel === true
+    if (owner.ignored === 'all' || this.#file?.ignored === 'all') {
+      owner.ended = true
+      return undefined
+    }
+    if (owner.begun === this.#tracker.activity && !perTest) {
+      owner.ended = true
+      return undefined
+    }
+    const state = this.#tracker
+    return this.#check(owner, (record) => state.ownerOf(record) === owner, perTest ? this.#baseline : undefined)
+  }
+
+  /** What has been left open in the file, and no test was told of. */
+  async endFile(): Promise<Error | undefined> {
+    const [state, file] = [this.#tracker, this.#file]
+    if (state === undefined || file === undefined) return undefined
+    if (state.file === file) state.file = undefined
+    const error = await this.#check(file, (record) => state.lastUse(record) > file.begun, this.#baseline)
+    // Not before: what one test has left open others may use, and only the one that did so fails.
+    for (const record of this.#left?.splice(0) ?? []) closeSocket(record)
+    return error
+  }
+
+  async #check(
+    owner: Owner,
+    isMine: (record: TrackedSocket) => boolean,
+    baseline: ReadonlySet<number> | undefined,
+  ): Promise<Error | undefined> {
+    const state = this.#tracker as Tracker
+    const filter = (record: TrackedSocket): boolean => !state.isSettled(record) && isMine(record)
+    const found = await findOpen(filter, baseline, this.options, (leak, record) =>
+      this.#mayStay(leak, record && state.ownerOf(record)),
+    )
+    owner.ended = true
+    state.settle(found.ignored)
+    if (found.leaks.length === 0) return undefined
+    for (const { inode } of found.leaks) if (inode !== undefined) this.#baseline?.add(inode)
+    this.#left?.push(...found.records)
+    const error = errorFor(found)
+    if (this.options.mode !== 'warn') return error
+    console.warn(printable(error.message))
+    return undefined
+  }
+
+  /** By the rules of the configuration, of the file, and of whoever has opened it. */
+  #mayStay(leak: SocketLeak, owner: Owner | undefined): boolean {
+    const fits = (rules: 'all' | readonly LeakIgnore[] = []): boolean => rules === 'all' || isIgnored(leak, rules)
+    if ([this.options.ignore, owner?.ignored, this.#file?.ignored].some((rules) => fits(rules))) return true
+    // Of files that nobody had named when they asked: by the test's file, or else by who is on the stack.
+    const isOf = (file: string): boolean =>
+      leak.file === undefined ? leak.openedAt.some((frame) => frame.file === file) : leak.file === file
+    return [...(this.#tracker?.ignoredIn ?? [])].some(([file, rules]) => isOf(file) && fits(rules))
+  }
+}
+
+/** The environment has the last word: `PORTSIDE_LEAKS=warn`. */
+function readOptions(given: RunnerOptions | undefined): LeakOptions {
+  const leaks = given?.leaks
+  const options = typeof leaks === 'string' ? { mode: leaks } : (leaks ?? {})
+  const mode = process.env.PORTSIDE_LEAKS as LeakOptions['mode']
+  return checkLeakOptions(mode === undefined || (mode as string) === '' ? options : { ...options, mode })
+}

@@ -1,0 +1,68 @@
+import type { ChildProcess, SpawnOptions } from 'node:child_process'
+import { abortError, checkOptions, invalidArgument, portsideError } from '../errors.js'
+import type { HostProfile } from './profile.js'
+
+/** Those of `child_process.spawn()`, less `shell`, `uid`, `gid` and `argv0`. */
+export interface SpawnInNamespaceOptions extends Omit<SpawnOptions, 'shell' | 'uid' | 'gid' | 'argv0'> {
+  /** Whether the program is root in there: it may then change its network. Default: false, the user stays who it is. */
+  root?: boolean
+}
+
+/**
+ * Starts a program on a host of its own: a network namespace with a loopback interface and nothing else, as the profile says.
+ * Resolves when the program runs; its pid, exit code, signals, standard streams and IPC channel are its own. What it has
+ * left running in there is ended when it ends, and all of it is when this process ends, however that comes.
+ *
+ * Rejects with ERR_PORTSIDE_UNSUPPORTED and the reason where there are no private networks (`namespaceSupport()`), with
+ * ERR_PORTSIDE_NAMESPACE and the step that failed, with ENOENT or EACCES for a program that cannot be run, ABORT_ERR, and
+ * ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for a profile or options that no host could have.
+ *
+ * network_namespaces(7), user_namespaces(7): https://man7.org/linux/man-pages/man7/network_namespaces.7.html
+ */
+export async function spawnInNamespace(
+  profile: HostProfile,
+  command: string,
+  args: readonly string[] = [],
+  options: SpawnInNamespaceOptions = {},
+): Promise<ChildProcess> {
+  checkOptions(options)
+  const { root, ...spawning } = options
+  const { signal } = options
+  // Loaded here: node:child_process would be a good part of what it takes to import portside.
+  const [{ checkSpawn, PrivateHost }, { programOf }] = await Promise.all([
+    import('./host.js'),
+    import('../programs/command.js'),
+  ])
+  const asked = `start ${command} in a private network`
+  if (root !== undefined && typeof root !== 'boolean') {
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'root', 'true or false', root)
+  }
+  checkSpawn(command, args, options)
+  programOf(command, args, options, asked)
+  if (signal?.aborted) throw abortError(signal, asked)
+  const host = await PrivateHost.start(profile, { signal, ...(root === undefined ? {} : { root }) })
+  try {
+    const child = host.spawn(command, args, spawning)
+    child.once('exit', () => void host.close())
+    await running(child, asked)
+    return child
+  } catch (error) {
+    await host.close()
+    throw error
+  }
+}
+
+/** Until the system has started it; Node tells what is wrong by an event. */
+function running(child: ChildProcess, asked: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fail = (cause: Error): void => {
+      const error = { asked: `${asked}: start nsenter`, cause, actual: cause.message, next: 'end other programs first' }
+      reject(cause.name === 'AbortError' ? cause : portsideError('ERR_PORTSIDE_NAMESPACE', error))
+    }
+    child.once('error', fail)
+    child.once('spawn', () => {
+      child.off('error', fail)
+      resolve()
+    })
+  })
+}

@@ -1,0 +1,174 @@
+import type dgram from 'node:dgram'
+import { createUndoList } from '../disposal.js'
+import { codeOf, invalidArgument, portsideError } from '../errors.js'
+import { type Endpoint, type Family, toEndpoint, WILDCARD } from '../loopback/endpoint.js'
+import type { PortProtocol, PortReservation } from '../loopback/port-reservation.js'
+import { loopbackFamilies } from '../loopback/probe.js'
+import { listensWhileHeld } from '../platform/port-hold.js'
+import { type Anchor, openAnchor } from './anchor.js'
+import type { Candidates } from './candidates.js'
+import { closeSocket, holdSocket } from './held-socket.js'
+import { lockPort, type PortLock } from './lock.js'
+
+/** What a port is to be held for. */
+export interface Wanted {
+  readonly addresses: readonly string[]
+  readonly protocol: PortProtocol | 'both'
+  readonly candidates: Candidates
+  readonly platform: NodeJS.Platform | undefined
+}
+
+/**
+ * Holds this port, or with 0 one that the kernel picks, on all of the addresses. Rejects with EADDRINUSE where somebody
+ * has it; `exhausted` is set on the error where the kernel had none to give.
+ */
+export async function hold(
+  { addresses, protocol, candidates, platform }: Wanted,
+  port: number,
+): Promise<PortReservation> {
+  const undos = createUndoList()
+  const anchors: Anchor[] = []
+  const sockets = new Map<string, dgram.Socket>()
+  let lock: PortLock | undefined
+  let chosen = port
+  const choose = async (picked: number): Promise<void> => {
+    if (chosen === 0 && !candidates.allows(picked)) throw taken(picked, 'it is excluded')
+    chosen = picked
+    if (protocol === 'udp' || lock !== undefined) return
+    lock = await lockPort(picked, platform)
+    if (lock === undefined) throw taken(picked, 'a reservation of portside holds it, in this or another process')
+    undos.add(lock.release)
+  }
+  try {
+    if (port !== 0) await choose(port)
+    for (const address of protocol === 'udp' ? [] : addresses.flatMap(anchored)) {
+      const anchor = await openAnchor(address, chosen)
+      undos.add(() => anchor.release())
+      anchors.push(anchor)
+      if (chosen === 0) await choose(anchor.port)
+    }
+    for (const address of protocol === 'tcp' ? [] : addresses) {
+      const socket = await holdSocket(address, chosen)
+      undos.add(() => closeSocket(socket))
+      sockets.set(address, socket)
+      if (chosen === 0) await choose(socket.address().port)
+    }
+  } catch (error) {
+    throw await undos.runAfter(conflicting(error, port, anchors.length + sockets.size))
+  }
+  return new Reservation(
+    addresses.map((address) => toEndpoint(address, chosen)),
+    protocol,
+    { anchors, sockets, lock, whileHeld: listensWhileHeld(platform) },
+  )
+}
+
+interface Holdings {
+  readonly anchors: readonly Anchor[]
+  readonly sockets: Map<string, dgram.Socket>
+  readonly lock: PortLock | undefined
+  /** Whether a listener can be bound while the anchors hold. */
+  readonly whileHeld: boolean
+}
+
+class Reservation implements PortReservation {
+  readonly endpoint: Endpoint
+  readonly address: string
+  readonly port: number
+  readonly family: Family
+  readonly endpoints: readonly Endpoint[]
+  readonly protocol: PortProtocol | 'both'
+  readonly #holdings: Holdings
+  #released: Promise<void> | undefined
+
+  constructor(endpoints: readonly Endpoint[], protocol: PortProtocol | 'both', holdings: Holdings) {
+    this.endpoint = endpoints[0] as Endpoint
+    this.address = this.endpoint.address
+    this.port = this.endpoint.port
+    this.family = this.endpoint.family
+    this.endpoints = endpoints
+    this.protocol = protocol
+    this.#holdings = holdings
+  }
+
+  get held(): boolean {
+    const { anchors, sockets } = this.#holdings
+    return this.protocol === 'udp' ? sockets.size > 0 : anchors.every(({ held }) => held)
+  }
+
+  async handOver<T>(
+    bind: () => T | Promise<T>,
+    protocol: PortProtocol = this.protocol === 'udp' ? 'udp' : 'tcp',
+  ): Promise<T> {
+    this.#refuseReleased('hand over')
+    if (this.protocol !== 'both' && this.protocol !== protocol) {
+      throw invalidArgument('ERR_INVALID_ARG_VALUE', 'protocol', `'${this.protocol}', as reserved`, protocol)
+    }
+    // Without a turn of the event loop in between.
+    if (protocol === 'udp') void this.#closeSockets()
+    else if (!this.#holdings.whileHeld) await this.#releaseAnchors()
+    return bind()
+  }
+
+  takeSocket(address: string): dgram.Socket | undefined {
+    this.#refuseReleased('take the socket of')
+    const { sockets } = this.#holdings
+    const socket = sockets.get(address)
+    sockets.delete(address)
+    return socket?.ref()
+  }
+
+  release(): Promise<void> {
+    this.#released ??= this.#end()
+    return this.#released
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release()
+  }
+
+  /** All of it begins within the call: the descriptors are closed when it returns. */
+  async #end(): Promise<void> {
+    await Promise.all([this.#releaseAnchors(), this.#closeSockets(), this.#holdings.lock?.release()])
+  }
+
+  #releaseAnchors(): Promise<unknown> {
+    const { anchors, whileHeld } = this.#holdings
+    // Where nobody could listen before, TIME_WAIT keeps the kernel from giving the port away until somebody does.
+    return Promise.all(anchors.map((anchor) => anchor.release(!whileHeld)))
+  }
+
+  #closeSockets(): Promise<unknown> {
+    const { sockets } = this.#holdings
+    const open = [...sockets.values()]
+    sockets.clear()
+    return Promise.all(open.map(closeSocket))
+  }
+
+  #refuseReleased(asked: string): void {
+    if (this.#released === undefined) return
+    throw portsideError('ERR_PORTSIDE_RESERVATION_RELEASED', {
+      asked: `${asked} the reservation of port ${this.port}`,
+      because: 'it has been released, and somebody else may have the port',
+      next: 'release it after its last use, or reserve another port',
+    })
+  }
+}
+
+/** The addresses to anchor for one that was asked for: a listener on `::` takes the IPv4 port, too, where it can. */
+function anchored(address: string): string[] {
+  return address === WILDCARD.IPv6 && loopbackFamilies().includes('IPv4') ? [address, WILDCARD.IPv4] : [address]
+}
+
+/** Marks the one EADDRINUSE that no other port would mend: the kernel itself had none to give. */
+function conflicting(error: unknown, port: number, acquired: number): unknown {
+  const exhausted = port === 0 && acquired === 0 && codeOf(error) === 'EADDRINUSE'
+  return exhausted ? Object.assign(error as object, { exhausted }) : error
+}
+
+function taken(port: number, because: string): Error {
+  return Object.assign(
+    portsideError('EADDRINUSE', { asked: `reserve port ${port}`, because, next: 'take another port' }),
+    { port },
+  )
+}

@@ -1,0 +1,195 @@
+import { createUndoList } from '../disposal.js'
+import { abortError, checkOptions, codeOf, invalidArgument, portsideError } from '../errors.js'
+import { addressesFor } from '../loopback/address.js'
+import { type Family, familyOf } from '../loopback/endpoint.js'
+import type { PortProtocol, PortReservation } from '../loopback/port-reservation.js'
+import { loopbackFamilies } from '../loopback/probe.js'
+import { ephemeralRange } from '../platform/ephemeral-range.js'
+import { type Candidates, candidatesOf, listed, sweep } from './candidates.js'
+import { hold, type Wanted } from './hold-port.js'
+
+export interface ReserveOptions {
+  /** Default: the first of `loopbackFamilies()`. `'dual'`: the port is kept on 127.0.0.1 and on ::1. */
+  family?: Family | 'dual'
+  /** An address of this host, or a name, instead of `family`. Of a name's addresses one for each family is kept. */
+  host?: string
+  /**
+   * A number is a wish: where it is taken, the kernel picks another. An iterable is the list to choose from, in its
+   * order. Default 0: the kernel picks.
+   */
+  port?: number | Iterable<number>
+  /** Ports that it must not be. */
+  exclude?: Iterable<number>
+  /** Default `'tcp'`. `'both'`: one number in both port spaces. */
+  protocol?: PortProtocol | 'both'
+  /** Default true: no port that `fetch` refuses (https://fetch.spec.whatwg.org/#port-blocking). */
+  fetchSafe?: boolean
+  /** Aborted before the port is held: rejects with an AbortError, and nothing stays held. */
+  signal?: AbortSignal
+}
+
+/** Several reservations, released together. */
+export interface PortReservations extends ReadonlyArray<PortReservation>, AsyncDisposable {
+  readonly ports: readonly number[]
+  /** True while all of them are. */
+  readonly held: boolean
+  release(): Promise<void>
+}
+
+/**
+ * A port that the kernel keeps for you, on loopback, until you release it or this process ends. On the addresses that are
+ * kept and on wildcards, it gives the port to nobody who asks for port 0 and to no outgoing connection, in any process;
+ * whoever dials it meanwhile is refused; no other user of portside on this host gets it. On Linux any program that asks
+ * for this number and sets SO_REUSEADDR, as Node and most servers do, can listen on it while it is held, so that there is
+ * no gap in which to lose it: bind first, release afterwards.
+ *
+ * It keeps no process alive. On Linux it costs three descriptors, five when dual. Rejects with
+ * ERR_SOCKET_BAD_PORT, ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_PORTSIDE_FAMILY_UNAVAILABLE,
+ * ERR_PORTSIDE_NO_PORT where everything is excluded, EADDRINUSE where nothing of what was asked for is free, and
+ * EADDRNOTAVAIL, ENOTFOUND, EACCES, EMFILE, ABORT_ERR. Whatever was acquired by then is given back.
+ */
+export async function reservePort(options: ReserveOptions = {}): Promise<PortReservation> {
+  return reserve(await wantOf(options))
+}
+
+/** So many ports at once: all of them, or none and an error as that of `reservePort()`. `count` is at least 1. */
+export async function reservePorts(count: number, options: ReserveOptions = {}): Promise<PortReservations> {
+  if (!Number.isInteger(count) || count < 1 || count > 65_535) {
+    throw invalidArgument('ERR_OUT_OF_RANGE', 'count', 'an integer from 1 to 65535', count)
+  }
+  const want = await wantOf(options)
+  refuseMoreThanThereAre(count, want.candidates)
+  const undos = createUndoList()
+  const reservations: PortReservation[] = []
+  try {
+    while (reservations.length < count) {
+      const reservation = await reserve(want)
+      undos.add(() => reservation.release())
+      reservations.push(reservation)
+    }
+  } catch (error) {
+    throw await undos.runAfter(error)
+  }
+  let released: Promise<void> | undefined
+  // All of them begin within the call.
+  const release = (): Promise<void> => {
+    released ??= Promise.all(reservations.map((reservation) => reservation.release())).then(() => {})
+    return released
+  }
+  return Object.defineProperties(reservations, {
+    ports: { value: reservations.map(({ port }) => port) },
+    held: { get: () => reservations.every(({ held }) => held) },
+    release: { value: release },
+    [Symbol.asyncDispose]: { value: release },
+  }) as unknown as PortReservations
+}
+
+/** What a user wants, read and checked; `wished` goes on where the last reservation of a series ended. */
+export interface Want extends Wanted {
+  readonly wished: Iterator<number>
+  readonly signal: AbortSignal | undefined
+}
+
+const PROTOCOLS: ReadonlyArray<ReserveOptions['protocol']> = ['tcp', 'udp', 'both']
+
+/** `platform` is this one's, except in tests of what others do. */
+export async function wantOf(options: ReserveOptions, platform?: NodeJS.Platform): Promise<Want> {
+  checkOptions(options)
+  const { protocol = 'tcp', signal } = options
+  if (!PROTOCOLS.includes(protocol)) {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'protocol', "'tcp', 'udp' or 'both'", protocol)
+  }
+  const candidates = candidatesOf(options)
+  refuseAborted(signal)
+  const { addresses, bind } = await addressesFor(options, 'reserve a port on')
+  const chosen = bind === 'all' ? addresses : onePerFamily(addresses)
+  return { addresses: chosen, protocol, candidates, wished: candidates.wished.values(), signal, platform }
+}
+
+/** Reserves the next port that is wanted and can be had. */
+export async function reserve(want: Want): Promise<PortReservation> {
+  const { wished, candidates, signal } = want
+  const failures: unknown[] = []
+  for (let next = wished.next(); !next.done; next = wished.next()) {
+    refuseAborted(signal)
+    const held = await hold(want, next.value).catch((error) => passOver(error, failures))
+    if (held !== undefined) return held
+  }
+  if (!candidates.anyOther) throw noneFree(want, failures)
+  return pick(want)
+}
+
+/** Picks that may be excluded, locked, or taken on the other address, before portside looks for one by itself. */
+const PICKS = 32
+
+async function pick(want: Want): Promise<PortReservation> {
+  for (let picks = 0; picks < PICKS; picks++) {
+    refuseAborted(want.signal)
+    const held = await hold(want, 0).catch((error) => passOver(error, []))
+    if (held !== undefined) return held
+  }
+  const failures: unknown[] = []
+  for (const port of sweep(ephemeralRange(want.platform), want.candidates)) {
+    refuseAborted(want.signal)
+    const held = await hold(want, port).catch((error) => passOver(error, failures))
+    if (held !== undefined) return held
+  }
+  throw noneFree(want, failures)
+}
+
+function onePerFamily(addresses: readonly string[]): string[] {
+  const found = loopbackFamilies()
+  const present = addresses.filter((address) => found.includes(familyOf(address)))
+  // Where this host has none of them, let its kernel say so.
+  const usable = present.length > 0 ? present : addresses.slice(0, 1)
+  return usable.filter((address, index) => usable.findIndex((other) => familyOf(other) === familyOf(address)) === index)
+}
+
+/** A port that somebody else has is passed over; anything else ends the search. */
+function passOver(error: unknown, failures: unknown[]): undefined {
+  const code = codeOf(error)
+  if ((code !== 'EADDRINUSE' && code !== 'EACCES') || (error as { exhausted?: boolean }).exhausted) throw error
+  failures.push(error)
+}
+
+function noneFree({ candidates, addresses }: Want, failures: readonly unknown[]): Error {
+  const asked = candidates.wished.length > 0 ? listed(candidates.wished) : 'a port of the ephemeral range'
+  const [first] = failures as Array<{ code?: string; because?: string; message?: string } | undefined>
+  if (first === undefined) {
+    return portsideError('ERR_PORTSIDE_NO_PORT', {
+      asked: `reserve ${asked} on ${addresses.join(' and ')}`,
+      expected: 'at least one port that is not excluded',
+      actual: 'none',
+      next: 'exclude fewer',
+    })
+  }
+  const error = portsideError(first.code ?? 'EADDRINUSE', {
+    asked: `reserve ${asked} on ${addresses.join(' and ')}`,
+    expected: 'one that is free',
+    actual: `${failures.length} that cannot be had, the first with ${first.code}`,
+    because: first.because ?? first.message,
+    next: 'see .errors for each of them, name more ports, or leave port out',
+    cause: first,
+  })
+  return Object.assign(error, { errors: failures })
+}
+
+function refuseMoreThanThereAre(count: number, { wished, anyOther, allows }: Candidates): void {
+  const { first, last } = ephemeralRange()
+  const there = anyOther
+    ? wished.filter((port) => port < first || port > last).length + last - first + 1
+    : wished.length
+  if (count <= there) return
+  throw portsideError('ERR_PORTSIDE_NO_PORT', {
+    asked: `reserve ${count} ports`,
+    expected: `at most ${there}, which is how many ${anyOther ? `the ephemeral range ${first}-${last} has` : `of ${listed(wished.filter(allows))} there are`}`,
+    actual: `${count}`,
+    next: anyOther
+      ? 'reserve fewer, or widen the range (net.ipv4.ip_local_port_range)'
+      : 'reserve fewer, or name more ports',
+  })
+}
+
+function refuseAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw abortError(signal, 'reserve a port')
+}

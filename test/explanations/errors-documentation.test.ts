@@ -1,0 +1,35 @@
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { CODES } from '../../src/explanations/codes.js'
+
+const documented = codesIn(textOf('docs/errors.md'))
+const ours = membersOf('PortsideErrorCode', textOf('src/errors.ts'))
+
+test.each([
+  ['code of the system, of Node or of a client', Object.keys(CODES)],
+  ['code of portside', ours],
+])('each %s has a row in docs/errors.md', (_kind, codes) => {
+  expect(codes.length).toBeGreaterThan(10)
+  expect(codes.filter((code) => !documented.includes(code))).toEqual([])
+})
+
+test('no other code has a row there, and none has two', () => {
+  expect(documented.filter((code) => !(code in CODES || ours.includes(code)))).toEqual([])
+  expect(documented).toHaveLength(new Set(documented).size)
+})
+
+/** The first cells of the tables whose first column is headed `code`, and whose last one says what to do or where to read on. */
+function codesIn(page: string): string[] {
+  const tables = page.split('\n\n').filter((block) => /^\| code \|.* (do|more) \|$/m.test(block))
+  return tables.flatMap((table) => [...table.matchAll(/^\| \[?`([^`]+)`/gm)].map(([, code = '']) => code))
+}
+
+/** The members of a union of string literals, which is gone when types are. */
+function membersOf(type: string, source: string): string[] {
+  const [, members = ''] = new RegExp(`export type ${type} =\n((?: +\\| '\\w+'\n)+)`).exec(source) ?? []
+  return [...members.matchAll(/'(\w+)'/g)].map(([, member = '']) => member)
+}
+
+function textOf(file: string): string {
+  return readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8').replaceAll('\r\n', '\n')
+}

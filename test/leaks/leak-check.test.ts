@@ -1,0 +1,228 @@
+import { once } from 'node:events'
+import http from 'node:http'
+import net from 'node:net'
+import { Worker } from 'node:worker_threads'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { ignoreLeaks, listenHttp, listenTcp, type TestServer, verifyNoLeaks } from '../../src/index.js'
+import { LeakCheck, type RunnerOptions } from '../../src/leaks/leak-check.js'
+import { snapshotSockets } from '../../src/leaks/snapshot.js'
+import { until } from '../support/clients.js'
+import { needsKernel } from '../support/kernel.js'
+
+let server: TestServer
+beforeAll(async () => {
+  server = await listenTcp()
+})
+afterAll(() => server.close({ grace: 0 }))
+
+describe('the check of a test', () => {
+  test('gives nothing, and no promise, where no socket was touched', () => {
+    const check = checkOf()
+    const owner = check.beginTest('a test')
+    expect(check.endTest(owner)).toBeUndefined()
+  })
+
+  test('gives what it left open, and its file is not told again', async () => {
+    const check = checkOf()
+    const owner = check.beginTest('a test')
+    await check.run(owner, dialled)
+    const error = await check.endTest(owner)
+    expect(error).toMatchObject({ name: 'LeakError', code: 'ERR_PORTSIDE_LEAK' })
+    expect(error?.message).toMatch(/^portside: 'a test' left 2 sockets open\./)
+    // A runner would print every field that it can see.
+    expect(Object.keys(error as object)).toEqual(['code'])
+    expect(await check.endFile()).toBeUndefined()
+  })
+
+  test('does not tell of what another one left, nor of what is the file’s', async () => {
+    const check = checkOf()
+    const [one, other] = [check.beginTest('one'), check.beginTest('other')]
+    await Promise.all([check.run(one, dialled), check.run(other, async () => (await dialled()).destroy()), dialled()])
+    expect(await check.endTest(other)).toBeUndefined()
+    expect((await check.endTest(one))?.message).toContain("'one' left 2 sockets open")
+    expect((await check.endFile())?.message).toContain('portside: 2 sockets left open')
+  })
+
+  test('leaves to the file what was opened after it, and names the test', async () => {
+    const check = checkOf()
+    const owner = check.beginTest('a test')
+    let socket: net.Socket | undefined
+    await check.run(owner, async () => {
+      setTimeout(() => void dialled().then((opened) => (socket = opened)), 5)
+    })
+    expect(await check.endTest(owner)).toBeUndefined()
+    await until(() => socket)
+    const error = await check.endFile()
+    expect(error?.message).toContain('test: a test, which had ended by then')
+  })
+
+  test('tells again of a pooled connection that another test leaves in use', async () => {
+    const web = await listenHttp((_request, response) => response.end('x'.repeat(4_000_000)))
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
+    onTestFinished(() => agent.destroy())
+    onTestFinished(() => void web.close({ grace: 0 }))
+    const check = checkOf()
+    for (const name of ['first', 'second']) {
+      const owner = check.beginTest(name)
+      const asked = check.run(owner, () => http.get(web.url, { agent }))
+      const [response] = await once(asked, 'response')
+      expect((await check.endTest(owner))?.message).toContain(`'${name}' left 2 sockets open`)
+      await once(response.resume(), 'close')
+    }
+  })
+
+  test('says nothing of what verifyNoLeaks has told of', async () => {
+    const check = checkOf()
+    const owner = check.beginTest('a test')
+    await check.run(owner, async () => {
+      const since = snapshotSockets()
+      await dialled()
+      await expect(verifyNoLeaks(since)).rejects.toMatchObject({ code: 'ERR_PORTSIDE_LEAK' })
+    })
+    expect(await check.endTest(owner)).toBeUndefined()
+  })
+})
+
+describe('the kernel', () => {
+  test('is asked at the end of the file, and after each test where that is wanted; what it finds is told once', async (context) => {
+    needsKernel(context)
+    for (const kernel of [undefined, true, false]) {
+      const check = checkOf({ leaks: { ...(kernel === undefined ? {} : { kernel }) } })
+      const [one, other] = [check.beginTest('one'), check.beginTest('other')]
+      const worker = await check.run(one, listeningThread)
+      const errors = [await check.endTest(one), await check.endTest(other), await check.endFile()]
+      await worker.terminate()
+      const told = errors.map((error) => error?.message.includes('untracked') ?? false)
+      expect(told).toEqual([kernel === true, false, kernel === undefined])
+    }
+  })
+})
+
+describe('the options', () => {
+  test('warn prints, and off looks nowhere', async () => {
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {})
+    onTestFinished(() => void warn.mockRestore())
+    for (const leaks of ['off', { mode: 'warn' }] as const) {
+      const check = checkOf({ leaks })
+      const owner = check.beginTest('a test')
+      await check.run(owner, dialled)
+      expect(await check.endTest(owner)).toBeUndefined()
+      expect(await check.endFile()).toBeUndefined()
+    }
+    expect(warn.mock.calls).toEqual([[expect.stringContaining("'a test' left 2 sockets open")]])
+  })
+
+  test('PORTSIDE_LEAKS has the last word', async () => {
+    vi.stubEnv('PORTSIDE_LEAKS', 'off')
+    onTestFinished(() => void vi.unstubAllEnvs())
+    expect(checkOf({ leaks: 'fail' }).options.mode).toBe('off')
+    vi.stubEnv('PORTSIDE_LEAKS', '')
+    expect(checkOf({ leaks: 'warn' }).options.mode).toBe('warn')
+    vi.stubEnv('PORTSIDE_LEAKS', 'loud')
+    expect(() => checkOf()).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_VALUE' }))
+  })
+
+  test('are refused when they are none', () => {
+    expect(() => checkOf({ leaks: { ignore: [{}] } } as never)).toThrow(/a rule without conditions/)
+    expect(() => checkOf({ leaks: 'never' } as never)).toThrow(/'fail', 'warn' or 'off'/)
+  })
+
+  test('ignore holds for tests and for the file', async () => {
+    const check = checkOf({ leaks: { ignore: [{ endpoint: { port: server.port } }] } })
+    const owner = check.beginTest('a test')
+    await Promise.all([check.run(owner, dialled), dialled()])
+    expect(await check.endTest(owner)).toBeUndefined()
+    expect(await check.endFile()).toBeUndefined()
+  })
+
+  test('close closes at once, and what the runner would wait for at the end of the file', async () => {
+    for (const [leaks, waits, atOnce, atTheEnd] of [
+      [{ close: true }, false, true, true],
+      [{}, true, false, true],
+      [{}, false, false, false],
+      [{ close: false }, true, false, false],
+    ] as const) {
+      const check = checkOf({ leaks }, waits)
+      const owner = check.beginTest('a test')
+      const socket = await check.run(owner, dialled)
+      await check.endTest(owner)
+      expect(socket.destroyed).toBe(atOnce)
+      await check.endFile()
+      expect(socket.destroyed).toBe(atTheEnd)
+    }
+  })
+})
+
+describe('ignoreLeaks', () => {
+  test('in a test is for that test, and in a file for the file', async () => {
+    const check = checkOf()
+    const [one, other] = [check.beginTest('one'), check.beginTest('other')]
+    await check.run(one, async () => {
+      ignoreLeaks()
+      await dialled()
+    })
+    await check.run(other, dialled)
+    expect(await check.endTest(one)).toBeUndefined()
+    expect(await check.endTest(other)).toBeDefined()
+    ignoreLeaks({ kind: 'client' }, { kind: 'accepted' })
+    await dialled()
+    expect(await check.endFile()).toBeUndefined()
+  })
+
+  test('in a test makes its check look for nothing', async () => {
+    const check = checkOf()
+    const owner = check.beginTest('a test')
+    await check.run(owner, async () => {
+      ignoreLeaks()
+      await dialled()
+    })
+    expect(check.endTest(owner)).toBeUndefined()
+    expect(await check.endFile()).toBeUndefined()
+  })
+
+  test('with rules leaves the rest to be told', async () => {
+    const check = checkOf()
+    const owner = check.beginTest('a test')
+    await check.run(owner, async () => {
+      ignoreLeaks({ kind: 'accepted', because: 'the server hangs up' })
+      await dialled()
+    })
+    expect((await check.endTest(owner))?.message).toContain('left 1 socket open')
+    expect(await check.endFile()).toBeUndefined()
+  })
+
+  test('where no file is known is for the file that calls', async () => {
+    const check = new LeakCheck(undefined, undefined)
+    ignoreLeaks()
+    const owner = check.beginTest('a test', import.meta.filename)
+    const elsewhere = check.beginTest('another', 'other.test.ts')
+    await Promise.all([check.run(owner, dialled), check.run(elsewhere, dialled)])
+    expect(await check.endTest(owner)).toBeUndefined()
+    expect(await check.endTest(elsewhere)).toBeDefined()
+  })
+})
+
+/** Of a file of its own; what is open in this process already is none of its business. */
+function checkOf(options?: RunnerOptions, waits = false): LeakCheck {
+  return new LeakCheck(`file-${++files}.test.ts`, options, { waits })
+}
+let files = 0
+
+/** With a listener that this thread knows nothing of. */
+async function listeningThread(): Promise<Worker> {
+  const code = `const { parentPort } = require('node:worker_threads')
+    require('node:net').createServer().listen(0, '127.0.0.1', () => parentPort.postMessage(1))`
+  const worker = new Worker(code, { eval: true })
+  await once(worker, 'message')
+  return worker
+}
+
+async function dialled(): Promise<net.Socket> {
+  const socket = net.connect(server.port, server.address)
+  onTestFinished(() => void socket.destroy())
+  await once(
+    socket.on('error', () => {}),
+    'connect',
+  )
+  return socket
+}

@@ -1,0 +1,501 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import type { HostProfile } from '../../src/namespaces/profile.js'
+import { turn } from '../../src/timers.js'
+import { leavesNothingOpen } from '../support/kernel.js'
+import { whyNoNamespace } from '../support/namespace.js'
+import { whyNotNobody } from '../support/nobody.js'
+import { node } from '../support/program.js'
+import { runAs, USERS, type User } from '../support/users.js'
+
+leavesNothingOpen()
+
+/** Prints what a program sees of its host. */
+const SEE = `
+const { readFileSync: read } = require('node:fs'), net = require('node:net'), os = require('node:os')
+const outcome = (emitter, good) => new Promise((resolve) =>
+  emitter.once('error', (error) => resolve(error.code)).once(good, () => { emitter.close?.(); emitter.destroy?.(); resolve('ok') }))
+;(async () => {
+  console.log(JSON.stringify({
+    uid: process.getuid(),
+    addresses: (os.networkInterfaces().lo ?? []).map(({ address }) => address),
+    localhost: await new Promise((resolve) => require('node:dns').lookup('localhost', { all: true }, (error, found) => resolve(error?.code ?? found.map(({ address }) => address)))),
+    range: read('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').trim().split(/\\s+/).map(Number),
+    bindV6Only: read('/proc/sys/net/ipv6/bindv6only', 'utf8').trim(),
+    openFiles: /Max open files +(\\d+) +(\\d+)/.exec(read('/proc/self/limits', 'utf8')).slice(1, 3).map(Number),
+    port79: await outcome(net.createServer().listen(79, process.argv[1]), 'listening'),
+    port80: await outcome(net.createServer().listen(80, process.argv[1]), 'listening'),
+    mtu: Number(/lo: .* mtu (\\d+)/.exec(require('node:child_process').execFileSync('ip', ['link', 'show', 'lo'], { encoding: 'utf8' }))[1]),
+    cwd: process.cwd(),
+    rights: /CapEff:\\s*(\\w+)/.exec(read('/proc/self/status', 'utf8'))[1],
+  }))
+})()`
+
+interface Seen {
+  uid: number
+  addresses: string[]
+  localhost: string[]
+  range: [number, number]
+  bindV6Only: string
+  openFiles: [number, number]
+  port79: string
+  port80: string
+  mtu: number
+  cwd: string
+  rights: string
+}
+
+/** Code for `runAs`: starts a program, waits for its end, and prints what came of it. */
+const launched = (profile: HostProfile, [command, ...args]: readonly string[], options: object = {}): string => `
+  const { text } = await import('node:stream/consumers')
+  const [profile, command, args, options] = ${JSON.stringify([profile, command, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options }])}
+  const child = await portside.spawnInNamespace(profile, command, args, options)
+  const [stdout, stderr, [code, signal]] = await Promise.all([text(child.stdout), text(child.stderr), new Promise((resolve) => child.once('exit', (...how) => resolve(how)))])
+  console.log(JSON.stringify({ stdout, stderr, code, signal }))`
+
+interface Ended {
+  stdout: string
+  stderr: string
+  code: number | null
+  signal: string | null
+}
+
+const PROFILES: ReadonlyArray<[string, HostProfile, Partial<Seen>]> = [
+  ['so many ephemeral ports', { ephemeralPorts: 16 }, { range: [32_768, 32_783] }],
+  ['ephemeral ports from one to another', { ephemeralPorts: [5000, 5009] }, { range: [5000, 5009] }],
+  ['no IPv4', { ipv4: false }, { addresses: ['::1'], localhost: ['::1'], cwd: process.cwd() }],
+  ['no IPv6', { ipv6: false }, { addresses: ['127.0.0.1'], localhost: ['127.0.0.1'], cwd: process.cwd() }],
+  ['IPv6 listeners that leave IPv4 alone', { bindV6Only: true }, { bindV6Only: '1' }],
+  ['few privileged ports', { firstUnprivilegedPort: 80 }, { port80: 'ok' }],
+  ['many privileged ports', { firstUnprivilegedPort: 40_000 }, { range: [40_000, 65_535] }],
+  ['low ports for all', { firstUnprivilegedPort: 50, ephemeralPorts: [100, 200] }, { range: [100, 200], port79: 'ok' }],
+  ['a small MTU', { mtu: 1280 }, { mtu: 1280 }],
+  ['an MTU that IPv6 could not have', { mtu: 68, ipv6: false }, { mtu: 68 }],
+  ['localhost of IPv4 first', { localhost: ['127.0.0.1', '::1'] }, { localhost: ['127.0.0.1', '::1'] }],
+  ['localhost of IPv6 first', { localhost: ['::1', '127.0.0.1'] }, { localhost: ['::1', '127.0.0.1'] }],
+  ['localhost elsewhere', { localhost: ['127.0.0.9'] }, { localhost: ['127.0.0.9'] }],
+  ['localhost of a family that is absent', { ipv6: false, localhost: ['::1'] }, { localhost: ['::1'] }],
+  ['few open files', { openFiles: 128 }, { openFiles: [128, 128] }],
+  ['few open files and files of its own', { openFiles: 64, ipv4: false }, { openFiles: [64, 64], localhost: ['::1'] }],
+]
+
+describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespace ?? 'possible here'})`, () => {
+  describe.each(USERS)('started by $name', (user) => {
+    const uid = user.become.length > 0 ? 1000 : process.getuid?.()
+    const see = async (profile: HostProfile, options: object = {}): Promise<Seen> => {
+      const address = profile.ipv4 === false ? '::1' : '127.0.0.1'
+      const ended = await runAs<Ended>(user, launched(profile, [process.execPath, '-e', SEE, address], options))
+      expect(ended).toMatchObject({ code: 0, stderr: '' })
+      return JSON.parse(ended.stdout) as Seen
+    }
+
+    it('is a host as Linux makes it, for the user that it is', async () => {
+      const seen = await see({})
+      expect(seen).toMatchObject({
+        uid,
+        addresses: ['127.0.0.1', '::1'],
+        range: [32_768, 60_999],
+        bindV6Only: '0',
+        mtu: 65_536,
+        cwd: process.cwd(),
+      })
+      if (uid !== 0) expect(seen).toMatchObject({ port80: 'EACCES', rights: '0000000000000000' })
+    })
+
+    let all: Promise<Seen[]> | undefined
+
+    it.each(PROFILES.map((row, index) => ({ what: row[0], expected: row[2], index })))(
+      'has $what',
+      async ({ expected, index }) => {
+        all ??= seeAll()
+        expect((await all)[index]).toMatchObject(expected)
+      },
+    )
+
+    /** One process starts them all: most of the time goes into starting processes. */
+    const seeAll = (): Promise<Seen[]> =>
+      runAs(
+        user,
+        `
+        const { text } = await import('node:stream/consumers')
+        const see = async (profile) => {
+          const address = profile.ipv4 === false ? '::1' : '127.0.0.1'
+          const child = await portside.spawnInNamespace(profile, process.execPath, ['-e', ${JSON.stringify(SEE)}, address], { stdio: ['ignore', 'pipe', 'inherit'] })
+          return JSON.parse(await text(child.stdout))
+        }
+        console.log(JSON.stringify(await Promise.all(${JSON.stringify(PROFILES.map(([, profile]) => profile))}.map(see))))`,
+      )
+
+    it('has root where it is asked for, and nobody else has', async () => {
+      const seen = await see({}, { root: true })
+      expect(seen).toMatchObject({ uid: 0, port80: 'ok' })
+    })
+
+    it("has privileged ports that are not its user's", async () => {
+      const { port79, port80 } = await see({ firstUnprivilegedPort: 80 })
+      expect(port80).toBe('ok')
+      expect(port79).toBe(uid === 0 ? 'ok' : 'EACCES')
+    })
+
+    it('refuses destinations as its routes say, and all that it has no route to', async () => {
+      const routes = {
+        '192.0.2.0/24': 'unreachable',
+        '198.51.100.7': 'prohibit',
+        '203.0.113.0/24': 'blackhole',
+        '2001:db8:1::/48': 'unreachable',
+        '2001:db8:2::/48': 'prohibit',
+        '2001:db8:3::/48': 'blackhole',
+      } as const
+      const addresses = [
+        '192.0.2.1',
+        '198.51.100.7',
+        '203.0.113.1',
+        '198.51.100.8',
+        '2001:db8:1::1',
+        '2001:db8:2::1',
+        '2001:db8:3::1',
+        '2001:db8:4::1',
+      ]
+      const dial = `const net = require('node:net')
+        Promise.all(${JSON.stringify(addresses)}.map((host) => new Promise((resolve) => net.connect(9, host).once('error', (error) => resolve(error.code))))).then((codes) => console.log(codes.join()))`
+      const { stdout } = await runAs<Ended>(user, launched({ routes }, [process.execPath, '-e', dial]))
+      expect(stdout.trim().split(',')).toEqual([
+        'EHOSTUNREACH',
+        'EACCES',
+        'EINVAL',
+        'ENETUNREACH',
+        'EHOSTUNREACH',
+        'EACCES',
+        'EINVAL',
+        'ENETUNREACH',
+      ])
+    })
+
+    it('refuses everything where the default route does', async () => {
+      const dial = `const net = require('node:net')
+        Promise.all(['192.0.2.1', '2001:db8::1'].map((host) => new Promise((resolve) => net.connect(9, host).once('error', (error) => resolve(error.code))))).then((codes) => console.log(codes.join()))`
+      const { stdout } = await runAs<Ended>(
+        user,
+        launched({ routes: { default: 'prohibit' } }, [process.execPath, '-e', dial]),
+      )
+      expect(stdout.trim()).toBe('EACCES,EACCES')
+    })
+
+    it('passes arguments on as they are, through no shell, and the environment, and the directory', async () => {
+      const args = [
+        '$(echo no)',
+        '`id`',
+        "it's",
+        '"',
+        'two words',
+        'line\nbreak',
+        '--',
+        '-x',
+        '',
+        '*',
+        '; exit 3',
+        '$HOME',
+      ]
+      const code =
+        'console.log(JSON.stringify({ args: process.argv.slice(1), odd: process.env["odd-name"], cwd: process.cwd() }))'
+      const env = { PATH: process.env.PATH, 'odd-name': '$(echo no)\n', LC_ALL: 'C' }
+      const options = { cwd: '/tmp', env }
+      for (const profile of [{}, { ipv4: false, openFiles: 100 }]) {
+        const { stdout } = await runAs<Ended>(
+          user,
+          launched(profile, [process.execPath, '-e', code, '--', ...args], options),
+        )
+        expect(JSON.parse(stdout)).toEqual({ args, odd: env['odd-name'], cwd: '/tmp' })
+      }
+    })
+
+    it.each<[string, number | null, string | null]>([
+      ['process.exit(0)', 0, null],
+      ['process.exit(7)', 7, null],
+      ['process.kill(process.pid, "SIGTERM")', null, 'SIGTERM'],
+      ['process.kill(process.pid, "SIGKILL")', null, 'SIGKILL'],
+      ['throw new Error("it")', 1, null],
+    ])('ends as the program does: %s', async (code, status, signal) => {
+      expect(await runAs<Ended>(user, launched({}, [process.execPath, '-e', code]))).toMatchObject({
+        code: status,
+        signal,
+      })
+    })
+
+    it('has the pid, the signals, the standard input and the IPC channel of the program', async () => {
+      const code = `
+        process.on('SIGUSR2', () => process.send({ got: 'SIGUSR2' }))
+        process.on('message', (message) => process.send({ echoed: message }))
+        let input = ''
+        process.stdin.on('data', (chunk) => { input += chunk }).on('end', () => process.send({ input }))
+        process.send({ pid: process.pid })`
+      const said = await runAs<unknown[]>(
+        user,
+        `
+        const child = await portside.spawnInNamespace({}, process.execPath, ['-e', ${JSON.stringify(code)}], { stdio: ['pipe', 'inherit', 'inherit', 'ipc'], serialization: 'advanced' })
+        const next = () => new Promise((resolve) => child.once('message', resolve))
+        const said = [(await next()).pid === child.pid]
+        child.kill('SIGUSR2')
+        said.push(await next())
+        child.send(new Map([[1, 2n]]))
+        said.push([...(await next()).echoed].map(String))
+        child.stdin.end('all of it')
+        said.push(await next())
+        child.kill()
+        const [, signal] = await new Promise((resolve) => child.once('exit', (...how) => resolve(how)))
+        console.log(JSON.stringify([...said, signal]))`,
+      )
+      expect(said).toEqual([true, { got: 'SIGUSR2' }, ['1,2'], { input: 'all of it' }, 'SIGTERM'])
+    })
+
+    it('ends what the program has left running, and nothing outside', async () => {
+      const leave = `const { spawn } = require('node:child_process')
+        const child = spawn('setsid', ['sleep', '1000'], { detached: true, stdio: 'ignore' })
+        console.log(child.pid); child.unref()`
+      const outside = spawn('sleep', ['1000'], { stdio: 'ignore' })
+      const { stdout } = await runAs<Ended>(user, launched({}, [process.execPath, '-e', leave]))
+      await gone(Number(stdout))
+      expect(outside.exitCode ?? outside.signalCode).toBeNull()
+      outside.kill()
+      await once(outside, 'close')
+    })
+
+    it.each(['SIGKILL', 'SIGTERM', 'SIGINT'] as const)(
+      'leaves nothing running where its parent ends by %s',
+      async (signal) => {
+        const { parent, pids } = await parentOf(user, { localhost: ['127.0.0.1', '::1'] })
+        parent.kill(signal)
+        await once(parent, 'exit')
+        for (const pid of pids) await gone(pid)
+      },
+    )
+
+    it('leaves nothing running where its parent ends by itself', async () => {
+      const { parent, pids } = await parentOf(user, {})
+      parent.stdin?.write('exit')
+      await once(parent, 'exit')
+      for (const pid of pids) await gone(pid)
+    })
+
+    it('leaves neither mounts nor files', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'portside-test-'))
+      onTestFinished(() => rmSync(folder, { recursive: true }))
+      const mounts = mountPoints()
+      await runAs<Ended>(user, launched({ ipv4: false }, ['true']), { TMPDIR: folder })
+      expect(mountPoints()).toEqual(mounts)
+      expect(readdirSync(folder)).toEqual([])
+    })
+
+    it('says which step the system refuses', async () => {
+      const error = await failureAs(user, `{ routes: { '192.0.2.7/24': 'unreachable' } }, 'true'`)
+      expect(error).toMatchObject({
+        code: 'ERR_PORTSIDE_NAMESPACE',
+        message: expect.stringMatching(
+          /make a private network: run 'ip route add unreachable 192\.0\.2\.7\/24': got Invalid/,
+        ),
+      })
+    })
+
+    it('says where there is no such program, or none to be run', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'portside-test-'))
+      onTestFinished(() => rmSync(folder, { recursive: true }))
+      writeFileSync(join(folder, 'text'), '', { mode: 0o644 })
+      const [missing, text, noFolder, before] = await Promise.all([
+        failureAs(user, `{}, 'no-such-program'`),
+        failureAs(user, `{}, ${JSON.stringify(join(folder, 'text'))}`),
+        failureAs(user, `{}, 'true', [], { cwd: '/no/such/folder' }`),
+        failureAs(user, `{}, 'true', [], { signal: AbortSignal.abort() }`),
+      ])
+      expect(missing).toMatchObject({
+        code: 'ENOENT',
+        message: expect.stringContaining('start no-such-program in a private network'),
+      })
+      expect(text).toMatchObject({
+        code: 'EACCES',
+        message: expect.stringContaining('a file that may not be executed'),
+      })
+      expect(noFolder).toMatchObject({
+        code: 'ENOENT',
+        message: expect.stringContaining('/no/such/folder, which does not exist'),
+      })
+      expect(before).toMatchObject({ code: 'ABORT_ERR' })
+    })
+
+    it('says which program it needs and has not found', async () => {
+      for (const tool of ['ip', 'unshare', 'nsenter']) {
+        const PATH = pathWithout(tool)
+        const error = await failureAs(user, `{}, process.execPath`, { PATH })
+        expect(error).toMatchObject({
+          code: 'ERR_PORTSIDE_UNSUPPORTED',
+          message: expect.stringMatching(
+            new RegExp(`Cause: ${tool} is not in PATH\\. Next: install (iproute2|util-linux)`),
+          ),
+        })
+        const support = await runAs(user, 'console.log(JSON.stringify(await portside.namespaceSupport()))', { PATH })
+        expect(support).toEqual({ supported: false, reason: `${tool} is not in PATH` })
+      }
+    })
+  })
+
+  it('says where user namespaces are forbidden, and that support says so, too', async () => {
+    const forbidden = {
+      name: 'forbidden',
+      become: [
+        'unshare',
+        '--user',
+        '--map-root-user',
+        '--',
+        'sh',
+        '-c',
+        'echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"',
+        'sh',
+      ],
+    }
+    const { error, support } = await runAs<{ error: object; support: object }>(
+      forbidden,
+      `
+      const error = await portside.spawnInNamespace({}, 'true').catch(({ code, message }) => ({ code, message }))
+      console.log(JSON.stringify({ error, support: await portside.namespaceSupport() }))`,
+    )
+    expect(support).toEqual({
+      supported: false,
+      reason: 'unshare: unshare failed: No space left on device; user.max_user_namespaces is 0',
+    })
+    expect(error).toMatchObject({
+      code: 'ERR_PORTSIDE_UNSUPPORTED',
+      message: expect.stringMatching(
+        /make a private network.*user\.max_user_namespaces is 0.*Next: allow user namespaces/,
+      ),
+    })
+  })
+
+  it('says which step had no room for another process', async (context) => {
+    // Root is not held to the limit (setrlimit(2)): it is somebody who has no other process, and may read the checkout.
+    if (whyNotNobody !== undefined) context.skip(whyNotNobody)
+    const code = `
+      const portside = await import(process.env.PORTSIDE)
+      process.on('message', async () => {
+        const child = await portside.spawnInNamespace({}, 'true').catch(({ code, message }) => process.send({ code, message }))
+        child.once?.('exit', (code) => process.send({ ended: code }))
+      })
+      process.send('ready')`
+    const reading = ['--inh-caps=+dac_read_search', '--ambient-caps=+dac_read_search']
+    const become = ['--reuid=65533', '--regid=65533', '--clear-groups', ...reading, '--', ...node(code)]
+    const child = spawn('setpriv', become, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], cwd: '/' })
+    await once(child, 'message')
+    const failures: unknown[] = []
+    for (let limit = 1; limit < 64; limit++) {
+      spawnSync('prlimit', ['--pid', String(child.pid), `--nproc=${limit}:64`], { uid: 65_533, gid: 65_533 })
+      child.send('go')
+      const [said] = await once(child, 'message')
+      if ('ended' in said) break
+      failures.push(said)
+    }
+    child.kill()
+    await once(child, 'close')
+    expect(failures.length).toBeGreaterThan(1)
+    const message = expect.stringMatching(
+      /private network.*: (start a shell|run 'ip link set lo up'|start nsenter): got .*Next: end other programs/,
+    )
+    expect(failures).toEqual(failures.map(() => ({ code: 'ERR_PORTSIDE_NAMESPACE', message })))
+  })
+
+  it('is given up where its signal is aborted on the way', async () => {
+    const { spawnInNamespace } = await import('../../src/namespaces/spawn-in-namespace.js')
+    const controller = new AbortController()
+    const started = spawnInNamespace({}, 'sleep', ['1000'], { signal: controller.signal })
+    setImmediate(() => controller.abort(new Error('enough')))
+    await expect(started.then((child) => once(child, 'error'))).rejects.toMatchObject({ code: 'ABORT_ERR' })
+  })
+
+  it.each<[unknown[], string]>([
+    [[{ ports: 1 }, 'true'], 'ERR_INVALID_ARG_VALUE'],
+    [[{}, 7], 'ERR_INVALID_ARG_TYPE'],
+    [[{}, ''], 'ERR_INVALID_ARG_VALUE'],
+    [[{}, 'a\0b'], 'ERR_INVALID_ARG_VALUE'],
+    [[{}, 'true', 'x'], 'ERR_INVALID_ARG_TYPE'],
+    [[{}, 'true', ['a\0b']], 'ERR_INVALID_ARG_VALUE'],
+    [[{}, 'true', [], null], 'ERR_INVALID_ARG_TYPE'],
+    [[{}, 'true', [], { shell: true }], 'ERR_INVALID_ARG_VALUE'],
+    [[{}, 'true', [], { uid: 1 }], 'ERR_INVALID_ARG_VALUE'],
+    [[{}, 'true', [], { env: 1 }], 'ERR_INVALID_ARG_TYPE'],
+    [[{}, 'true', [], { signal: {} }], 'ERR_INVALID_ARG_TYPE'],
+    [[{}, 'true', [], { root: 'yes' }], 'ERR_INVALID_ARG_TYPE'],
+  ])('refuses %j with %s', async (args, code) => {
+    const { spawnInNamespace } = await import('../../src/namespaces/spawn-in-namespace.js')
+    await expect((spawnInNamespace as (...args: unknown[]) => Promise<unknown>)(...args)).rejects.toMatchObject({
+      code,
+    })
+  })
+})
+
+/** Why it failed. */
+function failureAs(user: User, args: string, env: NodeJS.ProcessEnv = {}): Promise<object> {
+  const code = `
+    const error = await portside.spawnInNamespace(${args}).then(() => ({ message: 'none' }), (thrown) => thrown)
+    console.log(JSON.stringify({ code: error.code, message: error.message }))`
+  return runAs(user, code, env)
+}
+
+/** A process that has started one in a private network, which has started another; and the pids of both, and the shell. */
+async function parentOf({ become }: User, profile: HostProfile): Promise<{ parent: ChildProcess; pids: number[] }> {
+  const inside = `const child = require('node:child_process').spawn('sleep', ['1000'], { detached: true }); console.log(process.pid + ' ' + child.pid); process.on('SIGINT', () => {}).on('SIGTERM', () => {})`
+  const code = `
+    const portside = await import(process.env.PORTSIDE)
+    await portside.spawnInNamespace(${JSON.stringify(profile)}, process.execPath, ['-e', ${JSON.stringify(inside)}], { stdio: ['ignore', 'inherit', 'inherit'] })
+    process.stdin.once('data', () => process.exit())`
+  const [program = '', ...args] = [...become, ...node(code)]
+  const parent = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+  let said = ''
+  for await (const chunk of parent.stdout) {
+    said += chunk
+    if (said.includes('\n')) break
+  }
+  const holders = readdirSync('/proc').filter(
+    (pid) => /^\d+$/.test(pid) && commandOf(pid).includes('portside-host') && isChildOf(pid, parent.pid),
+  )
+  expect(holders).toHaveLength(1)
+  return { parent, pids: [...said.trim().split(' '), ...holders].map(Number) }
+}
+
+/** Resolves when there is no such process any more; else the test times out. */
+async function gone(pid: number): Promise<void> {
+  while (existsSync(`/proc/${pid}`) && stateOf(pid) !== 'Z') await turn()
+}
+
+const stat = (pid: number | string): string[] => {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /, '')
+      .split(' ')
+  } catch {
+    return []
+  }
+}
+const stateOf = (pid: number): string | undefined => stat(pid)[0]
+const isChildOf = (pid: string, parent: number | undefined): boolean => Number(stat(pid)[1]) === parent
+
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+const mountPoints = (): string[] => readFileSync('/proc/self/mounts', 'utf8').split('\n')
+
+/** A PATH on which all of them are but one. */
+function pathWithout(missing: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'portside-test-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  for (const tool of ['ip', 'unshare', 'nsenter', 'sh', 'mktemp', 'mount'].filter((name) => name !== missing)) {
+    const place = (process.env.PATH ?? '').split(delimiter).find((directory) => existsSync(join(directory, tool)))
+    if (place !== undefined) symlinkSync(join(place, tool), join(folder, tool))
+  }
+  return folder
+}
