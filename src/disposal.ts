@@ -64,7 +64,7 @@ export function createUndoList(): UndoList {
 
 function severalErrors(errors: unknown[]): Error {
   const error = portsideError('ERR_PORTSIDE_UNDO', {
-    asked: 'undo everything',
+    headline: 'Cannot undo everything',
     actual: `${errors.length} errors, the first: ${String((errors[0] as Error)?.message ?? errors[0])}`,
     next: 'look at the errors one by one in .errors',
     cause: errors[0],

@@ -1,13 +1,14 @@
-/** What an error of portside says, for people in `message` and for programs in fields. */
-export interface ErrorDetails {
-  /** What was asked of portside, in the present tense: 'listen on 127.0.0.1:3000'. */
-  asked: string
-  expected?: string | undefined
-  actual?: string | undefined
-  /** Why, where it is known. */
-  because?: string | undefined
-  /** One thing to do next. */
-  next?: string | undefined
+import { beginOutside } from './caller.js'
+import { describeType, type MessageLines, messageOf } from './message.js'
+
+/** What an error of portside says: for people in `message`, for programs in fields. */
+export interface ErrorDetails extends MessageLines {
+  /** A sentence: what failed, and where. 'Cannot listen on 127.0.0.1:3000'. */
+  headline: string
+  /** Default `PortsideError`. */
+  name?: string
+  /** The name of the argument or option that is wrong. */
+  argument?: string | undefined
   /** The error behind this one; its errno fields are carried over. */
   cause?: unknown
 }
@@ -34,18 +35,24 @@ export type PortsideErrorCode =
   | 'ERR_PORTSIDE_SELF_CONNECT'
   | 'ERR_PORTSIDE_SERVER_CLOSED'
   | 'ERR_PORTSIDE_UNDO'
+  | 'ERR_PORTSIDE_UNKNOWN_OPTION'
   | 'ERR_PORTSIDE_UNSUPPORTED'
   | 'ERR_PORTSIDE_WAIT_TIMEOUT'
 
 /** Every error that portside makes has this shape. Tell them apart by `code`; classes differ between two builds. */
 export interface PortsideError extends Error {
   code: string
-  asked: string
+  /** The first line of the message. */
+  headline: string
+  /** Of an argument error: the argument or option that is wrong. */
+  argument?: string
   expected?: string
   actual?: string
   because?: string
+  owner?: string
+  openedAt?: string
   next?: string
-  /** All of them, where several things failed. */
+  /** All of them, if several things failed. */
   errors?: readonly unknown[]
   errno?: number
   syscall?: string
@@ -53,12 +60,15 @@ export interface PortsideError extends Error {
   port?: number
 }
 
-export function portsideError(code: string, details: ErrorDetails): PortsideError {
-  const error = new Error(describe(details), details.cause === undefined ? {} : { cause: details.cause })
-  const { cause, ...fields } = details
+/** `shown` says which fields the message has as lines; by default all of them. */
+export function portsideError(code: string, details: ErrorDetails, shown: MessageLines = details): PortsideError {
+  const { cause, name = 'PortsideError', ...fields } = details
+  const error = new Error(messageOf(details.headline, shown), cause === undefined ? {} : { cause })
+  error.name = name
   Error.captureStackTrace?.(error, portsideError)
+  beginOutside(error)
   leaveDiffOut(error)
-  return Object.assign(error, { name: 'PortsideError', code }, systemFields(cause), defined(fields)) as PortsideError
+  return Object.assign(error, { code }, systemFields(cause), defined(fields)) as PortsideError
 }
 
 /** The message has it all, and runners would print `expected` and `actual` once more. */
@@ -69,30 +79,25 @@ export function leaveDiffOut(error: Error): void {
 /** A bad argument, with the code that Node itself uses for it. */
 export function invalidArgument(
   code: 'ERR_INVALID_ARG_TYPE' | 'ERR_INVALID_ARG_VALUE' | 'ERR_OUT_OF_RANGE' | 'ERR_SOCKET_BAD_PORT',
-  name: string,
+  argument: string,
   expected: string,
   value: unknown,
+  next?: string,
 ): PortsideError {
-  const error = portsideError(code, {
-    asked: `take what was given as ${name}`,
-    expected,
-    actual: inspectValue(value),
-    next: `pass ${expected}`,
-  })
-  error.name = code === 'ERR_INVALID_ARG_TYPE' ? 'TypeError' : 'RangeError'
-  return error
+  const actual = describeType(value)
+  const headline = `Invalid \`${argument}\`: expected ${expected}, got ${actual}`
+  const name = code === 'ERR_INVALID_ARG_TYPE' ? 'TypeError' : 'RangeError'
+  return portsideError(code, { name, headline, argument, expected, actual, next }, { next })
 }
 
+/** `asked` is what was to be done: 'listen on 127.0.0.1:3000'. */
 export function abortError(signal: AbortSignal, asked: string): PortsideError {
-  const error = portsideError('ABORT_ERR', {
-    asked,
-    because: 'its signal was aborted',
-    next: 'see .cause for the reason that the signal gave',
+  return portsideError('ABORT_ERR', {
+    name: 'AbortError',
+    headline: `Cannot ${asked}: the signal was aborted`,
+    next: 'see .cause for the reason that was given to the signal',
     cause: signal.reason,
   })
-  error.name = 'AbortError'
-  error.code = 'ABORT_ERR'
-  return error
 }
 
 /** Refuses options that are no object, and a signal that is none, before anything is opened. */
@@ -112,30 +117,16 @@ export function codeOf(error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined
 }
 
-function describe({ asked, expected, actual, because, next }: ErrorDetails): string {
-  const outcome = [expected && `expected ${expected}`, actual && `got ${actual}`].filter(Boolean).join(', ')
-  return [
-    `portside could not ${asked}${outcome && `: ${outcome}`}${outcome.endsWith('\n') ? '' : '.'}`,
-    because && `Cause: ${because}.`,
-    next && `Next: ${next}.`,
-  ]
-    .filter(Boolean)
-    .join(' ')
-    .replace(/\n /g, '\n')
-}
-
 function systemFields(cause: unknown): object {
-  const { errno, syscall, address, port } = (cause ?? {}) as Record<string, unknown>
-  return defined({ errno, syscall, address, port })
+  try {
+    const { errno, syscall, address, port } = (cause ?? {}) as Record<string, unknown>
+    return defined({ errno, syscall, address, port })
+  } catch {
+    // Whatever a signal was aborted with: a proxy that throws.
+    return {}
+  }
 }
 
 function defined(fields: object): object {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
-}
-
-function inspectValue(value: unknown): string {
-  if (typeof value === 'string') return `'${value}'`
-  if (typeof value === 'function') return `a function ${value.name || '(anonymous)'}`
-  if (typeof value === 'object' && value !== null) return `an object of ${value.constructor?.name ?? 'no class'}`
-  return String(value)
 }

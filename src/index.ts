@@ -1,22 +1,24 @@
 // The public API, by hand: reading this file is the API review.
 
 export type { ActionOptions } from './assertions/action.js'
-export { assertAddressInUse } from './assertions/address-in-use.js'
-export { assertAddressNotAvailable } from './assertions/address-not-available.js'
 export type { PortsideAssertionError } from './assertions/assertion-error.js'
-export { assertBrokenPipe } from './assertions/broken-pipe.js'
-export { assertConnectionRefused } from './assertions/connection-refused.js'
-export { assertConnectionReset } from './assertions/connection-reset.js'
-export { assertConnectionTimedOut } from './assertions/connection-timed-out.js'
 export { assertDrained } from './assertions/drained.js'
-export { assertEphemeralPortsExhausted } from './assertions/ephemeral-ports-exhausted.js'
-export { assertHostUnreachable } from './assertions/host-unreachable.js'
-export { assertNetworkUnreachable } from './assertions/network-unreachable.js'
 export type { ConnectionHolder } from './assertions/open-sockets.js'
 export type { AssertOutcome, ExpectedEndpoint } from './assertions/outcome.js'
-export { assertPermissionDenied } from './assertions/permission-denied.js'
+export {
+  assertAddressInUse,
+  assertAddressNotAvailable,
+  assertBrokenPipe,
+  assertConnectionRefused,
+  assertConnectionReset,
+  assertConnectionTimedOut,
+  assertEphemeralPortsExhausted,
+  assertHostUnreachable,
+  assertNetworkUnreachable,
+  assertPermissionDenied,
+  assertTooManyOpenFiles,
+} from './assertions/outcomes.js'
 export { assertReleased } from './assertions/released.js'
-export { assertTooManyOpenFiles } from './assertions/too-many-open-files.js'
 export { type FragmentingOptions, fragmentingEndpoint } from './endpoints/fragmenting.js'
 export { type OccupiedOptions, occupiedEndpoint } from './endpoints/occupied.js'
 export { privilegedEndpoint } from './endpoints/privileged.js'
@@ -30,6 +32,7 @@ export { type UnassignedOptions, unassignedEndpoint } from './endpoints/unassign
 export { type UnresponsiveOptions, unresponsiveEndpoint } from './endpoints/unresponsive.js'
 export type { PortsideError, PortsideErrorCode } from './errors.js'
 export { explainSocketError, type SocketExplanation } from './explanations/explain.js'
+export type { FailureKind } from './explanations/failure-kind.js'
 export { findLeaks, verifyNoLeaks } from './leaks/find-leaks.js'
 export { ignoreLeaks } from './leaks/ignore.js'
 export type { SocketLeak } from './leaks/leak.js'

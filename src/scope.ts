@@ -77,7 +77,7 @@ export function createScope(options: ScopeOptions = {}): NetScope {
   const refuseClosed = (asked: string): void => {
     if (closed === undefined) return
     throw portsideError('ERR_PORTSIDE_SCOPE_CLOSED', {
-      asked,
+      headline: `Cannot ${asked}`,
       because: 'its scope is closed, or closing',
       next: 'open it before the end of the test, or in a scope of its own',
     })

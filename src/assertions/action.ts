@@ -1,6 +1,7 @@
-import { abortError, checkOptions, invalidArgument } from '../errors.js'
+import { abortError, checkOptions } from '../errors.js'
 import type { Endpoint } from '../loopback/endpoint.js'
-import { clearTimeout, LONGEST_DELAY, setTimeout } from '../timers.js'
+import { milliseconds } from '../numbers.js'
+import { clearTimeout, setTimeout } from '../timers.js'
 import {
   type Done,
   type Emitter,
@@ -59,9 +60,7 @@ const ASKED = 'wait for what the action comes to'
 function checkActionOptions(options: ActionOptions): void {
   checkOptions(options)
   const { timeout = DEFAULT_TIMEOUT, signal } = options
-  if (!(typeof timeout === 'number' && timeout > 0 && timeout <= LONGEST_DELAY)) {
-    throw invalidArgument('ERR_OUT_OF_RANGE', 'timeout', `milliseconds from 1 to ${LONGEST_DELAY}`, timeout)
-  }
+  milliseconds('timeout', timeout, 1)
   if (signal?.aborted) throw abortError(signal, ASKED)
 }
 

@@ -1,5 +1,6 @@
-import { leaveDiffOut } from '../errors.js'
+import { type PortsideError, portsideError } from '../errors.js'
 import type { Endpoint } from '../loopback/endpoint.js'
+import { type MessageLines, messageOf } from '../message.js'
 import { describeOwner, type SocketOwner } from '../socket-table/owners.js'
 
 /** What a failed assertion says, for people in `message` and for programs in fields. */
@@ -17,7 +18,7 @@ export interface AssertionDetails {
   readonly cause?: unknown
 }
 
-export interface PortsideAssertionError extends Error {
+export interface PortsideAssertionError extends PortsideError {
   code: 'ERR_PORTSIDE_ASSERTION'
   expected: string
   actual: string
@@ -28,29 +29,30 @@ export interface PortsideAssertionError extends Error {
 }
 
 export function assertionError(details: AssertionDetails): PortsideAssertionError {
-  const { tried, cause, owners = [], ...fields } = details
-  const error = new Error(assertionMessage(details), cause === undefined ? {} : { cause })
-  // Jest prints what is named AssertionError its own way: expected and actual once more, and as a difference.
-  error.name = 'PortsideAssertionError'
-  Error.captureStackTrace?.(error, assertionError)
-  for (const [name, value] of Object.entries(fields))
-    if (value === undefined) delete fields[name as keyof typeof fields]
-  leaveDiffOut(error)
-  return Object.assign(error, { code: 'ERR_PORTSIDE_ASSERTION' as const, owners, ...fields }) as PortsideAssertionError
+  const { expected, actual, endpoint, owners = [], because, next, cause } = details
+  const error = portsideError(
+    'ERR_PORTSIDE_ASSERTION',
+    // Jest prints what is named AssertionError its own way: expected and actual once more, and as a difference.
+    { name: 'PortsideAssertionError', headline: headlineOf(details), expected, actual, because, next, cause },
+    linesOf(details),
+  )
+  // Not those of the error that was looked at: it is in `cause`.
+  for (const name of ['errno', 'syscall', 'address', 'port'] as const) delete error[name]
+  return Object.assign(error, { owners }, endpoint === undefined ? {} : { endpoint }) as PortsideAssertionError
 }
 
-/** One subject a line. */
-export function assertionMessage({ expected, actual, tried, owners, because, next }: AssertionDetails): string {
+export const assertionMessage = (details: AssertionDetails): string => messageOf(headlineOf(details), linesOf(details))
+
+const headlineOf = ({ expected }: AssertionDetails): string => `Expected ${expected}`
+
+function linesOf({ actual, tried, owners, because, next }: AssertionDetails): MessageLines {
   const held = owners?.map(describeOwner).join('; ') ?? ''
-  return [
-    `expected ${expected}`,
-    `got      ${actual}`,
-    tried && tried.length > 1 && `tried    ${tried.join('; ')}`,
-    // Not twice, where it is the cause.
-    held && !because?.includes(held) && `now      ${held}`,
-    because && `cause    ${because}`,
-    next && `next     ${next}`,
-  ]
-    .filter(Boolean)
-    .join('\n')
+  return {
+    actual,
+    tried: tried !== undefined && tried.length > 1 ? tried.join('; ') : undefined,
+    because,
+    // Not twice, if it is the cause.
+    owner: because?.includes(held) ? undefined : held,
+    next,
+  }
 }

@@ -2,16 +2,8 @@ import { invalidArgument, portsideError } from '../errors.js'
 import { describeFailure } from '../explanations/describe.js'
 import { failuresIn } from '../explanations/socket-failure.js'
 import { checkedProtocol, type OwnersOptions } from '../socket-table/owners.js'
-import { addressInUse } from './address-in-use.js'
-import { addressNotAvailable } from './address-not-available.js'
 import { type AssertionDetails, assertionMessage } from './assertion-error.js'
-import { brokenPipe } from './broken-pipe.js'
-import { connectionRefused } from './connection-refused.js'
-import { connectionReset } from './connection-reset.js'
-import { connectionTimedOut } from './connection-timed-out.js'
 import { counted, whyNotDrained } from './drained.js'
-import { ephemeralPortsExhausted } from './ephemeral-ports-exhausted.js'
-import { hostUnreachable } from './host-unreachable.js'
 import {
   dialAll,
   unwantedAccepting,
@@ -21,12 +13,10 @@ import {
   whyNotListening,
   whyNotRefusing,
 } from './listening.js'
-import { networkUnreachable } from './network-unreachable.js'
 import { openSocketsOf } from './open-sockets.js'
 import { checkExpected, type ExpectedEndpoint, mismatchOf, type Outcome } from './outcome.js'
-import { permissionDenied } from './permission-denied.js'
+import { OUTCOMES } from './outcomes.js'
 import { whyHeld } from './released.js'
-import { tooManyOpenFiles } from './too-many-open-files.js'
 
 /** What a matcher says to `expect.extend()`, of Vitest and of Jest. */
 export interface Match {
@@ -37,17 +27,7 @@ export interface Match {
 
 /** For `expect.extend()` of Vitest and Jest. */
 export const matchers = {
-  toBeAddressInUse: onErrors(addressInUse),
-  toBeConnectionRefused: onErrors(connectionRefused),
-  toBeConnectionReset: onErrors(connectionReset),
-  toBeConnectionTimedOut: onErrors(connectionTimedOut),
-  toBeAddressNotAvailable: onErrors(addressNotAvailable),
-  toBePermissionDenied: onErrors(permissionDenied),
-  toBeBrokenPipe: onErrors(brokenPipe),
-  toBeHostUnreachable: onErrors(hostUnreachable),
-  toBeNetworkUnreachable: onErrors(networkUnreachable),
-  toBeTooManyOpenFiles: onErrors(tooManyOpenFiles),
-  toBeEphemeralPortsExhausted: onErrors(ephemeralPortsExhausted),
+  ...onErrorsAll(),
 
   toBeListening(received: unknown): Match {
     return matchOf(whyNotListening(received), () => unwantedListener(received))
@@ -80,7 +60,16 @@ export const matchers = {
   },
 }
 
-function onErrors(outcome: Outcome): (received: unknown, expected?: ExpectedEndpoint) => Match {
+type OutcomeMatchers = { [Name in keyof typeof OUTCOMES as `toBe${Name}`]: OnError }
+type OnError = (received: unknown, expected?: ExpectedEndpoint) => Match
+
+/** One for each outcome, by its name. */
+function onErrorsAll(): OutcomeMatchers {
+  const entries = Object.entries(OUTCOMES).map(([name, outcome]) => [`toBe${name}`, onErrors(outcome)])
+  return Object.fromEntries(entries) as OutcomeMatchers
+}
+
+function onErrors(outcome: Outcome): OnError {
   return (received, expected) => {
     checkExpected(expected)
     const mismatch = mismatchOf(outcome, received, expected)
@@ -107,7 +96,7 @@ function waiting<Options extends unknown[]>(name: string, match: WaitingMatcher<
   return function (received, ...options) {
     if (typeof this === 'object' && this !== null && 'equals' in this && !('promise' in this)) {
       throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
-        asked: `use ${name}() inside of another matcher`,
+        headline: `Cannot use ${name}() inside of another matcher`,
         because: 'it asks the kernel and gives a promise, for which toEqual() does not wait',
         next: `await expect(...).${name}() by itself`,
       })

@@ -1,16 +1,18 @@
 import { invalidArgument } from '../errors.js'
-import { ownersAt } from '../explanations/circumstances.js'
+import { CODELESS, TIMEOUT } from '../explanations/code-meaning.js'
 import { describeCodeless, describeFailure } from '../explanations/describe.js'
 import { explainFailure } from '../explanations/explain.js'
 import { isErrorLike } from '../explanations/fields.js'
-import { CODELESS, failuresIn, placeOf, type SocketFailure, TIMEOUT } from '../explanations/socket-failure.js'
+import { Lookup } from '../explanations/lookup.js'
+import { failuresIn, placeOf, type SocketFailure } from '../explanations/socket-failure.js'
 import { canonical, type Endpoint, familyOf, formatEndpoint, LOOPBACK, toEndpoint } from '../loopback/endpoint.js'
 import { printable } from '../loopback/endpoint-like.js'
 import { describeErrno } from '../platform/errno.js'
 import type { UnixEndpoint } from '../servers/server.js'
+import type { SocketOwner } from '../socket-table/owners.js'
 import { type ActionOptions, endingOf } from './action.js'
 import { type AssertionDetails, assertionError } from './assertion-error.js'
-import type { Phase } from './emitter.js'
+import { isThenable, type Phase } from './emitter.js'
 
 /** One answer of the kernel that a test may ask for: what it is, and how it is told from its like. */
 export interface Outcome {
@@ -27,7 +29,7 @@ export type ExpectedEndpoint = Partial<Endpoint>
 
 export type AssertOutcome = (action: unknown, expected?: ExpectedEndpoint, options?: ActionOptions) => Promise<Error>
 
-/** An assertion of the outcome. A passing one looks at the error and at nothing else. */
+/** An assertion of the outcome. A passing one looks at the error and opens no file (see `classify()` for the one exception). */
 export function assertionOf(outcome: Outcome): AssertOutcome {
   return async (action, expected, options) => {
     const ending = await endingOf(action, outcome.phase, options, () => checkExpected(expected))
@@ -90,7 +92,7 @@ function saying(failure: SocketFailure): string {
 }
 
 function codeless(expected: string, error: unknown, outcome: Outcome): AssertionDetails {
-  const next = isErrorLike(error) ? NO_CODE : outcome.next
+  const next = isErrorLike(error) ? NO_CODE : isThenable(error) ? undefined : outcome.next
   return { expected, actual: describeCodeless(error), next, cause: error }
 }
 
@@ -107,9 +109,17 @@ function unfailed(
     expected: `${outcome.name}${at(expected)}`,
     actual: 'success' in ending ? ending.success.text : ending.nothing,
     endpoint,
-    owners: endpoint === undefined ? [] : ownersAt({ ...endpoint, error: {}, code: '', message: '' }),
+    owners: endpoint === undefined ? [] : holdersOf(endpoint),
     next: outcome.next,
   }
+}
+
+/** A connection in TIME_WAIT is in nobody's way, as Node binds. */
+function holdersOf(endpoint: Endpoint): readonly SocketOwner[] {
+  const owners = new Lookup().owners(endpoint, undefined) ?? []
+  return owners.every(({ state }) => state === 'TIME_WAIT')
+    ? owners
+    : owners.filter(({ state }) => state !== 'TIME_WAIT')
 }
 
 function isAt(failure: SocketFailure, expected: ExpectedEndpoint): boolean {

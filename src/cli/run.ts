@@ -83,8 +83,7 @@ function refuse(profile: HostProfile): void {
   try {
     checkProfile(profile)
   } catch (error) {
-    const { asked, expected, actual } = error as PortsideError
-    const name = asked.replace('take what was given as ', '')
+    const { argument: name = '', expected, actual } = error as PortsideError
     const message = `portside run: ${FLAGS[name] ?? name}: expected ${expected}, got ${actual}`
     throw new UsageError(message, 'portside run [options] -- command...')
   }

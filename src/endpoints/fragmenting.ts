@@ -1,7 +1,8 @@
 import net from 'node:net'
 import { checkOptions, invalidArgument } from '../errors.js'
+import { milliseconds } from '../numbers.js'
 import { listen } from '../servers/listen.js'
-import { LONGEST_DELAY, setTimeout, turn } from '../timers.js'
+import { setTimeout, turn } from '../timers.js'
 import { type Carry, Relay, type RelayTarget } from './relay.js'
 import { type EndpointOptions, type TestEndpoint, testEndpoint } from './test-endpoint.js'
 
@@ -26,12 +27,13 @@ export async function fragmentingEndpoint(
 ): Promise<TestEndpoint> {
   checkOptions(options)
   const { chunk = 1, delay = chunk === Number.POSITIVE_INFINITY ? 10 : 0, ...where } = options
+  if (typeof chunk !== 'number') {
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'chunk', 'a number of bytes from 1 on, or Infinity', chunk)
+  }
   if (chunk !== Number.POSITIVE_INFINITY && !(Number.isSafeInteger(chunk) && chunk > 0)) {
     throw invalidArgument('ERR_OUT_OF_RANGE', 'chunk', 'a number of bytes from 1 on, or Infinity', chunk)
   }
-  if (!(typeof delay === 'number' && delay >= 0 && delay <= LONGEST_DELAY)) {
-    throw invalidArgument('ERR_OUT_OF_RANGE', 'delay', `milliseconds from 0 to ${LONGEST_DELAY}`, delay)
-  }
+  milliseconds('delay', delay)
   const relay = new Relay(target, chunk === Number.POSITIVE_INFINITY ? coalesced(delay) : fragmented(chunk, delay))
   const server = await listen(
     net.createServer({ allowHalfOpen: true }, (socket) => relay.join(socket)),

@@ -35,7 +35,7 @@ export async function privilegedEndpoint(options: EndpointOptions = {}): Promise
 
 function unprivileged(actual: string, because: string): Error {
   return portsideError('ERR_PORTSIDE_UNSUPPORTED', {
-    asked: 'find a port that this process may not bind',
+    headline: 'Cannot find a port that this process may not bind',
     expected: 'EACCES',
     actual,
     because,

@@ -162,7 +162,7 @@ class Gate {
 
 function closedEndpoint({ endpoints }: PortReservation, state: SwitchableState): Error {
   return portsideError('ERR_PORTSIDE_SERVER_CLOSED', {
-    asked: `switch the endpoint ${endpoints.map(formatEndpoint).join(' and ')} to ${state}`,
+    headline: `Cannot switch the endpoint ${endpoints.map(formatEndpoint).join(' and ')} to ${state}`,
     because: 'it is closed, or closing',
     next: 'switch it before the end of the test',
   })

@@ -41,7 +41,7 @@ export async function unassignedEndpoint(options: UnassignedOptions = {}): Promi
     }
   }
   throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
-    asked: 'find an address that this host lacks',
+    headline: 'Cannot find an address that this host lacks',
     expected: `EADDRNOTAVAIL from a bind to one of ${candidates.join(', ')}`,
     actual: 'a kernel that binds them',
     because: 'it lets addresses be bound that it does not have (ip_nonlocal_bind, or a local route)',

@@ -2,7 +2,7 @@ import net from 'node:net'
 import type { Worker } from 'node:worker_threads'
 import { createUndoList } from '../disposal.js'
 import { abortError, checkOptions, codeOf, portsideError } from '../errors.js'
-import { explainBind } from '../explanations/bind-error.js'
+import { thrownByBind } from '../explanations/thrown.js'
 import { addressesFor } from '../loopback/address.js'
 import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
 import { clearTimeout, setTimeout, turn } from '../timers.js'
@@ -87,7 +87,7 @@ class SleepingListener {
         worker.off('error', reject).off('exit', ended)
         worker.unref()
         if (endpoint !== undefined) resolve(new SleepingListener(endpoint, worker, new Int32Array(flag)))
-        else reject(explainBind(Object.assign(new Error(error?.message), error), host, port))
+        else reject(thrownByBind(Object.assign(new Error(error?.message), error), host, port))
       })
     })
   }
@@ -142,7 +142,7 @@ class SleepingListener {
 
 function neverFull(where: string, actual: string): Error {
   return portsideError('ERR_PORTSIDE_UNSUPPORTED', {
-    asked: `fill the accept queue of ${where}`,
+    headline: `Cannot fill the accept queue of ${where}`,
     expected: 'a listener that does not answer when its queue is full',
     actual,
     because: 'this kernel does not drop connection attempts that find the queue full',

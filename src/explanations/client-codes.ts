@@ -1,4 +1,4 @@
-import type { CodeMeaning } from './codes.js'
+import type { CodeMeaning } from './code-meaning.js'
 
 /** What clients decide by themselves. */
 export const CLIENT_CODES: Readonly<Record<string, CodeMeaning>> = {
@@ -16,7 +16,8 @@ export const CLIENT_CODES: Readonly<Record<string, CodeMeaning>> = {
   // ---- undici, and so fetch --------------------------------------------------------------------------------------
   UND_ERR_CONNECT_TIMEOUT: {
     decided: 'undici gave up on the connect',
-    cause: 'no answer within its connect time-out, 10 s unless set: packets dropped, or a full accept queue',
+    cause:
+      'no answer came within its connect time-out, 10 s unless set. One of: packets are dropped; the accept queue of the listener is full',
     hints: ['see whether the listener accepts', 'set connect.timeout of the Agent'],
   },
   UND_ERR_HEADERS_TIMEOUT: {

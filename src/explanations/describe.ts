@@ -1,5 +1,7 @@
-import { describeValue, Fields, isErrorLike } from './fields.js'
-import { CODELESS, placeOf, type SocketFailure, TIMEOUT } from './socket-failure.js'
+import { describeValue } from '../message.js'
+import { CODELESS, TIMEOUT } from './code-meaning.js'
+import { Fields, isErrorLike } from './fields.js'
+import { placeOf, type SocketFailure } from './socket-failure.js'
 
 /** `connect to 127.0.0.1:3000: ECONNREFUSED`. */
 export function describeFailure(failure: SocketFailure): string {
@@ -13,7 +15,10 @@ export function describeFailure(failure: SocketFailure): string {
 
 /** What no code was found in: `TypeError without a code: "fetch failed", because of "bad port"`. */
 export function describeCodeless(error: unknown): string {
-  if (!isErrorLike(error)) return `${describeValue(error)}, which is no error`
+  if (!isErrorLike(error)) {
+    const value = describeValue(error)
+    return value.startsWith('a promise') ? value : `${value}, which is not an error`
+  }
   const fields = new Fields(error)
   const inner = fields.get('cause')
   const because = isErrorLike(inner) ? `, because of ${JSON.stringify(new Fields(inner).text('message') ?? '')}` : ''

@@ -2,33 +2,42 @@ import { type Endpoint, toEndpoint } from '../loopback/endpoint.js'
 import { describeErrno } from '../platform/errno.js'
 import type { SocketOwner } from '../socket-table/owners.js'
 import { circumstancesOf } from './circumstances.js'
+import { classify } from './classify.js'
+import { CODELESS } from './code-meaning.js'
 import { meaningOf } from './codes.js'
 import { describeCodeless, describeFailure, list } from './describe.js'
+import type { FailureKind } from './failure-kind.js'
 import { Fields, isErrorLike } from './fields.js'
-import { isExhaustion } from './meaning.js'
 import { circumstancesOfPath } from './path-circumstances.js'
-import { CODELESS, failuresIn, type SocketFailure } from './socket-failure.js'
+import { failuresIn, type SocketFailure } from './socket-failure.js'
 
 /** What an error of a socket means. */
 export interface SocketExplanation {
-  /** The code that is explained; undefined where the error has none. */
+  /** What the failure is, whichever code says it: `conflict`, `exhaustion`, `refused`. */
+  readonly kind: FailureKind
+  /** The code that is explained; undefined if the error has none. */
   readonly code: string | undefined
   /** One sentence: what failed, where, and what the kernel or Node decided. */
   readonly summary: string
-  /** Why, as far as it can be found out now. */
+  /** Why. 'one of: ...' if nothing that could be looked at tells, the likeliest first. */
   readonly cause: string
-  /** Where; of a unix socket the path. Undefined where the error does not say it. */
+  /** What was looked at: the fields of the error, the kernel's table, the state of this host. */
+  readonly evidence: string[]
+  /** `kernel`, `node`, the name of a package, or `unknown`. */
+  readonly raisedBy: 'kernel' | 'node' | (string & {})
+  /** Where; of a unix socket the path. Undefined if the error does not say it. */
   readonly endpoint?: Endpoint | string | undefined
-  /** Who holds the address now. */
+  /** The sockets that hold the address now. */
   readonly owners: SocketOwner[]
   /** What to do, the likeliest first. */
   readonly hints: string[]
 }
 
 /**
- * Explains an error of a socket: what the kernel or Node decided and why, who holds the address now, and what to do. Takes
+ * Explains an error of a socket: what the kernel or Node decided and why, what holds the address now, and what to do. Takes
  * whatever was thrown; errors inside `cause` and `errors` are found. Of several addresses that were tried the first is
- * explained, and the summary names all. Never rejects: of what is no error it says so.
+ * explained, and the summary names all. A cause is given as a fact only if something was looked at that says so, which
+ * `evidence` lists. Reads the kernel's table of sockets once at the most. Never rejects: if the value is not an error, it says so.
  */
 export async function explainSocketError(error: unknown): Promise<SocketExplanation> {
   const [failure, ...others] = failuresIn(error)
@@ -41,9 +50,9 @@ export async function explainSocketError(error: unknown): Promise<SocketExplanat
 
 /** The same within the call, of one failure. */
 export function explainFailure(failure: SocketFailure): SocketExplanation {
-  const { code, error } = failure
+  const { code, error, path } = failure
+  const known = classify(failure)
   const meaning = meaningOf(code)
-  const sentence = describeErrno(code)
   // What portside itself refuses says why.
   const fields = new Fields(error as object)
   const because = fields.text('because')
@@ -52,24 +61,49 @@ export function explainFailure(failure: SocketFailure): SocketExplanation {
     owners: [],
     hints: [...(meaning?.hints ?? [fields.text('next') ?? 'see the message'])],
   }
-  const { path } = failure
+  const { evidence = [], ...found } =
+    path === undefined || known.kind === 'not-network'
+      ? circumstancesOf(failure, known, usual)
+      : circumstancesOfPath(path, failure, known, usual)
   return {
+    kind: known.kind,
     code: code === CODELESS ? undefined : code,
-    summary: `${describeFailure(failure)}${sentence ? ` (${sentence})` : ''}: ${isExhaustion(failure) ? EXHAUSTED : (meaning?.decided ?? because ?? failure.message)}`,
+    summary: summaryOf(failure, known, meaning?.decided ?? because ?? failure.message),
+    ...found,
+    evidence: [...known.evidence, ...evidence],
+    raisedBy: known.raisedBy,
     endpoint: endpointOf(failure),
-    ...(path === undefined ? circumstancesOf(failure, usual) : circumstancesOfPath(path, failure, usual)),
   }
 }
 
-const EXHAUSTED = 'the kernel found no ephemeral port that is free'
+const DECIDED: Readonly<Partial<Record<FailureKind, string>>> = {
+  exhaustion: 'the kernel found no ephemeral port that is free',
+  'blocked-port': 'fetch did not dial the port',
+  'given-up-by-node': 'Node gave up waiting for an answer',
+  'missing-zone': 'the kernel cannot tell which interface the address belongs to',
+  'path-too-long': 'the path is too long for a socket',
+  multicast: 'the kernel found no interface for the multicast group',
+}
+
+function summaryOf(failure: SocketFailure, { kind, raisedBy }: ReturnType<typeof classify>, usual: string): string {
+  const sentence = describeErrno(failure.code)
+  const decided =
+    kind === 'not-network'
+      ? `${raisedBy === 'unknown' ? 'something other than the kernel' : raisedBy} raised it, with the words ${JSON.stringify(failure.message.slice(0, 120))}`
+      : (DECIDED[kind] ?? usual)
+  return `${describeFailure(failure)}${sentence ? ` (${sentence})` : ''}: ${decided}`
+}
 
 function unknown(error: unknown): SocketExplanation {
   return {
+    kind: 'not-network',
     code: undefined,
     summary: describeCodeless(error),
     cause: isErrorLike(error)
       ? 'it is not an error of a socket, or who wrapped it has left the cause out'
       : 'something else than an error was thrown',
+    evidence: [],
+    raisedBy: 'unknown',
     owners: [],
     hints: ['pass the error that the socket raised: look for it where it is caught first'],
   }

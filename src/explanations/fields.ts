@@ -29,14 +29,3 @@ export function isArray(value: unknown): value is readonly unknown[] {
     return false
   }
 }
-
-/** What was thrown or resolved, in a few words. */
-export function describeValue(value: unknown): string {
-  if (typeof value === 'string') return `the string '${value.length > 60 ? `${value.slice(0, 60)}...` : value}'`
-  if (typeof value === 'function') return `a function ${value.name || '(anonymous)'}`
-  if (typeof value === 'object' && value !== null) {
-    const maker = new Fields(value).get('constructor')
-    return `an object of ${(typeof maker === 'function' && maker.name) || 'no class'}`
-  }
-  return value === undefined || value === null ? String(value) : `the ${typeof value} ${String(value)}`
-}

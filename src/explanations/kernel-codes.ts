@@ -1,4 +1,4 @@
-import type { CodeMeaning } from './codes.js'
+import type { CodeMeaning } from './code-meaning.js'
 
 /** What the kernel answers. Where one code has several causes, this is the commonest; `circumstances.ts` tells them apart. */
 export const KERNEL_CODES: Readonly<Record<string, CodeMeaning>> = {
@@ -8,7 +8,7 @@ export const KERNEL_CODES: Readonly<Record<string, CodeMeaning>> = {
     cause: 'another socket has it, on this address or on a wildcard that covers it',
     hints: [
       'leave the port out, so that the kernel picks one that nobody has',
-      'close the server that had the port before, and await that: assertReleased() tells when it is free',
+      'close the socket that has it, and await that: assertReleased() tells when the address is free',
     ],
   },
   EADDRNOTAVAIL: {
@@ -18,29 +18,32 @@ export const KERNEL_CODES: Readonly<Record<string, CodeMeaning>> = {
   },
   EACCES: {
     decided: 'the kernel forbade it to this process',
-    cause: 'a rule of this host: a privileged port, a prohibited route, a firewall, or the mode of a file',
+    cause: 'one of: a privileged port; a prohibited route; a firewall; the mode of a file',
     hints: ['leave the port out, or take one that everybody may bind'],
   },
   EPERM: {
     decided: 'the kernel forbade it to this process',
-    cause: 'a firewall rule for outgoing packets, or a capability that the process lacks',
+    cause: 'one of: a firewall rule for outgoing packets; a capability that the process lacks',
     hints: ['look at the rules (nft list ruleset, iptables -S OUTPUT)'],
   },
   EINVAL: {
     decided: 'the kernel found an argument that makes no sense here',
     cause:
-      'the socket is bound or connected already, the route is a blackhole, or the address belongs to another family or scope',
-    hints: ['use a new socket for each bind and each connect', 'give a link-local address its zone: fe80::1%eth0'],
+      'one of: the socket is bound or connected already; the address belongs to another family or scope; an option has a value that the kernel does not take',
+    hints: [
+      'use a new socket for each bind and each connect',
+      'compare the address with those of this host: os.networkInterfaces()',
+    ],
   },
   EAFNOSUPPORT: {
     decided: 'the kernel does not have this address family',
-    cause: 'IPv6 is not built in, or switched off',
+    cause: 'one of: IPv6 is not built into the kernel; it is switched off',
     hints: ['run the test for each of loopbackFamilies()', 'skip it with the reason from probeLoopback()'],
   },
   // ---- the kernel, of a connect ----------------------------------------------------------------------------------
   ECONNREFUSED: {
     decided: 'the kernel of the other end answered that nobody listens there',
-    cause: 'the server is not up yet, is gone, or listens on another address or port',
+    cause: 'one of: the server is not up yet; it is gone; it listens on another address or port',
     hints: [
       'await the server before dialling it: waitForListening(), or the listen*() functions, which resolve once bound',
       'dial the address that the server tells: server.url, server.endpoint',
@@ -49,7 +52,7 @@ export const KERNEL_CODES: Readonly<Record<string, CodeMeaning>> = {
   ETIMEDOUT: {
     decided: 'no answer came in time',
     cause:
-      'packets are dropped on the way, the accept queue of the listener is full, or the peer does not acknowledge what was sent',
+      'one of: packets are dropped on the way; the accept queue of the listener is full; the peer does not acknowledge what was sent',
     hints: [
       'see whether the listener accepts: readSocketTable() shows its accept queue as receiveQueue',
       'give the client a time-out of its own: the kernel gives up after minutes',
@@ -57,12 +60,13 @@ export const KERNEL_CODES: Readonly<Record<string, CodeMeaning>> = {
   },
   EHOSTUNREACH: {
     decided: 'the kernel, or a router, knows no way to the host',
-    cause: 'a route says unreachable, or nobody on the link answers for the address (ARP, neighbour discovery)',
+    cause: 'one of: a route says unreachable; no host on the link answers for the address (ARP, neighbour discovery)',
     hints: ['look at the route (ip route get ADDRESS)', 'see whether the host is up and on this link'],
   },
   ENETUNREACH: {
     decided: 'the kernel knows no route to the network',
-    cause: 'there is no default route, or the family has no address here: a private network, a container without IPv6',
+    cause:
+      'one of: there is no default route, as in a private network; the family has no address here, as in a container without IPv6',
     hints: ['look at the routes (ip route, ip -6 route)', 'dial the other family'],
   },
   EHOSTDOWN: {
@@ -87,7 +91,7 @@ export const KERNEL_CODES: Readonly<Record<string, CodeMeaning>> = {
   },
   ENOTCONN: {
     decided: 'the kernel has no connection for this socket',
-    cause: 'the peer reset it before, or it never was connected',
+    cause: 'one of: the peer reset it before; it never was connected',
     hints: ['await "connect", and handle "error" from then on'],
   },
   EDESTADDRREQ: {
@@ -97,14 +101,15 @@ export const KERNEL_CODES: Readonly<Record<string, CodeMeaning>> = {
   },
   EMSGSIZE: {
     decided: 'the kernel takes no datagram of this size',
-    cause: 'it is longer than UDP allows (65,507 bytes over IPv4), or than the path where fragments are not allowed',
+    cause:
+      'one of: it is longer than UDP allows (65,507 bytes over IPv4); it is longer than the path where fragments are not allowed',
     hints: ['send smaller datagrams'],
   },
   // ---- the kernel, of a connection -------------------------------------------------------------------------------
   ECONNRESET: {
     decided: 'the other end cut the connection',
     cause:
-      'its process ended or crashed, it closed with unread bytes, or it reset on purpose; where there is no syscall, Node saw an end before the answer',
+      'one of: its process ended or crashed; it closed with unread bytes; it reset on purpose; its listener closed while the connection stood in the accept queue; a kept-alive connection was closed as the request was sent',
     hints: [
       'look for what closes it: a server time-out, a crash, a close() with requests in flight',
       'retry where the request may be repeated',
@@ -113,7 +118,7 @@ export const KERNEL_CODES: Readonly<Record<string, CodeMeaning>> = {
   ECONNABORTED: {
     decided: 'the connection was given up at this end',
     cause:
-      'the client of the other end was gone before it was accepted, or this client gave up (axios says so for time-outs)',
+      'one of: the client of the other end was gone before it was accepted; this client gave up (axios says so for time-outs)',
     hints: ['look at the message for which of the two it is'],
   },
   EAGAIN: {
@@ -129,13 +134,18 @@ export const KERNEL_CODES: Readonly<Record<string, CodeMeaning>> = {
   },
   ENOBUFS: {
     decided: 'the kernel has no memory for the socket',
-    cause: 'too many sockets or too large buffers at once; on macOS also a full queue of the interface',
+    cause: 'one of: too many sockets or too large buffers at once; on macOS a full queue of the interface',
     hints: ['open fewer sockets at once'],
   },
   ENOMEM: {
     decided: 'the kernel has no memory for the socket',
-    cause: 'the host, or the cgroup of the process, is short of memory',
+    cause: 'one of: the host is short of memory; the cgroup of the process is',
     hints: ['open fewer sockets at once, or raise the limit of the container'],
+  },
+  ENODEV: {
+    decided: 'the kernel found no interface for the multicast group',
+    cause: 'the host has no route for multicast, by which the kernel picks the interface, and none was named',
+    hints: ["name the interface: socket.addMembership(group, '127.0.0.1') for loopback"],
   },
   ENOPROTOOPT: {
     decided: 'the kernel does not know the option',
@@ -144,7 +154,7 @@ export const KERNEL_CODES: Readonly<Record<string, CodeMeaning>> = {
   },
   ENETRESET: {
     decided: 'the network dropped the connection',
-    cause: 'the host at the other end was started anew, or keep-alive found it gone',
+    cause: 'one of: the host at the other end was started anew; keep-alive found it gone',
     hints: ['see whether the host is up'],
   },
   ESHUTDOWN: {
@@ -175,7 +185,7 @@ export const KERNEL_CODES: Readonly<Record<string, CodeMeaning>> = {
   },
   EBADF: {
     decided: 'the kernel has no such descriptor',
-    cause: 'it was closed already, or closed by somebody else who used the same number',
+    cause: 'one of: it was closed already; other code closed it under the same number',
     hints: ['look for a descriptor that is closed twice'],
   },
   ENOTSOCK: {
@@ -186,7 +196,7 @@ export const KERNEL_CODES: Readonly<Record<string, CodeMeaning>> = {
   // ---- the kernel, of unix sockets -------------------------------------------------------------------------------
   ENOENT: {
     decided: 'the kernel found no file of this name',
-    cause: 'no server listens on this path, or its directory is gone',
+    cause: 'one of: no server listens on this path; its directory is gone',
     hints: [
       'await the server first: waitForListening({ path })',
       'look at the path: the directory must exist to listen there',
@@ -214,7 +224,7 @@ export const KERNEL_CODES: Readonly<Record<string, CodeMeaning>> = {
   },
   ENOSPC: {
     decided: 'the kernel has no room for the file of the socket',
-    cause: 'the file system is full, or has no inode left',
+    cause: 'one of: the file system is full; it has no inode left',
     hints: ['make room: df, df -i'],
   },
   ENAMETOOLONG: {
@@ -224,7 +234,7 @@ export const KERNEL_CODES: Readonly<Record<string, CodeMeaning>> = {
   },
   EPROTOTYPE: {
     decided: 'the kernel has a socket of another type under this path',
-    cause: 'a datagram socket listens where a stream is asked for, or the reverse',
+    cause: 'one of: a datagram socket listens where a stream is asked for; the reverse',
     hints: ['look at what listens there'],
   },
 }

@@ -1,5 +1,4 @@
-import type { CodeMeaning } from './codes.js'
-import { TIMEOUT } from './socket-failure.js'
+import { type CodeMeaning, TIMEOUT } from './code-meaning.js'
 
 const UNTRUSTED: CodeMeaning = {
   decided: 'OpenSSL found nobody who vouches for the certificate',
@@ -18,7 +17,8 @@ export const NODE_CODES: Readonly<Record<string, CodeMeaning>> = {
   // ---- the resolver ----------------------------------------------------------------------------------------------
   ENOTFOUND: {
     decided: 'the resolver knows no address for the name',
-    cause: 'the name is misspelt, or nobody has told this host of it; a private network has no DNS',
+    cause:
+      'one of: the name is misspelt; no resolver of this host has it; the host has no DNS, as in a private network',
     hints: ['dial an address: server.url has one', 'look at /etc/hosts, which the resolver asks first'],
   },
   EAI_AGAIN: {
@@ -163,6 +163,12 @@ export const NODE_CODES: Readonly<Record<string, CodeMeaning>> = {
     cause: 'the other end speaks another protocol: TLS, HTTP/2, or none of the web',
     hints: ['see what listens on this port', 'dial https: where the server speaks TLS'],
   },
+  ERR_HTTP2_GOAWAY_SESSION: {
+    decided: 'Node takes no further request on an HTTP/2 session whose other end has sent GOAWAY',
+    cause:
+      'the server closes the session: it is shutting down, or has served as many requests as it wants to (RFC 9113 §6.8)',
+    hints: ['make a new session and send the request again: it was not processed', 'look for what closes the server'],
+  },
   'ERR_HTTP2_*': {
     decided: 'Node ended the HTTP/2 session or stream',
     cause: 'the other end speaks HTTP/1, or has closed the stream or the session',
@@ -206,7 +212,7 @@ export const NODE_CODES: Readonly<Record<string, CodeMeaning>> = {
   [TIMEOUT]: {
     decided: 'the client gave up waiting',
     cause:
-      'no answer came within its own time-out: packets dropped, a full accept queue, or a server that says nothing',
+      'no answer came within its own time-out. One of: the server says nothing; the accept queue is full; packets are dropped',
     hints: ['see whether the listener accepts and answers', 'give the client a longer time-out'],
   },
 }

@@ -1,27 +1,49 @@
 import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { codeOf } from '../errors.js'
-import { kindOfFile } from '../platform/unix-path.js'
-import { describeOwner, ownersOf, type SocketOwner } from '../socket-table/owners.js'
-import { type Circumstances, heldBy, tryTo, unanswered } from './circumstances.js'
+import { kindOfFile, longestUnixPath } from '../platform/unix-path.js'
+import { describeOwner, type SocketOwner } from '../socket-table/owners.js'
+import { type Circumstances, heldBy, unanswered } from './circumstances.js'
+import { type Classification, isBinding } from './classify.js'
 import { list } from './describe.js'
-import { isTimeout } from './meaning.js'
 import type { SocketFailure } from './socket-failure.js'
 
 /** What can be found out about a failure of a unix socket. */
-export function circumstancesOfPath(path: string, failure: SocketFailure, usual: Circumstances): Circumstances {
-  const owners = tryTo(() => ownersOf(path), undefined)
+export function circumstancesOfPath(
+  path: string,
+  failure: SocketFailure,
+  known: Classification,
+  usual: Circumstances,
+): Circumstances {
+  if (known.kind === 'path-too-long') return tooLong(path)
+  const owners = known.lookup.owners(path, undefined)
   const listeners = owners?.filter(({ state }) => state === 'LISTEN') ?? []
-  if (isTimeout(failure)) return unanswered(listeners, usual)
-  switch (failure.code) {
-    case 'EADDRINUSE':
+  switch (known.kind) {
+    case 'timed-out':
+    case 'given-up-by-node':
+    case 'given-up-by-library':
+      return unanswered(known, listeners, usual)
+    case 'conflict':
       return occupied(path, owners, usual)
-    case 'EACCES':
+    case 'forbidden':
       return forbidden(path, usual)
-    case 'ECONNREFUSED':
+    case 'refused':
       return refused(path, listeners, usual)
+    case 'invalid-call':
+      return isBinding(failure.syscall)
+        ? usual
+        : { ...usual, cause: 'the socket is connected already', owners: listeners }
     default:
       return { ...usual, owners: listeners }
+  }
+}
+
+function tooLong(path: string): Circumstances {
+  const longest = longestUnixPath()
+  return {
+    cause: `the path is too long for a socket: it has ${Buffer.byteLength(path)} bytes, and the kernel keeps ${longest} (unix(7))`,
+    owners: [],
+    hints: ['use a shorter directory, or leave the path to listenUnix()'],
   }
 }
 

@@ -1,6 +1,9 @@
-import { type Endpoint, toEndpoint } from '../loopback/endpoint.js'
+import { isIP } from 'node:net'
+import { type Endpoint, familyOf, toEndpoint } from '../loopback/endpoint.js'
 import { whyFamilyIsMissing } from '../loopback/probe.js'
-import { describeValue, Fields, isArray, isErrorLike } from './fields.js'
+import { describeValue } from '../message.js'
+import { CODELESS, TIMEOUT } from './code-meaning.js'
+import { Fields, isArray, isErrorLike } from './fields.js'
 
 /** One failure of the kernel or of Node, dug out of whatever a client has wrapped around it. */
 export interface SocketFailure {
@@ -18,13 +21,9 @@ export interface SocketFailure {
   readonly path?: string | undefined
   /** The name that did not resolve. */
   readonly hostname?: string | undefined
+  /** The message has the words of the kernel with an address: a library that keeps no fields has wrapped it. */
+  readonly quoted?: boolean | undefined
 }
-
-/** What a client that gave up waiting says without a code. */
-export const TIMEOUT = 'TIMEOUT'
-
-/** What one of several attempts is that has no code. */
-export const CODELESS = 'no code'
 
 /**
  * The failures in an error, one for each address that was tried: those inside `errors` and `cause` before what is around
@@ -50,11 +49,8 @@ function whatIsIn(error: unknown): SocketFailure[] {
 
 /** An address of a family that this host lacks altogether; that is no exhaustion of anything. */
 export function isOfMissingFamily({ code, address }: SocketFailure): boolean {
-  return (
-    (code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT') &&
-    address?.includes(':') === true &&
-    whyFamilyIsMissing('IPv6') !== undefined
-  )
+  if (code !== 'EADDRNOTAVAIL' && code !== 'EAFNOSUPPORT') return false
+  return address !== undefined && isIP(address) !== 0 && whyFamilyIsMissing(familyOf(address)) !== undefined
 }
 
 /** Where a failure was, as far as it says. */
@@ -118,6 +114,7 @@ function own(fields: Fields): SocketFailure[] {
   const quoted = quotes(said, error)
   if (quoted.length > 0) return quoted
   if (fields.text('name') === 'AbortError') return [{ error, code: 'ABORT_ERR', message }]
+  if (message === 'bad port') return [{ error, code: CODELESS, message }]
   return isTimeout(fields, message) ? [{ error, code: TIMEOUT, message }] : []
 }
 
@@ -134,7 +131,7 @@ function placeIn(fields: Fields, code: string, message: string): Partial<SocketF
   }
   const [quote] = code === 'UND_ERR_CONNECT_TIMEOUT' ? attempted(message, fields.error) : quotes(message, fields.error)
   if (quote?.code !== code) return { syscall, hostname, port: portIn(fields.get('port')) }
-  return { ...quote, syscall: syscall ?? quote.syscall, hostname }
+  return { ...quote, syscall: syscall ?? quote.syscall, hostname, quoted: quote.address !== undefined }
 }
 
 /**
@@ -154,6 +151,7 @@ function quotes(message: string, error: unknown): SocketFailure[] {
     address: address?.replace(/^\[|\]$/g, ''),
     port: port === undefined ? undefined : Number(port),
     local: localIn(message),
+    quoted: true,
   }))
 }
 

@@ -21,7 +21,7 @@ export function leakError(leaks: readonly SocketLeak[], lines: readonly string[]
 export function withFields(error: Error, leaks: readonly SocketLeak[]): LeakError {
   return Object.assign(error, {
     code: 'ERR_PORTSIDE_LEAK',
-    asked: 'find every socket closed',
+    headline: 'Cannot find every socket closed',
     expected: 'no socket that was opened since',
     actual: `${leaks.length} open`,
     next: leaks[0] === undefined ? 'close it' : `call ${leaks[0].howToClose}`,

@@ -40,7 +40,7 @@ function available(family: Family, asked: string): string {
   const reason = whyFamilyIsMissing(family)
   if (reason === undefined) return LOOPBACK[family]
   throw portsideError('ERR_PORTSIDE_FAMILY_UNAVAILABLE', {
-    asked: `${asked} ${LOOPBACK[family]}`,
+    headline: `Cannot ${asked} ${LOOPBACK[family]}`,
     expected: `a host with ${family}`,
     actual: `one that has ${loopbackFamilies().join(' and ') || 'neither family'} only`,
     because: reason,
@@ -84,7 +84,7 @@ async function resolved(host: string, family: Family | undefined, asked: string)
     return { addresses: found.map(({ address }) => address), bind: 'first' }
   } catch (cause) {
     throw portsideError(codeOf(cause) ?? 'ENOTFOUND', {
-      asked: `${asked} '${host}'`,
+      headline: `Cannot ${asked} '${host}'`,
       expected: `a name that resolves to ${family ?? 'an'} address of this host`,
       because: (cause as Error).message,
       next: 'pass an address of this host, or leave host out for loopback',

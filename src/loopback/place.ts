@@ -71,7 +71,7 @@ function covers({ address, family }: Endpoint, asked: string): boolean {
 
 function unfit(expected: string, actual: string): Error {
   return portsideError('ERR_INVALID_ARG_VALUE', {
-    asked: 'listen on the port of a reservation',
+    headline: 'Cannot listen on the port of a reservation',
     expected,
     actual,
     next: 'reserve what is to be listened on, or leave host and family out to listen where the port is kept',

@@ -3,6 +3,7 @@ import { createUndoList, type UndoList } from '../disposal.js'
 import { abortError, checkOptions, codeOf, invalidArgument, portsideError } from '../errors.js'
 import { LOOPBACK } from '../loopback/endpoint.js'
 import { loopbackFamilies } from '../loopback/probe.js'
+import { integer } from '../numbers.js'
 import { ephemeralRange, type PortRange } from '../platform/ephemeral-range.js'
 import { openAnchor } from '../ports/anchor.js'
 import { closedBy } from '../sockets/infrastructure.js'
@@ -79,10 +80,7 @@ function checked(options: ExhaustOptions): { by: 'connect' | 'listen'; signal: A
   if (by !== 'connect' && by !== 'listen') {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'by', "'connect' or 'listen'", by)
   }
-  if (typeof limit !== 'number') throw invalidArgument('ERR_INVALID_ARG_TYPE', 'limit', 'a number of ports', limit)
-  if (!Number.isInteger(limit) || limit < 1) {
-    throw invalidArgument('ERR_OUT_OF_RANGE', 'limit', 'a positive integer', limit)
-  }
+  integer('limit', limit, 1)
   return { by, signal }
 }
 
@@ -90,7 +88,7 @@ function refuseLarge(asked: string, { first, last }: PortRange, limit: number): 
   const size = last - first + 1
   if (size <= limit) return
   throw portsideError('ERR_PORTSIDE_LARGE_RANGE', {
-    asked,
+    headline: `Cannot ${asked}`,
     expected: `a range of at most ${limit} ports`,
     actual: `one of ${size}`,
     because: 'nothing else on this machine could connect or listen meanwhile',
@@ -109,7 +107,7 @@ const takeByConnecting: Take = async (address, undos) => {
   } catch (error) {
     if (codeOf(error) !== 'EADDRINUSE') throw error
     // It was bound first: a connect that is not is told differently, unless a port has been given back in between.
-    return (await refusalOf(address)) ?? ((error as Error).cause as Error)
+    return (await refusalOf(address)) ?? (error as Error)
   }
 }
 

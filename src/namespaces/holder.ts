@@ -271,7 +271,7 @@ const lineOf = (stderr: string): number => Number(/^Command failed -:(\d+)$/m.ex
 
 function failed(asked: string, actual: string, cause?: unknown): Error {
   return portsideError('ERR_PORTSIDE_NAMESPACE', {
-    asked,
+    headline: `Cannot ${asked}`,
     actual,
     next: /Read-only file system/.test(actual)
       ? 'give the container a /proc/sys that can be written, or leave this out of the profile'
@@ -286,7 +286,7 @@ function failed(asked: string, actual: string, cause?: unknown): Error {
 
 function unsupported(because: string): Error {
   return portsideError('ERR_PORTSIDE_UNSUPPORTED', {
-    asked: ASKED,
+    headline: `Cannot ${ASKED}`,
     because,
     next: 'allow user namespaces to this user or container, or skip the test with this reason',
   })

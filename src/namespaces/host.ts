@@ -47,7 +47,7 @@ export class PrivateHost implements AsyncDisposable {
     const asked = `start ${command} in a private network`
     if (this.#closed) {
       throw portsideError('ERR_PORTSIDE_NAMESPACE', {
-        asked,
+        headline: `Cannot ${asked}`,
         because: 'the private network is closed',
         next: 'start it before the network is closed',
       })

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { invalidArgument } from '../errors.js'
+import { integer } from '../numbers.js'
 
 /** What a host is like. Whatever is left out is as Linux makes a new one: both families, 32768 to 60999, MTU 65536. */
 export interface HostProfile {
@@ -81,11 +82,11 @@ const CHECKS: Readonly<Record<keyof HostProfile, Check>> = {
       throw invalidArgument('ERR_INVALID_ARG_VALUE', 'bindV6Only', 'false on a host without IPv6', value)
     }
   },
-  firstUnprivilegedPort: (value) => integer('firstUnprivilegedPort', value, 0, LAST_PORT),
-  mtu: (value, { ipv6 }) => integer('mtu', value, ipv6 === false ? 68 : 1280, LARGEST_MTU),
+  firstUnprivilegedPort: (value) => void integer('firstUnprivilegedPort', value, 0, LAST_PORT),
+  mtu: (value, { ipv6 }) => void integer('mtu', value, ipv6 === false ? 68 : 1280, LARGEST_MTU),
   localhost: checkLocalhost,
   routes: checkRoutes,
-  openFiles: (value) => integer('openFiles', value, 1, 1_048_576),
+  openFiles: (value) => void integer('openFiles', value, 1, 1_048_576),
 }
 
 function checkRange(value: unknown, { firstUnprivilegedPort = DEFAULT_UNPRIVILEGED }: HostProfile): void {
@@ -157,12 +158,5 @@ function familyOfPrefix(destination: string): number {
 function boolean(name: string): (value: unknown) => void {
   return (value) => {
     if (typeof value !== 'boolean') throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'true or false', value)
-  }
-}
-
-function integer(name: string, value: unknown, least: number, most: number): void {
-  if (typeof value !== 'number') throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'a number', value)
-  if (!Number.isInteger(value) || value < least || value > most) {
-    throw invalidArgument('ERR_OUT_OF_RANGE', name, `an integer from ${least} to ${most}`, value)
   }
 }

@@ -58,7 +58,7 @@ function sysctls(profile: HostProfile): Step[] {
 
 function noIPv6(): Error {
   return portsideError('ERR_PORTSIDE_UNSUPPORTED', {
-    asked: 'make a host with IPv6',
+    headline: 'Cannot make a host with IPv6',
     because: 'this kernel was started without IPv6',
     next: 'skip the test with this reason',
   })

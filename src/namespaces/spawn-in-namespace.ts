@@ -56,7 +56,12 @@ export async function spawnInNamespace(
 function running(child: ChildProcess, asked: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const fail = (cause: Error): void => {
-      const error = { asked: `${asked}: start nsenter`, cause, actual: cause.message, next: 'end other programs first' }
+      const error = {
+        headline: `Cannot ${asked}: start nsenter`,
+        cause,
+        actual: cause.message,
+        next: 'end other programs first',
+      }
       reject(cause.name === 'AbortError' ? cause : portsideError('ERR_PORTSIDE_NAMESPACE', error))
     }
     child.once('error', fail)

@@ -11,7 +11,7 @@ export function toolPath(tool: Tool, path = process.env.PATH ?? ''): string {
   const found = findProgram(tool, { path }).path
   if (found !== undefined) return found
   throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
-    asked: 'make a private network',
+    headline: 'Cannot make a private network',
     because: `${tool} is not in PATH`,
     next: `install ${PACKAGES[tool]} (apt-get install ${PACKAGES[tool]}; apk add ${PACKAGES[tool]}), or add its directory to PATH`,
   })

@@ -10,3 +10,10 @@ export function describeErrno(code: string): string | undefined {
 const ABSENT: ReadonlySet<string | undefined> = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EPROTONOSUPPORT'])
 
 export const saysAddressAbsent = (code: string | undefined): boolean => ABSENT.has(code)
+
+/**
+ * Whether EADDRINUSE of a connect says that the connection exists already: so on macOS and Windows. Linux answers
+ * EADDRNOTAVAIL to that, and EADDRINUSE if a bound socket finds no ephemeral port left (connect(2)).
+ */
+export const saysTupleTaken = (platform: NodeJS.Platform = process.platform): boolean =>
+  platform !== 'linux' && platform !== 'android'

@@ -1,5 +1,4 @@
 import net from 'node:net'
-import { explainBind } from '../explanations/bind-error.js'
 import { familyOf, LOOPBACK } from '../loopback/endpoint.js'
 import { closedBy } from '../sockets/infrastructure.js'
 import { joinSink, type Sink } from './sink.js'
@@ -55,7 +54,7 @@ export async function openAnchor(address: string, port: number, howToClose = RES
     return new ConnectedAnchor(client, accepted, sink, sinkPort)
   } catch (error) {
     sink.leave()
-    throw explainBind(error, address, port, 'reserve')
+    throw error
   }
 }
 

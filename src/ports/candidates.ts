@@ -33,7 +33,7 @@ export function candidatesOf({ port = 0, exclude = [], fetchSafe = true }: Candi
   const wished = typeof port === 'object' ? [...new Set(portsIn(port, 'port'))] : [validPort(port)]
   if (wished.length === 0) {
     throw portsideError('ERR_INVALID_ARG_VALUE', {
-      asked: 'reserve one of the ports that were given',
+      headline: 'Cannot reserve one of the ports that were given',
       expected: 'a port, or an iterable with at least one',
       actual: 'an empty iterable',
       next: 'name a port, or leave port out so that the kernel picks',
@@ -64,7 +64,7 @@ function portsIn(ports: Iterable<number>, name: string): number[] {
 function nothingAllowed(wished: readonly number[], fetchSafe: boolean): Error {
   const refused = fetchSafe ? wished.filter((port) => FETCH_REFUSES.has(port)) : []
   return portsideError('ERR_PORTSIDE_NO_PORT', {
-    asked: `reserve ${listed(wished)}`,
+    headline: `Cannot reserve ${listed(wished)}`,
     expected: 'at least one port that is not excluded',
     actual: 'none',
     because:

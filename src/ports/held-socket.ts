@@ -1,5 +1,4 @@
 import dgram from 'node:dgram'
-import { explainBind } from '../explanations/bind-error.js'
 import { familyOf } from '../loopback/endpoint.js'
 import { closedBy } from '../sockets/infrastructure.js'
 
@@ -13,7 +12,7 @@ export function holdSocket(address: string, port: number): Promise<dgram.Socket>
     closedBy(socket, 'release() of what reservePort() gave')
     const failed = (error: Error): void => {
       socket.close()
-      reject(explainBind(error, address, port, 'reserve the UDP port'))
+      reject(error)
     }
     socket.once('error', failed)
     socket.bind({ address, port, exclusive: true }, () => {

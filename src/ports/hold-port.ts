@@ -148,7 +148,7 @@ class Reservation implements PortReservation {
   #refuseReleased(asked: string): void {
     if (this.#released === undefined) return
     throw portsideError('ERR_PORTSIDE_RESERVATION_RELEASED', {
-      asked: `${asked} the reservation of port ${this.port}`,
+      headline: `Cannot ${asked} the reservation of port ${this.port}`,
       because: 'it has been released, and somebody else may have the port',
       next: 'release it after its last use, or reserve another port',
     })
@@ -168,7 +168,11 @@ function conflicting(error: unknown, port: number, acquired: number): unknown {
 
 function taken(port: number, because: string): Error {
   return Object.assign(
-    portsideError('EADDRINUSE', { asked: `reserve port ${port}`, because, next: 'take another port' }),
+    portsideError(
+      'EADDRINUSE',
+      { headline: `Cannot reserve port ${port}: ${because}`, because, next: 'take another port' },
+      {},
+    ),
     { port },
   )
 }

@@ -2,7 +2,7 @@ import fs from 'node:fs'
 import net from 'node:net'
 import { join } from 'node:path'
 import { codeOf } from '../errors.js'
-import { explainSystem } from '../explanations/bind-error.js'
+import { thrown } from '../explanations/thrown.js'
 import { portLockName } from '../platform/port-lock.js'
 import { infrastructure } from '../sockets/infrastructure.js'
 
@@ -26,7 +26,7 @@ function lockName(path: string, port: number): Promise<PortLock | undefined> {
     const server = infrastructure(net.createServer((socket) => socket.destroy()))
     server.once('error', (error) => {
       if (codeOf(error) === 'EADDRINUSE') resolve(undefined)
-      else reject(explainSystem(error, `lock port ${port}`))
+      else reject(thrown(error, `lock port ${port}`))
     })
     server.listen({ path, exclusive: true }, () => {
       server.unref()
@@ -54,6 +54,6 @@ async function lockFile(port: number): Promise<PortLock | undefined> {
     return { release: () => release().catch(() => {}) }
   } catch (error) {
     if (codeOf(error) === 'ELOCKED') return undefined
-    throw explainSystem(error, `lock port ${port}`)
+    throw thrown(error, `lock port ${port}`)
   }
 }

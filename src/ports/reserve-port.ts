@@ -1,10 +1,14 @@
 import { createUndoList } from '../disposal.js'
-import { abortError, checkOptions, codeOf, invalidArgument, portsideError } from '../errors.js'
+import { abortError, checkOptions, codeOf, invalidArgument, type PortsideError, portsideError } from '../errors.js'
+import { thrown } from '../explanations/thrown.js'
 import { addressesFor } from '../loopback/address.js'
 import { type Family, familyOf } from '../loopback/endpoint.js'
 import type { PortProtocol, PortReservation } from '../loopback/port-reservation.js'
 import { loopbackFamilies } from '../loopback/probe.js'
+import { integer } from '../numbers.js'
 import { ephemeralRange } from '../platform/ephemeral-range.js'
+import { describeErrno } from '../platform/errno.js'
+import type { SocketOwner } from '../socket-table/owners.js'
 import { type Candidates, candidatesOf, listed, sweep } from './candidates.js'
 import { hold, type Wanted } from './hold-port.js'
 
@@ -54,9 +58,7 @@ export async function reservePort(options: ReserveOptions = {}): Promise<PortRes
 
 /** So many ports at once: all of them, or none and an error as that of `reservePort()`. `count` is at least 1. */
 export async function reservePorts(count: number, options: ReserveOptions = {}): Promise<PortReservations> {
-  if (!Number.isInteger(count) || count < 1 || count > 65_535) {
-    throw invalidArgument('ERR_OUT_OF_RANGE', 'count', 'an integer from 1 to 65535', count)
-  }
+  integer('count', count, 1, 65_535)
   const want = await wantOf(options)
   refuseMoreThanThereAre(count, want.candidates)
   const undos = createUndoList()
@@ -112,7 +114,7 @@ export async function reserve(want: Want): Promise<PortReservation> {
   const failures: unknown[] = []
   for (let next = wished.next(); !next.done; next = wished.next()) {
     refuseAborted(signal)
-    const held = await hold(want, next.value).catch((error) => passOver(error, failures))
+    const held = await hold(want, next.value).catch((error) => passOver(error, failures, want))
     if (held !== undefined) return held
   }
   if (!candidates.anyOther) throw noneFree(want, failures)
@@ -125,13 +127,13 @@ const PICKS = 32
 async function pick(want: Want): Promise<PortReservation> {
   for (let picks = 0; picks < PICKS; picks++) {
     refuseAborted(want.signal)
-    const held = await hold(want, 0).catch((error) => passOver(error, []))
+    const held = await hold(want, 0).catch((error) => passOver(error, [], want))
     if (held !== undefined) return held
   }
   const failures: unknown[] = []
   for (const port of sweep(ephemeralRange(want.platform), want.candidates)) {
     refuseAborted(want.signal)
-    const held = await hold(want, port).catch((error) => passOver(error, failures))
+    const held = await hold(want, port).catch((error) => passOver(error, failures, want))
     if (held !== undefined) return held
   }
   throw noneFree(want, failures)
@@ -146,32 +148,43 @@ function onePerFamily(addresses: readonly string[]): string[] {
 }
 
 /** A port that somebody else has is passed over; anything else ends the search. */
-function passOver(error: unknown, failures: unknown[]): undefined {
+function passOver(error: unknown, failures: unknown[], { addresses }: Want): undefined {
   const code = codeOf(error)
-  if ((code !== 'EADDRINUSE' && code !== 'EACCES') || (error as { exhausted?: boolean }).exhausted) throw error
+  if ((code !== 'EADDRINUSE' && code !== 'EACCES') || (error as { exhausted?: boolean }).exhausted) {
+    throw thrown(error, `reserve a port on ${addresses.join(' and ')}`)
+  }
   failures.push(error)
 }
 
 function noneFree({ candidates, addresses }: Want, failures: readonly unknown[]): Error {
   const asked = candidates.wished.length > 0 ? listed(candidates.wished) : 'a port of the ephemeral range'
-  const [first] = failures as Array<{ code?: string; because?: string; message?: string } | undefined>
-  if (first === undefined) {
+  const [failure] = failures
+  if (failure === undefined) {
     return portsideError('ERR_PORTSIDE_NO_PORT', {
-      asked: `reserve ${asked} on ${addresses.join(' and ')}`,
+      headline: `Cannot reserve ${asked} on ${addresses.join(' and ')}`,
       expected: 'at least one port that is not excluded',
       actual: 'none',
       next: 'exclude fewer',
     })
   }
-  const error = portsideError(first.code ?? 'EADDRINUSE', {
-    asked: `reserve ${asked} on ${addresses.join(' and ')}`,
-    expected: 'one that is free',
-    actual: `${failures.length} that cannot be had, the first with ${first.code}`,
-    because: first.because ?? first.message,
-    next: 'see .errors for each of them, name more ports, or leave port out',
-    cause: first,
+  const place = addresses.join(' and ')
+  // Only the first is explained: each explanation reads the kernel's table.
+  const first = thrown(failure, `reserve ${asked} on ${place}`) as PortsideError & { owners?: readonly SocketOwner[] }
+  const code = codeOf(first) ?? 'EADDRINUSE'
+  const several = failures.length > 1
+  const error = portsideError(code, {
+    headline: several
+      ? `Cannot reserve ${asked} on ${place}: none of the ${failures.length} is free, the first fails with ${code}`
+      : `Cannot reserve ${asked} on ${place}: ${code} (${describeErrno(code) ?? first.message})`,
+    because: first.because,
+    owner: first.owner,
+    openedAt: first.openedAt,
+    next: several
+      ? 'name more ports, or leave port out; .errors has each failure'
+      : 'name more ports, or leave port out',
+    cause: failure,
   })
-  return Object.assign(error, { errors: failures })
+  return Object.assign(error, { errors: failures, owners: first.owners ?? [] })
 }
 
 function refuseMoreThanThereAre(count: number, { wished, anyOther, allows }: Candidates): void {
@@ -181,7 +194,7 @@ function refuseMoreThanThereAre(count: number, { wished, anyOther, allows }: Can
     : wished.length
   if (count <= there) return
   throw portsideError('ERR_PORTSIDE_NO_PORT', {
-    asked: `reserve ${count} ports`,
+    headline: `Cannot reserve ${count} ports`,
     expected: `at most ${there}, which is how many ${anyOther ? `the ephemeral range ${first}-${last} has` : `of ${listed(wished.filter(allows))} there are`}`,
     actual: `${count}`,
     next: anyOther

@@ -116,7 +116,7 @@ export function joinSink(family: Family): Sink {
 
 function abandoned(port: number | undefined): Error {
   return portsideError('ECONNABORTED', {
-    asked: port === undefined ? 'hold a port' : `hold port ${port}`,
+    headline: `Cannot hold ${port === undefined ? 'a port' : `port ${port}`}`,
     actual: 'a connection that was closed before it was accepted',
     because: 'this process has no file descriptor left for its other end, or something here closes every socket',
     next: 'close sockets and files, or raise the limit (ulimit -n)',

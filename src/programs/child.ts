@@ -1,8 +1,9 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { constants } from 'node:os'
-import { codeOf, invalidArgument, portsideError } from '../errors.js'
+import { codeOf, portsideError } from '../errors.js'
+import { milliseconds } from '../numbers.js'
 import { descendantsOf, end, isRunning } from '../platform/process-tree.js'
-import { clearTimeout, LONGEST_DELAY, now, setTimeout } from '../timers.js'
+import { clearTimeout, now, setTimeout } from '../timers.js'
 import { watch } from './watchdog.js'
 
 export interface ChildExit {
@@ -44,11 +45,7 @@ export class Child {
     options: ChildOptions,
   ) {
     const { cwd, env, grace = DEFAULT_GRACE, signal, descriptors = [] } = options
-    if (typeof grace !== 'number') throw invalidArgument('ERR_INVALID_ARG_TYPE', 'grace', 'milliseconds', grace)
-    if (!(grace >= 0 && grace <= LONGEST_DELAY)) {
-      throw invalidArgument('ERR_OUT_OF_RANGE', 'grace', `milliseconds from 0 to ${LONGEST_DELAY}`, grace)
-    }
-    this.#grace = grace
+    this.#grace = milliseconds('grace', grace)
     const child = started(asked, path, args, {
       cwd,
       env,
@@ -131,7 +128,7 @@ export class Child {
   /** That it does not listen, as an error that has what it said so far. */
   silent(cause: unknown): Error {
     const error = portsideError(codeOf(cause) ?? 'ERR_PORTSIDE_WAIT_TIMEOUT', {
-      asked: this.asked,
+      headline: `Cannot ${this.asked}`,
       expected: 'a program that listens on the port in PORT',
       actual: `one that runs, where ${(cause as { actual?: string }).actual}${lastWords(this.stderr || this.stdout)}`,
       next: 'see whether it reads PORT and listens on this family, or give a longer timeout',
@@ -143,7 +140,7 @@ export class Child {
   /** The end of the program as an error that has what it said last. */
   failure({ code, signal }: ChildExit, when: string): Error {
     const error = portsideError('ERR_PORTSIDE_CHILD_EXITED', {
-      asked: this.asked,
+      headline: `Cannot ${this.asked}`,
       expected: 'a program that runs until it is stopped',
       because: /EADDRINUSE|address already in use/i.test(this.stderr) ? TAKEN : undefined,
       actual: `one that ended ${when}, ${signal === null ? `with code ${code}` : `by ${signal}`}${lastWords(this.stderr || this.stdout)}`,
@@ -179,7 +176,7 @@ function started(asked: string, path: string, args: readonly string[], options: 
 
 function unknownSignal(signal: unknown): Error {
   return portsideError('ERR_UNKNOWN_SIGNAL', {
-    asked: 'stop the program',
+    headline: 'Cannot stop the program',
     expected: 'the name of a signal of this system, such as SIGTERM',
     actual: String(signal),
     next: 'leave the signal out, or take one of os.constants.signals',
@@ -188,7 +185,7 @@ function unknownSignal(signal: unknown): Error {
 
 function notStarted(asked: string, cause: Error): Error {
   return portsideError(codeOf(cause) ?? 'ERR_PORTSIDE_CHILD_EXITED', {
-    asked,
+    headline: `Cannot ${asked}`,
     actual: cause.message,
     next: ADVICE[codeOf(cause) ?? ''] ?? 'see whether the file is for this system and its interpreter is there',
     cause,

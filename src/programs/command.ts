@@ -38,7 +38,7 @@ export function programOf(command: string, args: readonly string[], options: Com
   if (path !== undefined) return path
   throw Object.assign(
     portsideError(code ?? 'ENOENT', {
-      asked,
+      headline: `Cannot ${asked}`,
       expected: 'a program that can be executed',
       actual: code === 'EACCES' ? 'a file that may not be executed' : 'no such file',
       because: command.includes('/') ? undefined : 'a bare name is looked for in PATH',
@@ -50,7 +50,7 @@ export function programOf(command: string, args: readonly string[], options: Com
 
 function noDirectory(code: string, asked: string, directory: string): Error {
   const error = portsideError(code, {
-    asked,
+    headline: `Cannot ${asked}`,
     expected: 'a working directory',
     actual: `${directory}, which ${code === 'ENOENT' ? 'does not exist' : 'is no directory'}`,
     next: 'make the directory first, or leave cwd out',

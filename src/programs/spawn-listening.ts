@@ -1,10 +1,11 @@
 import type { ChildProcess, SpawnOptions } from 'node:child_process'
 import net from 'node:net'
 import { abortError, checkOptions, codeOf, invalidArgument, portsideError } from '../errors.js'
-import { explainBind } from '../explanations/bind-error.js'
+import { thrownByBind } from '../explanations/thrown.js'
 import { type Endpoint, type Family, toEndpoint } from '../loopback/endpoint.js'
 import { placeOf } from '../loopback/place.js'
 import { isReservation, type PortReservation } from '../loopback/port-reservation.js'
+import { integer } from '../numbers.js'
 import { whyNoDescriptorPassing } from '../platform/descriptor-passing.js'
 import { reservePort } from '../ports/reserve-port.js'
 import type { Child, ChildExit } from './child.js'
@@ -103,15 +104,13 @@ async function planOf(command: string, args: readonly string[], options: SpawnLi
   if (by !== 'descriptor' && by !== 'port') {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'by', "'descriptor' or 'port'", by)
   }
-  if (backlog !== undefined && !(Number.isInteger(backlog) && backlog > 0)) {
-    throw invalidArgument('ERR_OUT_OF_RANGE', 'backlog', 'a positive integer', backlog)
-  }
+  if (backlog !== undefined) integer('backlog', backlog, 1)
   const name = `start ${command}`
   if (signal?.aborted) throw abortError(signal, name)
   const why = by === 'descriptor' ? whyNoDescriptorPassing() : undefined
   if (why !== undefined) {
     throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
-      asked: `${name} with a listening socket`,
+      headline: `Cannot ${name} with a listening socket`,
       because: why,
       next: "pass by: 'port', for a program that listens on the number in PORT",
     })
@@ -201,7 +200,7 @@ const portOf = ([endpoint]: readonly Endpoint[]): NodeJS.ProcessEnv => ({ PORT: 
 function listening({ address, port }: Endpoint, backlog = 511): Promise<net.Server> {
   return new Promise((resolve, reject) => {
     const server = net.createServer()
-    server.once('error', (error) => reject(explainBind(error, address, port)))
+    server.once('error', (error) => reject(thrownByBind(error, address, port)))
     server.listen({ host: address, port, backlog, exclusive: true }, () => resolve(server))
   })
 }

@@ -1,11 +1,12 @@
 import { setMaxListeners } from 'node:events'
 import net from 'node:net'
 import pWaitFor from 'p-wait-for'
-import { abortError, checkOptions, codeOf, invalidArgument, portsideError } from '../errors.js'
+import { abortError, checkOptions, codeOf, portsideError } from '../errors.js'
 import { type Endpoint, toEndpoint } from '../loopback/endpoint.js'
 import { dialsOf, type EndpointLike, nameOf, printable } from '../loopback/endpoint-like.js'
+import { milliseconds } from '../numbers.js'
 import { describeErrno } from '../platform/errno.js'
-import { clearTimeout, LONGEST_DELAY, now, setTimeout } from '../timers.js'
+import { clearTimeout, now, setTimeout } from '../timers.js'
 
 export interface WaitOptions {
   /** Milliseconds until the wait is given up. Default 10 000. */
@@ -50,8 +51,8 @@ async function waitFor(
 ): Promise<Endpoint | string> {
   checkOptions(options)
   const { timeout = 10_000, interval = 20, signal } = options
-  checkTime('timeout', timeout)
-  checkTime('interval', interval)
+  milliseconds('timeout', timeout)
+  milliseconds('interval', interval)
   const dials = dialsOf(target)
   const asked = `wait until ${nameOf(target)} is ${wanted}`
   if (signal?.aborted) throw abortError(signal, asked)
@@ -182,14 +183,9 @@ function isSelfConnected({ localPort, localAddress, remotePort, remoteAddress }:
   return localPort !== undefined && localPort === remotePort && localAddress === remoteAddress
 }
 
-function checkTime(name: string, value: unknown): void {
-  if (typeof value === 'number' && value >= 0 && value <= LONGEST_DELAY) return
-  throw invalidArgument('ERR_OUT_OF_RANGE', name, `milliseconds from 0 to ${LONGEST_DELAY}`, value)
-}
-
 function noAnswer(place: Endpoint | string): Error {
   return portsideError('ERR_PORTSIDE_CONNECT_TIMEOUT', {
-    asked: `connect to ${printable(place)}`,
+    headline: `Cannot connect to ${printable(place)}`,
     expected: 'an answer',
     actual: 'neither a connection nor an error',
     because: 'the accept queue of the listener is full, or nothing on the way answers',
@@ -198,7 +194,7 @@ function noAnswer(place: Endpoint | string): Error {
 
 function selfConnected(place: Endpoint | string): Error {
   return portsideError('ERR_PORTSIDE_SELF_CONNECT', {
-    asked: `connect to ${printable(place)}`,
+    headline: `Cannot connect to ${printable(place)}`,
     actual: 'a connection of the port with itself',
     because: 'nobody listens there, and the kernel picked that very port for the client',
   })
@@ -216,7 +212,7 @@ function expired({ asked, wanted, attempts, last, waited }: Expiry): Error {
   const seen = last.map(({ place, error }) => `${printable(place)}: ${outcome(error)}`)
   const cause = last.find(({ error }) => error !== undefined)?.error
   return portsideError('ERR_PORTSIDE_WAIT_TIMEOUT', {
-    asked,
+    headline: `Cannot ${asked}`,
     expected: wanted === 'listening' ? 'a connection' : 'ECONNREFUSED',
     actual: `${seen.join('; ') || 'a name that resolves to nothing'}, after ${attempts} attempts in ${Math.round(waited)} ms`,
     next:

@@ -30,7 +30,7 @@ export function useNet(options?: ScopeOptions): NetScope {
   const { beforeEach, afterEach } = globals
   if (beforeEach === undefined || afterEach === undefined) {
     throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
-      asked: 'give each test a scope',
+      headline: 'Cannot give each test a scope',
       because: 'there is no global beforeEach and afterEach: this is no Jest test file, or its injectGlobals is false',
       next: 'call createScope() and its close() in a beforeEach and an afterEach of your own',
     })
@@ -58,7 +58,7 @@ export function useNet(options?: ScopeOptions): NetScope {
 
 const noScope = (method: keyof NetScope): PortsideError =>
   portsideError('ERR_PORTSIDE_SCOPE_CLOSED', {
-    asked: `call ${String(method)}() of useNet()`,
+    headline: `Cannot call ${String(method)}() of useNet()`,
     because: 'no test with a scope is running here; Jest runs no beforeEach before a test.concurrent, so it has none',
     next: 'call it in a test, or use createScope() and close it yourself',
   })

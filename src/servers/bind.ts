@@ -1,7 +1,7 @@
 import net from 'node:net'
 import { abortError, codeOf, portsideError } from '../errors.js'
-import { explainBind } from '../explanations/bind-error.js'
-import type { Endpoint } from '../loopback/endpoint.js'
+import { thrown } from '../explanations/thrown.js'
+import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
 import type { Place } from '../loopback/place.js'
 import { saysAddressAbsent } from '../platform/errno.js'
 
@@ -38,9 +38,17 @@ export async function bindTo<S>(
       if (bind === 'all') return await bindDual(socket, addresses as readonly [string, string], port, binder)
       return await bindFirst(socket, addresses, port, binder)
     } catch (error) {
-      if (port !== 0 || codeOf(error) !== 'EADDRINUSE' || attempt === ATTEMPTS) throw error
+      if (port === 0 && codeOf(error) === 'EADDRINUSE' && attempt < ATTEMPTS) continue
+      // Explained once, and not for each attempt: that reads the kernel's table.
+      throw thrown(error, `listen on ${placeIn(error) ?? formatEndpoint({ address: addresses[0] ?? '', port })}`)
     }
   }
+}
+
+/** Of two addresses the one that failed. */
+function placeIn(error: unknown): string | undefined {
+  const { address, port = 0 } = (error ?? {}) as { address?: unknown; port?: number }
+  return typeof address === 'string' ? formatEndpoint({ address, port }) : undefined
 }
 
 async function bindFirst<S>(
@@ -105,7 +113,7 @@ export function listening(
       settle()
       // Node keeps the address of a bind that failed, and it would look like that of a server which was closed.
       ;(server as { _connectionKey?: string | undefined })._connectionKey = undefined
-      reject(where.path === undefined ? explainBind(error, where.host as string, where.port as number) : error)
+      reject(error)
     }
     // A server closed while it listens emits 'close' and never 'listening'.
     const closed = (): void => failed(closedWhileListening(asked))
@@ -146,7 +154,7 @@ function acceptOptions(server: net.Server): net.ServerOpts {
 
 export function closedWhileListening(asked: string): Error {
   return portsideError('ERR_PORTSIDE_CLOSED_WHILE_LISTENING', {
-    asked,
+    headline: `Cannot ${asked}`,
     because: 'the server was closed before it was bound',
     next: 'await the listen call before closing the server',
   })

@@ -32,7 +32,7 @@ export class HandlerErrors {
   rethrow(endpoint: string): never {
     const [first] = this.#errors
     const error = portsideError('ERR_PORTSIDE_HANDLER', {
-      asked: `run the handler of the server on ${endpoint}`,
+      headline: `Cannot run the handler of the server on ${endpoint}`,
       expected: 'a handler that neither throws nor rejects',
       actual: `${this.#errors.length === 1 ? '' : `${this.#errors.length} errors, the first: `}${(first as Error)?.message ?? String(first)}`,
       next: 'look at .cause; the connection was ended and the server is closed',

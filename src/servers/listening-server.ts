@@ -84,7 +84,7 @@ export abstract class ListeningServer<S> {
   protected dialled(family: Family | undefined): Endpoint {
     if (this.#closed !== undefined) {
       throw portsideError('ERR_PORTSIDE_SERVER_CLOSED', {
-        asked: `connect to ${this.where}`,
+        headline: `Cannot connect to ${this.where}`,
         because: 'the server is closed, or closing',
         next: 'connect before close() is called',
       })

@@ -1,9 +1,10 @@
 import type net from 'node:net'
-import { abortError, checkOptions, invalidArgument, portsideError } from '../errors.js'
+import { abortError, checkOptions, portsideError } from '../errors.js'
 import { dialAddress } from '../loopback/dial-address.js'
 import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
 import { bindAt, placeOf } from '../loopback/place.js'
 import { isReservation } from '../loopback/port-reservation.js'
+import { integer } from '../numbers.js'
 import { type Drain, type DrainOptions, readDrainOptions, startDrain } from '../sockets/drain.js'
 import { connected, Pool } from '../sockets/pool.js'
 import { registry } from '../sockets/registry.js'
@@ -41,9 +42,7 @@ export function prepare(server: net.Server, options: ListenOptions): number | un
   checkOptions(options)
   readDrainOptions(graceOf(options))
   const { backlog, signal } = options
-  if (backlog !== undefined && !(Number.isInteger(backlog) && backlog > 0)) {
-    throw invalidArgument('ERR_OUT_OF_RANGE', 'backlog', 'a positive integer', backlog)
-  }
+  if (backlog !== undefined) integer('backlog', backlog, 1)
   if (signal?.aborted) throw abortError(signal, askedOf(options))
   if (server.listening) throw alreadyListening(server)
   if (registry().closedServers.has(server) || hasListened(server)) throw alreadyClosed()
@@ -145,7 +144,7 @@ function alreadyListening(server: net.Server): Error {
   const address = server.address()
   const where = typeof address === 'object' && address !== null ? formatEndpoint(address) : address
   return portsideError('ERR_SERVER_ALREADY_LISTEN', {
-    asked: 'listen with this server',
+    headline: 'Cannot listen with this server',
     expected: 'a server that does not listen yet',
     actual: `one that listens on ${where}`,
     next: 'hand over the server before it listens, or put it into a pool: createSocketPool().track(server)',
@@ -154,7 +153,7 @@ function alreadyListening(server: net.Server): Error {
 
 function alreadyClosed(): Error {
   return portsideError('ERR_PORTSIDE_SERVER_CLOSED', {
-    asked: 'listen with this server',
+    headline: 'Cannot listen with this server',
     expected: 'a server that was never closed',
     actual: 'one that was',
     next: 'make a new server for each listen',

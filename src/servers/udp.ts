@@ -1,6 +1,5 @@
 import dgram from 'node:dgram'
 import { abortError, checkOptions } from '../errors.js'
-import { explainBind } from '../explanations/bind-error.js'
 import { dialAddress } from '../loopback/dial-address.js'
 import { type Endpoint, type Family, familyOf, LOOPBACK, toEndpoint } from '../loopback/endpoint.js'
 import { bindAt, type Place, placeOf } from '../loopback/place.js'
@@ -186,11 +185,7 @@ function closeSocket(socket: dgram.Socket): Promise<void> {
 function datagramBinder(signal: AbortSignal | undefined, asked: string): Binder<dgram.Socket> {
   return {
     async bind(socket, address, port) {
-      try {
-        await bound(socket, address, port, { signal, asked })
-      } catch (error) {
-        throw explainBind(error, address, port)
-      }
+      await bound(socket, address, port, { signal, asked })
       const { address: actual, port: actualPort } = socket.address()
       return toEndpoint(actual, actualPort)
     },

@@ -82,7 +82,7 @@ async function refusePath(path: unknown): Promise<void> {
   const length = Buffer.byteLength(path)
   if (longest !== undefined && length > longest) {
     throw portsideError('ENAMETOOLONG', {
-      asked: `listen on ${path}`,
+      headline: `Cannot listen on ${path}`,
       expected: `a path of at most ${longest} bytes`,
       actual: `${length}`,
       because: 'the kernel keeps the path of a socket in a field of fixed size (unix(7)), and Node would cut it off',
@@ -91,7 +91,7 @@ async function refusePath(path: unknown): Promise<void> {
   }
   if (!(await unixPathExists(path))) return
   throw portsideError('EADDRINUSE', {
-    asked: `listen on ${path}`,
+    headline: `Cannot listen on ${path}`,
     expected: 'a path that does not exist',
     actual: await whatIsAt(path),
     next: 'leave path out for one of your own, or remove the file if its owner is gone',
@@ -119,7 +119,7 @@ async function explain(cause: unknown, path: string): Promise<unknown> {
   // libuv says EACCES for a directory that does not exist, too.
   const homeless = !path.startsWith('\0') && !(await unixPathExists(dirname(path)))
   return portsideError(code, {
-    asked: `listen on ${printable(path)}`,
+    headline: `Cannot listen on ${printable(path)}`,
     actual: `${code} (${describeErrno(code) ?? (cause as Error).message})`,
     because: homeless ? 'its directory does not exist' : undefined,
     next: homeless ? 'make the directory first, or leave path out' : 'leave path out',

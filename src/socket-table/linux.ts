@@ -46,7 +46,7 @@ const open = ({ file }: Table, proc: string): ProcTable => new ProcTable(`${proc
 
 function noTable(proc: string): Error {
   return portsideError('ERR_PORTSIDE_UNSUPPORTED', {
-    asked: 'read the socket table',
+    headline: 'Cannot read the socket table',
     because: `there is none in ${proc}/self/net that may be read: a sandbox, or a kernel without it`,
     next: 'skip the test with this reason',
   })

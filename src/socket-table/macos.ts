@@ -48,7 +48,7 @@ function runLsof(program: string, selection: readonly string[]): string {
     // It has not found all that it was asked for, or a failure, of which it complains (lsof(8), DIAGNOSTICS).
     if (status === 1 && (stdout || !stderr)) return stdout ?? ''
     throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
-      asked: 'read the socket table',
+      headline: 'Cannot read the socket table',
       because:
         codeOf(error) === 'ENOENT'
           ? `there is no program ${program} in PATH`

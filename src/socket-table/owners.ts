@@ -51,7 +51,7 @@ export async function findOwners(endpoint: EndpointLike, options: OwnersOptions 
 
 const unresolved = (name: string): Error =>
   portsideError('ENOTFOUND', {
-    asked: `find who has an address of ${name}`,
+    headline: `Cannot find who has an address of ${name}`,
     because: 'the name resolves to nothing',
     next: 'pass an address',
   })
@@ -77,20 +77,34 @@ export function ownersOf(
   return [...tcp, ...udp].map(toOwner)
 }
 
-/** The TCP listeners on a port, on whichever address. */
+/** The TCP listeners on a port, on any address. */
 export function listenersOn(port: number): SocketOwner[] {
-  return [...socketTable({ protocol: 'tcp', state: 'LISTEN', port })].map(toOwner)
+  return listenersIn(socketTable({ protocol: 'tcp', state: 'LISTEN', port }))
 }
+
+/** The listeners among entries of the table. */
+export const listenersIn = (entries: Iterable<SocketEntry>): SocketOwner[] =>
+  Array.from(entries)
+    .filter(({ state }) => state === 'LISTEN')
+    .map(toOwner)
 
 /**
  * Those that a dial of the address reaches; that of a wildcard is one of its loopback address. A listener on `::` counts for
- * IPv4, too: whether it takes IPv4 (IPV6_V6ONLY, ipv6(7)) no table tells.
+ * IPv4, too: no table tells whether it takes IPv4 (IPV6_V6ONLY, ipv6(7)).
  */
-export function listenersReachedAt({ address, port }: Pick<Endpoint, 'address' | 'port'>): SocketOwner[] {
+export function listenersReachedAt(endpoint: Pick<Endpoint, 'address' | 'port'>): SocketOwner[] {
+  return reachedIn(listenersOn(endpoint.port), endpoint)
+}
+
+/** The same among listeners that are known. */
+export function reachedIn(
+  listeners: readonly SocketOwner[],
+  { address, port }: Pick<Endpoint, 'address' | 'port'>,
+): SocketOwner[] {
   const dialled = canonical(dialAddress(toEndpoint(address, port)))
   const family = familyOf(dialled)
   const addresses: readonly unknown[] = [dialled, WILDCARD[family], WILDCARD.IPv6]
-  return listenersOn(port).filter(({ local }) => typeof local !== 'string' && addresses.includes(local.address))
+  return listeners.filter(({ local }) => typeof local !== 'string' && addresses.includes(local.address))
 }
 
 /** `pid 4711 (postgres) listens on 0.0.0.0:5432`. */
@@ -152,7 +166,7 @@ function ownersOfPath(path: string): SocketOwner[] {
   return (listeners.length > 0 ? listeners : entries).map(toOwner)
 }
 
-function toOwner({
+export function toOwner({
   protocol,
   state,
   local,

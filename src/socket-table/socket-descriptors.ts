@@ -31,7 +31,7 @@ export function socketDescriptors(): SocketDescriptor[] {
 export function descriptorsFrom(source: ReturnType<typeof tableSource>): SocketDescriptor[] {
   if (source === 'netstat') {
     throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
-      asked: 'list the socket descriptors of this process',
+      headline: 'Cannot list the socket descriptors of this process',
       because: 'on Windows sockets are handles, and a process cannot list its own',
       next: 'skip the test with this reason',
     })
@@ -39,7 +39,7 @@ export function descriptorsFrom(source: ReturnType<typeof tableSource>): SocketD
   if (source === 'lsof') return descriptorsIn('/dev/fd')
   if (!existsSync('/proc/self/fd')) {
     throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
-      asked: 'list the socket descriptors of this process',
+      headline: 'Cannot list the socket descriptors of this process',
       because: 'there is no /proc/self/fd: a sandbox',
       next: 'skip the test with this reason',
     })

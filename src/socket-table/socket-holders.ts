@@ -40,7 +40,7 @@ export class SocketHolders {
     else for (const { inode } of ownSockets(this.#proc)) this.#pidOf.set(inode, pid)
     if (this.#unreadable === 0) return new Set(this.#pidOf.keys())
     throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
-      asked: `list the sockets of process ${pid}`,
+      headline: `Cannot list the sockets of process ${pid}`,
       because: 'it may not be looked into from here (proc_pid_fd(5))',
       next: 'ask as its user, or as root',
     })

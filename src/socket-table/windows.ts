@@ -52,7 +52,7 @@ function run(name: string, args: readonly string[]): string {
     return outputOf(program, args, { encoding: 'utf8' })
   } catch (error) {
     throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
-      asked: 'read the socket table',
+      headline: 'Cannot read the socket table',
       because: codeOf(error) === 'ENOENT' ? `there is no program ${program}` : (error as Error).message,
       next: `see that ${name} runs`,
       cause: error,

@@ -115,7 +115,7 @@ export function makeReport(stragglers: Straggler[], begun: number): DrainReport 
 export function drainError(name: string, report: DrainReport, grace: number): DrainError {
   const stragglers = report.outcomes.filter(({ outcome }) => outcome !== 'closed')
   const error = portsideError('ERR_PORTSIDE_DRAIN', {
-    asked: `drain ${name}`,
+    headline: `Cannot drain ${name}`,
     expected: `every connection to end within its grace of ${grace} ms`,
     actual: `${stragglers.length} that had to be ended by force\n${stragglers.map(describeStraggler).join('\n')}\n`,
     next: 'end these in the code under test, or give a longer grace',
@@ -137,7 +137,7 @@ function describeStraggler(outcome: ConnectionOutcome): string {
 export function stuck(name: string, stragglers: Straggler[], limit: number): Error {
   const left = stragglers.filter(({ connection }) => !connection.closed).map((straggler) => straggler.toOutcome())
   return portsideError('ERR_PORTSIDE_DRAIN_STUCK', {
-    asked: `drain ${name}`,
+    headline: `Cannot drain ${name}`,
     expected: `a destroyed socket to emit 'close' within ${limit} ms`,
     actual: `none from ${left.length}\n${left.map(describeStraggler).join('\n')}\n`,
     because: 'something keeps the socket from closing, most likely an overridden destroy or a removed listener',
@@ -148,7 +148,7 @@ export function stuck(name: string, stragglers: Straggler[], limit: number): Err
 export function hookError(name: string, errors: readonly unknown[], report: DrainReport): Error {
   const first = errors[0] as Error | undefined
   const error = portsideError('ERR_PORTSIDE_DRAIN_HOOK', {
-    asked: `run every drain hook of ${name}`,
+    headline: `Cannot run every drain hook of ${name}`,
     actual: `${errors.length} that failed, the first with: ${first?.message ?? String(first)}`,
     next: 'mend the hook given to onDrain(); the connections were drained all the same',
     cause: first,

@@ -1,5 +1,6 @@
 import { checkOptions, invalidArgument } from '../errors.js'
-import { LONGEST_DELAY, now, turn } from '../timers.js'
+import { milliseconds } from '../numbers.js'
+import { now, turn } from '../timers.js'
 import type { Connection } from './connection.js'
 import { Deadline, within } from './deadline.js'
 import { type DrainReport, drainError, type Force, hookError, makeReport, Straggler, stuck } from './departing.js'
@@ -112,15 +113,13 @@ async function endAll(
 export function readDrainOptions(options: DrainOptions): Required<Pick<DrainOptions, 'grace' | 'force'>> {
   checkOptions(options)
   const { grace = DEFAULT_GRACE, force = 'destroy' } = options
-  if (typeof grace !== 'number') throw invalidArgument('ERR_INVALID_ARG_TYPE', 'grace', GRACE, grace)
-  if (!(grace >= 0 && grace <= LONGEST_DELAY)) throw invalidArgument('ERR_OUT_OF_RANGE', 'grace', GRACE, grace)
+  milliseconds('grace', grace)
   if (!FORCES.includes(force)) {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'force', "'destroy', 'reset' or 'reject'", force)
   }
   return { grace, force }
 }
 
-const GRACE = `milliseconds from 0 to ${LONGEST_DELAY}`
 const FORCES: ReadonlyArray<DrainOptions['force']> = ['destroy', 'reset', 'reject']
 
 const NONE: readonly unknown[] = []

@@ -3,7 +3,7 @@ import net from 'node:net'
 import { abortError, checkOptions, codeOf, invalidArgument, portsideError } from '../errors.js'
 import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
 import { describeErrno } from '../platform/errno.js'
-import { clearTimeout, LONGEST_DELAY, setTimeout } from '../timers.js'
+import { clearTimeout, setTimeout } from '../timers.js'
 import { connectionsOf, socketsOf } from './agent.js'
 import { Connection } from './connection.js'
 import type { DrainReport } from './departing.js'
@@ -171,10 +171,6 @@ export async function connected(
   target: string,
   { timeout = DEFAULT_TIMEOUT, signal }: PoolConnectOptions,
 ): Promise<void> {
-  if (!(typeof timeout === 'number' && timeout > 0 && timeout <= LONGEST_DELAY)) {
-    socket.destroy()
-    throw invalidArgument('ERR_OUT_OF_RANGE', 'timeout', `milliseconds from 1 to ${LONGEST_DELAY}`, timeout)
-  }
   let timer: ReturnType<typeof setTimeout> | undefined
   let abort: (() => void) | undefined
   try {
@@ -203,7 +199,7 @@ function explainConnect(cause: unknown, target: string): unknown {
   if (code === undefined || (cause as { asked?: unknown }).asked !== undefined) return cause
   const sentence = describeErrno(code) ?? (cause as Error).message
   return portsideError(code, {
-    asked: `connect to ${target}`,
+    headline: `Cannot connect to ${target}`,
     actual: `${code} (${sentence})`,
     ...CONNECT_ADVICE[code],
     cause,
@@ -233,7 +229,7 @@ const CONNECT_ADVICE: Record<string, { because: string; next: string }> = {
 
 function unanswered(asked: string, timeout: number): Error {
   return portsideError('ERR_PORTSIDE_CONNECT_TIMEOUT', {
-    asked,
+    headline: `Cannot ${asked}`,
     expected: `an answer within ${timeout} ms`,
     actual: 'neither a connection nor an error',
     because: 'the accept queue of the listener is full, or nothing on the way answers',
@@ -243,7 +239,7 @@ function unanswered(asked: string, timeout: number): Error {
 
 function draining(asked: string): Error {
   return portsideError('ERR_PORTSIDE_DRAINING', {
-    asked: `${asked} in this pool`,
+    headline: `Cannot ${asked} in this pool`,
     because: 'the pool is draining',
     next: 'wait for drain(), or use another pool',
   })

@@ -1,6 +1,7 @@
 import type net from 'node:net'
 import { abortError, checkOptions, invalidArgument, portsideError } from '../errors.js'
-import { LONGEST_DELAY, now, setTimeout, turn } from '../timers.js'
+import { milliseconds } from '../numbers.js'
+import { now, setTimeout, turn } from '../timers.js'
 import { connectionTuple, formatTuple } from './tuple.js'
 
 export interface FillOptions {
@@ -40,9 +41,7 @@ export async function fillSendBuffer(socket: net.Socket, options: FillOptions = 
   const handle = writableHandle(socket)
   checkOptions(options)
   const { timeout = 10_000, signal } = options
-  if (!(typeof timeout === 'number' && timeout > 0 && timeout <= LONGEST_DELAY)) {
-    throw invalidArgument('ERR_OUT_OF_RANGE', 'timeout', `milliseconds from 1 to ${LONGEST_DELAY}`, timeout)
-  }
+  milliseconds('timeout', timeout, 1)
   const begun = now()
   const asked = `fill the send buffer of ${formatTuple(connectionTuple(socket))}`
   let failure: Error | undefined
@@ -101,7 +100,7 @@ function writableHandle(socket: net.Socket): WriteHandle {
   }
   if (typeof handle?.writeQueueSize !== 'number' || socket.connecting || !socket.writable) {
     throw portsideError('ERR_INVALID_ARG_VALUE', {
-      asked: 'fill the send buffer of what was given as socket',
+      headline: 'Cannot fill the send buffer of what was given as socket',
       expected: 'a socket that is connected and writable',
       actual: socket.connecting ? 'one that is still connecting' : 'one that is closed, ended, or was never connected',
       next: "wait for its 'connect' first",
@@ -111,11 +110,11 @@ function writableHandle(socket: net.Socket): WriteHandle {
 }
 
 const closed = (asked: string): Error =>
-  portsideError('ERR_STREAM_DESTROYED', { asked, because: 'the socket was destroyed meanwhile' })
+  portsideError('ERR_STREAM_DESTROYED', { headline: `Cannot ${asked}`, because: 'the socket was destroyed meanwhile' })
 
 function endless(asked: string, taken: number, timeout: number): Error {
   return portsideError('ERR_PORTSIDE_WAIT_TIMEOUT', {
-    asked,
+    headline: `Cannot ${asked}`,
     expected: 'a kernel that takes no more',
     actual: `one that has taken ${taken} bytes in ${timeout} ms and goes on`,
     because: 'the peer reads',

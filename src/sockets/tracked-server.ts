@@ -258,7 +258,7 @@ type Listener = net.Server & {
 
 function lateAttach(count: number): Error {
   return portsideError('ERR_PORTSIDE_LATE_ATTACH', {
-    asked: 'track a server',
+    headline: 'Cannot track a server',
     expected: 'one that has accepted no connection yet',
     actual: `${count} open ${count === 1 ? 'connection' : 'connections'} that nobody can name any more`,
     because: 'Node does not tell which sockets a server has accepted',

@@ -1,0 +1,99 @@
+import { dirname, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** A stack that V8 writes as text only when it is read. */
+export interface Trace {
+  stack?: string
+}
+
+/** Notes where the caller of `above` was called from; without it, where this function was. */
+export function takeTrace(above: ((...args: never[]) => unknown) | undefined, frames: number): Trace {
+  const trace: Trace = {}
+  const limit = Error.stackTraceLimit
+  // The limit is read-only in a hardened process (SES, --frozen-intrinsics): the trace is shorter there.
+  const changed = Reflect.set(Error, 'stackTraceLimit', frames)
+  Error.captureStackTrace?.(trace, above)
+  if (changed) Reflect.set(Error, 'stackTraceLimit', limit)
+  return trace
+}
+
+/** The text of a trace. A `prepareStackTrace` of the user may give anything. */
+export function textOf(trace: Trace | undefined): string {
+  const stack = trace?.stack as unknown
+  return typeof stack === 'string' ? stack : ''
+}
+
+/** The file of a line of a stack, or a name such as `node:net`. */
+export function fileOf(line: string): string | undefined {
+  const [, place] = /^\s+at (?:async )?(?:.+? \()?(.+?):\d+:\d+\)?$/.exec(line) ?? []
+  if (place?.startsWith('file:') !== true) return place
+  try {
+    return fileURLToPath(place)
+  } catch {
+    return place
+  }
+}
+
+export const isOwnFile = (file: string): boolean =>
+  (OWN !== undefined && file.startsWith(OWN)) || /[/\\]node_modules[/\\]portside[/\\]/.test(file)
+
+/** The folder of this copy of portside: of the bundle, or of the sources. Asked of V8: a CJS build has no import.meta. */
+const OWN = ownFolder()
+
+function ownFolder(): string | undefined {
+  const file = fileOf(textOf(takeTrace(undefined, 1)).split('\n')[1] ?? '')
+  return file === undefined ? undefined : `${dirname(file)}${sep}`
+}
+
+/** Drops the first frames of an error as long as they are portside's or Node's, if others follow. */
+export function beginOutside(error: Error): void {
+  const { head, frames } = partsOf(error)
+  const outside = frames.findIndex(isOutside)
+  if (outside > 0) setStack(error, [head, ...frames.slice(outside)].join('\n'))
+}
+
+/**
+ * Runs an action for `entry`, a public function. An error of portside out of it begins, on its stack, at the line that
+ * called `entry`: an error that comes by an event has no frame of its caller.
+ */
+export async function calledBy<T>(entry: (...args: never[]) => unknown, action: () => Promise<T>): Promise<T> {
+  const trace = takeTrace(entry, FRAMES)
+  try {
+    return await action()
+  } catch (error) {
+    beginAtCaller(error, trace)
+    throw error
+  }
+}
+
+const FRAMES = 16
+
+function beginAtCaller(error: unknown, trace: Trace): void {
+  if (!isOurs(error)) return
+  const { head, frames } = partsOf(error)
+  if (frames[0] !== undefined && isOutside(frames[0])) return
+  const callers = textOf(trace).split('\n').slice(1)
+  const outside = callers.findIndex(isOutside)
+  if (outside >= 0) setStack(error, [head, ...callers.slice(outside)].join('\n'))
+}
+
+const isOurs = (error: unknown): error is Error =>
+  typeof error === 'object' && error !== null && 'headline' in error && 'stack' in error
+
+const isOutside = (line: string): boolean => {
+  const file = fileOf(line)
+  return file !== undefined && !file.startsWith('node:') && !isOwnFile(file)
+}
+
+/** The text above the frames, which is the message, and the frames. */
+function partsOf(error: Error): { head: string; frames: string[] } {
+  const text = textOf(error as Trace)
+  const end = text.lastIndexOf(error.message)
+  const at = text.indexOf('\n', end < 0 ? 0 : end + error.message.length)
+  if (at < 0) return { head: text, frames: [] }
+  return { head: text.slice(0, at), frames: text.slice(at + 1).split('\n') }
+}
+
+function setStack(error: Error, stack: string): void {
+  Object.defineProperty(error, 'stack', { value: stack, configurable: true, writable: true, enumerable: false })
+}

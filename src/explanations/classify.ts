@@ -1,0 +1,215 @@
+import { type Endpoint, familyOf, WILDCARD } from '../loopback/endpoint.js'
+import { whyFamilyIsMissing } from '../loopback/probe.js'
+import { saysTupleTaken } from '../platform/errno.js'
+import { excludesPorts } from '../platform/excluded-ports.js'
+import { hasOwnConnection } from '../platform/own-connections.js'
+import { firstUnprivilegedPort } from '../platform/privileged-ports.js'
+import { longestUnixPath } from '../platform/unix-path.js'
+import { CODELESS, TIMEOUT } from './code-meaning.js'
+import { type FailureKind, kindOfCode } from './failure-kind.js'
+import { Fields } from './fields.js'
+import { Lookup } from './lookup.js'
+import { isAttemptTimeout, isErrno, raisedBy } from './raised-by.js'
+import { isOfMissingFamily, type SocketFailure } from './socket-failure.js'
+
+/** What a failure is, and what says so. */
+export interface Classification {
+  readonly kind: FailureKind
+  readonly raisedBy: 'kernel' | 'node' | (string & {})
+  /** What was looked at: fields of the error, its words, the state of this host. */
+  readonly evidence: readonly string[]
+  /** The kernel's table for this one failure. */
+  readonly lookup: Lookup
+}
+
+/**
+ * Tells what a failure is, once: outcomes, explanations and thrown errors ask for the same answer. It looks at the error, and
+ * at the kernel's table for one shape only: EADDRNOTAVAIL of a connect from a `localAddress`, which an exhausted range and a
+ * taken tuple raise alike.
+ */
+export function classify(failure: SocketFailure): Classification {
+  let known = classified.get(failure)
+  if (known === undefined) {
+    known = classifyAnew(failure)
+    classified.set(failure, known)
+  }
+  return known
+}
+
+const classified = new WeakMap<SocketFailure, Classification>()
+
+function classifyAnew(failure: SocketFailure): Classification {
+  const by = raisedBy(failure)
+  const lookup = new Lookup()
+  const evidence: string[] = []
+  const kind = kindOf(failure, { by, lookup, evidence })
+  return { kind, raisedBy: by, evidence: [...fieldsOf(failure), ...evidence], lookup }
+}
+
+interface Known {
+  readonly by: string
+  readonly lookup: Lookup
+  readonly evidence: string[]
+}
+
+/** The error itself, as evidence. */
+function fieldsOf({ code, syscall, address, port, path, hostname }: SocketFailure): string[] {
+  const named = {
+    code: code === CODELESS || code === TIMEOUT ? undefined : code,
+    syscall,
+    address,
+    port,
+    path,
+    hostname,
+  }
+  const told = Object.entries(named).filter(([, value]) => value !== undefined)
+  return told.length === 0
+    ? []
+    : [told.map(([name, value]) => `${name} ${String(value).replace(/^\0/, '@')}`).join(', ')]
+}
+
+function kindOf(failure: SocketFailure, known: Known): FailureKind {
+  const { code, message } = failure
+  if (isBlockedPort(failure)) return 'blocked-port'
+  if (isForeign(failure, known.by)) {
+    known.evidence.push('no syscall, and no words of Node for one')
+    // A client that gives up may borrow the code of the kernel for it.
+    return isGivingUp(failure, known.by) ? 'given-up-by-library' : 'not-network'
+  }
+  switch (code) {
+    case 'EADDRINUSE':
+      return inUse(failure)
+    case 'EADDRNOTAVAIL':
+    case 'EAFNOSUPPORT':
+      return notAvailable(failure, known)
+    case 'EACCES':
+    case 'EPERM':
+      return denied(failure, known)
+    case 'EINVAL':
+      return invalid(failure, known)
+    case 'ENODEV':
+      return isMulticast(failure) ? 'multicast' : 'unknown'
+    case 'ENETUNREACH':
+    case 'EHOSTUNREACH':
+      return isMulticast(failure) ? 'multicast' : 'no-route'
+    case 'EAGAIN':
+      if (failure.syscall !== 'connect') return 'unknown'
+      return failure.path === undefined ? 'exhaustion' : 'queue-full'
+    case 'ETIMEDOUT':
+      return timedOut(failure, known)
+    case 'ECONNRESET':
+      return failure.syscall === undefined && known.by === 'node' ? 'hang-up' : 'reset'
+    case 'ECONNABORTED':
+      return /\btime-?out\b/i.test(message) ? 'given-up-by-library' : 'aborted'
+    case 'UND_ERR_SOCKET':
+      return 'hang-up'
+    default:
+      return kindOfCode(code)
+  }
+}
+
+/** A code of the kernel that neither the kernel nor Node has raised. */
+const isForeign = ({ code }: SocketFailure, by: string): boolean => isErrno(code) && by !== 'kernel' && by !== 'node'
+
+function isGivingUp({ code, message }: SocketFailure, by: string): boolean {
+  if (code !== 'ETIMEDOUT' && code !== 'ECONNABORTED') return false
+  return /\btim(e|ed)[ -]?out\b|\btimeout\b|ETIMEDOUT/i.test(message) && by !== 'unknown'
+}
+
+/** `fetch failed`, because of `bad port`: the request was never made (https://fetch.spec.whatwg.org/#port-blocking). */
+const isBlockedPort = ({ code, message }: SocketFailure): boolean => code === CODELESS && message === 'bad port'
+
+/**
+ * EADDRINUSE has two causes, which the rest of the error tells apart: Node gives a port to an error only if one was asked for.
+ * A worker of a cluster has its primary bind, and says neither address (`null`) nor whose the port is.
+ */
+function inUse({ syscall, address, port, path }: SocketFailure): FailureKind {
+  if (path !== undefined) return 'conflict'
+  if (syscall === 'connect') return saysTupleTaken() ? 'taken-tuple' : 'exhaustion'
+  return isBinding(syscall) && address !== undefined && !port ? 'exhaustion' : 'conflict'
+}
+
+function notAvailable(failure: SocketFailure, known: Known): FailureKind {
+  const { code, syscall, path } = failure
+  if (isOfMissingFamily(failure)) {
+    known.evidence.push(`${whyFamilyIsMissing(familyOf(failure.address as string))}`)
+    return 'absent-family'
+  }
+  if (isMulticast(failure)) return 'multicast'
+  if (code === 'EAFNOSUPPORT') return 'absent-family'
+  if (syscall !== 'connect' || path !== undefined) return 'absent-address'
+  return isTakenTuple(failure, known) ? 'taken-tuple' : 'exhaustion'
+}
+
+/**
+ * EADDRNOTAVAIL of a connect whose own end had its port before: that it has a connection to this peer already, open or in
+ * TIME_WAIT (ip(7)). A port that was asked for is bound to the wildcard or to a `localAddress`. With a `localAddress` alone
+ * the kernel picks the port at the bind, and picks one that is in TIME_WAIT if no other is left.
+ */
+function isTakenTuple({ local, address, port }: SocketFailure, { lookup, evidence }: Known): boolean {
+  if (local === undefined) return false
+  if (local.address === WILDCARD[local.family]) return true
+  if (hasOwnConnection(local, { address, port })) {
+    evidence.push('this process has a connection with the same two endpoints')
+    return true
+  }
+  const range = lookup.ephemeralPorts('tcp')
+  if (range === undefined) return true
+  evidence.push(`${range.available} ports of the ephemeral range ${range.first} to ${range.last} are available`)
+  return range.available > 0 || local.port < range.first || local.port > range.last
+}
+
+function denied(failure: SocketFailure, { evidence }: Known): FailureKind {
+  const { port, path, syscall } = failure
+  if (path !== undefined || failure.code === 'EPERM' || !isBinding(syscall) || !port) return 'forbidden'
+  if (excludesPorts()) return 'excluded-range'
+  const first = firstUnprivilegedPort()
+  if (port >= first) return 'forbidden'
+  evidence.push(`ports below ${first} are privileged on this host`)
+  return 'privileged-port'
+}
+
+function invalid(failure: SocketFailure, { evidence }: Known): FailureKind {
+  const { path, address } = failure
+  const longest = longestUnixPath()
+  if (path !== undefined && longest !== undefined && Buffer.byteLength(path) > longest) {
+    evidence.push(`the path has ${Buffer.byteLength(path)} bytes, and a socket holds ${longest}`)
+    return 'path-too-long'
+  }
+  if (address !== undefined && /^fe[89ab][0-9a-f]:/i.test(address) && !address.includes('%')) {
+    evidence.push(`${address} is link-local and has no zone`)
+    return 'missing-zone'
+  }
+  return isMulticast(failure) ? 'multicast' : 'invalid-call'
+}
+
+function timedOut(failure: SocketFailure, { by, evidence }: Known): FailureKind {
+  if (isAttemptTimeout(failure)) {
+    evidence.push('Node raised it when its attempt at this address was over (autoSelectFamilyAttemptTimeout)')
+    return 'given-up-by-node'
+  }
+  return by === 'node' ? 'given-up-by-node' : 'timed-out'
+}
+
+const BINDING: ReadonlySet<string | undefined> = new Set(['listen', 'bind'])
+export const isBinding = (syscall: string | undefined): boolean => BINDING.has(syscall)
+
+/** Calls of dgram.Socket that are about a group, and destinations that are one (RFC 5771, RFC 4291 §2.7). */
+export function isMulticast({ syscall, address }: SocketFailure): boolean {
+  if (syscall !== undefined && /membership|multicast/i.test(syscall)) return true
+  return address !== undefined && (/^(22[4-9]|23\d)\.\d+\.\d+\.\d+$/.test(address) || /^ff[0-9a-f]{2}:/i.test(address))
+}
+
+/** Node words the bind of TCP and UDP in the same way; only the stack tells which it was. Undefined if that is gone. */
+export function protocolOf({ syscall, error, message }: SocketFailure): 'tcp' | 'udp' | undefined {
+  if (syscall === 'send' || syscall === 'recvmsg') return 'udp'
+  const fields = new Fields(error as object)
+  const stack = fields.text('stack') ?? ''
+  if (stack.includes('node:dgram') || /UDP/.test(message)) return 'udp'
+  return syscall === 'bind' && !stack.includes('node:net') ? undefined : 'tcp'
+}
+
+/** The endpoint of a failure, if the error has both an address and a port. */
+export function endpointOf({ address, port }: SocketFailure): Pick<Endpoint, 'address' | 'port'> | undefined {
+  return address === undefined || !port ? undefined : { address, port }
+}

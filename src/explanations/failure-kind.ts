@@ -1,0 +1,128 @@
+/** What a failure is, whichever code, system or client says it. */
+export type FailureKind =
+  /** Another socket has the address, the port or the path. */
+  | 'conflict'
+  /** The ephemeral range has no port left. */
+  | 'exhaustion'
+  /** A connection with the same two endpoints is open, or in TIME_WAIT. */
+  | 'taken-tuple'
+  | 'absent-address'
+  | 'absent-family'
+  | 'privileged-port'
+  /** Windows keeps the port for another service. */
+  | 'excluded-range'
+  /** A route, a firewall, or the mode of a file. */
+  | 'forbidden'
+  | 'refused'
+  /** A dial that the kernel gave the very port that it dials. */
+  | 'met-itself'
+  | 'reset'
+  /** Node saw the connection end before the answer. */
+  | 'hang-up'
+  | 'broken-pipe'
+  /** The kernel gave up, after minutes. */
+  | 'timed-out'
+  | 'given-up-by-node'
+  | 'given-up-by-library'
+  | 'no-route'
+  | 'missing-zone'
+  /** A multicast group without an interface or a route. */
+  | 'multicast'
+  | 'invalid-call'
+  | 'path-too-long'
+  | 'wrong-path'
+  /** The accept queue of a unix listener is full. */
+  | 'queue-full'
+  | 'out-of-descriptors'
+  | 'out-of-memory'
+  | 'unresolved'
+  /** fetch does not dial this port. */
+  | 'blocked-port'
+  /** The other end of an HTTP/2 session takes no further streams. */
+  | 'goaway'
+  | 'untrusted'
+  | 'other-protocol'
+  | 'aborted'
+  | 'wrong-argument'
+  /** The call does not fit what the socket, server or stream has done before. */
+  | 'wrong-state'
+  /** Not raised by the network: a mock, a library's own refusal, another kind of error. */
+  | 'not-network'
+  | 'unknown'
+
+/** The codes that mean one thing wherever they come from. `classify.ts` tells apart the causes of the others. */
+const CODES: Readonly<Partial<Record<FailureKind, readonly string[]>>> = {
+  refused: ['ECONNREFUSED'],
+  'met-itself': ['ERR_PORTSIDE_SELF_CONNECT'],
+  reset: ['ECONNRESET', 'ENETRESET'],
+  'broken-pipe': ['EPIPE'],
+  'given-up-by-node': ['ERR_SOCKET_CONNECTION_TIMEOUT', 'ERR_TLS_HANDSHAKE_TIMEOUT', 'ERR_HTTP_REQUEST_TIMEOUT'],
+  'given-up-by-library': [
+    'TIMEOUT',
+    'ESOCKETTIMEDOUT',
+    'ERR_PORTSIDE_CONNECT_TIMEOUT',
+    'UND_ERR_CONNECT_TIMEOUT',
+    'UND_ERR_HEADERS_TIMEOUT',
+    'UND_ERR_BODY_TIMEOUT',
+  ],
+  'no-route': ['EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN'],
+  'path-too-long': ['ENAMETOOLONG'],
+  'wrong-path': ['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP', 'EROFS', 'ENOSPC', 'EPROTOTYPE'],
+  'out-of-descriptors': ['EMFILE', 'ENFILE'],
+  'out-of-memory': ['ENOBUFS', 'ENOMEM'],
+  unresolved: ['ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL', 'ENODATA', 'ESERVFAIL', 'ETIMEOUT'],
+  goaway: ['ERR_HTTP2_GOAWAY_SESSION'],
+  untrusted: [
+    'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+    'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+    'DEPTH_ZERO_SELF_SIGNED_CERT',
+    'SELF_SIGNED_CERT_IN_CHAIN',
+    'CERT_HAS_EXPIRED',
+    'ERR_TLS_CERT_ALTNAME_INVALID',
+  ],
+  'other-protocol': ['EPROTO'],
+  aborted: ['ABORT_ERR', 'ERR_CANCELED', 'ECANCELED', 'UND_ERR_ABORTED'],
+  'wrong-argument': [
+    'ERR_SOCKET_BAD_PORT',
+    'ERR_SOCKET_BAD_TYPE',
+    'ERR_INVALID_ARG_TYPE',
+    'ERR_INVALID_ARG_VALUE',
+    'ERR_OUT_OF_RANGE',
+    'ERR_INVALID_IP_ADDRESS',
+    'ERR_INVALID_FD_TYPE',
+    'ERR_INVALID_ADDRESS_FAMILY',
+    'UND_ERR_INVALID_ARG',
+    'ERR_PORTSIDE_UNKNOWN_OPTION',
+  ],
+  'wrong-state': [
+    'EALREADY',
+    'EISCONN',
+    'ENOTCONN',
+    'EDESTADDRREQ',
+    'ESHUTDOWN',
+    'EBADF',
+    'ENOTSOCK',
+    'ERR_SERVER_ALREADY_LISTEN',
+    'ERR_SERVER_NOT_RUNNING',
+    'ERR_SOCKET_CLOSED',
+    'ERR_SOCKET_CLOSED_BEFORE_CONNECTION',
+    'ERR_SOCKET_ALREADY_BOUND',
+    'ERR_SOCKET_DGRAM_NOT_RUNNING',
+    'ERR_SOCKET_DGRAM_IS_CONNECTED',
+    'ERR_SOCKET_DGRAM_NOT_CONNECTED',
+    'ERR_STREAM_DESTROYED',
+    'ERR_STREAM_PREMATURE_CLOSE',
+    'ERR_STREAM_WRITE_AFTER_END',
+    'UND_ERR_CLOSED',
+    'UND_ERR_DESTROYED',
+  ],
+}
+
+const KIND_OF = new Map(
+  Object.entries(CODES).flatMap(([kind, codes]) => codes.map((code) => [code, kind as FailureKind] as const)),
+)
+
+/** The kind that a code has by itself. */
+export function kindOfCode(code: string): FailureKind {
+  return KIND_OF.get(code) ?? (/^(ERR_SSL_|HPE_)/.test(code) ? 'other-protocol' : 'unknown')
+}

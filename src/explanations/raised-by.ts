@@ -1,0 +1,59 @@
+import { getSystemErrorMap } from 'node:util'
+import { fileOf } from '../caller.js'
+import { CODELESS, TIMEOUT } from './code-meaning.js'
+import { Fields } from './fields.js'
+import type { SocketFailure } from './socket-failure.js'
+
+/**
+ * Names what raised a failure: `kernel`, `node`, a package, or `unknown`. An error of the kernel has the name of the system
+ * call in `syscall` (https://nodejs.org/api/errors.html#class-systemerror), or quotes Node's words for one. A code of the
+ * kernel without either was put there by somebody else: a mock, or a library that refuses by itself.
+ */
+export function raisedBy(failure: SocketFailure): 'kernel' | 'node' | (string & {}) {
+  const { code, syscall, quoted, message } = failure
+  const fields = new Fields(failure.error as object)
+  if (code === TIMEOUT || code === CODELESS) return packageIn(fields) ?? (isOfNode(fields) ? 'node' : 'unknown')
+  if (code.startsWith('ERR_PORTSIDE_')) return 'portside'
+  if (!isErrno(code)) return ofLibrary(code) ?? 'node'
+  if (fields.get('headline') !== undefined) return syscall === undefined ? 'portside' : 'kernel'
+  if (NODE_SAYS.test(message) && syscall === undefined) return 'node'
+  if (syscall !== undefined && isAttemptTimeout(failure)) return 'node'
+  if (quoted === true) return 'kernel'
+  const by = packageIn(fields)
+  if (syscall !== undefined) return by === undefined || typeof fields.get('errno') === 'number' ? 'kernel' : by
+  return by ?? BY_NAME[fields.text('name') ?? ''] ?? 'unknown'
+}
+
+/** Node gives up on one address of several after `autoSelectFamilyAttemptTimeout`, with the kernel's code (lib/net.js). */
+export function isAttemptTimeout({ code, error }: SocketFailure): boolean {
+  return code === 'ETIMEDOUT' && /\binternalConnectMultipleTimeout\b/.test(stackOf(new Fields(error as object)))
+}
+
+export const isErrno = (code: string): boolean => {
+  errnos ??= new Set(Array.from(getSystemErrorMap().values(), ([name]) => name).filter((name) => !/^EAI_/.test(name)))
+  return errnos.has(code)
+}
+let errnos: ReadonlySet<string> | undefined
+
+/** What Node says with a code of the kernel and no call: lib/_http_client.js, _http_incoming.js, _tls_wrap.js, net.js. */
+const NODE_SAYS =
+  /^(socket hang up|aborted|Client network socket disconnected|This socket has been ended by the other party)/
+
+const BY_NAME: Readonly<Record<string, string>> = { NetConnectNotAllowedError: 'nock', AxiosError: 'axios' }
+
+function ofLibrary(code: string): string | undefined {
+  if (code.startsWith('UND_ERR_')) return 'undici'
+  return { ERR_CANCELED: 'axios', PROTOCOL_CONNECTION_LOST: 'mysql2', ESOCKETTIMEDOUT: 'request' }[code]
+}
+
+/** The package whose code made the error: the one in the first frame of its stack. */
+function packageIn(fields: Fields): string | undefined {
+  const [, first] = /\n(\s+at [^\n]+)/.exec(stackOf(fields)) ?? []
+  const file = first === undefined ? undefined : fileOf(first)
+  return /.*[/\\]node_modules[/\\]((?:@[^/\\]+[/\\])?[^/\\]+)/.exec(file ?? '')?.[1]?.replace('\\', '/')
+}
+
+const isOfNode = (fields: Fields): boolean =>
+  fields.text('name') === 'TimeoutError' || /\n\s+at [^\n]*\(?node:/.test(stackOf(fields).split('\n', 2).join('\n'))
+
+const stackOf = (fields: Fields): string => fields.text('stack') ?? ''

@@ -1,0 +1,82 @@
+/** The labelled lines of a message. Each adds something that the headline and the other lines do not say. */
+export interface MessageLines {
+  expected?: string | undefined
+  actual?: string | undefined
+  /** The addresses that were tried, if there were several. */
+  tried?: string | undefined
+  because?: string | undefined
+  /** The process that holds the address. */
+  owner?: string | undefined
+  /** The line of this process that opened the socket. */
+  openedAt?: string | undefined
+  /** One thing that the reader can do now. */
+  next?: string | undefined
+}
+
+const LABELS: ReadonlyArray<readonly [name: keyof MessageLines, label: string]> = [
+  ['expected', 'expected'],
+  ['actual', 'got'],
+  ['tried', 'tried'],
+  ['because', 'cause'],
+  ['owner', 'owner'],
+  ['openedAt', 'opened at'],
+  ['next', 'fix'],
+]
+
+/** Writes a message: a headline that is a sentence, then one labelled line for each fact. All messages have this form. */
+export function messageOf(headline: string, lines: MessageLines = {}): string {
+  const labelled = LABELS.flatMap(([name, label]) => {
+    const text = lines[name]
+    return text === undefined || text === '' ? [] : [labelledLine(label, text)]
+  })
+  return [sentence(headline), ...labelled].join('\n')
+}
+
+/** Indents each line of the text alike, so that a diff or a list inside of it keeps its shape. */
+export function labelledLine(label: string, text: string): string {
+  return `  ${label.padEnd(WIDTH)}${text.trimEnd().replaceAll('\n', '\n  ')}`
+}
+
+const WIDTH = 11
+
+/** Ends a headline with a full stop, unless it ends with a mark of its own or has several lines. */
+const sentence = (headline: string): string =>
+  /[.!?:]$/.test(headline) || headline.includes('\n') ? headline : `${headline}.`
+
+/** Names the type of a value for a message: `the number 100`, `an array`, `a promise: await it`. Never throws. */
+export function describeType(value: unknown): string {
+  if (value === null || value === undefined) return String(value)
+  if (typeof value === 'string') return `'${value.length > LONGEST ? `${value.slice(0, LONGEST)}...` : value}'`
+  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') return String(value)
+  if (typeof value === 'symbol') return `the symbol ${String(value)}`
+  try {
+    return typeof value === 'function' ? describeFunction(value) : describeObject(value)
+  } catch {
+    // A revoked proxy, or a getter that throws.
+    return 'an object that cannot be looked at'
+  }
+}
+
+/** The same with the type of a primitive: `the number 100`. */
+export function describeValue(value: unknown): string {
+  if (typeof value === 'string') return `the string ${describeType(value)}`
+  const named = ['number', 'bigint', 'boolean'].includes(typeof value) && !Number.isNaN(value)
+  return named ? `the ${typeof value} ${String(value)}` : describeType(value)
+}
+
+const LONGEST = 60
+
+function describeFunction(value: object): string {
+  const { name } = value as { name?: unknown }
+  const named = typeof name === 'string' && name !== ''
+  if (/^class\b/.test(Function.prototype.toString.call(value))) return named ? `the class ${name}` : 'a class'
+  return named ? `the function ${name}()` : 'a function'
+}
+
+function describeObject(value: object): string {
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : 'an array'
+  if (typeof (value as { then?: unknown }).then === 'function') return 'a promise: await it'
+  const name: unknown = (value as { constructor?: { name?: unknown } }).constructor?.name
+  if (typeof name !== 'string' || name === '' || name === 'Object') return 'an object'
+  return `${/^[AEIOU]/.test(name) ? 'an' : 'a'} ${name} object`
+}

@@ -1,0 +1,3 @@
+export function nearest(name: string, names: readonly string[]): string | undefined {
+  return names.find((each) => each.toLowerCase() === name.toLowerCase())
+}

@@ -1,0 +1,109 @@
+import { invalidArgument, type PortsideError, portsideError } from './errors.js'
+import { describeValue } from './message.js'
+import { nearest } from './nearest.js'
+
+/** What a function takes as options. */
+export interface OptionsSpec {
+  /** The function as its user calls it: `listenHttp()`. For an object of a configuration its name: `provide.portside`. */
+  readonly of: string
+  readonly names: readonly string[]
+  /** Shown to whoever passes something else than an object: `{ grace: 100 }`. */
+  readonly example?: string
+  /** What to do instead, for names that mean something elsewhere: `cert` of `tls.createServer()`. */
+  readonly instead?: Readonly<Record<string, string>>
+}
+
+/**
+ * Reads the options once, and gives a plain object of those that are set. Throws ERR_INVALID_ARG_TYPE if they are no object,
+ * ERR_PORTSIDE_UNKNOWN_OPTION for a name that is not in the list, and ERR_INVALID_ARG_VALUE for a getter that throws. Checks
+ * `signal`, because a wrong one would fail only after something was opened.
+ */
+export function readOptions<T extends object>(options: T | undefined, spec: OptionsSpec): T {
+  if (options === undefined) return {} as T
+  if (typeof options !== 'object' || options === null || isArray(options)) throw notAnObject(options, spec)
+  const read: Record<string, unknown> = {}
+  try {
+    for (const key of Reflect.ownKeys(options)) {
+      if (typeof key === 'string' && spec.names.includes(key)) continue
+      // A property that another library adds to each object is no option, and `for...in` does not show it.
+      if (!Object.prototype.propertyIsEnumerable.call(options, key)) continue
+      throw unknownOption(key, spec)
+    }
+    for (const name of spec.names) {
+      if (!(name in options)) continue
+      const value = (options as Record<string, unknown>)[name]
+      if (value !== undefined) read[name] = value
+    }
+  } catch (error) {
+    if ((error as Partial<PortsideError>)?.code === 'ERR_PORTSIDE_UNKNOWN_OPTION') throw error
+    throw unreadable(error, spec)
+  }
+  if ('signal' in read) checkSignal(read.signal)
+  return read as T
+}
+
+/** Throws ERR_INVALID_ARG_TYPE for what is no AbortSignal, a half-made one included. */
+export function checkSignal(signal: unknown): void {
+  const { aborted, addEventListener, removeEventListener } = (signal ?? {}) as Partial<AbortSignal>
+  const whole =
+    typeof aborted === 'boolean' &&
+    typeof addEventListener === 'function' &&
+    typeof removeEventListener === 'function' &&
+    typeof (signal as Partial<AbortSignal>).dispatchEvent === 'function'
+  if (!whole) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'signal', 'an AbortSignal', signal)
+}
+
+function notAnObject(options: unknown, { of, example }: OptionsSpec): PortsideError {
+  const expected = `an options object${example === undefined ? '' : ` such as ${example}`}`
+  const actual = describeValue(options)
+  const headline = `${of} expects ${expected}, got ${actual}`
+  const details = { name: 'TypeError', headline, argument: 'options', expected, actual }
+  return portsideError('ERR_INVALID_ARG_TYPE', details, {})
+}
+
+function unknownOption(key: string | symbol, { of, names, instead = {} }: OptionsSpec): PortsideError {
+  const name = String(key)
+  const near = typeof key === 'string' ? nearest(key, names) : undefined
+  const next = Object.hasOwn(instead, name) ? instead[name] : undefined
+  const expected = names.length === 0 ? 'no options' : `one of ${names.join(', ')}`
+  const told = next !== undefined ? 'it has no such option' : near !== undefined ? `did you mean "${near}"?` : undefined
+  const headline = `Invalid option "${name}" of ${of}: ${told ?? `expected ${expected}`}`
+  return portsideError(
+    'ERR_PORTSIDE_UNKNOWN_OPTION',
+    {
+      headline,
+      argument: name,
+      expected,
+      actual: name,
+      next: next ?? (near === undefined ? undefined : `write ${near}`),
+    },
+    { next },
+  )
+}
+
+function unreadable(cause: unknown, { of }: OptionsSpec): PortsideError {
+  return portsideError('ERR_INVALID_ARG_VALUE', {
+    headline: `Cannot read the options of ${of}: ${messageIn(cause)}`,
+    argument: 'options',
+    expected: 'an object whose properties can be read',
+    actual: 'one that throws',
+    cause,
+  })
+}
+
+function messageIn(cause: unknown): string {
+  try {
+    return String((cause as Partial<Error> | undefined)?.message ?? cause)
+  } catch {
+    return 'a property throws'
+  }
+}
+
+function isArray(value: unknown): boolean {
+  try {
+    return Array.isArray(value)
+  } catch {
+    // A proxy that was revoked: reading it fails below, with a code.
+    return false
+  }
+}
