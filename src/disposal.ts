@@ -64,9 +64,8 @@ export function createUndoList(): UndoList {
 
 function severalErrors(errors: unknown[]): Error {
   const error = portsideError('ERR_PORTSIDE_UNDO', {
-    headline: 'Cannot undo everything',
-    actual: `${errors.length} errors, the first: ${String((errors[0] as Error)?.message ?? errors[0])}`,
-    next: 'look at the errors one by one in .errors',
+    headline: `The teardown failed with ${errors.length} errors, the first: ${String((errors[0] as Error)?.message ?? errors[0])}`,
+    next: 'see .errors for each of them',
     cause: errors[0],
   })
   return Object.assign(error, { errors })

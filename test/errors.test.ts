@@ -2,17 +2,23 @@ import { describe, expect, it } from 'vitest'
 import { abortError, codeOf, invalidArgument, portsideError } from '../src/errors.js'
 
 describe('an error of portside', () => {
-  it('says what was asked, expected, actual, cause and next step, and carries each as a field', () => {
-    const error = portsideError('ERR_X', { asked: 'listen', expected: 'a', actual: 'b', because: 'c', next: 'd' })
-    expect(error.message).toBe('portside could not listen: expected a, got b. Cause: c. Next: d.')
-    expect(error).toMatchObject({ code: 'ERR_X', asked: 'listen', expected: 'a', actual: 'b', because: 'c', next: 'd' })
+  it('is a sentence with a labelled line for each fact, and carries each as a field', () => {
+    const details = { headline: 'Cannot listen', expected: 'a', actual: 'b', because: 'c', next: 'd' }
+    const error = portsideError('ERR_X', details)
+    expect(error.message).toBe('Cannot listen.\n  expected   a\n  got        b\n  cause      c\n  fix        d')
+    expect(error).toMatchObject({ code: 'ERR_X', ...details })
   })
 
   it('leaves out what is not known', () => {
-    const error = portsideError('ERR_X', { asked: 'listen', because: undefined })
-    expect(error.message).toBe('portside could not listen.')
+    const error = portsideError('ERR_X', { headline: 'Cannot listen', because: undefined })
+    expect(error.message).toBe('Cannot listen.')
     expect(error).not.toHaveProperty('because')
     expect(error).not.toHaveProperty('cause')
+  })
+
+  it('keeps the indentation that a text of several lines has inside', () => {
+    const { message } = portsideError('ERR_X', { headline: 'No', actual: 'a diff\n- id\n  - name\n  + name' })
+    expect(message).toBe('No.\n  got        a diff\n  - id\n    - name\n    + name')
   })
 
   it("keeps the system's fields of its cause", () => {
@@ -23,22 +29,22 @@ describe('an error of portside', () => {
       port: 1,
       code: 'EADDRINUSE',
     })
-    const error = portsideError('EADDRINUSE', { asked: 'listen', cause })
+    const error = portsideError('EADDRINUSE', { headline: 'Cannot listen', cause })
     expect(error).toMatchObject({ code: 'EADDRINUSE', errno: -98, syscall: 'listen', address: '::1', port: 1, cause })
   })
 
   it('begins its stack where it was made', () => {
-    expect(portsideError('ERR_X', { asked: 'x' }).stack?.split('\n')[1]).toContain('errors.test.ts')
+    expect(portsideError('ERR_X', { headline: 'x' }).stack?.split('\n')[1]).toContain('errors.test.ts')
   })
 
   it.each([
     [1.5, 'got 1.5'],
     ['80', "got '80'"],
     [null, 'got null'],
-    [{}, 'got an object of Object'],
-    [Object.create(null), 'got an object of no class'],
-    [() => {}, 'got a function (anonymous)'],
-    [Symbol('x'), 'got Symbol(x)'],
+    [{}, 'got an object'],
+    [Object.create(null), 'got an object'],
+    [() => {}, 'got a function'],
+    [Symbol('x'), 'got the symbol Symbol(x)'],
     [10n, 'got 10'],
   ])('shows the bad argument %o', (value, text) => {
     expect(invalidArgument('ERR_OUT_OF_RANGE', 'port', 'a port', value).message).toContain(text)

@@ -162,10 +162,10 @@ describe('a scope', () => {
   })
 
   it.each([undefined, 3, 'later'])('refuses to defer %o', (undo) => {
-    expect(() => createScope().defer(undo as unknown as () => void)).toThrow(/given as undo: expected a function/)
+    expect(() => createScope().defer(undo as unknown as () => void)).toThrow(/Invalid `undo`: expected a function/)
   })
 
   it.each([{ grace: -1 }, { grace: '5' }])('refuses %o', (options) => {
-    expect(() => createScope(options as object)).toThrow(/given as grace/)
+    expect(() => createScope(options as object)).toThrow(/Invalid `grace`/)
   })
 })

@@ -55,7 +55,11 @@ export const matchers = {
     const pass = open.count === count
     return {
       pass,
-      message: () => `expected ${pass ? 'not ' : ''}${counted(count, [])}\ngot      ${counted(open.count, open.lines)}`,
+      message: () =>
+        assertionMessage({
+          expected: `${pass ? 'not ' : ''}${counted(count, [])}`,
+          actual: counted(open.count, open.lines),
+        }),
     }
   },
 }

@@ -261,8 +261,7 @@ function withoutInterface(failure: SocketFailure, usual: Circumstances): Circums
 
 /** EINVAL of what is not bound by its user. */
 const INVALID_DIAL = {
-  cause:
-    'one of: the route to the address is a blackhole; the socket was connected before; the address is of another family',
+  cause: 'one of: the route is a blackhole; the socket was connected before; the address is of another family',
   hints: ['look at the route (ip route get ADDRESS)', 'use a new socket for each connect'],
 }
 
@@ -364,7 +363,7 @@ function routeless(failure: SocketFailure, known: Classification, usual: Circums
   const own = ownAddressesOrNone().filter((each) => familyOf(each) === family && !isLocal(each))
   if (own.length > 0) return { ...usual, owners }
   return {
-    cause: `this host has no address of ${family} beyond loopback, and so no route to ${address}`,
+    cause: `this host has no address of ${family} beyond loopback, so there is no default route for ${address}`,
     owners,
     hints: [`dial an address of the other family`, 'look at the routes (ip route, ip -6 route)'],
     evidence: [`the addresses of this host: ${ownAddressesOrNone().join(', ') || 'none'}`],

@@ -9,7 +9,8 @@ export function describeFailure(failure: SocketFailure): string {
   if (code === TIMEOUT) return 'a time-out of the client'
   if (code === CODELESS) return `an error without a code, ${JSON.stringify(message)}`
   const place = placeOf(failure) ?? hostname
-  const what = [syscall && (WORDS[syscall] ?? syscall), place].filter(Boolean).join(' ')
+  const word = syscall === undefined || place === undefined ? syscall : (WORDS[syscall] ?? syscall)
+  const what = [word, place].filter(Boolean).join(' ')
   return `${what}${what && ': '}${code}`
 }
 

@@ -1,8 +1,10 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import { codeOf, portsideError } from '../errors.js'
+import { formatEndpoint } from '../loopback/endpoint.js'
 import { milliseconds } from '../numbers.js'
 import { descendantsOf, end, isRunning } from '../platform/process-tree.js'
+import { socketTable } from '../socket-table/socket-table.js'
 import { clearTimeout, now, setTimeout } from '../timers.js'
 import { watch } from './watchdog.js'
 
@@ -127,10 +129,11 @@ export class Child {
 
   /** That it does not listen, as an error that has what it said so far. */
   silent(cause: unknown): Error {
+    const seen = (cause as { actual?: string }).actual
     const error = portsideError(codeOf(cause) ?? 'ERR_PORTSIDE_WAIT_TIMEOUT', {
-      headline: `Cannot ${this.asked}`,
-      expected: 'a program that listens on the port in PORT',
-      actual: `one that runs, where ${(cause as { actual?: string }).actual}${lastWords(this.stderr || this.stdout)}`,
+      headline: `Cannot ${this.asked}: the program runs and does not listen on the port in PORT`,
+      actual: `${seen === undefined ? '' : `${seen}\n`}${lastWords(this.stderr || this.stdout)}`,
+      because: elsewhere(this.process.pid),
       next: 'see whether it reads PORT and listens on this family, or give a longer timeout',
       cause,
     })
@@ -139,14 +142,29 @@ export class Child {
 
   /** The end of the program as an error that has what it said last. */
   failure({ code, signal }: ChildExit, when: string): Error {
+    const how = signal === null ? `with code ${code}` : `by ${signal}`
     const error = portsideError('ERR_PORTSIDE_CHILD_EXITED', {
-      headline: `Cannot ${this.asked}`,
-      expected: 'a program that runs until it is stopped',
+      headline: `Cannot ${this.asked}: the program ended ${when}, ${how}`,
+      actual: lastWords(this.stderr || this.stdout),
       because: /EADDRINUSE|address already in use/i.test(this.stderr) ? TAKEN : undefined,
-      actual: `one that ended ${when}, ${signal === null ? `with code ${code}` : `by ${signal}`}${lastWords(this.stderr || this.stdout)}`,
       next: 'run the program by hand with the same arguments and PORT set',
     })
     return Object.assign(error, { exitCode: code, signal, stderr: this.stderr, stdout: this.stdout })
+  }
+}
+
+/** Where the program, or one that it has started, listens instead; undefined if nowhere, or if the system does not tell. */
+function elsewhere(pid: number | undefined): string | undefined {
+  if (pid === undefined) return undefined
+  try {
+    const family = new Set([pid, ...descendantsOf(pid).map((other) => other.pid)])
+    const listeners = [...socketTable({ protocol: 'tcp', state: 'LISTEN' })].filter(
+      (entry) => entry.pid !== undefined && family.has(entry.pid),
+    )
+    const places = listeners.map(({ local }) => (typeof local === 'string' ? local : formatEndpoint(local)))
+    return places.length === 0 ? undefined : `the program listens on ${places.join(' and ')}`
+  } catch {
+    return undefined
   }
 }
 
@@ -157,9 +175,9 @@ const TAKEN =
 const LAST_WORDS = 200
 
 function lastWords(said: string): string {
-  if (said.trim() === '') return ', and said nothing'
+  if (said.trim() === '') return 'no output'
   const lines = said.trim().split('\n').slice(-20)
-  return `, and said last\n${lines.map((line) => `   ${line}`).join('\n')}\n`
+  return `this output\n${lines.map((line) => `  ${line}`).join('\n')}`
 }
 
 /** Longest that a process which was sent SIGKILL is waited for, in milliseconds. */

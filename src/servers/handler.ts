@@ -31,11 +31,11 @@ export class HandlerErrors {
   /** Throws ERR_PORTSIDE_HANDLER with the first error as its cause. */
   rethrow(endpoint: string): never {
     const [first] = this.#errors
+    const said = String((first as Partial<Error> | undefined)?.message ?? first)
+    const count = this.#errors.length
     const error = portsideError('ERR_PORTSIDE_HANDLER', {
-      headline: `Cannot run the handler of the server on ${endpoint}`,
-      expected: 'a handler that neither throws nor rejects',
-      actual: `${this.#errors.length === 1 ? '' : `${this.#errors.length} errors, the first: `}${(first as Error)?.message ?? String(first)}`,
-      next: 'look at .cause; the connection was ended and the server is closed',
+      headline: `The handler of the server on ${endpoint} threw${count === 1 ? '' : ` ${count} errors, the first`}: ${said}`,
+      next: 'see .cause for where it threw; the connection was ended and the server is closed',
       cause: first,
     })
     throw Object.assign(error, { errors: this.#errors })

@@ -114,20 +114,20 @@ export function makeReport(stragglers: Straggler[], begun: number): DrainReport 
 /** With `force: 'reject'`: names everybody who had to be ended. */
 export function drainError(name: string, report: DrainReport, grace: number): DrainError {
   const stragglers = report.outcomes.filter(({ outcome }) => outcome !== 'closed')
+  const count = stragglers.length === 1 ? '1 connection was' : `${stragglers.length} connections were`
   const error = portsideError('ERR_PORTSIDE_DRAIN', {
-    headline: `Cannot drain ${name}`,
-    expected: `every connection to end within its grace of ${grace} ms`,
-    actual: `${stragglers.length} that had to be ended by force\n${stragglers.map(describeStraggler).join('\n')}\n`,
+    name: 'DrainError',
+    headline: `Cannot drain ${name}: ${count} still open after the grace of ${grace} ms and had to be closed`,
+    actual: stragglers.map(describeStraggler).join('\n'),
     next: 'end these in the code under test, or give a longer grace',
   })
-  error.name = 'DrainError'
   return Object.assign(error, { stragglers, report }) as DrainError
 }
 
 function describeStraggler(outcome: ConnectionOutcome): string {
   const { state, request, age, bytesRead, bytesWritten, pendingBytes } = outcome
   return [
-    `  - ${formatTuple(outcome)}`,
+    `- ${formatTuple(outcome)}`,
     request === undefined ? state : `${state}, ${request}`,
     `open for ${Math.round(age)} ms`,
     `${bytesRead} bytes read, ${bytesWritten} written${pendingBytes > 0 ? `, ${pendingBytes} of them still queued in Node` : ''}`,
@@ -137,9 +137,8 @@ function describeStraggler(outcome: ConnectionOutcome): string {
 export function stuck(name: string, stragglers: Straggler[], limit: number): Error {
   const left = stragglers.filter(({ connection }) => !connection.closed).map((straggler) => straggler.toOutcome())
   return portsideError('ERR_PORTSIDE_DRAIN_STUCK', {
-    headline: `Cannot drain ${name}`,
-    expected: `a destroyed socket to emit 'close' within ${limit} ms`,
-    actual: `none from ${left.length}\n${left.map(describeStraggler).join('\n')}\n`,
+    headline: `Cannot drain ${name}: ${left.length} destroyed sockets did not emit 'close' within ${limit} ms`,
+    actual: left.map(describeStraggler).join('\n'),
     because: 'something keeps the socket from closing, most likely an overridden destroy or a removed listener',
     next: 'look for code that calls removeAllListeners() on the socket or replaces its methods',
   })
@@ -148,9 +147,8 @@ export function stuck(name: string, stragglers: Straggler[], limit: number): Err
 export function hookError(name: string, errors: readonly unknown[], report: DrainReport): Error {
   const first = errors[0] as Error | undefined
   const error = portsideError('ERR_PORTSIDE_DRAIN_HOOK', {
-    headline: `Cannot run every drain hook of ${name}`,
-    actual: `${errors.length} that failed, the first with: ${first?.message ?? String(first)}`,
-    next: 'mend the hook given to onDrain(); the connections were drained all the same',
+    headline: `${errors.length === 1 ? 'A drain hook' : `${errors.length} drain hooks`} of ${name} failed: ${first?.message ?? String(first)}`,
+    next: 'fix the onDrain() hook; the connections were drained anyway',
     cause: first,
   })
   return Object.assign(error, { errors, report })

@@ -40,7 +40,7 @@ describe('a server', () => {
     await until(() => server.connections.size === 1)
     const error = await failureOf(server)
     expect(error.message).toMatch(
-      /^expected no open connection\ngot {6}1 open connection\n {2}- \S+ -> \S+; .+\nnext {5}/,
+      /^Expected no open connection\.\n {2}got {8}1 open connection\n {4}- \S+ -> \S+; .+\n {2}fix {8}/,
     )
     expect(error.message).toContain(`  - ${formatEndpoint(server)} -> `)
     expect(error).toMatchObject({ expected: 'no open connection', owners: [] })
@@ -87,7 +87,7 @@ describe('a server', () => {
     for (let clients = 0; clients < 20; clients++) await server.connect()
     await until(() => server.connections.size === 20)
     const error = await failureOf(server)
-    expect(error.message).toContain('got      20 open connections\n')
+    expect(error.message).toContain('  got        20 open connections\n')
     expect(error.message.match(/^ {2}- /gm)).toHaveLength(20)
   })
 
@@ -125,7 +125,7 @@ describe('a server of Node', () => {
     const client = net.connect((server.address() as net.AddressInfo).port, HERE)
     const [socket] = (await once(server, 'connection')) as [net.Socket]
     const error = await failureOf(server)
-    expect(error.message).toMatch(/^expected no open connection\ngot {6}1 open connection\nnext {5}/)
+    expect(error.message).toMatch(/^Expected no open connection\.\n {2}got {8}1 open connection\n {2}fix {8}/)
     for (const each of [client, socket]) each.destroy()
     await until(() => socket.closed && client.closed)
     await assertDrained(server)

@@ -68,7 +68,7 @@ describe('a failure', () => {
       expected: 'a refused connection (ECONNREFUSED) at port 1',
       got: `listen on ${place}: EADDRINUSE (address already in use)`,
       cause: `${THIS} listens on ${place}`,
-      next: expect.stringContaining('close the one of this process first'),
+      fix: expect.stringContaining('close the one of this process first'),
     })
     expect(error).toMatchObject({
       name: 'PortsideAssertionError',
@@ -91,7 +91,7 @@ describe('a failure', () => {
       expected: 'a denied permission (EACCES, EPERM)',
       got: `listen on ${HERE_IN_URL}:${program.port}: EADDRINUSE (address already in use)`,
       cause: `pid ${program.pid} (${NODE}) listens on ${HERE_IN_URL}:${program.port}`,
-      next: expect.stringContaining('leave the port out'),
+      fix: expect.stringContaining('leave the port out'),
     })
     expect(error.owners).toMatchObject([{ pid: program.pid, program: NODE, thisProcess: false, state: 'LISTEN' }])
   })
@@ -125,7 +125,7 @@ describe('a failure', () => {
     const error = await failureOf(assertPermissionDenied(await errorOf(listenOn(file.path))))
     expect(linesOf(error)).toMatchObject({
       cause: expect.stringContaining('nobody listens on it here: a server that was killed has left the file behind'),
-      next: expect.stringContaining('remove the file'),
+      fix: expect.stringContaining('remove the file'),
     })
     expect(error.owners).toEqual([])
   })
@@ -135,7 +135,7 @@ describe('a failure', () => {
     const conflict = await errorOf(listenAt(endpoint))
     await endpoint.close()
     const error = await failureOf(assertPermissionDenied(conflict))
-    expect(linesOf(error).cause).toContain('nobody has it now')
+    expect(linesOf(error).cause).toContain('has closed since')
     expect(error.owners).toEqual([])
   })
 
@@ -158,9 +158,9 @@ describe('a failure', () => {
     expect(linesOf(error)).toEqual({
       expected: `an address in use (EADDRINUSE) at port ${endpoint.port ^ 1}`,
       got: `listen on ${formatEndpoint(endpoint)}: EADDRINUSE (address already in use)`,
-      now: `${THIS} listens on ${formatEndpoint(endpoint)}`,
+      owner: `${THIS} listens on ${formatEndpoint(endpoint)}`,
       cause: 'it happened elsewhere',
-      next: 'see whether the code under test uses the endpoint of the test',
+      fix: 'see whether the code under test uses the endpoint of the test',
     })
   })
 
@@ -185,7 +185,7 @@ describe('a failure', () => {
       expected: `a reset connection (ECONNRESET) at port ${endpoint.port}`,
       got: expect.stringMatching(/^(read|write): ECONNRESET \(connection reset by peer\)$/),
       cause: 'the error does not say where it happened',
-      next: 'leave the endpoint out',
+      fix: 'leave the endpoint out',
     })
   })
 
@@ -208,12 +208,12 @@ describe('a failure', () => {
   })
 
   it.each([
-    ['undefined', undefined, 'undefined, which is no error'],
-    ['null', null, 'null, which is no error'],
-    ['a number', 42, 'the number 42, which is no error'],
-    ['a string', 'ECONNREFUSED', "the string 'ECONNREFUSED', which is no error"],
-    ['an object', {}, 'an object of Object, which is no error'],
-    ['a symbol', Symbol('no'), 'the symbol Symbol(no), which is no error'],
+    ['undefined', undefined, 'undefined, which is not an error'],
+    ['null', null, 'null, which is not an error'],
+    ['a number', 42, 'the number 42, which is not an error'],
+    ['a string', 'ECONNREFUSED', "the string 'ECONNREFUSED', which is not an error"],
+    ['an object', {}, 'an object, which is not an error'],
+    ['a symbol', Symbol('no'), 'the symbol Symbol(no), which is not an error'],
     ['an error without a code', new Error('no'), /^(an )?[Ee]rror without a code.* "no"$/],
     ['a TypeError without a code', new TypeError('no'), /TypeError.* without a code.* "no"$|without a code.* "no"$/],
   ])('quotes what was thrown that says nothing: %s', async (_name, value, text) => {
@@ -221,7 +221,7 @@ describe('a failure', () => {
     const { got: line } = linesOf(error)
     if (typeof text === 'string') expect(line).toBe(text)
     else expect(line).toMatch(text)
-    expect(linesOf(error).next).toBeDefined()
+    expect(linesOf(error).fix).toBeDefined()
     expect(error.owners).toEqual([])
   })
 
@@ -233,7 +233,7 @@ describe('a failure', () => {
   it.each(patience)('says for what it waited in vain: %s', async (_name, action, text) => {
     const error = await failureOf(assertConnectionRefused(action, undefined, { timeout: 5 }))
     expect(linesOf(error).got).toBe(text)
-    expect(linesOf(error).next).toContain('refusedEndpoint()')
+    expect(linesOf(error).fix).toContain('refusedEndpoint()')
   })
 
   it('says that the socket was still connecting', async (context) => {
@@ -243,7 +243,7 @@ describe('a failure', () => {
     const error = await failureOf(assertConnectionRefused(socket, expected, { timeout: 5 }))
     expect(linesOf(error).got).toBe('nothing within 5 ms: the socket is still connecting')
     // Whom it waits for.
-    expect(linesOf(error).now).toMatch(/^this process \(pid \d+\) listens on |^pid \d+ \(.+\) listens on /)
+    expect(linesOf(error).owner).toMatch(/^this process \(pid \d+\) listens on |^pid \d+ \(.+\) listens on /)
     socket.destroy()
     await once(socket, 'close')
   })
@@ -256,8 +256,8 @@ describe('an action that succeeds', () => {
     expect(linesOf(error)).toEqual({
       expected: 'a refused connection (ECONNREFUSED)',
       got: `it succeeded: connected to ${HERE_IN_URL}:${program.port}, which answered "hello"`,
-      now: `pid ${program.pid} (${NODE}) listens on ${HERE_IN_URL}:${program.port}`,
-      next: expect.stringContaining('refusedEndpoint()'),
+      owner: `pid ${program.pid} (${NODE}) listens on ${HERE_IN_URL}:${program.port}`,
+      fix: expect.stringContaining('refusedEndpoint()'),
     })
     expect(error.owners).toMatchObject([{ pid: program.pid, program: NODE, thisProcess: false, state: 'LISTEN' }])
     expect(error.endpoint).toEqual({ address: HERE, port: program.port, family: HERE_FAMILY })
@@ -269,7 +269,7 @@ describe('an action that succeeds', () => {
     const place = formatEndpoint(endpoint)
     expect(linesOf(error).got).toMatch(/ which said nothing for \d+ ms$/)
     expect(linesOf(error).got).toContain(`connected to ${place}, `)
-    expect(linesOf(error).now).toBe(`${THIS} listens on ${place}`)
+    expect(linesOf(error).owner).toBe(`${THIS} listens on ${place}`)
   })
 
   it('quotes what may be printed, and no more than the beginning', async () => {
@@ -618,12 +618,12 @@ describe('an action that succeeds', () => {
     {
       name: 'something whose disposal does not end',
       open: () => ({ action: () => ({ [Symbol.asyncDispose]: () => new Promise(() => {}) }) }),
-      text: 'it succeeded: an object of Object',
+      text: 'it succeeded: an object',
     },
     {
       name: 'something whose disposal fails',
       open: () => ({ action: () => ({ [Symbol.asyncDispose]: () => Promise.reject(new Error('no')) }) }),
-      text: 'it succeeded: an object of Object',
+      text: 'it succeeded: an object',
     },
     {
       name: 'something whose close() throws',
@@ -636,12 +636,12 @@ describe('an action that succeeds', () => {
           }),
         ),
       }),
-      text: 'it succeeded: an object of EventEmitter',
+      text: 'it succeeded: an EventEmitter object',
     },
     { name: 'nothing', open: () => ({ action: () => undefined }), text: 'it succeeded: undefined' },
     { name: 'a promise of nothing', open: () => ({ action: Promise.resolve() }), text: 'it succeeded: undefined' },
     { name: 'a number', open: () => ({ action: () => 42 }), text: 'it succeeded: the number 42' },
-    { name: 'a function', open: () => ({ action: () => () => {} }), text: 'it succeeded: a function (anonymous)' },
+    { name: 'a function', open: () => ({ action: () => () => {} }), text: 'it succeeded: a function' },
   ]
 
   const here = kinds.filter(({ onWindows = true }) => onWindows || !isWindows)
@@ -888,14 +888,19 @@ async function failureOf(assertion: Promise<unknown>): Promise<PortsideAssertion
 
 /** The message by its lines, in their order and each once. */
 function linesOf({ message }: Error): Partial<Record<(typeof LINES)[number], string>> {
-  const lines = message.split('\n').map((line) => /^(\w+) +(.*)$/.exec(line) as [string, string, string] | null)
+  const [headline = '', ...labelled] = message.split('\n')
+  const lines = labelled.map((line) => /^ {2}(\w+) +(.*)$/.exec(line) as [string, string, string] | null)
   const names = lines.map((line) => line?.[1] as (typeof LINES)[number])
   expect(names).toEqual(LINES.filter((name) => names.includes(name)))
   expect(message).not.toMatch(/\[object|NaN/)
-  return Object.fromEntries(lines.map((line) => [line?.[1], line?.[2]]))
+  expect(headline).toMatch(/^Expected .*\.$/)
+  return {
+    expected: headline.slice('Expected '.length, -1),
+    ...Object.fromEntries(lines.map((line) => [line?.[1], line?.[2]])),
+  }
 }
 
-const LINES = ['expected', 'got', 'tried', 'now', 'cause', 'next'] as const
+const LINES = ['expected', 'got', 'tried', 'cause', 'owner', 'fix'] as const
 
 function listenersOf(emitter: EventEmitter): unknown[] {
   return emitter.eventNames().flatMap((event) => emitter.rawListeners(event))

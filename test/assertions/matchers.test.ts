@@ -67,7 +67,7 @@ describe.each(libraries)('on an error, with the expect of %s', (_library, expect
           const holds = passes ? expect(value) : expect(value).not
           holds[matcher]()
           const fails = passes ? expect(value).not : expect(value)
-          vitestExpect(() => fails[matcher]()).toThrow(/^expected .*\ngot {6}\S/)
+          vitestExpect(() => fails[matcher]()).toThrow(/^Expected .*\n {2}got {8}\S/)
           expect({ value }).toEqual({ value: passes ? expect[matcher]() : expect.not[matcher]() })
           expect({ value }).not.toEqual({ value: passes ? expect.not[matcher]() : expect[matcher]() })
           expect([1, value]).toContainEqual(passes ? expect[matcher]() : expect.not[matcher]())
@@ -78,8 +78,8 @@ describe.each(libraries)('on an error, with the expect of %s', (_library, expect
       await expect(failing(staged.begin()).catch((reason) => reason)).resolves[own](staged.place)
       const other = OUTCOMES.find((matcher) => matcher !== own) as string
       await expect(failing(staged.begin())).rejects.not[other]()
-      await vitestExpect(expect(failing(staged.begin())).rejects[other]()).rejects.toThrow(/^expected .*\ngot /)
-      await vitestExpect(expect(failing(staged.begin())).rejects.not[own]()).rejects.toThrow(/^expected an error that/)
+      await vitestExpect(expect(failing(staged.begin())).rejects[other]()).rejects.toThrow(/^Expected .*\n {2}got /)
+      await vitestExpect(expect(failing(staged.begin())).rejects.not[own]()).rejects.toThrow(/^Expected an error that/)
     },
   )
 
@@ -121,10 +121,10 @@ describe.each(libraries)('on an error, with the expect of %s', (_library, expect
     // Where it was opened is told only while the sockets of the process are tracked.
     vitestExpect(message.replace(/; it was opened at test\/assertions\/matchers\.test\.ts:\d+:\d+, by '.*'$/, '')).toBe(
       [
-        'expected a denied permission (EACCES, EPERM)',
-        `got      listen on ${formatEndpoint(endpoint)}: EADDRINUSE (address already in use)`,
-        `cause    ${THIS} listens on ${formatEndpoint(endpoint)}`,
-        'next     close the one of this process first, and await that: assertReleased() tells when the address is free',
+        'Expected a denied permission (EACCES, EPERM).',
+        `  got        listen on ${formatEndpoint(endpoint)}: EADDRINUSE (address already in use)`,
+        `  cause      ${THIS} listens on ${formatEndpoint(endpoint)}`,
+        '  fix        close the one of this process first, and await that: assertReleased() tells when the address is free',
       ].join('\n'),
     )
   })
@@ -134,8 +134,8 @@ describe.each(libraries)('on an error, with the expect of %s', (_library, expect
     const error = await errorOf(net.connect(endpoint.port, endpoint.address))
     vitestExpect(messageOf(() => expect(error).not.toBeConnectionRefused())).toBe(
       [
-        'expected an error that is not a refused connection (ECONNREFUSED)',
-        `got      connect to ${formatEndpoint(endpoint)}: ECONNREFUSED`,
+        'Expected an error that is not a refused connection (ECONNREFUSED).',
+        `  got        connect to ${formatEndpoint(endpoint)}: ECONNREFUSED`,
       ].join('\n'),
     )
   })
@@ -154,7 +154,7 @@ describe.each(libraries)('on an error, with the expect of %s', (_library, expect
   it.each(nothing)('tells a value that is no error of a socket: %s', (_name, value) => {
     for (const matcher of OUTCOMES) {
       expect(value).not[matcher]()
-      vitestExpect(messageOf(() => expect(value)[matcher]())).toMatch(/no error|without a code/)
+      vitestExpect(messageOf(() => expect(value)[matcher]())).toMatch(/not an error|without a code/)
       expect({ value }).not.toEqual({ value: expect[matcher]() })
     }
   })
@@ -167,7 +167,7 @@ describe.each(libraries)('on an error, with the expect of %s', (_library, expect
     ['ERR_SOCKET_BAD_PORT', { port: '3000' }],
     ['ERR_INVALID_ARG_VALUE', { family: 'ipv6' }],
   ])('throws %s for an expected endpoint that is none: %o', (code, expected) => {
-    const error = Object.assign(new Error('no'), { code: 'ECONNREFUSED' })
+    const error = Object.assign(new Error('no'), { code: 'ECONNREFUSED', syscall: 'connect' })
     for (const matcher of OUTCOMES) {
       vitestExpect(thrownBy(() => expect(error)[matcher](expected))).toMatchObject({ code })
       vitestExpect(thrownBy(() => expect(error).not[matcher](expected))).toMatchObject({ code })
@@ -311,16 +311,18 @@ describe.each(libraries)('on a server or an endpoint, with the expect of %s', (_
     await expect(target).not.toBeReleased()
     await expect(Promise.resolve(target)).resolves.toBeListening()
     await expect(Promise.resolve(target)).resolves.toAcceptConnections()
-    vitestExpect(messageOf(() => expect(target).not.toBeListening())).toMatch(/^expected .*\ngot {6}/)
+    vitestExpect(messageOf(() => expect(target).not.toBeListening())).toMatch(/^Expected .*\n {2}got {8}/)
     vitestExpect(await messageOfPromise(expect(target).not.toAcceptConnections())).toMatch(/ accepted\b/)
     vitestExpect(await messageOfPromise(expect(target).toRefuseConnections())).toMatch(
-      /to refuse connections\ngot {6}.* accepted\b.*\n(now {6}.*\n)?next {5}/,
+      /to refuse connections\.\n {2}got {8}.* accepted\b.*\n( {2}owner {6}.*\n)? {2}fix {8}/,
     )
-    vitestExpect(await messageOfPromise(expect(target).toBeReleased())).toMatch(/^expected .* to be free\ngot {6}/)
+    vitestExpect(await messageOfPromise(expect(target).toBeReleased())).toMatch(
+      /^Expected .* to be free\.\n {2}got {8}/,
+    )
     await close()
     expect(target).not.toBeListening()
     expect({ target }).toEqual({ target: expect.not.toBeListening() })
-    vitestExpect(messageOf(() => expect(target).toBeListening())).toMatch(/^expected .*\ngot {6}.*\nnext {5}/)
+    vitestExpect(messageOf(() => expect(target).toBeListening())).toMatch(/^Expected .*\n {2}got {8}.*\n {2}fix {8}/)
     if (nameless) {
       for (const matcher of ['toAcceptConnections', 'toRefuseConnections', 'toBeReleased']) {
         const failed = expect(target)[matcher]()
@@ -334,16 +336,16 @@ describe.each(libraries)('on a server or an endpoint, with the expect of %s', (_
     await expect(target).toBeReleased()
     vitestExpect(await messageOfPromise(expect(target).toAcceptConnections())).toMatch(/ECONNREFUSED|ENOENT/)
     vitestExpect(await messageOfPromise(expect(target).not.toRefuseConnections())).toMatch(/ECONNREFUSED|ENOENT/)
-    vitestExpect(await messageOfPromise(expect(target).not.toBeReleased())).toMatch(/^expected .*\ngot {6}/)
+    vitestExpect(await messageOfPromise(expect(target).not.toBeReleased())).toMatch(/^Expected .*\n {2}got {8}/)
   })
 
   it('says who listens where nobody should', async () => {
     await using program = await listeningProgram()
     const target = { address: HERE, port: program.port }
     const who = `pid ${program.pid} (`
-    vitestExpect(await messageOfPromise(expect(target).toRefuseConnections())).toContain(`now      ${who}`)
-    vitestExpect(await messageOfPromise(expect(target).toBeReleased())).toContain(`now      ${who}`)
-    vitestExpect(messageOf(() => expect(target).not.toBeListening())).toContain(`now      ${who}`)
+    vitestExpect(await messageOfPromise(expect(target).toRefuseConnections())).toContain(`  owner      ${who}`)
+    vitestExpect(await messageOfPromise(expect(target).toBeReleased())).toContain(`  owner      ${who}`)
+    vitestExpect(messageOf(() => expect(target).not.toBeListening())).toContain(`  owner      ${who}`)
   })
 
   it.runIf(isDual)('takes neither of two addresses for both', async () => {
@@ -373,7 +375,7 @@ describe.each(libraries)('on a server or an endpoint, with the expect of %s', (_
     await expect(target).toRefuseConnections()
     await expect(target).not.toAcceptConnections()
     await expect(target).not.toBeReleased()
-    vitestExpect(await messageOfPromise(expect(target).toBeReleased())).toContain('next     remove the file')
+    vitestExpect(await messageOfPromise(expect(target).toBeReleased())).toContain('  fix        remove the file')
   })
 
   it('knows a datagram socket that is bound', async () => {
@@ -487,13 +489,13 @@ describe.each(libraries)('on what has connections, with the expect of %s', (_lib
       expect({ holder }).toEqual({ holder: expect.toHaveOpenSockets(2) })
       expect({ holder }).toEqual({ holder: expect.not.toBeDrained() })
       vitestExpect(messageOf(() => expect(holder).toBeDrained())).toMatch(
-        /^expected no open connection\ngot {6}2 open connections\n {2}- \S+ -> \S+; [\w-]+; .*\n {2}- .*\nnext {5}/,
+        /^Expected no open connection\.\n {2}got {8}2 open connections\n {4}- \S+ -> \S+; [\w-]+; .*\n {4}- .*\n {2}fix {8}/,
       )
       vitestExpect(messageOf(() => expect(holder).toHaveOpenSockets(1))).toMatch(
-        /^expected 1 open connection\ngot {6}2 open connections\n {2}- /,
+        /^Expected 1 open connection\.\n {2}got {8}2 open connections\n {4}- /,
       )
       vitestExpect(messageOf(() => expect(holder).not.toHaveOpenSockets(2))).toMatch(
-        /^expected not 2 open connections\ngot {6}2 open connections\n {2}- /,
+        /^Expected not 2 open connections\.\n {2}got {8}2 open connections\n {4}- /,
       )
     }
     first?.destroy()
@@ -501,7 +503,7 @@ describe.each(libraries)('on what has connections, with the expect of %s', (_lib
     expect(server).toHaveOpenSockets(1)
     await server.close()
     expect(server).toBeDrained()
-    vitestExpect(messageOf(() => expect(server).not.toBeDrained())).toMatch(/^expected .*\ngot {6}/)
+    vitestExpect(messageOf(() => expect(server).not.toBeDrained())).toMatch(/^Expected .*\n {2}got {8}/)
   })
 
   it('tells what a connection is busy with', async () => {
@@ -521,7 +523,7 @@ describe.each(libraries)('on what has connections, with the expect of %s', (_lib
     const [socket] = (await once(server, 'connection')) as [net.Socket]
     expect(server).not.toBeDrained()
     expect(server).toHaveOpenSockets(1)
-    vitestExpect(messageOf(() => expect(server).toBeDrained())).toContain('got      1 open connection\n')
+    vitestExpect(messageOf(() => expect(server).toBeDrained())).toContain('  got        1 open connection\n')
     for (const each of [socket, client]) each.destroy()
     await until(() => socket.closed && client.closed)
     expect(server).toBeDrained()

@@ -38,10 +38,10 @@ describe('an address', () => {
     const error = await failureOf(server)
     expect(error.message).toBe(
       [
-        `expected ${formatEndpoint(server)} to be free`,
-        'got      EADDRINUSE (address already in use)',
-        `now      ${THIS} listens on ${formatEndpoint(server)}`,
-        'next     close what has it, and await that: close() of portside resolves when the address is free',
+        `Expected ${formatEndpoint(server)} to be free.`,
+        '  got        EADDRINUSE (address already in use)',
+        `  owner      ${THIS} listens on ${formatEndpoint(server)}`,
+        '  fix        close what has it, and await that: close() of portside resolves when the address is free',
       ].join('\n'),
     )
     expect(error).toMatchObject({
@@ -68,7 +68,7 @@ describe('an address', () => {
     const server = await listenTcp(undefined, { port: reservation, family: 'IPv6' })
     const both = { address: HERE, port: reservation.port, endpoints: reservation.endpoints }
     const error = await failureOf(both)
-    expect(error.message).toContain(`expected ${formatEndpoint(server)} to be free`)
+    expect(error.message).toContain(`Expected ${formatEndpoint(server)} to be free`)
     await server.close()
     await assertReleased(both)
   })
@@ -86,9 +86,9 @@ describe('an address', () => {
     const reservation = await reservePort()
     const error = await failureOf(reservation)
     expect(error.message).toContain(
-      `expected ${formatEndpoint(reservation as never)} to be free\ngot      a reservation`,
+      `Expected ${formatEndpoint(reservation as never)} to be free.\n  got        a reservation`,
     )
-    expect(error.message).toContain('next     release() the reservation')
+    expect(error.message).toContain('  fix        release() the reservation')
     await reservation.release()
     await assertReleased(reservation)
   })
@@ -108,7 +108,7 @@ describe('an address', () => {
     const place = { address: HERE, port: program.port }
     const error = await failureOf(place)
     expect(error.message).toMatch(
-      new RegExp(`^now {6}pid ${program.pid} \\(.+\\) listens on ${HERE_IN_PATTERN}:${program.port}$`, 'm'),
+      new RegExp(`^owner {6}pid ${program.pid} \\(.+\\) listens on ${HERE_IN_PATTERN}:${program.port}$`, 'm'),
     )
     expect(error.owners).toMatchObject([{ pid: program.pid, thisProcess: false }])
     await program[Symbol.asyncDispose]()
@@ -165,7 +165,7 @@ describe('an address', () => {
       needsIPv4(context)
       const server = await listenTcp(undefined, { host: '0.0.0.0' })
       const error = await failureOf({ address: HERE, port: server.port })
-      expect(error.message).toContain(`now      ${THIS} listens on 0.0.0.0:${server.port}`)
+      expect(error.message).toContain(`  owner      ${THIS} listens on 0.0.0.0:${server.port}`)
       await failureOf(server)
       await server.close()
       await assertReleased(server)
@@ -187,7 +187,7 @@ describe('an address', () => {
 
   it('that this host lacks cannot be bound, and nobody has it', async () => {
     const error = await failureOf({ address: '192.0.2.1', port: 1024 })
-    expect(error.message).toContain('got      EADDRNOTAVAIL')
+    expect(error.message).toContain('  got        EADDRNOTAVAIL')
     expect(error.owners).toEqual([])
   })
 
@@ -217,7 +217,7 @@ describe('a UDP address', () => {
   it('is free once its server is closed, and not before', async () => {
     const server = await listenUdp()
     const error = await failureOf(server)
-    expect(error.message).toContain(`now      ${THIS} has a UDP socket on ${formatEndpoint(server)}`)
+    expect(error.message).toContain(`  owner      ${THIS} has a UDP socket on ${formatEndpoint(server)}`)
     expect(error.owners).toMatchObject([{ protocol: 'udp', pid: process.pid }])
     await server.close()
     await assertReleased(server)
@@ -263,8 +263,8 @@ describe.skipIf(isWindows)('a path', () => {
     const server = await listenUnix()
     for (const target of [server, { path: server.path }, server.server]) {
       const error = await failureOf(target as unknown as Target)
-      expect(error.message).toContain(`expected ${server.path} to be free\ngot      a listener\n`)
-      expect(error.message).toContain(`now      ${THIS} listens on ${server.path}`)
+      expect(error.message).toContain(`Expected ${server.path} to be free.\n  got        a listener\n`)
+      expect(error.message).toContain(`  owner      ${THIS} listens on ${server.path}`)
       expect(error.endpoint).toBe(server.path)
     }
     await server.close()
@@ -275,8 +275,8 @@ describe.skipIf(isWindows)('a path', () => {
   it('with a file that nobody listens on is not free', async () => {
     await using file = await leaveFileBehind()
     const error = await failureOf({ path: file.path })
-    expect(error.message).toContain('got      a file at this path on which nobody listens')
-    expect(error.message).toContain('next     remove the file')
+    expect(error.message).toContain('  got        a file at this path on which nobody listens')
+    expect(error.message).toContain('  fix        remove the file')
     expect(error.owners).toEqual([])
     const other = join(dirname(file.path), 'other')
     await assertReleased({ path: other })
@@ -288,7 +288,7 @@ describe.skipIf(isWindows)('a path', () => {
     const path = join(tmpdir(), `portside-test-${process.pid}-${crypto.randomUUID()}.sock`)
     await using program = await listeningProgram(`require('net').createServer().listen(${JSON.stringify(path)}, told)`)
     const error = await failureOf({ path })
-    expect(error.message).toContain(`now      pid ${program.pid} (`)
+    expect(error.message).toContain(`  owner      pid ${program.pid} (`)
     expect(error.owners).toMatchObject([{ pid: program.pid, protocol: 'unix', state: 'LISTEN' }])
   })
 
@@ -297,7 +297,7 @@ describe.skipIf(isWindows)('a path', () => {
     const server = listenOn(path)
     await once(server, 'listening')
     const error = await failureOf({ path })
-    expect(error.message).toContain(`expected ${path.replace('\0', '@')} to be free`)
+    expect(error.message).toContain(`Expected ${path.replace('\0', '@')} to be free`)
     server.close()
     await once(server, 'close')
     await assertReleased({ path })

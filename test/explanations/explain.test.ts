@@ -744,7 +744,7 @@ describe('a value that is no error of a socket', () => {
 function expectSound({ summary, cause, hints, owners }: SocketExplanation): void {
   for (const text of [summary, cause, ...hints]) {
     expect(text).toMatch(/\S/)
-    expect(text).not.toMatch(/\bundefined\b(?! often|, which)|\[object|(?<!number )\bNaN\b|^: |: $/)
+    expect(text).not.toMatch(/\bundefined\b(?! often|, which)|\[object|(?<!number )(?<!^)\bNaN\b|^: |: $/)
   }
   expect(hints.length).toBeGreaterThan(0)
   expect(owners).toBeInstanceOf(Array)

@@ -6,7 +6,17 @@ import ts from 'typescript'
  * each other. `socket-table/` builds on `loopback/`. `src/index.ts` stands on top of all.
  */
 export const LAYERS: readonly (readonly string[])[] = [
-  ['caller.ts', 'disposal.ts', 'errors.ts', 'message.ts', 'nearest.ts', 'numbers.ts', 'options.ts', 'process-state.ts', 'timers.ts'],
+  [
+    'caller.ts',
+    'disposal.ts',
+    'errors.ts',
+    'message.ts',
+    'nearest.ts',
+    'numbers.ts',
+    'options.ts',
+    'process-state.ts',
+    'timers.ts',
+  ],
   ['platform'],
   ['loopback', 'socket-table'],
   ['explanations'],
