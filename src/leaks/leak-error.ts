@@ -21,7 +21,7 @@ export function leakError(leaks: readonly SocketLeak[], lines: readonly string[]
 export function withFields(error: Error, leaks: readonly SocketLeak[]): LeakError {
   return Object.assign(error, {
     code: 'ERR_PORTSIDE_LEAK',
-    headline: 'Cannot find every socket closed',
+    headline: error.message.split('\n', 1)[0] ?? '',
     expected: 'no socket that was opened since',
     actual: `${leaks.length} open`,
     next: leaks[0] === undefined ? 'close it' : `call ${leaks[0].howToClose}`,

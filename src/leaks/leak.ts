@@ -96,7 +96,8 @@ function kindOf({ kind, socket }: TrackedSocket): SocketLeak['kind'] {
   return (kind === 'client' || kind === 'accepted') && isPipe(socket as net.Socket) ? 'unix' : kind
 }
 
-function endsOf(record: TrackedSocket, entry: SocketDescriptor | undefined): Pick<SocketLeak, 'local' | 'remote'> {
+/** The ends of a socket as Node knows them, and as the kernel does if it was asked. */
+export function endsOf(record: TrackedSocket, entry?: SocketDescriptor): Pick<SocketLeak, 'local' | 'remote'> {
   const { kind, socket } = record
   if (kind === 'child') return { local: `pipes to process ${(socket as ChildProcess).pid}` }
   if (kind === 'listener') return { local: addressOf(socket as net.Server) }

@@ -1,6 +1,7 @@
 import type { Endpoint } from '../loopback/endpoint.js'
-import { describeLeaks } from './leak.js'
+import { endsOf, traceOf } from './leak.js'
 import { placeOf } from './report.js'
+import { framesOf } from './stack.js'
 import type { Tracker } from './tracker.js'
 
 /**
@@ -8,11 +9,13 @@ import type { Tracker } from './tracker.js'
  * the sockets of this process are not tracked, or that one was opened before they were.
  */
 export function whereOpened(tracker: Tracker, local: Endpoint | string): string | undefined {
-  const bound = [...tracker.open()].filter(({ kind }) => kind === 'listener' || kind === 'udp')
-  const leak = describeLeaks(bound, tracker).find((each) => isSame(each.leak.local, local))?.leak
-  const place = leak && placeOf(leak.openedAt)
-  if (place === undefined) return undefined
-  return leak?.test === undefined ? place : `${place}, by '${leak.test}'`
+  const bound = [...tracker.open()].find(
+    (record) => (record.kind === 'listener' || record.kind === 'udp') && isSame(endsOf(record).local, local),
+  )
+  const place = bound && placeOf(framesOf(traceOf(bound, tracker)))
+  if (bound === undefined || place === undefined) return undefined
+  const owner = tracker.ownerOf(bound)
+  return owner?.kind === 'test' ? `${place}, by '${owner.name}'` : place
 }
 
 function isSame(one: Endpoint | string | undefined, other: Endpoint | string): boolean {

@@ -1,5 +1,6 @@
 import { relative, sep } from 'node:path'
 import { styleText } from 'node:util'
+import { labelledLine } from '../message.js'
 import { formatTuple } from '../sockets/tuple.js'
 import { codeFrame } from './code-frame.js'
 import type { SocketLeak } from './leak.js'
@@ -46,37 +47,35 @@ function oneTest(leaks: readonly SocketLeak[]): string | undefined {
 }
 
 function describe(leak: SocketLeak, number: number, otherEnd: SocketLeak | undefined, named: boolean): string {
-  const { kind, state, howToClose, openedAt, acceptedBy } = leak
+  const { kind, state, howToClose, openedAt, acceptedBy, request } = leak
   const name = [kind, endsOf(leak), state, leak.fd !== undefined && `fd ${leak.fd}`].filter(Boolean).join(', ')
   const accepted = otherEnd?.acceptedBy ?? acceptedBy
   return [
-    `${number}. ${name.replace(',', '')}: call ${howToClose}.`,
-    ...indent([
-      ...(named ? [] : whose(leak)),
-      ...(leak.request === undefined ? [] : [`its last request was ${leak.request}`]),
-      ...sourceOf(kind === 'accepted' ? 'dialled' : 'opened', openedAt),
-      ...(accepted === undefined ? [] : [acceptedLine(accepted, otherEnd)]),
-    ]),
+    `${number}. ${name.replace(',', '')}`,
+    ...(named ? [] : whose(leak)),
+    ...(request === undefined ? [] : [labelledLine('request', `${request}, the last on this connection`)]),
+    labelledLine(kind === 'accepted' ? 'dialled at' : 'opened at', sourceOf(openedAt)),
+    ...(accepted === undefined ? [] : [labelledLine('accepted', listenerOf(accepted, otherEnd))]),
+    labelledLine('fix', `call ${howToClose}`),
   ].join('\n')
 }
 
-function acceptedLine(
+function listenerOf(
   { local, openedAt }: NonNullable<SocketLeak['acceptedBy']>,
   otherEnd: SocketLeak | undefined,
 ): string {
   const place = placeOf(openedAt)
-  const listener = `the listener on ${formatTuple({ local })}${place === undefined ? '' : `, ${place}`}`
-  if (otherEnd === undefined) return `accepted by ${listener}`
+  const listener = `by the listener on ${formatTuple({ local })}${place === undefined ? '' : `, ${place}`}`
+  if (otherEnd === undefined) return listener
   const { state, fd } = otherEnd
   const details = [state, fd !== undefined && `fd ${fd}`].filter(Boolean).join(', ')
-  return `its other end is open, too${details && ` (${details})`}: accepted by ${listener}`
+  return `${listener}; that end is open, too${details && ` (${details})`}`
 }
 
-/** Where the headline does not say it. */
+/** The test, unless the headline has it. */
 function whose({ test, late, file }: SocketLeak): string[] {
-  if (test !== undefined) return [`test: ${test}${late ? ', which had ended by then' : ''}`]
-  if (file !== undefined) return [`outside of a test, in ${shortened(file)}`]
-  return []
+  if (test !== undefined) return [labelledLine('test', `${test}${late ? ', which had ended by then' : ''}`)]
+  return file === undefined ? [] : [labelledLine('test', `none: outside of a test, in ${shortened(file)}`)]
 }
 
 /** The user's place on a stack: `test/upload.test.ts:14:22`. */
@@ -85,11 +84,11 @@ export function placeOf(frames: readonly StackFrame[]): string | undefined {
   return place && placeName(place)
 }
 
-function sourceOf(verb: string, frames: readonly StackFrame[]): string[] {
+function sourceOf(frames: readonly StackFrame[]): string {
   const place = userFrame(frames)
-  if (place === undefined) return [`${verb} where no code of yours was on the stack`]
+  if (place === undefined) return 'no code of yours was on the stack'
   const name = place.function === undefined ? '' : ` in ${place.function}`
-  return [`${verb} at ${placeName(place)}${name}`, ...indent(codeFrame(place))]
+  return [`${placeName(place)}${name}`, ...codeFrame(place).map((line) => `  ${line}`)].join('\n')
 }
 
 const placeName = ({ file, line, column }: StackFrame): string => `${shortened(file)}:${line}:${column}`
@@ -118,5 +117,3 @@ function pairs(leaks: readonly SocketLeak[]): Map<SocketLeak, SocketLeak> {
 
 const mirrored = ({ local, remote }: SocketLeak): string | undefined =>
   remote === undefined ? undefined : formatTuple({ local: remote, remote: local })
-
-const indent = (lines: readonly string[]): string[] => lines.map((line) => `   ${line}`)

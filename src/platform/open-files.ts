@@ -1,4 +1,4 @@
-import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { devNull } from 'node:os'
 import { codeOf } from '../errors.js'
 
@@ -9,7 +9,50 @@ export interface OpenFiles {
 }
 
 export function openFiles(): OpenFiles {
-  return { open: countOpen(), limit: readLimit() }
+  const limit = readLimit()
+  if (limit !== undefined) return { open: countOpen(), limit }
+  const known = isOutOfDescriptors() ? limitWithoutOpening() : undefined
+  return { open: countOpen() ?? (known && countWithoutOpening(known)), limit: known }
+}
+
+/** The same where no descriptor is left to read /proc with: nothing is opened for it. */
+function limitWithoutOpening(): number | undefined {
+  const { report } = process
+  // Otherwise it looks up the names of all peers: https://nodejs.org/api/process.html#processreportexcludenetwork
+  const options = report as unknown as { excludeNetwork?: boolean }
+  const { excludeNetwork } = options
+  options.excludeNetwork = true
+  try {
+    const { userLimits } = report.getReport() as unknown as { userLimits?: { open_files?: { soft?: unknown } } }
+    const soft = Number(userLimits?.open_files?.soft)
+    return Number.isInteger(soft) ? soft : undefined
+  } catch {
+    // Windows has no such limit.
+    return undefined
+  } finally {
+    options.excludeNetwork = excludeNetwork ?? false
+  }
+}
+
+/** Asks each number below the limit whether it is open. */
+function countWithoutOpening(limit: number): number | undefined {
+  if (limit > MOST_ASKED) return undefined
+  let open = 0
+  for (let fd = 0; fd < limit; fd++) if (isOpen(fd)) open++
+  return open
+}
+
+/** Above that, to ask for each number takes longer than the answer is worth. */
+const MOST_ASKED = 65_536
+
+function isOpen(fd: number): boolean {
+  try {
+    fstatSync(fd)
+    return true
+  } catch {
+    // EBADF.
+    return false
+  }
 }
 
 /** Whether this process can open nothing more. */

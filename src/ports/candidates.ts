@@ -1,7 +1,7 @@
 import { invalidArgument, portsideError } from '../errors.js'
 import { validPort } from '../loopback/address.js'
+import { FETCH_REFUSES } from '../loopback/fetch-ports.js'
 import type { PortRange } from '../platform/ephemeral-range.js'
-import { FETCH_REFUSES } from './fetch-ports.js'
 
 export interface CandidateOptions {
   port?: number | Iterable<number> | undefined

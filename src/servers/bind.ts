@@ -1,9 +1,12 @@
 import net from 'node:net'
 import { abortError, codeOf, portsideError } from '../errors.js'
 import { thrown } from '../explanations/thrown.js'
+import type { Addresses } from '../loopback/address.js'
 import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
+import { FETCH_REFUSES } from '../loopback/fetch-ports.js'
 import type { Place } from '../loopback/place.js'
 import { saysAddressAbsent } from '../platform/errno.js'
+import { speaksHttp } from './dial.js'
 
 /** What binding needs of a socket, so that TCP listeners and datagram sockets are bound by the same rules. */
 export interface Binder<S> {
@@ -11,7 +14,9 @@ export interface Binder<S> {
   bind(socket: S, address: string, port: number): Promise<Endpoint>
   /** A second socket of the same making, for the second address. */
   second(address: string): S
-  close(second: S): Promise<void>
+  close(socket: S): Promise<void>
+  /** Ports that its clients refuse to dial. */
+  readonly avoids?: ReadonlySet<number>
 }
 
 export interface Bound<S> {
@@ -35,14 +40,49 @@ export async function bindTo<S>(
 ): Promise<Bound<S>> {
   for (let attempt = 1; ; attempt++) {
     try {
-      if (bind === 'all') return await bindDual(socket, addresses as readonly [string, string], port, binder)
-      return await bindFirst(socket, addresses, port, binder)
+      const bound = await bindOnce(socket, { addresses, bind }, port, binder)
+      const picked = bound.endpoints[0] as Endpoint
+      if (port !== 0 || binder.avoids?.has(picked.port) !== true) return bound
+      await Promise.all([binder.close(socket), bound.second && binder.close(bound.second)])
+      return await bindOnce(socket, { addresses, bind }, await dialledPort(picked, binder, binder.avoids), binder)
     } catch (error) {
       if (port === 0 && codeOf(error) === 'EADDRINUSE' && attempt < ATTEMPTS) continue
       // Explained once, and not for each attempt: that reads the kernel's table.
       throw thrown(error, `listen on ${placeIn(error) ?? formatEndpoint({ address: addresses[0] ?? '', port })}`)
     }
   }
+}
+
+async function bindOnce<S>(
+  socket: S,
+  { addresses, bind }: Addresses,
+  port: number,
+  binder: Binder<S>,
+): Promise<Bound<S>> {
+  if (bind === 'all') return bindDual(socket, addresses as readonly [string, string], port, binder)
+  return bindFirst(socket, addresses, port, binder)
+}
+
+/**
+ * Looks for a port that clients dial, by sockets to be thrown away: each keeps what it was given, so that the kernel gives
+ * another. The one that was given first, if there is no other.
+ */
+async function dialledPort<S>({ address, port }: Endpoint, binder: Binder<S>, avoided: ReadonlySet<number>) {
+  const tried: S[] = []
+  try {
+    for (let count = 0; count <= avoided.size; count++) {
+      const attempt = binder.second(address)
+      const endpoint = await binder.bind(attempt, address, 0)
+      tried.push(attempt)
+      if (!avoided.has(endpoint.port)) return endpoint.port
+    }
+  } catch (error) {
+    // The ephemeral range has no other port left.
+    if (codeOf(error) !== 'EADDRINUSE') throw error
+  } finally {
+    await Promise.all(tried.map((attempt) => binder.close(attempt)))
+  }
+  return port
 }
 
 /** Of two addresses the one that failed. */
@@ -138,6 +178,8 @@ export function listening(
 /** How net.Servers are bound to addresses. */
 export function streamBinder(primary: net.Server, options: StreamBindOptions): Binder<net.Server> {
   return {
+    // What fetch refuses is of no use to an HTTP server.
+    ...(speaksHttp(primary) ? { avoids: FETCH_REFUSES } : {}),
     bind: (server, host, port) => listening(server, { host, port }, options) as Promise<Endpoint>,
     second: () => new net.Server(acceptOptions(primary)),
     close: (server) => new Promise((resolve) => server.close(() => resolve())),

@@ -5,7 +5,7 @@ import type { ConnectOptions } from './server.js'
 /** Servers are told apart by what only their kind can do: classes differ between realms. */
 export const speaksTls = (server: object): boolean => 'setSecureContext' in server
 const speaksHttp2 = (server: object): boolean => 'updateSettings' in server
-const speaksHttp = (server: object): boolean => 'closeIdleConnections' in server || speaksHttp2(server)
+export const speaksHttp = (server: object): boolean => 'closeIdleConnections' in server || speaksHttp2(server)
 
 export function schemeOf(server: object): 'http' | 'https' | 'tls' | 'tcp' {
   if (speaksHttp(server)) return speaksTls(server) ? 'https' : 'http'

@@ -21,7 +21,7 @@ describe('what no object explains', () => {
       { kind: 'untracked', state: 'LISTEN', local: { address: '127.0.0.1', port }, openedAt: [] },
     ])
     expect(found[0]?.fd).toBeGreaterThan(0)
-    await expect(verifyNoLeaks(since)).rejects.toThrow(/untracked 127\.0\.0\.1:\d+.*native module, another thread/)
+    await expect(verifyNoLeaks(since)).rejects.toThrow(/untracked 127\.0\.0\.1:\d+.*native module, another thread/s)
     expect(await findLeaks(since, { kernel: false })).toEqual([])
     expect(await findLeaks(since, { ignore: [{ kind: 'untracked', endpoint: { port } }] })).toEqual([])
     await worker.terminate()

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { expect, it } from 'vitest'
-import { FETCH_REFUSES } from '../../src/ports/fetch-ports.js'
+import { FETCH_REFUSES } from '../../src/loopback/fetch-ports.js'
 
 it('are those that this Node refuses to fetch from, before it dials', async () => {
   for (const port of FETCH_REFUSES) {
