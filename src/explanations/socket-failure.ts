@@ -131,7 +131,8 @@ function placeIn(fields: Fields, code: string, message: string): Partial<SocketF
   }
   const [quote] = code === 'UND_ERR_CONNECT_TIMEOUT' ? attempted(message, fields.error) : quotes(message, fields.error)
   if (quote?.code !== code) return { syscall, hostname, port: portIn(fields.get('port')) }
-  return { ...quote, syscall: syscall ?? quote.syscall, hostname, quoted: quote.address !== undefined }
+  const port = quote.port ?? portIn(fields.get('port'))
+  return { ...quote, port, syscall: syscall ?? quote.syscall, hostname, quoted: quote.address !== undefined }
 }
 
 /**

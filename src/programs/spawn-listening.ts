@@ -152,8 +152,10 @@ async function startByPort(plan: Plan, endpoints: readonly Endpoint[]): Promise<
       throw abortError(signal, name)
     }
     const ended = giveUp.signal.aborted ? child.failure(await died, 'before it listened') : error
+    // Before it is stopped: what it listens on instead is asked of the kernel.
+    const told = codeOf(ended) === 'ERR_PORTSIDE_WAIT_TIMEOUT' ? child.silent(ended) : ended
     await child.stop()
-    throw codeOf(ended) === 'ERR_PORTSIDE_WAIT_TIMEOUT' ? child.silent(ended) : ended
+    throw told
   } finally {
     signal?.removeEventListener('abort', abort)
   }

@@ -65,16 +65,20 @@ async function bindOnce<S>(
 
 /**
  * Looks for a port that clients dial, by sockets to be thrown away: each keeps what it was given, so that the kernel gives
- * another. The one that was given first, if there is no other.
+ * another. An even one before all others, if there are few: Linux gives those to clients first, and odd ones to listeners
+ * (`__inet_hash_connect` and `inet_csk_find_open_port`). If there is none, the port that was given first.
  */
 async function dialledPort<S>({ address, port }: Endpoint, binder: Binder<S>, avoided: ReadonlySet<number>) {
   const tried: S[] = []
+  let found: number | undefined
   try {
     for (let count = 0; count <= avoided.size; count++) {
       const attempt = binder.second(address)
       const endpoint = await binder.bind(attempt, address, 0)
       tried.push(attempt)
-      if (!avoided.has(endpoint.port)) return endpoint.port
+      if (avoided.has(endpoint.port)) continue
+      found ??= endpoint.port
+      if (endpoint.port % 2 === 0) return endpoint.port
     }
   } catch (error) {
     // The ephemeral range has no other port left.
@@ -82,7 +86,7 @@ async function dialledPort<S>({ address, port }: Endpoint, binder: Binder<S>, av
   } finally {
     await Promise.all(tried.map((attempt) => binder.close(attempt)))
   }
-  return port
+  return found ?? port
 }
 
 /** Of two addresses the one that failed. */

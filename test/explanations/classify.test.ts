@@ -1,0 +1,382 @@
+import cluster from 'node:cluster'
+import { EventEmitter, once } from 'node:events'
+import http from 'node:http'
+import http2 from 'node:http2'
+import type net from 'node:net'
+import { describe, expect, it } from 'vitest'
+import { classify } from '../../src/explanations/classify.js'
+import { failuresIn } from '../../src/explanations/socket-failure.js'
+import {
+  assertAddressInUse,
+  assertConnectionRefused,
+  assertConnectionReset,
+  assertConnectionTimedOut,
+  assertNetworkUnreachable,
+  explainSocketError,
+  type FailureKind,
+  listenHttp,
+  listenHttp2,
+  listenTcp,
+} from '../../src/index.js'
+import { excludedRanges, excludesPorts, parseExcludedRanges } from '../../src/platform/excluded-ports.js'
+import { errorOf } from '../assertions/situations.js'
+import { HERE } from '../support/here.js'
+import { leavesNothingOpen } from '../support/kernel.js'
+
+leavesNothingOpen()
+
+/** An error as Node makes it of what a kernel answers (lib/internal/errors.js). */
+function system(code: string, fields: object = {}, message = `it failed with ${code}`): Error {
+  return Object.assign(new Error(message), { code, errno: -1, ...fields })
+}
+
+/** The same, made by a package: its first frame is in there. */
+function madeBy(name: string, error: Error): Error {
+  error.stack = `${error.name}: ${error.message}\n    at refuse (/app/node_modules/${name}/lib/index.js:1:1)\n    at /app/a.test.js:2:2`
+  return error
+}
+
+const connect = { syscall: 'connect', address: HERE, port: 9 }
+
+const shapes: ReadonlyArray<readonly [name: string, error: Error, kind: FailureKind, raisedBy: string]> = [
+  ['a listen on a port', system('EADDRINUSE', { syscall: 'listen', address: HERE, port: 9 }), 'conflict', 'kernel'],
+  ['a listen on port 0', system('EADDRINUSE', { syscall: 'listen', address: HERE }), 'exhaustion', 'kernel'],
+  ['a worker of a cluster', system('EADDRINUSE', { syscall: 'bind', address: null, port: 9 }), 'conflict', 'kernel'],
+  [
+    'a listen on a path',
+    system('EADDRINUSE', { syscall: 'listen', address: '/tmp/a.sock', port: -1 }),
+    'conflict',
+    'kernel',
+  ],
+  ['a connect without a port left', system('EADDRNOTAVAIL', connect), 'exhaustion', 'kernel'],
+  [
+    'a connect whose tuple is taken',
+    system('EADDRNOTAVAIL', connect, `connect EADDRNOTAVAIL ${HERE}:9 - Local (0.0.0.0:5000)`),
+    'taken-tuple',
+    'kernel',
+  ],
+  [
+    'a local address that is not here',
+    system('EADDRNOTAVAIL', { syscall: 'bind', address: '192.0.2.1' }),
+    'absent-address',
+    'kernel',
+  ],
+  [
+    'a family that is not here',
+    system('EAFNOSUPPORT', { syscall: 'listen', address: '::', port: 1 }),
+    'absent-family',
+    'kernel',
+  ],
+  [
+    'a prohibited route',
+    system('EACCES', { syscall: 'connect', address: '192.0.2.1', port: 9 }),
+    'forbidden',
+    'kernel',
+  ],
+  ['the mode of a file', system('EACCES', { syscall: 'connect', address: '/tmp/a.sock' }), 'forbidden', 'kernel'],
+  ['a firewall', system('EPERM', connect), 'forbidden', 'kernel'],
+  [
+    'a long path',
+    system('EINVAL', { syscall: 'listen', address: `/tmp/${'x'.repeat(200)}`, port: -1 }),
+    'path-too-long',
+    'kernel',
+  ],
+  [
+    'a long path to dial',
+    system('EINVAL', { syscall: 'connect', address: `/tmp/${'x'.repeat(200)}` }),
+    'path-too-long',
+    'kernel',
+  ],
+  [
+    'a link-local address',
+    system('EINVAL', { syscall: 'connect', address: 'fe80::1', port: 9 }),
+    'missing-zone',
+    'kernel',
+  ],
+  [
+    'a link-local address to listen on',
+    system('EINVAL', { syscall: 'listen', address: 'FE90::1' }),
+    'missing-zone',
+    'kernel',
+  ],
+  ['a blackhole', system('EINVAL', { syscall: 'connect', address: '10.0.0.3', port: 80 }), 'invalid-call', 'kernel'],
+  [
+    'a link-local address with its zone',
+    system('EINVAL', { syscall: 'connect', address: 'fe80::1%lo', port: 9 }),
+    'invalid-call',
+    'kernel',
+  ],
+  ['a group without an interface', system('ENODEV', { syscall: 'addMembership' }), 'multicast', 'kernel'],
+  [
+    'a group on an address that is not here',
+    system('EADDRNOTAVAIL', { syscall: 'addMembership' }),
+    'multicast',
+    'kernel',
+  ],
+  ['a group that is joined twice', system('EINVAL', { syscall: 'addMembership' }), 'multicast', 'kernel'],
+  [
+    'a datagram to a group',
+    system('ENETUNREACH', { syscall: 'send', address: '224.0.0.251', port: 5353 }),
+    'multicast',
+    'kernel',
+  ],
+  [
+    'a datagram to a group of IPv6',
+    system('ENETUNREACH', { syscall: 'send', address: 'ff02::fb', port: 5353 }),
+    'multicast',
+    'kernel',
+  ],
+  ['no route', system('ENETUNREACH', connect), 'no-route', 'kernel'],
+  ['an unreachable host', system('EHOSTUNREACH', connect), 'no-route', 'kernel'],
+  [
+    'a full queue of a unix listener',
+    system('EAGAIN', { syscall: 'connect', address: '/tmp/a.sock' }),
+    'queue-full',
+    'kernel',
+  ],
+  ['a refusal', system('ECONNREFUSED', connect), 'refused', 'kernel'],
+  ['a reset', system('ECONNRESET', { syscall: 'read' }), 'reset', 'kernel'],
+  ['the minutes of the kernel', system('ETIMEDOUT', connect), 'timed-out', 'kernel'],
+  ['no descriptor', system('EMFILE', { syscall: 'listen' }), 'out-of-descriptors', 'kernel'],
+  ['a name that nobody has', system('ENOTFOUND', { syscall: 'getaddrinfo', hostname: 'x.test' }), 'unresolved', 'node'],
+  ['a session with GOAWAY', system('ERR_HTTP2_GOAWAY_SESSION'), 'goaway', 'node'],
+  // ---- what has a code of the kernel and was raised by somebody else
+  ['nock', madeBy('nock', bare('ENETUNREACH', 'NetConnectNotAllowedError')), 'not-network', 'nock'],
+  ['nock, bundled', bare('ENETUNREACH', 'NetConnectNotAllowedError'), 'not-network', 'nock'],
+  ['a mock', bare('ECONNREFUSED'), 'not-network', 'unknown'],
+  ['a package of a scope', madeBy('@mock/net', bare('EADDRINUSE')), 'not-network', '@mock/net'],
+  [
+    'ioredis, which gives up',
+    madeBy('ioredis', Object.assign(bare('ETIMEDOUT'), { message: 'connect ETIMEDOUT', syscall: 'connect' })),
+    'given-up-by-library',
+    'ioredis',
+  ],
+  [
+    'mysql2, which gives up',
+    madeBy(
+      'mysql2',
+      Object.assign(bare('ETIMEDOUT'), { message: 'connect ETIMEDOUT', errorno: 'ETIMEDOUT', syscall: 'connect' }),
+    ),
+    'given-up-by-library',
+    'mysql2',
+  ],
+  [
+    'axios, which gives up',
+    Object.assign(bare('ECONNABORTED', 'AxiosError'), { message: 'timeout of 5ms exceeded' }),
+    'given-up-by-library',
+    'axios',
+  ],
+  ['undici, which gives up', system('UND_ERR_CONNECT_TIMEOUT'), 'given-up-by-library', 'undici'],
+  ['undici, whose peer hangs up', system('UND_ERR_SOCKET'), 'hang-up', 'undici'],
+  ['a hang-up', Object.assign(bare('ECONNRESET'), { message: 'socket hang up' }), 'hang-up', 'node'],
+  ['a message that was aborted', Object.assign(bare('ECONNRESET'), { message: 'aborted' }), 'hang-up', 'node'],
+  [
+    'a pipe that ended',
+    Object.assign(bare('EPIPE'), { message: 'This socket has been ended by the other party' }),
+    'broken-pipe',
+    'node',
+  ],
+  // ---- what wraps an error of the kernel, and keeps its words only
+  [
+    'node-fetch',
+    madeBy(
+      'node-fetch',
+      Object.assign(bare('ECONNREFUSED', 'FetchError'), {
+        message: 'request to http://127.0.0.1:9/ failed, reason: connect ECONNREFUSED 127.0.0.1:9',
+      }),
+    ),
+    'refused',
+    'kernel',
+  ],
+  [
+    'gRPC',
+    Object.assign(new Error('14 UNAVAILABLE: connect ECONNREFUSED 127.0.0.1:9'), { code: 14 }),
+    'refused',
+    'kernel',
+  ],
+]
+
+/** A code and nothing else of the kernel. */
+function bare(code: string, name = 'Error'): Error {
+  return Object.assign(new Error('no network in tests'), { code, name })
+}
+
+describe('a failure', () => {
+  it.each(shapes)('is told by what the error has: %s', (_name, error, kind, raisedBy) => {
+    const [failure] = failuresIn(error)
+    expect(classify(failure as never)).toMatchObject({ kind, raisedBy })
+  })
+
+  it.each(shapes)(
+    'has its kind, its evidence and who raised it in its explanation: %s',
+    async (_name, error, kind, raisedBy) => {
+      const explanation = await explainSocketError(error)
+      expect(explanation).toMatchObject({ kind, raisedBy })
+      expect(explanation.evidence.length).toBeGreaterThan(0)
+      const uncertain = explanation.cause.includes('one of: ')
+      if (uncertain) expect(explanation.cause.split('one of: ')[1]).toContain(';')
+    },
+  )
+
+  it('is classified once, however often it is asked about', () => {
+    const [failure] = failuresIn(system('EACCES', { syscall: 'listen', address: HERE, port: 80 }))
+    expect(classify(failure as never)).toBe(classify(failure as never))
+  })
+})
+
+describe('an error that no kernel raised', () => {
+  it.each([
+    ['ENETUNREACH', assertNetworkUnreachable],
+    ['ECONNREFUSED', assertConnectionRefused],
+    ['EADDRINUSE', assertAddressInUse],
+    ['ECONNRESET', assertConnectionReset],
+    ['ETIMEDOUT', assertConnectionTimedOut],
+  ] as const)('is refused by the assertion of %s, which says what raised it', async (code, assertion) => {
+    await expect(assertion(madeBy('nock', bare(code)))).rejects.toMatchObject({
+      code: 'ERR_PORTSIDE_ASSERTION',
+      because: expect.stringContaining(`the kernel did not raise this error, nock did: it has the code ${code}`),
+    })
+    await expect(assertion(bare(code))).rejects.toMatchObject({
+      because: expect.stringContaining('a mock or a library did'),
+    })
+  })
+})
+
+describe('what Node does by itself', () => {
+  it('is an attempt at one of several addresses that it gives up on', async () => {
+    // An attempt is over at the first turn of the clock: the address is one for documentation, in a socket that dials nobody.
+    const error = Object.assign(system('ETIMEDOUT', connect, `connect ETIMEDOUT ${HERE}:9`), {})
+    error.stack = `Error: ${error.message}\n    at createConnectionError (node:net:1652:14)\n    at Timeout.internalConnectMultipleTimeout (node:net:1711:38)`
+    const explanation = await explainSocketError(error)
+    expect(explanation).toMatchObject({ kind: 'given-up-by-node', raisedBy: 'node' })
+    expect(explanation.cause).toMatch(/autoSelectFamilyAttemptTimeout, 250 ms/)
+  })
+
+  it('is a request whose server hangs up', async () => {
+    await using server = await listenTcp((socket) => void socket.once('data', () => socket.end()))
+    const error = await errorOf(http.get({ port: server.port, host: server.address, agent: false }))
+    const explanation = await explainSocketError(error)
+    expect(explanation).toMatchObject({
+      kind: 'hang-up',
+      raisedBy: 'node',
+      cause: expect.stringMatching(/^no reset: /),
+    })
+  })
+
+  it('is a stream on a session whose server goes away', async () => {
+    await using server = await listenHttp2()
+    const session = http2.connect(server.url)
+    await once(session, 'connect')
+    const goaway = once(session, 'goaway')
+    const closed = server.close()
+    await goaway
+    const error = await new Promise<unknown>((resolve) => {
+      session.on('error', resolve)
+      try {
+        session.request({ ':path': '/' }).on('error', resolve)
+      } catch (thrown) {
+        resolve(thrown)
+      }
+    })
+    session.destroy()
+    await closed
+    const { kind, raisedBy } = await explainSocketError(error)
+    expect(['goaway', 'unknown', 'wrong-state']).toContain(kind)
+    expect(raisedBy).toBe('node')
+  })
+
+  it('is a port that fetch does not dial', async () => {
+    const error = await fetch(`http://${HERE.includes(':') ? `[${HERE}]` : HERE}:6667`).catch(
+      (reason: unknown) => reason,
+    )
+    const explanation = await explainSocketError(error)
+    expect(explanation).toMatchObject({ kind: 'blocked-port', code: undefined })
+    expect(explanation.cause).toMatch(/fetch refuses the number of the port/)
+    await expect(assertConnectionRefused(error)).rejects.toMatchObject({
+      because: expect.stringContaining('fetch refuses'),
+    })
+  })
+
+  it('is a kept-alive connection of undici that was closed', async () => {
+    await using server = await listenHttp((request, response) => {
+      response.end(request.url)
+      // The next request meets the end of the connection.
+      if (request.url === '/first') response.on('finish', () => void 0)
+    })
+    await (await fetch(new URL('/first', server.url))).text()
+    const error = Object.assign(system('UND_ERR_SOCKET', {}, 'other side closed'), { socket: { bytesRead: 120 } })
+    const { cause, hints } = await explainSocketError(error)
+    expect(cause).toMatch(/^one of: the server closed a kept-alive connection/)
+    expect(hints[0]).toMatch(/retry the request/)
+  })
+})
+
+it('a worker of a cluster does not know the address, and the owner of its port is found anyway', async () => {
+  expect(cluster.isPrimary).toBe(true)
+  await using server = await listenTcp()
+  const error = system(
+    'EADDRINUSE',
+    { syscall: 'bind', address: null, port: server.port },
+    `bind EADDRINUSE null:${server.port}`,
+  )
+  const { owners, cause } = await explainSocketError(error)
+  expect(owners).toMatchObject([{ thisProcess: true, state: 'LISTEN' }])
+  expect(cause).toContain(`this process (pid ${process.pid}) listens on`)
+})
+
+it('a name below localhost is told from one that nobody has', async () => {
+  const lookup = (hostname: string) => system('ENOTFOUND', { syscall: 'getaddrinfo', hostname })
+  const below = await explainSocketError(lookup('tenant.localhost'))
+  expect(below.cause).toContain('a name below localhost')
+  expect(below.hints[0]).toMatch(/127\.0\.0\.1.*host/i)
+  expect((await explainSocketError(lookup('tenant.test'))).cause).not.toContain('localhost')
+})
+
+describe('the ranges that Windows excludes', () => {
+  const OUTPUT = `
+Protokoll tcp-Portausschlussbereiche
+
+Startport    Endport
+----------    --------
+      1061        1160
+     50000       50059     *
+
+* - Verwaltete Portausschl\x81sse.
+`
+
+  it('are read in any language', () => {
+    expect(parseExcludedRanges(OUTPUT)).toEqual([
+      { first: 1061, last: 1160 },
+      { first: 50_000, last: 50_059 },
+    ])
+    expect(parseExcludedRanges('')).toEqual([])
+  })
+
+  it('are asked for by protocol, and are none where netsh fails', () => {
+    const asked: string[] = []
+    const answer = excludedRanges('udp', (args) => {
+      asked.push(args.join(' '))
+      return OUTPUT
+    })
+    expect(answer).toHaveLength(2)
+    expect(asked).toEqual(['int ipv4 show excludedportrange protocol=udp'])
+    expect(
+      excludedRanges('tcp', () => {
+        throw new Error('no netsh')
+      }),
+    ).toEqual([])
+  })
+
+  it('are there on Windows only', () => {
+    expect(excludesPorts('win32')).toBe(true)
+    expect(excludesPorts('linux')).toBe(false)
+    expect(excludesPorts('darwin')).toBe(false)
+  })
+})
+
+it('an emitter that fails with an error of a mock is not what was asked for', async () => {
+  const emitter = Object.assign(new EventEmitter(), { connecting: true }) as unknown as net.Socket
+  const failing = assertConnectionRefused(emitter)
+  emitter.emit('error', bare('ECONNREFUSED'))
+  await expect(failing).rejects.toMatchObject({ code: 'ERR_PORTSIDE_ASSERTION' })
+})
