@@ -10,6 +10,16 @@ declare const failing: Promise<never>
 declare const server: net.Server
 
 exactly<void>()(expect(error).toBeConnectionRefused())
+exactly<void>()(expect(error).toBeAddressInUse())
+exactly<void>()(expect(error).toBeConnectionReset())
+exactly<void>()(expect(error).toBeConnectionTimedOut())
+exactly<void>()(expect(error).toBeAddressNotAvailable())
+exactly<void>()(expect(error).toBePermissionDenied())
+exactly<void>()(expect(error).toBeBrokenPipe())
+exactly<void>()(expect(error).toBeHostUnreachable())
+exactly<void>()(expect(error).toBeNetworkUnreachable())
+exactly<void>()(expect(error).toBeTooManyOpenFiles())
+exactly<void>()(expect(error).toBeEphemeralPortsExhausted())
 exactly<void>()(expect(error).not.toBeConnectionRefused({ port: 1, address: '127.0.0.1', family: 'IPv4' }))
 exactly<Promise<void>>()(expect(failing).rejects.toBeAddressInUse({ port: 1 }))
 exactly<Promise<void>>()(expect(failing).resolves.not.toBeListening())
