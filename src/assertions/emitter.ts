@@ -3,13 +3,19 @@ import type net from 'node:net'
 import { Fields } from '../explanations/fields.js'
 import type { Endpoint } from '../loopback/endpoint.js'
 import { connectionTuple, formatTuple } from '../sockets/tuple.js'
-import type { Opened } from './success.js'
 
 /** How something ended first: with an error, after which it may be open still, with what it opened, or without either. */
 export type FirstEnd =
   | { readonly error: unknown; readonly open?: boolean }
   | { readonly nothing: string; readonly endpoint?: Endpoint | undefined }
   | Opened
+
+/** What succeeded, by which event, and what came with that. */
+export interface Opened {
+  readonly opened: unknown
+  readonly event?: string | undefined
+  readonly brought?: readonly unknown[]
+}
 
 export type Done = (end: FirstEnd) => void
 

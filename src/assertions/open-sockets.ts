@@ -3,6 +3,7 @@ import { invalidArgument } from '../errors.js'
 import type { Connection } from '../sockets/connection.js'
 import type { SocketPool } from '../sockets/pool.js'
 import { registry } from '../sockets/registry.js'
+import { trackedServerOf } from '../sockets/tracked-server.js'
 import { connectionTuple, formatTuple } from '../sockets/tuple.js'
 import { now } from '../timers.js'
 
@@ -31,7 +32,7 @@ function openIn(pool: SocketPool): OpenSockets {
 }
 
 function openOf(server: net.Server): OpenSockets {
-  const tracked = registry().serverOf.get(server)
+  const tracked = trackedServerOf(server)
   if (tracked !== undefined) {
     const open = [...tracked.connections].filter(({ closed }) => !closed)
     return { count: open.length, lines: open.map(describeConnection) }

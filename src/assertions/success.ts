@@ -7,20 +7,13 @@ import type { Endpoint } from '../loopback/endpoint.js'
 import { formatEndpoint, toEndpoint, unmapped } from '../loopback/endpoint.js'
 import { describeValue } from '../message.js'
 import { clearTimeout, setTimeout } from '../timers.js'
-import { silence } from './emitter.js'
+import { type Opened, silence } from './emitter.js'
 
 /** What an action opened that was to fail. */
 export interface Success {
   readonly text: string
   /** Where, as far as that can be told. */
   readonly endpoint: Endpoint | undefined
-}
-
-/** What succeeded, by which event, and what came with that. */
-export interface Opened {
-  readonly opened: unknown
-  readonly event?: string | undefined
-  readonly brought?: readonly unknown[]
 }
 
 /** Says what it is, with the first that it says itself, and closes it: nobody else has it. */

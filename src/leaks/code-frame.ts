@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { StackFrame } from './stack.js'
+import type { StackFrame } from './stack-frame.js'
 
 /** The line of a frame with one before and one after, a mark below its column; nothing where the file cannot be read. */
 export function codeFrame({ file, line, column }: StackFrame): string[] {

@@ -1,6 +1,6 @@
 import { canonical } from '../loopback/endpoint.js'
-import type { SocketLeak } from './leak.js'
 import { checkIgnores, type LeakIgnore } from './options.js'
+import type { SocketLeak } from './socket-leak.js'
 import { framesOf, takeTrace } from './stack.js'
 import { tracker } from './tracker.js'
 

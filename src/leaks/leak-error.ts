@@ -1,6 +1,6 @@
 import { leaveDiffOut, type PortsideError } from '../errors.js'
-import type { SocketLeak } from './leak.js'
 import { report } from './report.js'
+import type { SocketLeak } from './socket-leak.js'
 
 /** What `verifyNoLeaks` throws: its `code` is ERR_PORTSIDE_LEAK. */
 export interface LeakError extends PortsideError {

@@ -2,52 +2,21 @@ import type { ChildProcess } from 'node:child_process'
 import type dgram from 'node:dgram'
 import { fstatSync } from 'node:fs'
 import type net from 'node:net'
+import type { Trace } from '../caller.js'
 import { codeOf } from '../errors.js'
 import type { Endpoint } from '../loopback/endpoint.js'
 import { type SocketDescriptor, socketDescriptors } from '../socket-table/socket-descriptors.js'
-import type { SocketState } from '../socket-table/socket-entry.js'
 import { howToCloseOf } from '../sockets/infrastructure.js'
 import { connectionTuple, isPipe } from '../sockets/tuple.js'
-import { framesOf, ownFunctions, type StackFrame, type Trace } from './stack.js'
+import type { Origins } from './origins.js'
+import type { SocketLeak } from './socket-leak.js'
+import { framesOf, ownFunctions } from './stack.js'
 import { handlesOf, type TrackedSocket } from './tracked-socket.js'
-import type { Tracker } from './tracker.js'
-
-/** A socket that was opened and not closed. */
-export interface SocketLeak {
-  /**
-   * `client` and `accepted` are the two ends of a TCP connection; `unix` is either end of a connection over a unix socket, a
-   * named pipe, or a pipe to a child process; `untracked` is one that the kernel knows and no object of Node explains.
-   */
-  readonly kind: 'client' | 'accepted' | 'listener' | 'udp' | 'unix' | 'untracked'
-  readonly local?: Endpoint | string | undefined
-  readonly remote?: Endpoint | string | undefined
-  readonly fd?: number | undefined
-  readonly inode?: number | undefined
-  /** Of the kernel, as in its tables: `ESTABLISHED`, `CLOSE_WAIT`. Linux only. */
-  readonly state?: SocketState | undefined
-  /**
-   * The stack that opened it, innermost first, without Node, portside and the runner; of a pooled connection the stack of its
-   * last request, of an accepted one that of its client.
-   */
-  readonly openedAt: readonly StackFrame[]
-  /** Of an accepted connection. */
-  readonly acceptedBy?: { readonly local: Endpoint | string; readonly openedAt: readonly StackFrame[] } | undefined
-  /** The last request on a connection of a client pool: `GET /large`. */
-  readonly request?: string | undefined
-  /** The full name of the test that opened it, where one did. */
-  readonly test?: string | undefined
-  /** True where that test had ended when it was opened: by something that it has started and not waited for. */
-  readonly late?: boolean | undefined
-  /** The path of that test's file. */
-  readonly file?: string | undefined
-  /** The call that closes it: `socket.destroy()`. */
-  readonly howToClose: string
-}
 
 /** Tells of tracked sockets, each beside its record. */
-export function describeLeaks(records: readonly TrackedSocket[], tracker: Tracker): DescribedLeak[] {
+export function describeLeaks(records: readonly TrackedSocket[], origins: Origins): DescribedLeak[] {
   const known = descriptors()
-  return records.map((record) => ({ record, leak: describe(record, tracker, known) }))
+  return records.map((record) => ({ record, leak: describe(record, origins, known) }))
 }
 
 export interface DescribedLeak {
@@ -70,24 +39,24 @@ export function describeUntracked({ fd, inode, state, local, remote }: SocketDes
   }
 }
 
-function describe(record: TrackedSocket, tracker: Tracker, known: ReadonlyMap<number, SocketDescriptor>): SocketLeak {
+function describe(record: TrackedSocket, origins: Origins, known: ReadonlyMap<number, SocketDescriptor>): SocketLeak {
   const fd = handlesOf(record).find((handle) => typeof handle.fd === 'number' && handle.fd >= 0)?.fd
   const inode = inodeOf(fd)
   const entry = inode === undefined ? undefined : known.get(inode)
-  const owner = tracker.ownerOf(record)
+  const owner = origins.ownerOf(record)
   return {
     kind: kindOf(record),
     ...endsOf(record, entry),
     fd,
     inode,
     state: entry?.state,
-    openedAt: framesOf(traceOf(record, tracker)),
+    openedAt: framesOf(traceOf(record, origins)),
     acceptedBy: acceptedBy(record),
-    request: tracker.sendingOn(record)?.request,
+    request: origins.sendingOn(record)?.request,
     test: owner?.kind === 'test' ? owner.name : undefined,
     late: (record.kind === 'accepted' ? record.peer : record)?.late === true || undefined,
     file: owner?.file,
-    howToClose: tracker.howToEnd(record) ?? howToClose(record),
+    howToClose: origins.howToEnd(record) ?? howToClose(record),
   }
 }
 
@@ -114,9 +83,9 @@ function addressOf(server: net.Server): Endpoint | string {
 }
 
 /** The trace that says the most of where it comes from. */
-export function traceOf(record: TrackedSocket, tracker: Tracker): Trace | undefined {
-  if (record.kind === 'accepted') return record.peer && traceOf(record.peer, tracker)
-  const sent = tracker.sendingOn(record)
+export function traceOf(record: TrackedSocket, origins: Origins): Trace | undefined {
+  if (record.kind === 'accepted') return record.peer && traceOf(record.peer, origins)
+  const sent = origins.sendingOn(record)
   if (sent === undefined || framesOf(sent.trace).length > 0) return sent?.trace ?? record.trace
   // Where somebody else opened it is not where it was left open.
   return sent.owner === record.owner ? record.trace : undefined

@@ -1,5 +1,5 @@
 import { checkOptions, invalidArgument } from '../errors.js'
-import type { SocketLeak } from './leak.js'
+import type { SocketLeak } from './socket-leak.js'
 
 export type LeakKind = SocketLeak['kind']
 

@@ -1,14 +1,18 @@
 import type { Endpoint } from '../loopback/endpoint.js'
 import { endsOf, traceOf } from './leak.js'
+import type { Origins } from './origins.js'
 import { placeOf } from './report.js'
 import { framesOf } from './stack.js'
-import type { Tracker } from './tracker.js'
+import type { TrackedSocket } from './tracked-socket.js'
 
 /**
  * Where this process has opened the listener or the datagram socket that is bound there, and by whose test; undefined where
  * the sockets of this process are not tracked, or that one was opened before they were.
  */
-export function whereOpened(tracker: Tracker, local: Endpoint | string): string | undefined {
+export function whereOpened(
+  tracker: Origins & { open(): Iterable<TrackedSocket> },
+  local: Endpoint | string,
+): string | undefined {
   const bound = [...tracker.open()].find(
     (record) => (record.kind === 'listener' || record.kind === 'udp') && isSame(endsOf(record).local, local),
   )

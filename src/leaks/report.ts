@@ -3,8 +3,9 @@ import { styleText } from 'node:util'
 import { labelledLine } from '../message.js'
 import { formatTuple } from '../sockets/tuple.js'
 import { codeFrame } from './code-frame.js'
-import type { SocketLeak } from './leak.js'
-import { type StackFrame, userFrame } from './stack.js'
+import type { SocketLeak } from './socket-leak.js'
+import { userFrame } from './stack.js'
+import type { StackFrame } from './stack-frame.js'
 
 /** What a leak is told with: for people, without colours. */
 export function report(leaks: readonly SocketLeak[]): string {

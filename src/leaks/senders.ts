@@ -1,9 +1,10 @@
 import diagnostics from 'node:diagnostics_channel'
 import type http from 'node:http'
 import type net from 'node:net'
+import type { Trace } from '../caller.js'
 import { isRef, type SocketHandle } from '../platform/socket-handle.js'
 import type { Owner } from './owner.js'
-import { type Trace, takeTrace } from './stack.js'
+import { takeTrace } from './stack.js'
 
 /** Who sent last on a socket of a client pool. */
 export interface Sending {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { SourceMap } from 'node:module'
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { StackFrame } from './stack.js'
+import type { StackFrame } from './stack-frame.js'
 
 /**
  * The same place in the file that it was compiled from, where the file in the frame says that it was compiled. Runners

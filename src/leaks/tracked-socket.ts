@@ -1,9 +1,9 @@
 import type { ChildProcess } from 'node:child_process'
 import type dgram from 'node:dgram'
 import type net from 'node:net'
+import type { Trace } from '../caller.js'
 import { isHandleOpen, isRef, type SocketHandle } from '../platform/socket-handle.js'
 import type { Owner } from './owner.js'
-import type { Trace } from './stack.js'
 
 export type Trackable = net.Socket | net.Server | dgram.Socket | ChildProcess
 export type TrackedKind = 'client' | 'accepted' | 'listener' | 'udp' | 'child'

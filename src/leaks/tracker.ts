@@ -8,6 +8,7 @@ import { processState } from '../process-state.js'
 import { observeClients } from '../sockets/client-sockets.js'
 import { isInfrastructure } from '../sockets/infrastructure.js'
 import type { LeakIgnore } from './options.js'
+import type { Origins } from './origins.js'
 import type { Owner } from './owner.js'
 import { Peers } from './peers.js'
 import { whereOpened } from './places.js'
@@ -25,7 +26,7 @@ const STATE = 'leaks.tracker'
 let shared: Tracker | undefined
 
 /** Every socket of this process, of whatever library, and who opened it. */
-export class Tracker {
+export class Tracker implements Origins {
   /** Counts what was opened, accepted or sent: as long as it stands still, nothing can have leaked. */
   activity = 0
   /** The file whose tests run now; undefined where several files share the process without telling when which begins. */

@@ -1,6 +1,7 @@
 import { invalidArgument } from '../errors.js'
-import { describeLeaks, type SocketLeak } from './leak.js'
+import { describeLeaks } from './leak.js'
 import type { Owner } from './owner.js'
+import type { SocketLeak } from './socket-leak.js'
 import { type Tracker, tracker } from './tracker.js'
 
 /** The sockets of this process, from the first `trackSockets()` on. */

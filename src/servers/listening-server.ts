@@ -1,8 +1,8 @@
 import { invalidArgument, portsideError } from '../errors.js'
 import { dialAddress } from '../loopback/dial-address.js'
 import { bracketed, type Endpoint, type Family, formatEndpoint } from '../loopback/endpoint.js'
-import type { DrainReport } from '../sockets/departing.js'
 import type { Drain, DrainOptions } from '../sockets/drain.js'
+import type { DrainReport } from '../sockets/drain-report.js'
 import type { HandlerErrors } from './handler.js'
 
 /** What is left to do when the drain is over. */

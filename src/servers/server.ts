@@ -3,9 +3,10 @@ import type net from 'node:net'
 import type tls from 'node:tls'
 import type { Endpoint, Family } from '../loopback/endpoint.js'
 import type { PortReservation } from '../loopback/port-reservation.js'
-import type { DrainReport } from '../sockets/departing.js'
+import type { PoolConnectOptions } from '../sockets/connect.js'
 import type { DrainOptions } from '../sockets/drain.js'
-import type { PoolConnectOptions, SocketPool } from '../sockets/pool.js'
+import type { DrainReport } from '../sockets/drain-report.js'
+import type { SocketPool } from '../sockets/pool.js'
 
 export interface ListenOptions {
   /** Default: the first of `loopbackFamilies()`. `'dual'`: one port on 127.0.0.1 and on ::1. */

@@ -5,8 +5,9 @@ import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
 import { bindAt, placeOf } from '../loopback/place.js'
 import { isReservation } from '../loopback/port-reservation.js'
 import { integer } from '../numbers.js'
+import { checkConnect, connected } from '../sockets/connect.js'
 import { type Drain, type DrainOptions, readDrainOptions, startDrain } from '../sockets/drain.js'
-import { connected, Pool } from '../sockets/pool.js'
+import { Pool } from '../sockets/pool.js'
 import { registry } from '../sockets/registry.js'
 import { type TrackedServer, trackServer } from '../sockets/tracked-server.js'
 import { isPipe } from '../sockets/tuple.js'
@@ -84,6 +85,7 @@ export class StreamServer<S extends net.Server> extends ListeningServer<S> imple
   }
 
   async connect(options: ConnectOptions = {}): Promise<net.Socket> {
+    checkConnect(options)
     const endpoint = this.dialled(options.family)
     const target = this.target(endpoint)
     this.#clients ??= new Pool()

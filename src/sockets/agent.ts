@@ -1,7 +1,7 @@
 import type http from 'node:http'
 import type net from 'node:net'
-import { Connection, type ConnectionState, type Protocol } from './connection.js'
-import { registry } from './registry.js'
+import type { Connection, ConnectionState, Protocol } from './connection.js'
+import { newConnection, registry } from './registry.js'
 
 /** Every socket that an agent holds, in use or idle. */
 export function socketsOf(agent: http.Agent): net.Socket[] {
@@ -13,7 +13,7 @@ export function connectionsOf(agent: http.Agent): Connection[] {
   const { connectionOf } = registry()
   return socketsOf(agent).map(
     (socket) =>
-      connectionOf.get(socket) ?? new Connection(socket, false, (connection) => new PooledProtocol(connection, agent)),
+      connectionOf.get(socket) ?? newConnection(socket, false, (connection) => new PooledProtocol(connection, agent)),
   )
 }
 

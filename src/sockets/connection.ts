@@ -3,7 +3,6 @@ import type { ServerHttp2Stream } from 'node:http2'
 import type net from 'node:net'
 import type tls from 'node:tls'
 import { now } from '../timers.js'
-import { registry } from './registry.js'
 import { type ConnectionTuple, connectionTuple } from './tuple.js'
 
 /** What a connection was doing when a drain began. */
@@ -59,7 +58,6 @@ export class Connection {
     protocol: (connection: Connection) => Protocol = () => new RawProtocol('raw'),
   ) {
     this.protocol = protocol(this)
-    registry().connectionOf.set(socket, this)
     // A server socket without a listener for 'error' turns a peer's reset into an uncaught exception.
     socket.on('error', this.#record)
     socket.once('close', this.#settle)
@@ -77,7 +75,6 @@ export class Connection {
 
   secured(socket: tls.TLSSocket): void {
     this.secure = socket
-    registry().connectionOf.set(socket, this)
     socket.on('error', this.#record)
     socket.once('close', this.#settle)
   }

@@ -3,7 +3,8 @@ import { milliseconds } from '../numbers.js'
 import { now, turn } from '../timers.js'
 import type { Connection } from './connection.js'
 import { Deadline, within } from './deadline.js'
-import { type DrainReport, drainError, type Force, hookError, makeReport, Straggler, stuck } from './departing.js'
+import { Departing, type Force } from './departing.js'
+import { type DrainReport, drainError, hookError, makeReport, stuck } from './drain-report.js'
 import { closeTogether, delivered } from './pair.js'
 import { type Pair, pairUp } from './registry.js'
 
@@ -50,11 +51,11 @@ export function startDrain(source: DrainSource, options: DrainOptions, hooks: re
   deadline.heed(options.signal)
 
   const run = async (): Promise<DrainReport> => {
-    const stragglers = new Map<Connection, Straggler>()
+    const leaving = new Map<Connection, Departing>()
     // Those that are known are looked at before the wait for the accept queue, in which they may end.
-    lookAt(source.connections, stragglers)
-    lookAt(await source.collect(), stragglers)
-    const all = [...stragglers.values()]
+    lookAt(source.connections, leaving)
+    lookAt(await source.collect(), leaving)
+    const all = [...leaving.values()]
     const hookErrors = all.length === 0 ? NONE : await endAll(source.name, all, deadline, force, hooks)
     await source.settled(() => deadline.passed)
     deadline.forget()
@@ -74,39 +75,39 @@ export function startDrain(source: DrainSource, options: DrainOptions, hooks: re
 }
 
 /** Notes what each connection is doing, and from here on lets no end in this process send the first FIN. */
-function lookAt(connections: Iterable<Connection>, stragglers: Map<Connection, Straggler>): void {
+function lookAt(connections: Iterable<Connection>, leaving: Map<Connection, Departing>): void {
   for (const connection of connections) {
-    if (!stragglers.has(connection)) stragglers.set(connection, new Straggler(connection))
+    if (!leaving.has(connection)) leaving.set(connection, new Departing(connection))
   }
   // Those that were looked at before, too: the client of an accepted connection may not have known then that it is one.
-  const unpaired = [...stragglers.values()].filter(({ pair, connection }) => pair === undefined && !connection.closed)
+  const unpaired = [...leaving.values()].filter(({ pair, connection }) => pair === undefined && !connection.closed)
   if (unpaired.length === 0) return
   const pairs = pairUp(unpaired.map(({ connection }) => connection))
-  for (const straggler of unpaired) {
-    straggler.pair = pairs.get(straggler.connection)
-    if (straggler.pair !== undefined) closeTogether(straggler.pair)
+  for (const each of unpaired) {
+    each.pair = pairs.get(each.connection)
+    if (each.pair !== undefined) closeTogether(each.pair)
   }
 }
 
 async function endAll(
   name: string,
-  stragglers: Straggler[],
+  leaving: Departing[],
   deadline: Deadline,
   force: Force,
   hooks: readonly DrainHook[],
 ): Promise<readonly unknown[]> {
   const hookErrors: unknown[] = []
-  const draining = new Set(stragglers.map(({ connection }) => connection))
-  const allClosed = Promise.all(stragglers.map(({ closed }) => closed))
+  const draining = new Set(leaving.map(({ connection }) => connection))
+  const allClosed = Promise.all(leaving.map(({ closed }) => closed))
   // At the deadline already: winding down would race with the force.
-  for (const { connection, pair } of deadline.passed ? [] : stragglers) {
+  for (const { connection, pair } of deadline.passed ? [] : leaving) {
     // Where both ends drain, the accepted one leads.
     if (!connection.accepted && pair !== undefined && draining.has(pair.accepted)) continue
     windDown(connection, pair, hooks).catch((error) => hookErrors.push(error))
   }
   await deadline.race(allClosed)
-  for (const straggler of stragglers) straggler.end(force)
-  await within(CLOSE_LIMIT, allClosed, () => stuck(name, stragglers, CLOSE_LIMIT))
+  for (const each of leaving) each.end(force)
+  await within(CLOSE_LIMIT, allClosed, () => stuck(name, leaving, CLOSE_LIMIT))
   return hookErrors
 }
 

@@ -1,25 +1,18 @@
 import type http from 'node:http'
 import net from 'node:net'
-import { abortError, checkOptions, codeOf, invalidArgument, portsideError } from '../errors.js'
+import { invalidArgument, portsideError } from '../errors.js'
 import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
-import { describeErrno } from '../platform/errno.js'
-import { clearTimeout, setTimeout } from '../timers.js'
 import { connectionsOf, socketsOf } from './agent.js'
-import { Connection } from './connection.js'
-import type { DrainReport } from './departing.js'
+import { checkConnect, connected, type PoolConnectOptions } from './connect.js'
+import type { Connection } from './connection.js'
 import { type Drain, type DrainHook, type DrainOptions, readDrainOptions, startDrain } from './drain.js'
-import { registry } from './registry.js'
+import type { DrainReport } from './drain-report.js'
+import { newConnection, registry } from './registry.js'
 import { type TrackedServer, trackServer } from './tracked-server.js'
 
 export interface SocketPoolOptions {
   /** Default grace of `drain()`, in milliseconds. Default 1000. */
   grace?: number
-}
-
-export interface PoolConnectOptions {
-  /** Milliseconds until an unanswered connect is given up. Default 10 000. */
-  timeout?: number
-  signal?: AbortSignal
 }
 
 /** Sockets that are known, counted once each, and drained together. */
@@ -99,7 +92,7 @@ export class Pool implements SocketPool {
 
   async connect(to: Endpoint | net.NetConnectOpts, options: PoolConnectOptions = {}): Promise<net.Socket> {
     if (this.#draining !== undefined) throw draining('connect')
-    checkOptions(options)
+    checkConnect(options)
     if (typeof to !== 'object' || to === null) {
       throw invalidArgument('ERR_INVALID_ARG_TYPE', 'endpoint', 'an endpoint, or the options of net.connect', to)
     }
@@ -164,79 +157,6 @@ export class Pool implements SocketPool {
   }
 }
 
-/** Resolves when the socket is connected (or secured); destroys it and rejects when that fails or takes too long. */
-export async function connected(
-  socket: net.Socket,
-  event: 'connect' | 'secureConnect',
-  target: string,
-  { timeout = DEFAULT_TIMEOUT, signal }: PoolConnectOptions,
-): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  let abort: (() => void) | undefined
-  try {
-    await new Promise<void>((resolve, reject) => {
-      const asked = `connect to ${target}`
-      abort = () => reject(abortError(signal as AbortSignal, asked))
-      if (signal?.aborted) abort()
-      signal?.addEventListener('abort', abort, { once: true })
-      timer = setTimeout(() => reject(unanswered(asked, timeout)), timeout)
-      socket.once(event, resolve).once('error', reject)
-    })
-  } catch (error) {
-    socket.destroy()
-    throw explainConnect(error, target)
-  } finally {
-    clearTimeout(timer)
-    if (abort !== undefined) signal?.removeEventListener('abort', abort)
-  }
-}
-
-const DEFAULT_TIMEOUT = 10_000
-
-/** Says what was dialled and what to do; the system's code, and its own error as the cause, stay. */
-function explainConnect(cause: unknown, target: string): unknown {
-  const code = codeOf(cause)
-  if (code === undefined || (cause as { asked?: unknown }).asked !== undefined) return cause
-  const sentence = describeErrno(code) ?? (cause as Error).message
-  return portsideError(code, {
-    headline: `Cannot connect to ${target}`,
-    actual: `${code} (${sentence})`,
-    ...CONNECT_ADVICE[code],
-    cause,
-  })
-}
-
-const UNTRUSTED = {
-  because: 'the client does not trust who signed the certificate of the server',
-  next: "pass the authority: connect({ tls: { ca } }), for portside's own servers their .ca",
-}
-const CONNECT_ADVICE: Record<string, { because: string; next: string }> = {
-  ECONNREFUSED: { because: 'nobody listens there', next: 'see whether the listener is up, and on this family' },
-  ECONNRESET: {
-    because: 'the other end reset the connection',
-    next: 'see what the listener does with new connections',
-  },
-  EADDRNOTAVAIL: {
-    because: 'this host lacks the local address, or has no ephemeral port left',
-    next: 'leave localAddress out, or close sockets',
-  },
-  EADDRINUSE: { because: 'the local port is taken', next: 'leave localPort out' },
-  ENOENT: { because: 'there is no socket at this path', next: 'see whether the listener is up' },
-  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
-  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
-}
-
-function unanswered(asked: string, timeout: number): Error {
-  return portsideError('ERR_PORTSIDE_CONNECT_TIMEOUT', {
-    headline: `Cannot ${asked}`,
-    expected: `an answer within ${timeout} ms`,
-    actual: 'neither a connection nor an error',
-    because: 'the accept queue of the listener is full, or nothing on the way answers',
-    next: 'see whether the listener still accepts, or give a longer timeout',
-  })
-}
-
 function draining(asked: string): Error {
   return portsideError('ERR_PORTSIDE_DRAINING', {
     headline: `Cannot ${asked} in this pool`,
@@ -252,7 +172,7 @@ function describeTarget(to: Endpoint | net.NetConnectOpts): string {
 
 /** Node gives an accepted socket its server. */
 const connectionFor = (socket: net.Socket): Connection =>
-  new Connection(socket, (socket as { server?: net.Server | null }).server != null)
+  newConnection(socket, (socket as { server?: net.Server | null }).server != null)
 
 const notTrackable = (resource: unknown) =>
   invalidArgument('ERR_INVALID_ARG_TYPE', 'resource', 'a net.Socket, a net.Server or an http.Agent', resource)

@@ -2,8 +2,7 @@ import type net from 'node:net'
 import { unmapped } from '../loopback/endpoint.js'
 import { processState } from '../process-state.js'
 import { observeClients } from './client-sockets.js'
-import type { Connection } from './connection.js'
-import type { TrackedServer } from './tracked-server.js'
+import { Connection, type Protocol } from './connection.js'
 
 /** Every socket that portside knows of, whichever copy of portside tracked it. */
 export interface Registry {
@@ -13,7 +12,6 @@ export interface Registry {
   readonly accepted: Set<Connection>
   /** The connection of a socket; a TLS connection is found by its raw and by its secure socket. */
   readonly connectionOf: WeakMap<object, Connection>
-  readonly serverOf: WeakMap<object, TrackedServer>
   /** Servers that portside closed: they are not listened on again. */
   readonly closedServers: WeakSet<object>
 }
@@ -39,9 +37,19 @@ function makeRegistry(): Registry {
     clients,
     accepted: new Set(),
     connectionOf: new WeakMap(),
-    serverOf: new WeakMap(),
     closedServers: new WeakSet(),
   }
+}
+
+/** The connection of a socket, known from here on. */
+export function newConnection(
+  socket: net.Socket,
+  accepted: boolean,
+  protocol?: (connection: Connection) => Protocol,
+): Connection {
+  const connection = new Connection(socket, accepted, protocol)
+  registry().connectionOf.set(socket, connection)
+  return connection
 }
 
 /** Both ends of a connection that lives in this process altogether. */

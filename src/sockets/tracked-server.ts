@@ -3,11 +3,12 @@ import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import type net from 'node:net'
 import type tls from 'node:tls'
 import { portsideError } from '../errors.js'
+import { processState } from '../process-state.js'
 import { turn } from '../timers.js'
-import { Connection, type ConnectionState, type Protocol, RawProtocol } from './connection.js'
+import { type Connection, type ConnectionState, type Protocol, RawProtocol } from './connection.js'
 import { Http1Protocol } from './http1.js'
 import { Http2Protocol } from './http2.js'
-import { registry } from './registry.js'
+import { newConnection, registry } from './registry.js'
 
 /**
  * Tracks a server's connections from the first on. There is one TrackedServer for a server, however many pools track
@@ -15,15 +16,19 @@ import { registry } from './registry.js'
  * which: a count that begins at zero would be wrong.
  */
 export function trackServer(server: net.Server): TrackedServer {
-  const { serverOf } = registry()
-  const known = serverOf.get(server)
+  const known = trackedServerOf(server)
   if (known !== undefined) return known
   const untracked = (server as { _connections?: number })._connections ?? 0
   if (untracked > 0) throw lateAttach(untracked)
   const tracked = new TrackedServer(server)
-  serverOf.set(server, tracked)
+  servers().set(server, tracked)
   return tracked
 }
+
+/** The same if the server is tracked already, by whichever copy of portside. */
+export const trackedServerOf = (server: net.Server): TrackedServer | undefined => servers().get(server)
+
+const servers = (): WeakMap<object, TrackedServer> => processState('sockets.servers', () => new WeakMap())
 
 const CLOSED = Promise.resolve()
 
@@ -115,6 +120,7 @@ export class TrackedServer {
         const connection = connectionOf.get((socket as { _parent?: object })._parent ?? socket)
         if (connection === undefined) break
         connection.secured(socket)
+        connectionOf.set(socket, connection)
         connection.become(this.#protocols.secure(connection))
         this.#arriving = connection
         break
@@ -157,7 +163,7 @@ export class TrackedServer {
     const { accepted, connectionOf } = registry()
     const known = connectionOf.get(socket)
     if (known !== undefined && this.connections.has(known)) return known
-    const connection = new Connection(socket, true, this.#protocols.plain)
+    const connection = newConnection(socket, true, this.#protocols.plain)
     this.accepted++
     accepted.add(connection)
     this.connections.add(connection)

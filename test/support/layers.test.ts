@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { layerViolations } from './layers.js'
+import { circlesIn, layerViolations } from './layers.js'
 
 describe('an arrow that keeps the layers', () => {
   test.each([
@@ -57,6 +57,32 @@ describe('an arrow that breaks the layers', () => {
 
   test('starts in a folder without a layer', () => {
     expect(layerViolations({ 'utils/misc.ts': '' })).toEqual([expect.stringContaining('utils has no layer')])
+  })
+})
+
+describe('a circle of files', () => {
+  test('is named with its files', () => {
+    const sources = {
+      'a/one.ts': `import { two } from './two.js'`,
+      'a/two.ts': `import type { Three } from '../b/three.js'`,
+      'b/three.ts': `const one = await import('../a/one.js')`,
+    }
+    expect(circlesIn(sources)).toEqual(['a/one.ts -> a/two.ts -> b/three.ts -> a/one.ts'])
+  })
+
+  test('is found behind files that are in none', () => {
+    const sources = {
+      'a.ts': `import './b.js'`,
+      'b.ts': `import './c.js'`,
+      'c.ts': `export * from './b.js'`,
+      'd.ts': '',
+    }
+    expect(circlesIn(sources)).toEqual(['b.ts -> c.ts -> b.ts'])
+  })
+
+  test('is none where two ways lead to one file', () => {
+    const sources = { 'a.ts': `import './b.js'; import './c.js'`, 'b.ts': `import './c.js'`, 'c.ts': '' }
+    expect(circlesIn(sources)).toEqual([])
   })
 })
 

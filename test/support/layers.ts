@@ -59,6 +59,30 @@ function wrongArrow(from: string, target: string): string | undefined {
   return `${from} and ${to} are of one layer`
 }
 
+/** Circles of files, each as `a.ts -> b.ts -> a.ts`. An import of a type makes one, too: it is an arrow that a reader follows. */
+export function circlesIn(sources: Readonly<Record<string, string>>): string[] {
+  const arrows = new Map(
+    Object.entries(sources).map(([file, text]) => [
+      file,
+      findings(file, text).flatMap((found) => (found.kind === 'import' ? [targetOf(file, found.specifier)] : [])),
+    ]),
+  )
+  const circles: string[] = []
+  const done = new Set<string>()
+  const visit = (file: string, path: readonly string[]): void => {
+    const start = path.indexOf(file)
+    if (start !== -1) circles.push([...path.slice(start), file].join(' -> '))
+    if (start !== -1 || done.has(file)) return
+    for (const target of arrows.get(file) ?? []) visit(target, [...path, file])
+    done.add(file)
+  }
+  for (const file of arrows.keys()) visit(file, [])
+  return circles
+}
+
+const targetOf = (file: string, specifier: string): string =>
+  posix.join(posix.dirname(file), specifier).replace(/\.js$/, '.ts')
+
 const layerOf = (unit: string): number => LAYERS.findIndex((layer) => layer.includes(unit))
 
 /** The folder below src/ that a path belongs to, or the file itself; imports name the `.js` that a `.ts` becomes. */

@@ -1,0 +1,11 @@
+import type { Owner } from './owner.js'
+import type { Sending } from './senders.js'
+import type { TrackedSocket } from './tracked-socket.js'
+
+/** Where tracked sockets come from: whose they are, and what they were used for. */
+export interface Origins {
+  ownerOf(record: TrackedSocket): Owner | undefined
+  sendingOn(record: TrackedSocket): Sending | undefined
+  /** The call that ends the request that the socket is used for. */
+  howToEnd(record: TrackedSocket): string | undefined
+}

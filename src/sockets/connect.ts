@@ -1,0 +1,54 @@
+import type net from 'node:net'
+import { abortError, checkOptions, portsideError } from '../errors.js'
+import { thrown } from '../explanations/thrown.js'
+import { milliseconds } from '../numbers.js'
+import { clearTimeout, setTimeout } from '../timers.js'
+
+export interface PoolConnectOptions {
+  /** Milliseconds until an unanswered connect is given up. Default 10 000. */
+  timeout?: number
+  signal?: AbortSignal
+}
+
+/** Checks the options of a connect before anything is dialled. */
+export function checkConnect(options: PoolConnectOptions): void {
+  checkOptions(options)
+  if (options.timeout !== undefined) milliseconds('timeout', options.timeout, 1)
+}
+
+/** Resolves when the socket is connected (or secured); destroys it and rejects if that fails or takes too long. */
+export async function connected(
+  socket: net.Socket,
+  event: 'connect' | 'secureConnect',
+  target: string,
+  { timeout = DEFAULT_TIMEOUT, signal }: PoolConnectOptions,
+): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let abort: (() => void) | undefined
+  const asked = `connect to ${target}`
+  try {
+    await new Promise<void>((resolve, reject) => {
+      abort = () => reject(abortError(signal as AbortSignal, asked))
+      if (signal?.aborted) abort()
+      signal?.addEventListener('abort', abort, { once: true })
+      timer = setTimeout(() => reject(unanswered(asked, timeout)), timeout)
+      socket.once(event, resolve).once('error', reject)
+    })
+  } catch (error) {
+    socket.destroy()
+    throw thrown(error, asked)
+  } finally {
+    clearTimeout(timer)
+    if (abort !== undefined) signal?.removeEventListener('abort', abort)
+  }
+}
+
+const DEFAULT_TIMEOUT = 10_000
+
+function unanswered(asked: string, timeout: number): Error {
+  return portsideError('ERR_PORTSIDE_CONNECT_TIMEOUT', {
+    headline: `Cannot ${asked}: neither a connection nor an error within ${timeout} ms`,
+    because: 'one of: the accept queue of the listener is full; nothing on the way answers',
+    next: 'see whether the listener still accepts, or give a longer timeout',
+  })
+}
