@@ -107,3 +107,11 @@ function isArray(value: unknown): boolean {
     return false
   }
 }
+
+/** Lists the names of an options type; leaving one out does not compile. */
+export const namesOf =
+  <T extends object>() =>
+  <const Names extends ReadonlyArray<keyof T & string>>(
+    ...names: [Exclude<keyof T & string, Names[number]>] extends [never] ? Names : never
+  ): Names =>
+    names as Names

@@ -9,6 +9,7 @@ import { switchableEndpoint } from './endpoints/switchable.js'
 import { unassignedEndpoint } from './endpoints/unassigned.js'
 import { unresponsiveEndpoint } from './endpoints/unresponsive.js'
 import { invalidArgument, portsideError } from './errors.js'
+import { readOptions } from './options.js'
 import { reservePort, reservePorts } from './ports/reserve-port.js'
 import { spawnListening } from './programs/spawn-listening.js'
 import { listenHttp, listenHttps } from './servers/http.js'
@@ -19,7 +20,7 @@ import { listenTls } from './servers/tls.js'
 import { listenUdp } from './servers/udp.js'
 import { listenUnix } from './servers/unix.js'
 import type { DrainOptions } from './sockets/drain.js'
-import { readDrainOptions } from './sockets/drain.js'
+import { checkDrainOptions, readDrainOptions } from './sockets/drain.js'
 import { createSocketPool, type SocketPool, type SocketPoolOptions } from './sockets/pool.js'
 
 /** Take a handler or a server, then options; have the scope's grace and close with a report. */
@@ -60,8 +61,9 @@ export interface NetScope extends AsyncDisposable, Readonly<typeof LISTENING & t
 }
 
 /** A scope: its methods are portside's functions, and what they open is closed with it. */
-export function createScope(options: ScopeOptions = {}): NetScope {
-  readDrainOptions(options)
+export function createScope(given: ScopeOptions = {}): NetScope {
+  const options = readOptions(given, { of: 'createScope()', names: ['grace'], example: '{ grace: 100 }' })
+  checkDrainOptions(options)
   const undos = createUndoList()
   let closeOptions: DrainOptions = options
   let closed: Promise<void> | undefined
@@ -69,9 +71,8 @@ export function createScope(options: ScopeOptions = {}): NetScope {
   /** What the scope opens has the scope's grace, also when the test closes it itself. */
   const withGrace = <Args extends unknown[]>(args: Args): Args => {
     const [first, given] = args
-    if (options.grace === undefined || (given !== undefined && (typeof given !== 'object' || given === null)))
-      return args
-    return [first, { grace: options.grace, ...given }] as unknown as Args
+    if (options.grace === undefined || (given !== undefined && !isPlain(given))) return args
+    return [first, { grace: options.grace, ...(given as object) }] as unknown as Args
   }
 
   const refuseClosed = (asked: string): void => {
@@ -113,7 +114,8 @@ export function createScope(options: ScopeOptions = {}): NetScope {
     ...acquiring,
     createSocketPool(poolOptions) {
       refuseClosed('call createSocketPool() in a scope')
-      const pool = createSocketPool({ ...options, ...poolOptions })
+      const own = readOptions(poolOptions, { of: 'net.createSocketPool()', names: ['grace'] })
+      const pool = createSocketPool({ ...options, ...own })
       undos.add(() => pool.drain(closeOptions))
       return pool
     },
@@ -123,15 +125,32 @@ export function createScope(options: ScopeOptions = {}): NetScope {
       undos.add(undo)
     },
     close(given = {}) {
-      if (closed === undefined) {
-        closeOptions = { ...options, ...given }
-        closed = undos.run()
+      try {
+        const read = readDrainOptions(given, 'net.close()')
+        if (closed === undefined) {
+          closeOptions = { ...options, ...read }
+          closed = undos.run()
+        }
+      } catch (error) {
+        return Promise.reject(error)
       }
       return closed
     },
     [Symbol.asyncDispose]() {
       return this.close()
     },
+  }
+}
+
+/** Copied for the grace of the scope only if that cannot fail: the function itself says what is wrong with the others. */
+function isPlain(value: unknown): boolean {
+  try {
+    if (typeof value !== 'object' || value === null) return false
+    const descriptors = Object.values(Object.getOwnPropertyDescriptors(value))
+    return !Array.isArray(value) && descriptors.every((each) => each.get === undefined)
+  } catch {
+    // A proxy that throws.
+    return false
   }
 }
 

@@ -1,10 +1,13 @@
 import type http from 'node:http'
 import type https from 'node:https'
 import type { Readable } from 'node:stream'
+import { calledBy } from '../caller.js'
+import { readOptions } from '../options.js'
 import { HandlerErrors, handlerOr } from './handler.js'
+import { serverIdentity } from './identity.js'
+import { listenSpec, secureListenSpec } from './listen-options.js'
 import type { ListenOptions, SecureTestServer, TestServer } from './server.js'
 import { listenOnAddress } from './stream-server.js'
-import { serverIdentity } from './tls.js'
 
 /** A request listener: `(req, res)`, an Express or Connect app, the callback of a Koa app. */
 export type RequestHandler = (request: http.IncomingMessage, response: http.ServerResponse) => unknown
@@ -15,28 +18,32 @@ export type RequestHandler = (request: http.IncomingMessage, response: http.Serv
  * A handler that throws or rejects answers 500 with the error's stack, or cuts a response that has begun, and
  * `close()` rejects with ERR_PORTSIDE_HANDLER. Everything else as `listenTcp`.
  */
-export async function listenHttp(
-  onRequest?: RequestHandler,
-  options: ListenOptions = {},
-): Promise<TestServer<http.Server>> {
-  const handler = handlerOr(onRequest, echoRequest)
-  const handlerErrors = new HandlerErrors()
-  const { createServer } = await import('node:http')
-  const server = createServer(handlerErrors.guard(handler, abandonRequest))
-  return listenOnAddress(server, options, { handlerErrors })
+export function listenHttp(onRequest?: RequestHandler, options: ListenOptions = {}): Promise<TestServer<http.Server>> {
+  return calledBy(listenHttp, async () => {
+    const read = readOptions(options, listenSpec('listenHttp'))
+    const handler = handlerOr(onRequest, echoRequest)
+    const handlerErrors = new HandlerErrors()
+    const { createServer } = await import('node:http')
+    const server = createServer(handlerErrors.guard(handler, abandonRequest))
+    return listenOnAddress(server, read, { opener: 'listenHttp', handlerErrors })
+  })
 }
 
 /** As `listenHttp`, over TLS with the certificate of this process; clients trust it through `ca`. */
-export async function listenHttps(
+export function listenHttps(
   onRequest?: RequestHandler,
   options: ListenOptions = {},
 ): Promise<SecureTestServer<https.Server>> {
-  const handler = handlerOr(onRequest, echoRequest)
-  const handlerErrors = new HandlerErrors()
-  const { createServer } = await import('node:https')
-  const { ca, ...identity } = await serverIdentity()
-  const server = createServer(identity, handlerErrors.guard(handler, abandonRequest))
-  return (await listenOnAddress(server, options, { handlerErrors, ca })) as unknown as SecureTestServer<https.Server>
+  return calledBy(listenHttps, async () => {
+    const read = readOptions(options, secureListenSpec('listenHttps'))
+    const handler = handlerOr(onRequest, echoRequest)
+    const handlerErrors = new HandlerErrors()
+    const { createServer } = await import('node:https')
+    const { ca, ...identity } = await serverIdentity()
+    const server = createServer(identity, handlerErrors.guard(handler, abandonRequest))
+    const listening = await listenOnAddress(server, read, { opener: 'listenHttps', handlerErrors, ca })
+    return listening as unknown as SecureTestServer<https.Server>
+  })
 }
 
 /** What HTTP/1 and the compatible API of HTTP/2 have in common. */

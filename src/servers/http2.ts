@@ -1,10 +1,13 @@
 import type http2 from 'node:http2'
-import { checkOptions } from '../errors.js'
+import { calledBy } from '../caller.js'
+import { invalidArgument } from '../errors.js'
+import { readOptions } from '../options.js'
 import { HandlerErrors, handlerOr } from './handler.js'
 import { abandonRequest, echoRequest } from './http.js'
+import { serverIdentity } from './identity.js'
+import { secureListenSpec } from './listen-options.js'
 import type { ListenOptions, SecureTestServer, TestServer } from './server.js'
 import { listenOnAddress } from './stream-server.js'
-import { serverIdentity } from './tls.js'
 
 export type Http2RequestHandler = (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => unknown
 
@@ -25,15 +28,21 @@ export function listenHttp2(
   onRequest?: Http2RequestHandler,
   options?: Http2ListenOptions & { secure?: false },
 ): Promise<TestServer<http2.Http2Server>>
-export async function listenHttp2(onRequest?: Http2RequestHandler, given: Http2ListenOptions = {}): Promise<unknown> {
-  checkOptions(given)
+export function listenHttp2(onRequest?: Http2RequestHandler, options: Http2ListenOptions = {}): Promise<unknown> {
+  return calledBy(listenHttp2, () =>
+    openHttp2(onRequest, readOptions(options, secureListenSpec('listenHttp2', 'secure'))),
+  )
+}
+
+async function openHttp2(onRequest: Http2RequestHandler | undefined, given: Http2ListenOptions): Promise<unknown> {
   const { secure = false, ...options } = given
+  if (typeof secure !== 'boolean') throw invalidArgument('ERR_INVALID_ARG_TYPE', 'secure', 'true or false', secure)
   const handler = handlerOr<Http2RequestHandler>(onRequest, echoRequest)
   const handlerErrors = new HandlerErrors()
   const { createServer, createSecureServer } = await import('node:http2')
   const guarded = handlerErrors.guard(handler, abandonRequest)
-  if (!secure) return listenOnAddress(createServer(guarded), options, { handlerErrors })
+  if (!secure) return listenOnAddress(createServer(guarded), options, { opener: 'listenHttp2', handlerErrors })
   const { ca, ...identity } = await serverIdentity()
   const server = createSecureServer({ ...identity, allowHTTP1: true }, guarded)
-  return listenOnAddress(server, options, { handlerErrors, ca })
+  return listenOnAddress(server, options, { opener: 'listenHttp2', handlerErrors, ca })
 }

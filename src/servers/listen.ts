@@ -1,6 +1,9 @@
 import type dgram from 'node:dgram'
 import type net from 'node:net'
-import { checkOptions, invalidArgument } from '../errors.js'
+import { calledBy } from '../caller.js'
+import { invalidArgument } from '../errors.js'
+import { readOptions } from '../options.js'
+import { anyListenSpec } from './listen-options.js'
 import type { ListenOptions, TestServer, UdpTestServer, UnixListenOptions, UnixTestServer } from './server.js'
 import { listenOnAddress } from './stream-server.js'
 import { listenOnSocket } from './udp.js'
@@ -18,17 +21,21 @@ export function listen<S extends net.Server>(
   options: UnixListenOptions & { path: string },
 ): Promise<UnixTestServer<S>>
 export function listen<S extends net.Server>(server: S, options?: ListenOptions): Promise<TestServer<S>>
-export async function listen(
+export function listen(
   server: net.Server | dgram.Socket,
   options: ListenOptions & { path?: string } = {},
 ): Promise<unknown> {
-  checkOptions(options)
-  if (isDatagramSocket(server)) return listenOnSocket(server, options)
-  if (!isServer(server)) {
-    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'server', 'a net.Server or a dgram.Socket', server)
-  }
-  return options.path === undefined ? listenOnAddress(server, options) : listenOnPath(server, options)
+  return calledBy(listen, async () => {
+    const read = readOptions(options, anyListenSpec)
+    if (isDatagramSocket(server)) return listenOnSocket(server, read, OPENER)
+    if (!isServer(server)) {
+      throw invalidArgument('ERR_INVALID_ARG_TYPE', 'server', 'a net.Server or a dgram.Socket', server)
+    }
+    return read.path === undefined ? listenOnAddress(server, read, OPENER) : listenOnPath(server, read, OPENER)
+  })
 }
+
+const OPENER = { opener: 'listen' }
 
 const isDatagramSocket = (server: unknown): server is dgram.Socket =>
   typeof server === 'object' && server !== null && 'bind' in server && 'send' in server

@@ -1,7 +1,7 @@
 import { invalidArgument, portsideError } from '../errors.js'
 import { dialAddress } from '../loopback/dial-address.js'
 import { bracketed, type Endpoint, type Family, formatEndpoint } from '../loopback/endpoint.js'
-import type { Drain, DrainOptions } from '../sockets/drain.js'
+import { type Drain, type DrainOptions, readDrainOptions } from '../sockets/drain.js'
 import type { DrainReport } from '../sockets/drain-report.js'
 import type { HandlerErrors } from './handler.js'
 
@@ -104,8 +104,8 @@ export abstract class ListeningServer<S> {
   }
 
   #close(options: DrainOptions): Promise<DrainReport> {
-    const merged = { ...this.grace, ...options }
     try {
+      const merged = { ...this.grace, ...readDrainOptions(options, 'server.close()') }
       if (this.#drain === undefined) this.#drain = this.startDrain(merged)
       else this.#drain.shorten(merged)
     } catch (error) {

@@ -1,23 +1,29 @@
 import type net from 'node:net'
-import { abortError, checkOptions, portsideError } from '../errors.js'
+import { calledBy } from '../caller.js'
+import { abortError, portsideError } from '../errors.js'
 import { dialAddress } from '../loopback/dial-address.js'
 import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
 import { bindAt, placeOf } from '../loopback/place.js'
 import { isReservation } from '../loopback/port-reservation.js'
 import { integer } from '../numbers.js'
+import { readOptions } from '../options.js'
 import { checkConnect, connected } from '../sockets/connect.js'
-import { type Drain, type DrainOptions, readDrainOptions, startDrain } from '../sockets/drain.js'
+import { checkDrainOptions, type Drain, type DrainOptions, startDrain } from '../sockets/drain.js'
+import { closedBy } from '../sockets/infrastructure.js'
 import { Pool } from '../sockets/pool.js'
 import { registry } from '../sockets/registry.js'
 import { type TrackedServer, trackServer } from '../sockets/tracked-server.js'
 import { isPipe } from '../sockets/tuple.js'
 import { bindTo, streamBinder } from './bind.js'
 import { dialPlain, dialSecure, schemeOf, speaksTls } from './dial.js'
+import { CONNECT_SPEC } from './listen-options.js'
 import { graceOf, ListeningServer, type Teardown } from './listening-server.js'
 import type { ConnectOptions, ListenOptions, TestServer } from './server.js'
 
 /** What a kind of server adds to listening. */
 export interface Setup extends Teardown {
+  /** The function that its user called, and whose result has the `close()`: a leak report says so. */
+  readonly opener: string
   /** What its own clients trust. */
   readonly ca?: string
 }
@@ -26,22 +32,25 @@ export interface Setup extends Teardown {
 export async function listenOnAddress<S extends net.Server>(
   server: S,
   options: ListenOptions,
-  setup: Setup = {},
+  setup: Setup,
 ): Promise<StreamServer<S>> {
   const backlog = prepare(server, options)
   const found = placeOf(options, 'tcp')
   const place = 'then' in found ? await found : found
   const tracked = trackServer(server)
+  closedBy(server, closeOf(setup.opener))
   const binder = streamBinder(server, { backlog, signal: options.signal, asked: askedOf(options) })
   const { endpoints, second } = await bindAt(place, 'tcp', () => bindTo(server, place, binder))
-  if (second !== undefined) tracked.alsoListensOn(second)
+  if (second !== undefined) tracked.alsoListensOn(closedBy(second, closeOf(setup.opener)))
   return new StreamServer(tracked, server, endpoints, options, setup)
 }
 
+/** What its user calls to close what an opener gave. */
+export const closeOf = (opener: string): string => `close() of what ${opener}() gave`
+
 /** Refuses what can never listen, before anything is bound. Returns the backlog. */
 export function prepare(server: net.Server, options: ListenOptions): number | undefined {
-  checkOptions(options)
-  readDrainOptions(graceOf(options))
+  checkDrainOptions(graceOf(options))
   const { backlog, signal } = options
   if (backlog !== undefined) integer('backlog', backlog, 1)
   if (signal?.aborted) throw abortError(signal, askedOf(options))
@@ -84,7 +93,11 @@ export class StreamServer<S extends net.Server> extends ListeningServer<S> imple
     return this.#connections
   }
 
-  async connect(options: ConnectOptions = {}): Promise<net.Socket> {
+  connect(options: ConnectOptions = {}): Promise<net.Socket> {
+    return calledBy(this.connect, () => this.#dial(readOptions(options, CONNECT_SPEC)))
+  }
+
+  async #dial(options: ConnectOptions): Promise<net.Socket> {
     checkConnect(options)
     const endpoint = this.dialled(options.family)
     const target = this.target(endpoint)

@@ -1,17 +1,22 @@
 import dgram from 'node:dgram'
-import { abortError, checkOptions } from '../errors.js'
+import { calledBy } from '../caller.js'
+import { abortError } from '../errors.js'
 import { dialAddress } from '../loopback/dial-address.js'
 import { type Endpoint, type Family, familyOf, LOOPBACK, toEndpoint } from '../loopback/endpoint.js'
 import { bindAt, type Place, placeOf } from '../loopback/place.js'
 import { isReservation } from '../loopback/port-reservation.js'
-import { type Drain, type DrainOptions, readDrainOptions, startDrain } from '../sockets/drain.js'
+import { readOptions } from '../options.js'
+import { checkConnect } from '../sockets/connect.js'
+import { checkDrainOptions, type Drain, type DrainOptions, startDrain } from '../sockets/drain.js'
+import { closedBy } from '../sockets/infrastructure.js'
 import { Pool } from '../sockets/pool.js'
 import { turn } from '../timers.js'
 import { type Binder, type Bound, bindTo, closedWhileListening } from './bind.js'
 import { HandlerErrors, handlerOr } from './handler.js'
+import { CONNECT_SPEC, listenSpec } from './listen-options.js'
 import { graceOf, ListeningServer } from './listening-server.js'
 import type { ConnectOptions, ListenOptions, UdpTestServer } from './server.js'
-import { askedOf } from './stream-server.js'
+import { askedOf, closeOf } from './stream-server.js'
 
 /** Called for each datagram, with the socket that it came in by: answer through that one. */
 export type MessageHandler = (
@@ -27,7 +32,16 @@ export type MessageHandler = (
  * A datagram socket has no connections: `connections` stays empty, `connect()` gives a socket of its own with this one
  * as its peer (udp(7)), and `close()` waits for datagrams that Node still has to send. Errors as `listenTcp`.
  */
-export async function listenUdp(onMessage?: MessageHandler, options: ListenOptions = {}): Promise<UdpTestServer> {
+export function listenUdp(onMessage?: MessageHandler, options: ListenOptions = {}): Promise<UdpTestServer> {
+  return calledBy(listenUdp, () => openUdp('listenUdp', onMessage, readOptions(options, listenSpec('listenUdp'))))
+}
+
+/** The same for a function of another name, which is told how it is closed. */
+export async function openUdp(
+  opener: string,
+  onMessage: MessageHandler | undefined,
+  options: ListenOptions,
+): Promise<UdpTestServer> {
   const handler = handlerOr<MessageHandler>(onMessage, echoDatagram)
   validate(options)
   const place = await placeOf(options, 'udp')
@@ -35,7 +49,7 @@ export async function listenUdp(onMessage?: MessageHandler, options: ListenOptio
   const [socket = dgram.createSocket(typeFor(place.addresses.addresses[0] ?? LOOPBACK.IPv4)), second] = taken
   try {
     const bound = taken.length === 0 ? await bindAtPlace(socket, place, options) : adopted(socket, second)
-    return serve(socket, bound, options, handler)
+    return serve(socket, bound, options, opener, handler)
   } catch (error) {
     await closeSocket(socket)
     throw error
@@ -56,16 +70,19 @@ function adopted(socket: dgram.Socket, second: dgram.Socket | undefined): Bound<
 }
 
 /** Binds a datagram socket made elsewhere, by the rules of `listenUdp`. */
-export async function listenOnSocket(socket: dgram.Socket, options: ListenOptions): Promise<UdpTestServer> {
+export async function listenOnSocket(
+  socket: dgram.Socket,
+  options: ListenOptions,
+  { opener }: { readonly opener: string },
+): Promise<UdpTestServer> {
   validate(options)
   const unsaid = options.host === undefined && options.family === undefined && !isReservation(options.port)
   const place = await placeOf(unsaid ? { ...options, family: familyOfSocket(socket) } : options, 'udp')
-  return serve(socket, await bindAtPlace(socket, place, options), options)
+  return serve(socket, await bindAtPlace(socket, place, options), options, opener)
 }
 
 function validate(options: ListenOptions): void {
-  checkOptions(options)
-  readDrainOptions(graceOf(options))
+  checkDrainOptions(graceOf(options))
   if (options.signal?.aborted) throw abortError(options.signal, askedOf(options))
 }
 
@@ -84,8 +101,10 @@ function serve(
   socket: dgram.Socket,
   { endpoints, second }: Bound<dgram.Socket>,
   options: ListenOptions,
+  opener: string,
   handler?: MessageHandler,
 ): UdpTestServer {
+  for (const each of second === undefined ? [socket] : [socket, second]) closedBy(each, closeOf(opener))
   const own = familyOfSocket(socket)
   const handlerErrors = new HandlerErrors()
   second?.on('message', (message, from) => socket.emit('message', message, from))
@@ -116,7 +135,13 @@ class DatagramServer extends ListeningServer<dgram.Socket> implements UdpTestSer
     this.#second = second
   }
 
-  async connect(options: ConnectOptions = {}): Promise<dgram.Socket> {
+  connect(options: ConnectOptions = {}): Promise<dgram.Socket> {
+    return calledBy(this.connect, () => this.#dial(readOptions(options, CONNECT_SPEC)))
+  }
+
+  async #dial(options: ConnectOptions): Promise<dgram.Socket> {
+    checkConnect(options)
+    if (options.signal?.aborted) throw abortError(options.signal, `connect to ${this.where}`)
     const to = this.dialled(options.family)
     const address = dialAddress(to)
     const client = dgram.createSocket(familyOf(address) === 'IPv6' ? 'udp6' : 'udp4')

@@ -1,14 +1,18 @@
 import net from 'node:net'
-import { dirname } from 'node:path'
+import { calledBy } from '../caller.js'
 import { codeOf, invalidArgument, portsideError } from '../errors.js'
+import { thrown } from '../explanations/thrown.js'
 import type { Endpoint } from '../loopback/endpoint.js'
-import { describeErrno } from '../platform/errno.js'
+import { printable } from '../loopback/endpoint-like.js'
+import { readOptions } from '../options.js'
 import { kindOfFile, longestUnixPath, makeUnixPath, unixPathExists } from '../platform/unix-path.js'
+import { closedBy } from '../sockets/infrastructure.js'
 import { type TrackedServer, trackServer } from '../sockets/tracked-server.js'
 import { listening } from './bind.js'
 import { HandlerErrors, handlerOr } from './handler.js'
+import { unixListenSpec } from './listen-options.js'
 import type { UnixEndpoint, UnixListenOptions, UnixTestServer } from './server.js'
-import { prepare, type Setup, StreamServer } from './stream-server.js'
+import { closeOf, prepare, type Setup, StreamServer } from './stream-server.js'
 import { abandonSocket, type ConnectionHandler, echo } from './tcp.js'
 
 /**
@@ -18,20 +22,20 @@ import { abandonSocket, type ConnectionHandler, echo } from './tcp.js'
  * With `path` it listens there and creates nothing else. Rejects with EADDRINUSE for a path that exists, saying whether
  * somebody listens on it, and with ENAMETOOLONG for one that the kernel would cut off (unix(7)).
  */
-export async function listenUnix(
-  onConnection?: ConnectionHandler,
-  options: UnixListenOptions = {},
-): Promise<UnixTestServer> {
-  const handlerErrors = new HandlerErrors()
-  const server = net.createServer()
-  server.on('connection', handlerErrors.guard(handlerOr(onConnection, echo), abandonSocket))
-  return listenOnPath(server, options, { handlerErrors })
+export function listenUnix(onConnection?: ConnectionHandler, options: UnixListenOptions = {}): Promise<UnixTestServer> {
+  return calledBy(listenUnix, async () => {
+    const read = readOptions(options, unixListenSpec('listenUnix'))
+    const handlerErrors = new HandlerErrors()
+    const server = net.createServer()
+    server.on('connection', handlerErrors.guard(handlerOr(onConnection, echo), abandonSocket))
+    return listenOnPath(server, read, { opener: 'listenUnix', handlerErrors })
+  })
 }
 
 export async function listenOnPath<S extends net.Server>(
   server: S,
   options: UnixListenOptions,
-  setup: Setup = {},
+  setup: Setup,
 ): Promise<UnixTestServer<S>> {
   const backlog = prepare(server, options)
   for (const name of ['host', 'port', 'family'] as const) {
@@ -43,12 +47,13 @@ export async function listenOnPath<S extends net.Server>(
   const path = options.path ?? (made?.path as string)
   try {
     const tracked = trackServer(server)
+    closedBy(server, closeOf(setup.opener))
     await listening(server, { path }, { backlog, signal: options.signal, asked: `listen on ${printable(path)}` })
     const release = made === undefined ? {} : { release: () => made.remove() }
     return new UnixServer(path, tracked, server, options, { ...setup, ...release }) as unknown as UnixTestServer<S>
   } catch (error) {
     await made?.remove()
-    throw await explain(error, path)
+    throw thrown(error, `listen on ${printable(path)}`)
   }
 }
 
@@ -112,20 +117,3 @@ async function whatIsAt(path: string): Promise<string> {
   }
   return `something that cannot be connected to (${code})`
 }
-
-async function explain(cause: unknown, path: string): Promise<unknown> {
-  const code = codeOf(cause)
-  if (code === undefined || (cause as { asked?: unknown }).asked !== undefined) return cause
-  // libuv says EACCES for a directory that does not exist, too.
-  const homeless = !path.startsWith('\0') && !(await unixPathExists(dirname(path)))
-  return portsideError(code, {
-    headline: `Cannot listen on ${printable(path)}`,
-    actual: `${code} (${describeErrno(code) ?? (cause as Error).message})`,
-    because: homeless ? 'its directory does not exist' : undefined,
-    next: homeless ? 'make the directory first, or leave path out' : 'leave path out',
-    cause,
-  })
-}
-
-/** Abstract names begin with a NUL, which people write as @ (unix(7)). */
-const printable = (path: string): string => path.replace(/^\0/, '@')

@@ -1,5 +1,5 @@
 import type net from 'node:net'
-import { abortError, checkOptions, portsideError } from '../errors.js'
+import { abortError, portsideError } from '../errors.js'
 import { thrown } from '../explanations/thrown.js'
 import { milliseconds } from '../numbers.js'
 import { clearTimeout, setTimeout } from '../timers.js'
@@ -10,9 +10,8 @@ export interface PoolConnectOptions {
   signal?: AbortSignal
 }
 
-/** Checks the options of a connect before anything is dialled. */
+/** Checks the values of the options of a connect, before anything is dialled. */
 export function checkConnect(options: PoolConnectOptions): void {
-  checkOptions(options)
   if (options.timeout !== undefined) milliseconds('timeout', options.timeout, 1)
 }
 

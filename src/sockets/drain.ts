@@ -1,5 +1,6 @@
-import { checkOptions, invalidArgument } from '../errors.js'
+import { invalidArgument } from '../errors.js'
 import { milliseconds } from '../numbers.js'
+import { namesOf, readOptions } from '../options.js'
 import { now, turn } from '../timers.js'
 import type { Connection } from './connection.js'
 import { Deadline, within } from './deadline.js'
@@ -44,7 +45,7 @@ export interface DrainSource {
 
 /** Ends connections: nothing in flight is cut before the deadline, everything is closed after it. */
 export function startDrain(source: DrainSource, options: DrainOptions, hooks: readonly DrainHook[] = []): Drain {
-  const { grace, force } = readDrainOptions(options)
+  const { grace, force } = checkDrainOptions(options)
   const begun = now()
   const deadline = new Deadline()
   deadline.bring(begun + grace)
@@ -68,7 +69,7 @@ export function startDrain(source: DrainSource, options: DrainOptions, hooks: re
   return {
     report: run(),
     shorten(later) {
-      deadline.bring(now() + readDrainOptions(later).grace)
+      deadline.bring(now() + checkDrainOptions(later).grace)
       deadline.heed(later.signal)
     },
   }
@@ -111,8 +112,16 @@ async function endAll(
   return hookErrors
 }
 
-export function readDrainOptions(options: DrainOptions): Required<Pick<DrainOptions, 'grace' | 'force'>> {
-  checkOptions(options)
+/** Reads the options of `of`, a function that drains. Throws as `readOptions()`, and for a grace or force that will not do. */
+export function readDrainOptions(options: DrainOptions | undefined, of: string): DrainOptions {
+  const read = readOptions(options, { of, names: DRAIN, example: '{ grace: 100 }', instead: { timeout: 'pass grace' } })
+  checkDrainOptions(read)
+  return read
+}
+
+const DRAIN = namesOf<DrainOptions>()('grace', 'force', 'signal')
+
+export function checkDrainOptions(options: DrainOptions): Required<Pick<DrainOptions, 'grace' | 'force'>> {
   const { grace = DEFAULT_GRACE, force = 'destroy' } = options
   milliseconds('grace', grace)
   if (!FORCES.includes(force)) {

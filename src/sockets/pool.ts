@@ -1,11 +1,20 @@
 import type http from 'node:http'
 import net from 'node:net'
+import { calledBy } from '../caller.js'
 import { invalidArgument, portsideError } from '../errors.js'
 import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
+import { namesOf, readOptions } from '../options.js'
 import { connectionsOf, socketsOf } from './agent.js'
 import { checkConnect, connected, type PoolConnectOptions } from './connect.js'
 import type { Connection } from './connection.js'
-import { type Drain, type DrainHook, type DrainOptions, readDrainOptions, startDrain } from './drain.js'
+import {
+  checkDrainOptions,
+  type Drain,
+  type DrainHook,
+  type DrainOptions,
+  readDrainOptions,
+  startDrain,
+} from './drain.js'
 import type { DrainReport } from './drain-report.js'
 import { newConnection, registry } from './registry.js'
 import { type TrackedServer, trackServer } from './tracked-server.js'
@@ -37,9 +46,16 @@ export interface SocketPool extends AsyncDisposable, Iterable<net.Socket> {
   drain(options?: DrainOptions): Promise<DrainReport>
 }
 
+const CONNECT_SPEC = {
+  of: 'pool.connect()',
+  names: namesOf<PoolConnectOptions>()('timeout', 'signal'),
+  example: '{ timeout: 1000 }',
+}
+
 export function createSocketPool(options: SocketPoolOptions = {}): SocketPool {
-  readDrainOptions(options)
-  return new Pool(options)
+  const read = readOptions(options, { of: 'createSocketPool()', names: ['grace'], example: '{ grace: 100 }' })
+  checkDrainOptions(read)
+  return new Pool(read)
 }
 
 export class Pool implements SocketPool {
@@ -90,7 +106,11 @@ export class Pool implements SocketPool {
     tracked.onConnection((connection) => this.#admit(connection))
   }
 
-  async connect(to: Endpoint | net.NetConnectOpts, options: PoolConnectOptions = {}): Promise<net.Socket> {
+  connect(to: Endpoint | net.NetConnectOpts, options: PoolConnectOptions = {}): Promise<net.Socket> {
+    return calledBy(this.connect, () => this.#dial(to, readOptions(options, CONNECT_SPEC)))
+  }
+
+  async #dial(to: Endpoint | net.NetConnectOpts, options: PoolConnectOptions): Promise<net.Socket> {
     if (this.#draining !== undefined) throw draining('connect')
     checkConnect(options)
     if (typeof to !== 'object' || to === null) {
@@ -108,9 +128,9 @@ export class Pool implements SocketPool {
   }
 
   drain(options: DrainOptions = {}): Promise<DrainReport> {
-    const merged = { ...this.#options, ...options }
+    let merged: DrainOptions
     try {
-      readDrainOptions(merged)
+      merged = { ...this.#options, ...readDrainOptions(options, 'pool.drain()') }
     } catch (error) {
       return Promise.reject(error)
     }
