@@ -100,17 +100,6 @@ export function abortError(signal: AbortSignal, asked: string): PortsideError {
   })
 }
 
-/** Refuses options that are no object, and a signal that is none, before anything is opened. */
-export function checkOptions(options: unknown): void {
-  if (typeof options !== 'object' || options === null) {
-    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'options', 'an object', options)
-  }
-  const { signal } = options as { signal?: Partial<AbortSignal> | null }
-  if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
-    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'signal', 'an AbortSignal', signal)
-  }
-}
-
 /** The `code` of whatever was thrown; undefined where it has none. */
 export function codeOf(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null | undefined)?.code

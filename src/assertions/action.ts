@@ -1,4 +1,4 @@
-import { abortError, checkOptions } from '../errors.js'
+import { abortError } from '../errors.js'
 import type { Endpoint } from '../loopback/endpoint.js'
 import { milliseconds } from '../numbers.js'
 import { clearTimeout, setTimeout } from '../timers.js'
@@ -31,20 +31,16 @@ export interface ActionOptions {
 /**
  * Lets an action come to its end: a promise, a function, an emitter (a server about to listen, a socket about to connect, a
  * request, a client of a database), or an error that is there already. What it opens by succeeding is closed. Rejects with
- * ABORT_ERR, and with ERR_INVALID_ARG_TYPE or ERR_OUT_OF_RANGE for options that will not do, or with what `check` throws;
- * an action that is refused so is left to itself, and raises nothing at nobody.
+ * ABORT_ERR, with ERR_INVALID_ARG_TYPE or ERR_OUT_OF_RANGE for invalid options, or with what `read` throws, which gives them;
+ * the action is then left to itself, and its later errors are swallowed.
  */
-export async function endingOf(
-  action: unknown,
-  phase: Phase,
-  options: ActionOptions = {},
-  check: () => void = () => {},
-): Promise<Ending> {
+export async function endingOf(action: unknown, phase: Phase, read: () => ActionOptions = () => ({})): Promise<Ending> {
   // Asked once, whatever becomes of it: a query builder asks its database each time.
   const promise = isThenable(action) ? Promise.resolve(action) : undefined
   promise?.catch(() => {})
+  let options: ActionOptions
   try {
-    check()
+    options = read()
     checkActionOptions(options)
   } catch (error) {
     if (promise === undefined) silence(action)
@@ -58,7 +54,6 @@ const DEFAULT_TIMEOUT = 10_000
 const ASKED = 'wait for what the action comes to'
 
 function checkActionOptions(options: ActionOptions): void {
-  checkOptions(options)
   const { timeout = DEFAULT_TIMEOUT, signal } = options
   milliseconds('timeout', timeout, 1)
   if (signal?.aborted) throw abortError(signal, ASKED)

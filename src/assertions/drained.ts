@@ -1,3 +1,4 @@
+import { calledBy } from '../caller.js'
 import { turn } from '../timers.js'
 import { type AssertionDetails, assertionError } from './assertion-error.js'
 import { type ConnectionHolder, openSocketsOf } from './open-sockets.js'
@@ -7,12 +8,14 @@ import { type ConnectionHolder, openSocketsOf } from './open-sockets.js'
  * may close. Fails with what each one is doing. Rejects with ERR_INVALID_ARG_TYPE for anything else.
  */
 export async function assertDrained(holder: ConnectionHolder): Promise<void> {
-  // Refused before anything is waited for.
-  openSocketsOf(holder)
-  await turn()
-  await turn()
-  const left = whyNotDrained(holder)
-  if (left !== undefined) throw assertionError(left)
+  return calledBy(assertDrained, async () => {
+    // Refused before anything is waited for.
+    openSocketsOf(holder)
+    await turn()
+    await turn()
+    const left = whyNotDrained(holder)
+    if (left !== undefined) throw assertionError(left)
+  })
 }
 
 /** What is open; undefined where nothing is. */

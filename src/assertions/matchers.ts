@@ -42,7 +42,7 @@ export const matchers = {
   }),
   toBeReleased: waiting('toBeReleased', async (received, options?: OwnersOptions) => {
     const free = () => ({ expected: 'the address not to be free', actual: 'one that can be bound' })
-    return matchOf(await whyHeld(received, checkedProtocol(options ?? {})), free)
+    return matchOf(await whyHeld(received, checkedProtocol(options ?? {}, 'toBeReleased()')), free)
   }),
   toBeDrained(received: unknown): Match {
     return matchOf(whyNotDrained(received), () => ({ expected: 'an open connection', actual: 'none' }))
@@ -69,13 +69,13 @@ type OnError = (received: unknown, expected?: ExpectedEndpoint) => Match
 
 /** One for each outcome, by its name. */
 function onErrorsAll(): OutcomeMatchers {
-  const entries = Object.entries(OUTCOMES).map(([name, outcome]) => [`toBe${name}`, onErrors(outcome)])
+  const entries = Object.entries(OUTCOMES).map(([name, outcome]) => [`toBe${name}`, onErrors(`toBe${name}()`, outcome)])
   return Object.fromEntries(entries) as OutcomeMatchers
 }
 
-function onErrors(outcome: Outcome): OnError {
+function onErrors(name: string, outcome: Outcome): OnError {
   return (received, expected) => {
-    checkExpected(expected)
+    checkExpected(expected, name)
     const mismatch = mismatchOf(outcome, received, expected)
     if (mismatch !== undefined) return { pass: false, message: () => assertionMessage(mismatch()) }
     const actual = () => failuresIn(received).map(describeFailure).join('; ')

@@ -1,3 +1,4 @@
+import { calledBy } from '../caller.js'
 import { invalidArgument } from '../errors.js'
 import { CODELESS, TIMEOUT } from '../explanations/code-meaning.js'
 import { describeCodeless, describeFailure } from '../explanations/describe.js'
@@ -7,6 +8,7 @@ import { Lookup } from '../explanations/lookup.js'
 import { failuresIn, placeOf, type SocketFailure } from '../explanations/socket-failure.js'
 import { canonical, type Endpoint, familyOf, formatEndpoint, LOOPBACK, toEndpoint } from '../loopback/endpoint.js'
 import { printable } from '../loopback/endpoint-like.js'
+import { readOptions } from '../options.js'
 import { describeErrno } from '../platform/errno.js'
 import type { UnixEndpoint } from '../servers/server.js'
 import type { SocketOwner } from '../socket-table/owners.js'
@@ -30,16 +32,21 @@ export type ExpectedEndpoint = Partial<Endpoint>
 export type AssertOutcome = (action: unknown, expected?: ExpectedEndpoint, options?: ActionOptions) => Promise<Error>
 
 /** An assertion of the outcome. A passing one looks at the error and opens no file (see `classify()` for the one exception). */
-export function assertionOf(outcome: Outcome): AssertOutcome {
-  return async (action, expected, options) => {
-    const ending = await endingOf(action, outcome.phase, options, () => checkExpected(expected))
-    if ('error' in ending) {
-      const mismatch = mismatchOf(outcome, ending.error, expected)
-      if (mismatch === undefined) return ending.error as Error
-      throw assertionError(mismatch())
-    }
-    throw assertionError(unfailed(outcome, expected, ending))
-  }
+export function assertionOf(name: string, outcome: Outcome): AssertOutcome {
+  const assertion: AssertOutcome = (action, expected, options) =>
+    calledBy(assertion, async () => {
+      const ending = await endingOf(action, outcome.phase, () => {
+        checkExpected(expected, `${name}()`)
+        return readOptions(options, { of: `${name}()`, names: ['timeout', 'signal'], example: '{ timeout: 1000 }' })
+      })
+      if ('error' in ending) {
+        const mismatch = mismatchOf(outcome, ending.error, expected)
+        if (mismatch === undefined) return ending.error as Error
+        throw assertionError(mismatch())
+      }
+      throw assertionError(unfailed(outcome, expected, ending))
+    })
+  return assertion
 }
 
 /** Gives a function that tells why an error is not the outcome, and looks up who holds what; undefined where it is. */
@@ -154,7 +161,7 @@ function complete({ address, port }: ExpectedEndpoint = {}): Endpoint | undefine
 }
 
 /** Refuses an expected endpoint that could not be missed, or met. */
-export function checkExpected(expected: unknown): void {
+export function checkExpected(expected: unknown, of: string): void {
   if (expected === undefined) return
   if (typeof expected !== 'object' || expected === null) {
     throw invalidArgument(
@@ -164,7 +171,11 @@ export function checkExpected(expected: unknown): void {
       expected,
     )
   }
-  const { address, port, family, host } = expected as Record<string, unknown>
+  if (isPlain(expected)) {
+    const instead = { host: 'pass address, as an error has it' }
+    readOptions(expected, { of: `the endpoint of ${of}`, names: ['address', 'port', 'family'], instead })
+  }
+  const { address, port, family, host } = fieldsOf(expected)
   if (address === undefined && typeof host === 'string') {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'expected', 'address, as an error has it, and not host', expected)
   }
@@ -180,6 +191,24 @@ export function checkExpected(expected: unknown): void {
   if (family !== undefined && !FAMILIES.has(family)) {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'family', "'IPv4' or 'IPv6'", family)
   }
+}
+
+/** An endpoint, a server and a reservation have more than what is compared, and say by a method what they are. */
+function isPlain(expected: object): boolean {
+  try {
+    const prototype: unknown = Object.getPrototypeOf(expected)
+    return (
+      (prototype === Object.prototype || prototype === null) && !('close' in expected) && !('endpoints' in expected)
+    )
+  } catch {
+    // A proxy that throws: it is read below, with a code.
+    return true
+  }
+}
+
+function fieldsOf(expected: object): Record<string, unknown> {
+  const { address, port, family, host } = expected as Record<string, unknown>
+  return { address, port, family, host }
 }
 
 /** The last one is that of a unix server, whose address is a path. */

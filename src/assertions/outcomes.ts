@@ -89,56 +89,68 @@ export const OUTCOMES = {
  * Asserts that the action fails because another socket has the address: EADDRINUSE of a bind to a port, or to a path (bind(2)).
  * An exhausted range fails with the same code and without a port: that is `assertEphemeralPortsExhausted()`.
  */
-export const assertAddressInUse: AssertOutcome = assertionOf(OUTCOMES.AddressInUse)
+export const assertAddressInUse: AssertOutcome = assertionOf('assertAddressInUse', OUTCOMES.AddressInUse)
 
 /** Asserts that the action fails because nothing listens there: ECONNREFUSED at each address that was tried (connect(2)). */
-export const assertConnectionRefused: AssertOutcome = assertionOf(OUTCOMES.ConnectionRefused)
+export const assertConnectionRefused: AssertOutcome = assertionOf('assertConnectionRefused', OUTCOMES.ConnectionRefused)
 
 /**
  * Asserts that the action fails because the other end cut the connection: ECONNRESET (tcp(7)). Node gives the same code to a
  * request whose connection ends before the answer ('socket hang up'), which passes: only its message tells the two apart.
  */
-export const assertConnectionReset: AssertOutcome = assertionOf(OUTCOMES.ConnectionReset)
+export const assertConnectionReset: AssertOutcome = assertionOf('assertConnectionReset', OUTCOMES.ConnectionReset)
 
 /**
  * Asserts that the action fails because no answer came in time: ETIMEDOUT of the kernel, or the timeout of Node or of the
  * client in whichever form it has (UND_ERR_CONNECT_TIMEOUT, a TimeoutError, axios' ECONNABORTED, gRPC's DEADLINE_EXCEEDED). Of
  * a socket or a request that is its own event 'timeout'.
  */
-export const assertConnectionTimedOut: AssertOutcome = assertionOf(OUTCOMES.ConnectionTimedOut)
+export const assertConnectionTimedOut: AssertOutcome = assertionOf(
+  'assertConnectionTimedOut',
+  OUTCOMES.ConnectionTimedOut,
+)
 
 /**
  * Asserts that the action fails because this host lacks the address, or its whole family: EADDRNOTAVAIL of a listen, of a
  * `localAddress`, of a connect without IPv6 (bind(2)). A connect that finds no ephemeral port left fails with the same code:
  * that is `assertEphemeralPortsExhausted()`.
  */
-export const assertAddressNotAvailable: AssertOutcome = assertionOf(OUTCOMES.AddressNotAvailable)
+export const assertAddressNotAvailable: AssertOutcome = assertionOf(
+  'assertAddressNotAvailable',
+  OUTCOMES.AddressNotAvailable,
+)
 
 /**
  * Asserts that the action fails because this host forbids it: EACCES for a privileged port (ip(7)), a prohibited route or the
  * mode of a socket's file, EPERM for a firewall. It is policy and not another socket, which is what tells it from
  * `assertAddressInUse()`.
  */
-export const assertPermissionDenied: AssertOutcome = assertionOf(OUTCOMES.PermissionDenied)
+export const assertPermissionDenied: AssertOutcome = assertionOf('assertPermissionDenied', OUTCOMES.PermissionDenied)
 
 /**
  * Asserts that the action fails because it wrote to a connection that was gone: EPIPE (send(2)). The first write after the
  * other end has closed is taken, and answered by a reset; the next one finds the pipe broken.
  */
-export const assertBrokenPipe: AssertOutcome = assertionOf(OUTCOMES.BrokenPipe)
+export const assertBrokenPipe: AssertOutcome = assertionOf('assertBrokenPipe', OUTCOMES.BrokenPipe)
 
 /** Asserts that the action fails because no way leads to the host: EHOSTUNREACH, from a route or a router (ip(7), icmp(7)). */
-export const assertHostUnreachable: AssertOutcome = assertionOf(OUTCOMES.HostUnreachable)
+export const assertHostUnreachable: AssertOutcome = assertionOf('assertHostUnreachable', OUTCOMES.HostUnreachable)
 
 /** Asserts that the action fails because this host knows no route to the network: ENETUNREACH (connect(2)). */
-export const assertNetworkUnreachable: AssertOutcome = assertionOf(OUTCOMES.NetworkUnreachable)
+export const assertNetworkUnreachable: AssertOutcome = assertionOf(
+  'assertNetworkUnreachable',
+  OUTCOMES.NetworkUnreachable,
+)
 
 /** Asserts that the action fails because no descriptor is left: EMFILE of this process, ENFILE of the host (socket(2)). */
-export const assertTooManyOpenFiles: AssertOutcome = assertionOf(OUTCOMES.TooManyOpenFiles)
+export const assertTooManyOpenFiles: AssertOutcome = assertionOf('assertTooManyOpenFiles', OUTCOMES.TooManyOpenFiles)
 
 /**
  * Asserts that the action fails because the kernel has no ephemeral port left (ip(7), ip_local_port_range): EADDRNOTAVAIL of
  * a connect, EADDRINUSE of a connect from a `localAddress`, EADDRINUSE without a port of a bind to port 0. The same codes with
  * a port, or of a `localAddress` that is not there, are a conflict and a missing address, and fail.
  */
-export const assertEphemeralPortsExhausted: AssertOutcome = assertionOf(OUTCOMES.EphemeralPortsExhausted)
+export const assertEphemeralPortsExhausted: AssertOutcome = assertionOf(
+  'assertEphemeralPortsExhausted',
+  OUTCOMES.EphemeralPortsExhausted,
+)

@@ -1,5 +1,6 @@
 import dgram from 'node:dgram'
 import net from 'node:net'
+import { calledBy } from '../caller.js'
 import { codeOf, invalidArgument } from '../errors.js'
 import { meaningOf } from '../explanations/codes.js'
 import { type Endpoint, toEndpoint } from '../loopback/endpoint.js'
@@ -22,8 +23,10 @@ export async function assertReleased(
   endpoint: EndpointLike | net.Server | dgram.Socket,
   options: OwnersOptions = {},
 ): Promise<void> {
-  const held = await whyHeld(endpoint, checkedProtocol(options))
-  if (held !== undefined) throw assertionError(held)
+  return calledBy(assertReleased, async () => {
+    const held = await whyHeld(endpoint, checkedProtocol(options, 'assertReleased()'))
+    if (held !== undefined) throw assertionError(held)
+  })
 }
 
 /** What holds it; undefined where nothing does. */

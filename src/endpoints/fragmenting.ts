@@ -1,10 +1,11 @@
 import net from 'node:net'
-import { checkOptions, invalidArgument } from '../errors.js'
+import { calledBy } from '../caller.js'
+import { invalidArgument } from '../errors.js'
 import { milliseconds } from '../numbers.js'
-import { listen } from '../servers/listen.js'
+import { listenOnAddress } from '../servers/stream-server.js'
 import { setTimeout, turn } from '../timers.js'
 import { type Carry, Relay, type RelayTarget } from './relay.js'
-import { type EndpointOptions, type TestEndpoint, testEndpoint } from './test-endpoint.js'
+import { type EndpointOptions, readEndpointOptions, type TestEndpoint, testEndpoint } from './test-endpoint.js'
 
 export interface FragmentingOptions extends EndpointOptions {
   /** Bytes of each piece. Default 1. `Infinity` coalesces: what comes within `delay` of each other is written at once. */
@@ -21,11 +22,13 @@ export interface FragmentingOptions extends EndpointOptions {
  * No piece is larger than `chunk`. A reader in this process gets them one by one; one elsewhere may get several at once
  * unless `delay` keeps them apart. Rejects as `listenTcp()`, and with ERR_OUT_OF_RANGE for `chunk` or `delay`.
  */
-export async function fragmentingEndpoint(
-  target: RelayTarget,
-  options: FragmentingOptions = {},
-): Promise<TestEndpoint> {
-  checkOptions(options)
+export function fragmentingEndpoint(target: RelayTarget, options: FragmentingOptions = {}): Promise<TestEndpoint> {
+  return calledBy(fragmentingEndpoint, () =>
+    fragment(target, readEndpointOptions(options, 'fragmentingEndpoint', 'chunk', 'delay')),
+  )
+}
+
+async function fragment(target: RelayTarget, options: FragmentingOptions): Promise<TestEndpoint> {
   const { chunk = 1, delay = chunk === Number.POSITIVE_INFINITY ? 10 : 0, ...where } = options
   if (typeof chunk !== 'number') {
     throw invalidArgument('ERR_INVALID_ARG_TYPE', 'chunk', 'a number of bytes from 1 on, or Infinity', chunk)
@@ -35,9 +38,10 @@ export async function fragmentingEndpoint(
   }
   milliseconds('delay', delay)
   const relay = new Relay(target, chunk === Number.POSITIVE_INFINITY ? coalesced(delay) : fragmented(chunk, delay))
-  const server = await listen(
+  const server = await listenOnAddress(
     net.createServer({ allowHalfOpen: true }, (socket) => relay.join(socket)),
     where,
+    { opener: 'fragmentingEndpoint' },
   )
   return testEndpoint(server.endpoints, async () => {
     await server.close({ grace: 0 })

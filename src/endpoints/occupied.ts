@@ -1,8 +1,9 @@
-import { checkOptions, invalidArgument } from '../errors.js'
+import { calledBy } from '../caller.js'
+import { invalidArgument } from '../errors.js'
 import type { PortProtocol } from '../loopback/port-reservation.js'
-import { listenTcp } from '../servers/tcp.js'
-import { listenUdp } from '../servers/udp.js'
-import { type EndpointOptions, type TestEndpoint, testEndpoint } from './test-endpoint.js'
+import { openTcp } from '../servers/tcp.js'
+import { openUdp } from '../servers/udp.js'
+import { type EndpointOptions, readEndpointOptions, type TestEndpoint, testEndpoint } from './test-endpoint.js'
 
 export interface OccupiedOptions extends EndpointOptions {
   /** Default `'tcp'`. The two have separate port spaces: an occupied TCP port is free for UDP (RFC 9293, RFC 768). */
@@ -14,13 +15,18 @@ export interface OccupiedOptions extends EndpointOptions {
  * listen on its port of a wildcard address. A listener of this process has it, which takes connections and says nothing.
  * Rejects as `listenTcp()`.
  */
-export async function occupiedEndpoint(given: OccupiedOptions = {}): Promise<TestEndpoint> {
-  checkOptions(given)
+export function occupiedEndpoint(options: OccupiedOptions = {}): Promise<TestEndpoint> {
+  return calledBy(occupiedEndpoint, () => occupy(readEndpointOptions(options, 'occupiedEndpoint', 'protocol')))
+}
+
+async function occupy(given: OccupiedOptions): Promise<TestEndpoint> {
   const { protocol = 'tcp', ...options } = given
   if (protocol !== 'tcp' && protocol !== 'udp') {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'protocol', "'tcp' or 'udp'", protocol)
   }
   const server =
-    protocol === 'udp' ? await listenUdp(() => {}, options) : await listenTcp((socket) => void socket.resume(), options)
+    protocol === 'udp'
+      ? await openUdp('occupiedEndpoint', () => {}, options)
+      : await openTcp('occupiedEndpoint', (socket) => void socket.resume(), options)
   return testEndpoint(server.endpoints, () => server.close({ grace: 0 }))
 }

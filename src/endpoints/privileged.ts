@@ -1,9 +1,10 @@
-import { checkOptions, portsideError } from '../errors.js'
+import { calledBy } from '../caller.js'
+import { portsideError } from '../errors.js'
 import { addressesFor } from '../loopback/address.js'
 import { formatEndpoint, toEndpoint } from '../loopback/endpoint.js'
 import { firstUnprivilegedPort } from '../platform/privileged-ports.js'
 import { bindOnce } from './bind-once.js'
-import { type EndpointOptions, type TestEndpoint, testEndpoint } from './test-endpoint.js'
+import { type EndpointOptions, readEndpointOptions, type TestEndpoint, testEndpoint } from './test-endpoint.js'
 
 /**
  * An endpoint that this process may not bind: to listen on it fails with EACCES, because its port is privileged. Which
@@ -13,8 +14,11 @@ import { type EndpointOptions, type TestEndpoint, testEndpoint } from './test-en
  * Nothing is held; the kernel was asked for it once. Rejects with ERR_PORTSIDE_UNSUPPORTED and the reason where this
  * process may bind it, as root in a container does, so that a test can skip itself.
  */
-export async function privilegedEndpoint(options: EndpointOptions = {}): Promise<TestEndpoint> {
-  checkOptions(options)
+export function privilegedEndpoint(options: EndpointOptions = {}): Promise<TestEndpoint> {
+  return calledBy(privilegedEndpoint, () => findPrivileged(readEndpointOptions(options, 'privilegedEndpoint')))
+}
+
+async function findPrivileged(options: EndpointOptions): Promise<TestEndpoint> {
   const first = firstUnprivilegedPort()
   const { addresses } = await addressesFor(options, 'find a privileged port on')
   // The kernel checks the privilege before it looks whether the port is taken.

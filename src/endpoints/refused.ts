@@ -1,4 +1,5 @@
-import { type ReserveOptions, reservePort } from '../ports/reserve-port.js'
+import { calledBy } from '../caller.js'
+import { type ReserveOptions, readReserve, reserveFor } from '../ports/reserve-port.js'
 import { type TestEndpoint, testEndpoint } from './test-endpoint.js'
 
 export type RefusedOptions = Omit<ReserveOptions, 'protocol'>
@@ -11,7 +12,10 @@ export type RefusedOptions = Omit<ReserveOptions, 'protocol'>
  * It is a reserved port on which nobody listens: a kernel answers a SYN to such a port with a reset (RFC 9293 §3.10.7.1).
  * Rejects as `reservePort()`.
  */
-export async function refusedEndpoint(options: RefusedOptions = {}): Promise<TestEndpoint> {
-  const reservation = await reservePort(options)
-  return testEndpoint(reservation.endpoints, () => reservation.release())
+export function refusedEndpoint(options: RefusedOptions = {}): Promise<TestEndpoint> {
+  return calledBy(refusedEndpoint, async () => {
+    const read = readReserve(options, 'refusedEndpoint()')
+    const reservation = await reserveFor('close() of what refusedEndpoint() gave', read)
+    return testEndpoint(reservation.endpoints, () => reservation.release())
+  })
 }

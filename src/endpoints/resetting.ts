@@ -1,7 +1,8 @@
 import net from 'node:net'
-import { checkOptions, invalidArgument } from '../errors.js'
-import { listen } from '../servers/listen.js'
-import { type EndpointOptions, type TestEndpoint, testEndpoint } from './test-endpoint.js'
+import { calledBy } from '../caller.js'
+import { invalidArgument } from '../errors.js'
+import { listenOnAddress } from '../servers/stream-server.js'
+import { type EndpointOptions, readEndpointOptions, type TestEndpoint, testEndpoint } from './test-endpoint.js'
 
 export interface ResettingOptions extends EndpointOptions {
   /**
@@ -16,8 +17,11 @@ export interface ResettingOptions extends EndpointOptions {
  * kernel completes the handshake before this process hears of it, so with `'accept'` the error comes at the connect or
  * right after it. Rejects as `listenTcp()`, and with ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for `after`.
  */
-export async function resettingEndpoint(given: ResettingOptions = {}): Promise<TestEndpoint> {
-  checkOptions(given)
+export function resettingEndpoint(options: ResettingOptions = {}): Promise<TestEndpoint> {
+  return calledBy(resettingEndpoint, () => openResetting(readEndpointOptions(options, 'resettingEndpoint', 'after')))
+}
+
+async function openResetting(given: ResettingOptions): Promise<TestEndpoint> {
   const { after = 'accept', ...options } = given
   const bytes = bytesBefore(after)
   const server = net.createServer({ allowHalfOpen: true }, (socket) => {
@@ -29,7 +33,7 @@ export async function resettingEndpoint(given: ResettingOptions = {}): Promise<T
     })
     socket.on('end', () => void socket.resetAndDestroy())
   })
-  const listening = await listen(server, options)
+  const listening = await listenOnAddress(server, options, { opener: 'resettingEndpoint' })
   return testEndpoint(listening.endpoints, () => listening.close({ grace: 0 }))
 }
 

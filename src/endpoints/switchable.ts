@@ -1,12 +1,13 @@
 import net from 'node:net'
-import { checkOptions, portsideError } from '../errors.js'
+import { calledBy } from '../caller.js'
+import { portsideError } from '../errors.js'
 import { formatEndpoint } from '../loopback/endpoint.js'
 import type { PortReservation } from '../loopback/port-reservation.js'
-import { reservePort } from '../ports/reserve-port.js'
-import { listen } from '../servers/listen.js'
+import { reserveFor } from '../ports/reserve-port.js'
 import type { TestServer } from '../servers/server.js'
+import { listenOnAddress } from '../servers/stream-server.js'
 import { cut, Relay, type RelayTarget } from './relay.js'
-import { type EndpointOptions, type TestEndpoint, testEndpoint } from './test-endpoint.js'
+import { type EndpointOptions, readEndpointOptions, type TestEndpoint, testEndpoint } from './test-endpoint.js'
 
 export type SwitchableState = 'relaying' | 'refusing' | 'stalled' | 'resetting'
 
@@ -28,11 +29,11 @@ export interface SwitchableEndpoint extends TestEndpoint {
  * relaying. Its port is reserved, so that it is the same after a refusal; on Linux nobody else has it meanwhile. Rejects as
  * `reservePort()` and `listenTcp()`.
  */
-export async function switchableEndpoint(
-  target: RelayTarget,
-  options: EndpointOptions = {},
-): Promise<SwitchableEndpoint> {
-  checkOptions(options)
+export function switchableEndpoint(target: RelayTarget, options: EndpointOptions = {}): Promise<SwitchableEndpoint> {
+  return calledBy(switchableEndpoint, () => openSwitchable(target, readEndpointOptions(options, 'switchableEndpoint')))
+}
+
+async function openSwitchable(target: RelayTarget, options: EndpointOptions): Promise<SwitchableEndpoint> {
   const gate = new Gate()
   const relay = new Relay(target, async function* (bytes) {
     for await (const data of bytes) {
@@ -42,7 +43,7 @@ export async function switchableEndpoint(
     // The end is held back like the bytes before it.
     await gate.passed()
   })
-  const reservation = await reservePort(options)
+  const reservation = await reserveFor('close() of what switchableEndpoint() gave', options)
   const endpoint = new Switchable(reservation, relay, gate)
   try {
     await endpoint.restore()
@@ -114,7 +115,7 @@ class Switchable {
 
   async #listen(): Promise<void> {
     const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => this.#take(socket))
-    this.#server = await listen(server, { port: this.#reservation })
+    this.#server = await listenOnAddress(server, { port: this.#reservation }, { opener: 'switchableEndpoint' })
     // From the first connection on: whoever is to be cut must be known.
     void this.#server.connections
   }

@@ -1,8 +1,10 @@
 import net from 'node:net'
-import { networkInterfaces } from 'node:os'
-import { checkOptions, invalidArgument, portsideError } from '../errors.js'
+import { calledBy } from '../caller.js'
+import { invalidArgument, portsideError } from '../errors.js'
 import { addressesFor } from '../loopback/address.js'
 import { type Family, toEndpoint } from '../loopback/endpoint.js'
+import { ownAddresses } from '../loopback/own-addresses.js'
+import { namesOf, readOptions } from '../options.js'
 import { bindOnce } from './bind-once.js'
 import { type TestEndpoint, testEndpoint } from './test-endpoint.js'
 
@@ -27,13 +29,20 @@ const PORT = 49_151
  * Nothing is held; the kernel was asked for it once. Rejects with ERR_PORTSIDE_UNSUPPORTED where it lets every address be
  * bound (`net.ipv4.ip_nonlocal_bind`), and with ERR_PORTSIDE_FAMILY_UNAVAILABLE.
  */
-export async function unassignedEndpoint(options: UnassignedOptions = {}): Promise<TestEndpoint> {
-  checkOptions(options)
-  const { family } = options
+export function unassignedEndpoint(options: UnassignedOptions = {}): Promise<TestEndpoint> {
+  const spec = {
+    of: 'unassignedEndpoint()',
+    names: namesOf<UnassignedOptions>()('family'),
+    example: "{ family: 'IPv6' }",
+  }
+  return calledBy(unassignedEndpoint, () => findUnassigned(readOptions(options, spec)))
+}
+
+async function findUnassigned({ family }: UnassignedOptions): Promise<TestEndpoint> {
   if ((family as unknown) === 'dual')
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'family', "'IPv4' or 'IPv6'", family)
   const [loopback = ''] = (await addressesFor({ family }, 'find an address beside')).addresses
-  const own = new Set(Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address)))
+  const own = new Set(ownAddresses())
   const candidates = DOCUMENTATION[net.isIPv6(loopback) ? 'IPv6' : 'IPv4'].filter((address) => !own.has(address))
   for (const address of candidates) {
     if ((await bindOnce(address, 0)) === 'EADDRNOTAVAIL') {

@@ -1,12 +1,14 @@
 import net from 'node:net'
 import type { Worker } from 'node:worker_threads'
+import { calledBy } from '../caller.js'
 import { createUndoList } from '../disposal.js'
-import { abortError, checkOptions, codeOf, portsideError } from '../errors.js'
+import { abortError, codeOf, portsideError } from '../errors.js'
 import { thrownByBind } from '../explanations/thrown.js'
 import { addressesFor } from '../loopback/address.js'
 import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
+import { closedBy } from '../sockets/infrastructure.js'
 import { clearTimeout, setTimeout, turn } from '../timers.js'
-import { type EndpointOptions, type TestEndpoint, testEndpoint } from './test-endpoint.js'
+import { type EndpointOptions, readEndpointOptions, type TestEndpoint, testEndpoint } from './test-endpoint.js'
 
 export interface UnresponsiveOptions extends EndpointOptions {
   signal?: AbortSignal
@@ -22,8 +24,13 @@ export interface UnresponsiveOptions extends EndpointOptions {
  *
  * Rejects as `listenTcp()`, and with ERR_PORTSIDE_UNSUPPORTED where a full queue refuses, as on Windows.
  */
-export async function unresponsiveEndpoint(options: UnresponsiveOptions = {}): Promise<TestEndpoint> {
-  checkOptions(options)
+export function unresponsiveEndpoint(options: UnresponsiveOptions = {}): Promise<TestEndpoint> {
+  return calledBy(unresponsiveEndpoint, () =>
+    openUnresponsive(readEndpointOptions(options, 'unresponsiveEndpoint', 'signal')),
+  )
+}
+
+async function openUnresponsive(options: UnresponsiveOptions): Promise<TestEndpoint> {
   const { signal } = options
   const { addresses, bind } = await addressesFor(options)
   const undos = createUndoList()
@@ -118,7 +125,7 @@ class SleepingListener {
 
   #dial(): Promise<'connected' | 'unanswered' | string> {
     const { address, port } = this.endpoint
-    const socket = net.connect({ host: address, port })
+    const socket = closedBy(net.connect({ host: address, port }), 'close() of what unresponsiveEndpoint() gave')
     return new Promise((resolve) => {
       const timer = setTimeout(async () => {
         // Timers come before the poll for I/O: where the loop was held up, the answer may be there.

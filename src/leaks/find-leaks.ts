@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import type net from 'node:net'
 import { isMainThread } from 'node:worker_threads'
+import { calledBy } from '../caller.js'
 import { invalidArgument } from '../errors.js'
 import { afterGrace } from './grace.js'
 import { isIgnored } from './ignore.js'
@@ -22,15 +23,16 @@ import { untrackedSockets } from './untracked.js'
  * What a client pool keeps for the next request is no leak unless `idlePools` says so. Rejects with ERR_INVALID_ARG_TYPE
  * or ERR_INVALID_ARG_VALUE for a snapshot or options that are none.
  */
-export async function findLeaks(since: SocketSnapshot, options: LeakOptions = {}): Promise<SocketLeak[]> {
-  return (await find(since, options)).leaks
+export function findLeaks(since: SocketSnapshot, options: LeakOptions = {}): Promise<SocketLeak[]> {
+  return calledBy(findLeaks, async () => (await find(since, checkLeakOptions(options, 'findLeaks()'))).leaks)
 }
 
 /**
  * Throws a LeakError (ERR_PORTSIDE_LEAK) that names what `findLeaks` finds, with the source lines that opened it. With
  * `mode: 'warn'` it prints the same and resolves.
  */
-export async function verifyNoLeaks(since: SocketSnapshot, options: LeakOptions = {}): Promise<void> {
+export async function verifyNoLeaks(since: SocketSnapshot, given: LeakOptions = {}): Promise<void> {
+  const options = checkLeakOptions(given, 'verifyNoLeaks()')
   const found = await find(since, options)
   if (found.leaks.length === 0) return
   const error = errorFor(found)
@@ -42,7 +44,6 @@ async function find(since: SocketSnapshot, options: LeakOptions): Promise<Found>
   if (typeof since?.activity !== 'number') {
     throw invalidArgument('ERR_INVALID_ARG_TYPE', 'since', 'what snapshotSockets() gave', since)
   }
-  checkLeakOptions(options)
   if (options.mode === 'off') return NOTHING
   const kernel = options.kernel === false ? undefined : since.inodes
   const state = tracker()

@@ -1,6 +1,7 @@
+import { readOptions } from '../options.js'
 import { closeSocket, errorFor, findOpen, isOnlyThread } from './find-leaks.js'
 import { isIgnored } from './ignore.js'
-import { checkLeakOptions, type LeakIgnore, type LeakOptions } from './options.js'
+import { checkLeakOptions, checkMode, type LeakIgnore, type LeakOptions } from './options.js'
 import type { Owner } from './owner.js'
 import { printable } from './report.js'
 import { inodesNow } from './snapshot.js'
@@ -13,6 +14,16 @@ import { makeOwner } from './tracking.js'
 export interface RunnerOptions {
   /** The leak check. Default: every leak fails its test. */
   leaks?: LeakOptions | LeakOptions['mode']
+}
+
+/** What an entry says of itself. */
+interface CheckSettings {
+  /** The runner does not end, or complains, as long as something is open. */
+  readonly waits?: boolean
+  /** Where its options stand: `provide.portside`. */
+  readonly of?: string
+  /** What else may stand there. */
+  readonly more?: readonly string[]
 }
 
 /**
@@ -29,9 +40,12 @@ export class LeakCheck {
   /** What was told of and is left for the end of the file, where the runner waits for what is open. */
   readonly #left: TrackedSocket[] | undefined
 
-  /** `waits`: the runner does not end, or complains, as long as something is open. */
-  constructor(file: string | undefined, given: RunnerOptions | undefined, { waits = false } = {}) {
-    this.options = readOptions(given)
+  constructor(
+    file: string | undefined,
+    given: RunnerOptions | undefined,
+    { waits = false, of = 'install()', more = [] }: CheckSettings = {},
+  ) {
+    this.options = readLeakOptions(given, of, more)
     if (this.options.mode === 'off') return
     if (this.options.close === undefined && waits) this.#left = []
     this.#tracker = tracker()
@@ -108,10 +122,28 @@ export class LeakCheck {
   }
 }
 
-/** The environment has the last word: `PORTSIDE_LEAKS=warn`. */
-function readOptions(given: RunnerOptions | undefined): LeakOptions {
-  const leaks = given?.leaks
-  const options = typeof leaks === 'string' ? { mode: leaks } : (leaks ?? {})
-  const mode = process.env.PORTSIDE_LEAKS as LeakOptions['mode']
-  return checkLeakOptions(mode === undefined || (mode as string) === '' ? options : { ...options, mode })
+/** Reads what a runner's entry was given, as `of`; `more` is what else may stand there. The environment has the last word. */
+function readLeakOptions(given: RunnerOptions | undefined, of: string, more: readonly string[]): LeakOptions {
+  const { leaks } = readOptions(given, {
+    of,
+    names: ['leaks', ...more],
+    example: "{ leaks: 'warn' }",
+    instead: INSTEAD,
+  })
+  const options = typeof leaks === 'string' ? { mode: leaks } : leaks
+  const read = checkLeakOptions(options, `${of}.leaks`)
+  const mode = process.env[VARIABLE] as LeakOptions['mode']
+  if (mode === undefined || (mode as string) === '') return read
+  checkMode(mode, VARIABLE)
+  return { ...read, mode }
 }
+
+const VARIABLE = 'PORTSIDE_LEAKS'
+
+/** Options of the check that were meant to stand one level deeper. */
+const INSTEAD = Object.fromEntries(
+  ['mode', 'ignore', 'idlePools', 'kernel', 'close', 'leak'].map((name) => [
+    name,
+    name === 'leak' ? 'write leaks' : `put it into leaks: { leaks: { ${name}: ... } }`,
+  ]),
+)

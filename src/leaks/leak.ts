@@ -10,7 +10,7 @@ import { howToCloseOf } from '../sockets/infrastructure.js'
 import { connectionTuple, isPipe } from '../sockets/tuple.js'
 import type { Origins } from './origins.js'
 import type { SocketLeak } from './socket-leak.js'
-import { framesOf, ownFunctions } from './stack.js'
+import { framesOf } from './stack.js'
 import { handlesOf, type TrackedSocket } from './tracked-socket.js'
 
 /** Tells of tracked sockets, each beside its record. */
@@ -106,10 +106,8 @@ function acceptedBy({ kind, listener, socket }: TrackedSocket): SocketLeak['acce
   }
 }
 
-/** What portside opened is closed by the object that portside gave for it. */
-function howToClose({ kind, trace, socket }: TrackedSocket): string {
-  const ours = ownFunctions(trace).findLast((name) => OPENERS.test(name))
-  if (ours !== undefined && kind !== 'accepted') return `${CLOSERS[ours] ?? 'close()'} of what ${ours}() gave`
+/** What portside opened says by itself how it is closed. */
+function howToClose({ kind, socket }: TrackedSocket): string {
   const told = howToCloseOf(socket)
   if (told !== undefined) return told
   switch (kind) {
@@ -126,13 +124,6 @@ function howToClose({ kind, trace, socket }: TrackedSocket): string {
     default:
       return 'socket.destroy()'
   }
-}
-
-const OPENERS = /^(?:listen(?:Tcp|Tls|Https?|Http2|Udp|Unix)?|reservePorts?|spawnListening|\w+Endpoint)$/
-const CLOSERS: Readonly<Record<string, string>> = {
-  reservePort: 'release()',
-  reservePorts: 'release()',
-  spawnListening: 'stop()',
 }
 
 /** What the kernel says of the sockets of this process, by inode; nothing where it does not say. */

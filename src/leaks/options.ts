@@ -1,4 +1,5 @@
-import { checkOptions, invalidArgument } from '../errors.js'
+import { invalidArgument } from '../errors.js'
+import { namesOf, readOptions } from '../options.js'
 import type { SocketLeak } from './socket-leak.js'
 
 export type LeakKind = SocketLeak['kind']
@@ -40,12 +41,8 @@ export interface LeakOptions {
 }
 
 /** Refuses what cannot be meant, before anything is looked for. */
-export function checkLeakOptions(options: LeakOptions): LeakOptions {
-  checkOptions(options)
-  for (const name of Object.keys(options)) {
-    if (!NAMES.has(name))
-      throw invalidArgument('ERR_INVALID_ARG_VALUE', 'options', `an object of ${listed(NAMES)}`, name)
-  }
+export function checkLeakOptions(given: LeakOptions | undefined, of: string): LeakOptions {
+  const options = readOptions(given, { of, names: NAMES, example: "{ mode: 'warn' }" })
   checkOneOf('mode', options.mode, MODES)
   checkOneOf('idlePools', options.idlePools, IDLE_POOLS)
   for (const name of ['kernel', 'close'] as const) {
@@ -62,19 +59,19 @@ export function checkIgnores(ignores: unknown): readonly LeakIgnore[] {
   return ignores.map(checkIgnore)
 }
 
-function checkIgnore(rule: unknown): LeakIgnore {
-  if (typeof rule !== 'object' || rule === null) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'ignore', RULE, rule)
-  const { because: _, ...conditions } = rule as Record<string, unknown>
-  const names = Object.keys(conditions).filter((name) => conditions[name] !== undefined)
-  const unknown = names.find((name) => !(name in CONDITIONS))
-  // A rule that says nothing would fit everything: a misspelt name must not switch the check off.
-  if (names.length === 0 || unknown !== undefined)
-    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'ignore', RULE, unknown ?? 'a rule without conditions')
+function checkIgnore(given: unknown): LeakIgnore {
+  if (typeof given !== 'object' || given === null) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'ignore', RULE, given)
+  const rule = readOptions(given as LeakIgnore, { of: 'a rule of what is no leak', names: [...CONDITIONED, 'because'] })
+  const names = CONDITIONED.filter((name) => rule[name] !== undefined)
+  // A rule that says nothing would fit everything.
+  if (names.length === 0) throw invalidArgument('ERR_INVALID_ARG_VALUE', 'ignore', RULE, given)
   for (const name of names) {
-    const { expected, fits } = CONDITIONS[name as keyof typeof CONDITIONS]
-    if (!fits(conditions[name])) throw invalidArgument('ERR_INVALID_ARG_VALUE', name, expected, conditions[name])
+    const { expected, fits } = CONDITIONS[name]
+    if (!fits(rule[name])) throw invalidArgument('ERR_INVALID_ARG_VALUE', name, expected, rule[name])
   }
-  return rule as LeakIgnore
+  if (rule.endpoint === undefined) return rule
+  const spec = { of: 'the endpoint of a rule', names: ['address', 'port', 'path'], example: '{ port: 3000 }' }
+  return { ...rule, endpoint: readOptions(rule.endpoint, spec) }
 }
 
 const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
@@ -95,11 +92,15 @@ const CONDITIONS = {
   },
 } as const
 
+const CONDITIONED = Object.keys(CONDITIONS) as Array<keyof typeof CONDITIONS>
 const KINDS: ReadonlySet<LeakKind> = new Set(['client', 'accepted', 'listener', 'udp', 'unix', 'untracked'])
 const MODES = ['fail', 'warn', 'off']
 const IDLE_POOLS = ['ignore', 'report', 'close']
-const NAMES = new Set(['mode', 'ignore', 'idlePools', 'kernel', 'close', 'signal'])
+const NAMES = namesOf<LeakOptions>()('mode', 'ignore', 'idlePools', 'kernel', 'close', 'signal')
 const RULE = 'a rule with function, endpoint, kind or package'
+
+/** A mode that comes from elsewhere, such as the environment. */
+export const checkMode = (mode: unknown, name: string): void => checkOneOf(name, mode, MODES)
 
 function checkOneOf(name: string, value: unknown, allowed: readonly string[]): void {
   if (value === undefined || allowed.includes(value as string)) return

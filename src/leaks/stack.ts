@@ -29,11 +29,6 @@ export function linesOf(trace: Trace | undefined): string[] {
     })
 }
 
-/** The names of the functions of portside that were under way, innermost first. */
-export function ownFunctions(trace: Trace | undefined): string[] {
-  return parsed(trace).flatMap(({ file, function: name }) => (isOwnFile(file) && name !== undefined ? [name] : []))
-}
-
 function parsed(trace: Trace | undefined): StackFrame[] {
   return textOf(trace)
     .split('\n')

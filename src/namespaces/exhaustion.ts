@@ -1,9 +1,11 @@
 import net from 'node:net'
+import { calledBy } from '../caller.js'
 import { createUndoList, type UndoList } from '../disposal.js'
-import { abortError, checkOptions, codeOf, invalidArgument, portsideError } from '../errors.js'
+import { abortError, codeOf, invalidArgument, portsideError } from '../errors.js'
 import { LOOPBACK } from '../loopback/endpoint.js'
 import { loopbackFamilies } from '../loopback/probe.js'
 import { integer } from '../numbers.js'
+import { namesOf, readOptions } from '../options.js'
 import { ephemeralRange, type PortRange } from '../platform/ephemeral-range.js'
 import { openAnchor } from '../ports/anchor.js'
 import { closedBy } from '../sockets/infrastructure.js'
@@ -44,7 +46,16 @@ export interface Exhaustion extends AsyncDisposable {
  * A connect picks a port that it shares with connections to other destinations, but never one that somebody has bound, which
  * is why the connections that hold them are bound first (`__inet_hash_connect` in Linux; ip(7), ip_local_port_range).
  */
-export async function exhaustEphemeralPorts(options: ExhaustOptions = {}): Promise<Exhaustion> {
+export function exhaustEphemeralPorts(options: ExhaustOptions = {}): Promise<Exhaustion> {
+  const spec = {
+    of: 'exhaustEphemeralPorts()',
+    names: namesOf<ExhaustOptions>()('by', 'limit', 'signal'),
+    example: '{ limit: 16 }',
+  }
+  return calledBy(exhaustEphemeralPorts, () => exhaust(readOptions(options, spec)))
+}
+
+async function exhaust(options: ExhaustOptions): Promise<Exhaustion> {
   const { by, signal } = checked(options)
   const range = ephemeralRange()
   const asked = `take all ephemeral ports, ${range.first} to ${range.last}`
@@ -75,7 +86,6 @@ const DEFAULT_LIMIT = 1024
 const HOW_TO_CLOSE = 'release() of what exhaustEphemeralPorts() gave'
 
 function checked(options: ExhaustOptions): { by: 'connect' | 'listen'; signal: AbortSignal | undefined } {
-  checkOptions(options)
   const { by = 'connect', limit = DEFAULT_LIMIT, signal } = options
   if (by !== 'connect' && by !== 'listen') {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'by', "'connect' or 'listen'", by)

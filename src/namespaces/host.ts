@@ -105,9 +105,6 @@ const UNREAD = 1000
 
 /** Throws ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE. */
 export function checkSpawn(command: string, args: readonly string[], options: HostSpawnOptions): void {
-  if (typeof options !== 'object' || options === null) {
-    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'options', 'an object', options)
-  }
   checkCommand(command, args, options)
   for (const name of ['shell', 'uid', 'gid', 'argv0'] as const) {
     const value = (options as SpawnOptions)[name]

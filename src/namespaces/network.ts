@@ -1,12 +1,15 @@
 import type { ChildProcess } from 'node:child_process'
+import { calledBy } from '../caller.js'
 import { createUndoList, type UndoList } from '../disposal.js'
-import { checkOptions, invalidArgument } from '../errors.js'
+import { invalidArgument } from '../errors.js'
 import type { Family } from '../loopback/endpoint.js'
+import { namesOf, readOptions } from '../options.js'
 import type { Holder } from './holder.js'
 import type { PrivateHost } from './host.js'
 import { checkProfile, type HostProfile } from './profile.js'
 import { kernelFamilies, type Step } from './set-up.js'
 import type { SpawnInNamespaceOptions } from './spawn-in-namespace.js'
+import { readHostSpawn } from './spawn-options.js'
 
 export interface NetworkOptions {
   /** The hosts by name; each resolves the names of all. */
@@ -59,14 +62,24 @@ export interface PrivateNetwork extends AsyncDisposable {
  *
  * The link is a bridge in a namespace of its own, with a pair of virtual interfaces for each host (veth(4)).
  */
-export async function createNetwork(options: NetworkOptions): Promise<PrivateNetwork> {
+export function createNetwork(options: NetworkOptions): Promise<PrivateNetwork> {
+  const spec = {
+    of: 'createNetwork()',
+    names: namesOf<NetworkOptions>()('hosts', 'mtu', 'root', 'signal'),
+    example: '{ hosts: { a: {}, b: {} } }',
+  }
+  // Without options there are no hosts, which is refused with the others.
+  return calledBy(createNetwork, () => link(readOptions(options ?? (null as never), spec)))
+}
+
+async function link(options: NetworkOptions): Promise<PrivateNetwork> {
   const names = checkNetwork(options)
   const { Holder: Holders } = await import('./holder.js')
   const undos = createUndoList()
   try {
-    const link = await Holders.start(linkSteps(), { root: true, signal: options.signal })
-    undos.add(() => link.close())
-    const hosts = await Promise.all(names.map((name, index) => LinkedHost.start(name, index, link, options, undos)))
+    const router = await Holders.start(linkSteps(), { root: true, signal: options.signal })
+    undos.add(() => router.close())
+    const hosts = await Promise.all(names.map((name, index) => LinkedHost.start(name, index, router, options, undos)))
     return new Network(hosts, undos)
   } catch (error) {
     throw await undos.runAfter(error)
@@ -80,8 +93,10 @@ const BRIDGE = 'switch0'
 const MOST_HOSTS = ROUTER - 1
 
 function checkNetwork(options: NetworkOptions): string[] {
-  checkOptions(options)
-  const { hosts, mtu } = options
+  const { hosts, mtu, root } = options
+  if (root !== undefined && typeof root !== 'boolean') {
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'root', 'true or false', root)
+  }
   if (typeof hosts !== 'object' || hosts === null) {
     throw invalidArgument('ERR_INVALID_ARG_TYPE', 'hosts', 'an object of profiles by name', hosts)
   }
@@ -189,7 +204,7 @@ class LinkedHost implements NetworkHost {
     args: readonly string[] = [],
     options: Omit<SpawnInNamespaceOptions, 'root'> = {},
   ): ChildProcess {
-    return this.#host.spawn(command, args, options)
+    return this.#host.spawn(command, args, readHostSpawn(options))
   }
 
   /** Sends what goes to the other host to an address of the link that nobody has, or no longer does. */

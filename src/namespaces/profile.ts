@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { invalidArgument } from '../errors.js'
 import { integer } from '../numbers.js'
+import { readOptions } from '../options.js'
 
 /** What a host is like. Whatever is left out is as Linux makes a new one: both families, 32768 to 60999, MTU 65536. */
 export interface HostProfile {
@@ -34,19 +35,8 @@ const LARGEST_MTU = 65_536
 
 /** Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for what no host could be. */
 export function checkProfile(profile: HostProfile): void {
-  if (typeof profile !== 'object' || profile === null || Array.isArray(profile)) {
-    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'profile', 'an object', profile)
-  }
-  for (const key of Object.keys(profile)) {
-    if (!Object.hasOwn(CHECKS, key)) {
-      throw invalidArgument(
-        'ERR_INVALID_ARG_VALUE',
-        'a key of the profile',
-        `one of ${Object.keys(CHECKS).join(', ')}`,
-        key,
-      )
-    }
-  }
+  if (profile === undefined) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'profile', 'an object', profile)
+  readOptions(profile, { of: 'the profile of a host', names: Object.keys(CHECKS), example: '{ ipv6: false }' })
   for (const key of Object.keys(CHECKS) as Array<keyof HostProfile>) {
     if (profile[key] !== undefined) CHECKS[key](profile[key], profile)
   }

@@ -1,6 +1,8 @@
 import type { ChildProcess, SpawnOptions } from 'node:child_process'
-import { abortError, checkOptions, invalidArgument, portsideError } from '../errors.js'
-import type { HostProfile } from './profile.js'
+import { calledBy } from '../caller.js'
+import { abortError, invalidArgument, portsideError } from '../errors.js'
+import { checkProfile, type HostProfile } from './profile.js'
+import { readSpawn } from './spawn-options.js'
 
 /** Those of `child_process.spawn()`, less `shell`, `uid`, `gid` and `argv0`. */
 export interface SpawnInNamespaceOptions extends Omit<SpawnOptions, 'shell' | 'uid' | 'gid' | 'argv0'> {
@@ -19,13 +21,22 @@ export interface SpawnInNamespaceOptions extends Omit<SpawnOptions, 'shell' | 'u
  *
  * network_namespaces(7), user_namespaces(7): https://man7.org/linux/man-pages/man7/network_namespaces.7.html
  */
-export async function spawnInNamespace(
+export function spawnInNamespace(
   profile: HostProfile,
   command: string,
   args: readonly string[] = [],
   options: SpawnInNamespaceOptions = {},
 ): Promise<ChildProcess> {
-  checkOptions(options)
+  return calledBy(spawnInNamespace, () => launch(profile, command, args, readSpawn(options)))
+}
+
+async function launch(
+  profile: HostProfile,
+  command: string,
+  args: readonly string[],
+  options: SpawnInNamespaceOptions,
+): Promise<ChildProcess> {
+  checkProfile(profile)
   const { root, ...spawning } = options
   const { signal } = options
   // Loaded here: node:child_process would be a good part of what it takes to import portside.
@@ -33,7 +44,7 @@ export async function spawnInNamespace(
     import('./host.js'),
     import('../programs/command.js'),
   ])
-  const asked = `start ${command} in a private network`
+  const asked = `start ${String(command)} in a private network`
   if (root !== undefined && typeof root !== 'boolean') {
     throw invalidArgument('ERR_INVALID_ARG_TYPE', 'root', 'true or false', root)
   }

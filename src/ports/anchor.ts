@@ -29,7 +29,7 @@ export interface Anchor {
  * narrows it down to loopback, so that the port is taken only where nobody listens on any address.
  * Rejects with the system's code: EADDRINUSE, EADDRNOTAVAIL, EACCES, EMFILE.
  */
-export async function openAnchor(address: string, port: number, howToClose = RESERVED): Promise<Anchor> {
+export async function openAnchor(address: string, port: number, howToClose: string): Promise<Anchor> {
   const family = familyOf(address)
   const sink = joinSink(family)
   try {
@@ -57,9 +57,6 @@ export async function openAnchor(address: string, port: number, howToClose = RES
     throw error
   }
 }
-
-/** What its user is told to call where it is left open. */
-const RESERVED = 'release() of what reservePort() gave, or close() of the endpoint that holds the port'
 
 class ConnectedAnchor implements Anchor {
   readonly port: number

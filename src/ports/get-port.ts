@@ -6,7 +6,7 @@ import { loopbackFamilies } from '../loopback/probe.js'
 import { listensWhileHeld } from '../platform/port-hold.js'
 import { processState } from '../process-state.js'
 import { setTimeout } from '../timers.js'
-import { reservePort } from './reserve-port.js'
+import { reserveFor } from './reserve-port.js'
 
 /** The options of get-port 7. Those of `server.listen()` beside `host` are taken and make no difference. */
 export interface Options extends Omit<net.ListenOptions, 'port'> {
@@ -72,7 +72,7 @@ async function keep(
 ): Promise<number | undefined> {
   let reservation: PortReservation
   try {
-    reservation = await reservePort({
+    reservation = await reserveFor('clearLockedPorts() of portside/get-port', {
       host: host || everywhere(),
       exclude: [...excluded].filter((port) => port >= 0 && port <= HIGHEST),
       fetchSafe: false,

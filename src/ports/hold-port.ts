@@ -16,6 +16,8 @@ export interface Wanted {
   readonly protocol: PortProtocol | 'both'
   readonly candidates: Candidates
   readonly platform: NodeJS.Platform | undefined
+  /** What its user calls to release it: a leak report says so. */
+  readonly howToClose: string
 }
 
 /**
@@ -23,7 +25,7 @@ export interface Wanted {
  * has it; `exhausted` is set on the error where the kernel had none to give.
  */
 export async function hold(
-  { addresses, protocol, candidates, platform }: Wanted,
+  { addresses, protocol, candidates, platform, howToClose }: Wanted,
   port: number,
 ): Promise<PortReservation> {
   const undos = createUndoList()
@@ -42,13 +44,13 @@ export async function hold(
   try {
     if (port !== 0) await choose(port)
     for (const address of protocol === 'udp' ? [] : addresses.flatMap(anchored)) {
-      const anchor = await openAnchor(address, chosen)
+      const anchor = await openAnchor(address, chosen, howToClose)
       undos.add(() => anchor.release())
       anchors.push(anchor)
       if (chosen === 0) await choose(anchor.port)
     }
     for (const address of protocol === 'tcp' ? [] : addresses) {
-      const socket = await holdSocket(address, chosen)
+      const socket = await holdSocket(address, chosen, howToClose)
       undos.add(() => closeSocket(socket))
       sockets.set(address, socket)
       if (chosen === 0) await choose(socket.address().port)
@@ -100,6 +102,7 @@ class Reservation implements PortReservation {
     bind: () => T | Promise<T>,
     protocol: PortProtocol = this.protocol === 'udp' ? 'udp' : 'tcp',
   ): Promise<T> {
+    if (typeof bind !== 'function') throw invalidArgument('ERR_INVALID_ARG_TYPE', 'bind', 'a function', bind)
     this.#refuseReleased('hand over')
     if (this.protocol !== 'both' && this.protocol !== protocol) {
       throw invalidArgument('ERR_INVALID_ARG_VALUE', 'protocol', `'${this.protocol}', as reserved`, protocol)

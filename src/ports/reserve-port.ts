@@ -1,11 +1,13 @@
+import { calledBy } from '../caller.js'
 import { createUndoList } from '../disposal.js'
-import { abortError, checkOptions, codeOf, invalidArgument, type PortsideError, portsideError } from '../errors.js'
+import { abortError, codeOf, invalidArgument, type PortsideError, portsideError } from '../errors.js'
 import { thrown } from '../explanations/thrown.js'
 import { addressesFor } from '../loopback/address.js'
 import { type Family, familyOf } from '../loopback/endpoint.js'
 import type { PortProtocol, PortReservation } from '../loopback/port-reservation.js'
 import { loopbackFamilies } from '../loopback/probe.js'
 import { integer } from '../numbers.js'
+import { namesOf, readOptions } from '../options.js'
 import { ephemeralRange } from '../platform/ephemeral-range.js'
 import { describeErrno } from '../platform/errno.js'
 import type { SocketOwner } from '../socket-table/owners.js'
@@ -52,14 +54,37 @@ export interface PortReservations extends ReadonlyArray<PortReservation>, AsyncD
  * ERR_PORTSIDE_NO_PORT where everything is excluded, EADDRINUSE where nothing of what was asked for is free, and
  * EADDRNOTAVAIL, ENOTFOUND, EACCES, EMFILE, ABORT_ERR. Whatever was acquired by then is given back.
  */
-export async function reservePort(options: ReserveOptions = {}): Promise<PortReservation> {
-  return reserve(await wantOf(options))
+export function reservePort(options: ReserveOptions = {}): Promise<PortReservation> {
+  return calledBy(reservePort, () =>
+    reserveFor('release() of what reservePort() gave', readReserve(options, 'reservePort()')),
+  )
+}
+
+/** The same for what holds a port as part of something else, which is told how it is closed. */
+export async function reserveFor(howToClose: string, options: ReserveOptions): Promise<PortReservation> {
+  return reserve(await wantOf(options, howToClose))
+}
+
+/** Reads the options of `of`, a function that reserves. */
+export function readReserve<Options extends ReserveOptions>(options: Options | undefined, of: string): Options {
+  return readOptions(options, { of, names: RESERVE, example: '{ port: [3000, 3001] }', instead: RESERVE_INSTEAD })
+}
+
+const RESERVE = namesOf<ReserveOptions>()('family', 'host', 'port', 'exclude', 'protocol', 'fetchSafe', 'signal')
+const RESERVE_INSTEAD = {
+  prefer: 'pass port: a number is preferred, and another is taken if that one is not free',
+  ports: 'pass port: it takes a number or a list',
+  timeout: 'leave it out: a reservation does not wait',
 }
 
 /** So many ports at once: all of them, or none and an error as that of `reservePort()`. `count` is at least 1. */
-export async function reservePorts(count: number, options: ReserveOptions = {}): Promise<PortReservations> {
+export function reservePorts(count: number, options: ReserveOptions = {}): Promise<PortReservations> {
+  return calledBy(reservePorts, () => reserveAll(count, readReserve(options, 'reservePorts()')))
+}
+
+async function reserveAll(count: number, options: ReserveOptions): Promise<PortReservations> {
   integer('count', count, 1, 65_535)
-  const want = await wantOf(options)
+  const want = await wantOf(options, 'release() of what reservePorts() gave')
   refuseMoreThanThereAre(count, want.candidates)
   const undos = createUndoList()
   const reservations: PortReservation[] = []
@@ -95,8 +120,7 @@ export interface Want extends Wanted {
 const PROTOCOLS: ReadonlyArray<ReserveOptions['protocol']> = ['tcp', 'udp', 'both']
 
 /** `platform` is this one's, except in tests of what others do. */
-export async function wantOf(options: ReserveOptions, platform?: NodeJS.Platform): Promise<Want> {
-  checkOptions(options)
+export async function wantOf(options: ReserveOptions, howToClose: string, platform?: NodeJS.Platform): Promise<Want> {
   const { protocol = 'tcp', signal } = options
   if (!PROTOCOLS.includes(protocol)) {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'protocol', "'tcp', 'udp' or 'both'", protocol)
@@ -105,7 +129,7 @@ export async function wantOf(options: ReserveOptions, platform?: NodeJS.Platform
   refuseAborted(signal)
   const { addresses, bind } = await addressesFor(options, 'reserve a port on')
   const chosen = bind === 'all' ? addresses : onePerFamily(addresses)
-  return { addresses: chosen, protocol, candidates, wished: candidates.wished.values(), signal, platform }
+  return { addresses: chosen, protocol, candidates, wished: candidates.wished.values(), signal, platform, howToClose }
 }
 
 /** Reserves the next port that is wanted and can be had. */

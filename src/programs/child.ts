@@ -5,6 +5,7 @@ import { formatEndpoint } from '../loopback/endpoint.js'
 import { milliseconds } from '../numbers.js'
 import { descendantsOf, end, isRunning } from '../platform/process-tree.js'
 import { socketTable } from '../socket-table/socket-table.js'
+import { closedBy } from '../sockets/infrastructure.js'
 import { clearTimeout, now, setTimeout } from '../timers.js'
 import { watch } from './watchdog.js'
 
@@ -54,7 +55,7 @@ export class Child {
       stdio: ['ignore', 'pipe', 'pipe', ...descriptors],
       windowsHide: true,
     })
-    this.process = child
+    this.process = closedBy(child, 'stop() of what spawnListening() gave')
     const forget = watch(child.pid)
     for (const name of ['stdout', 'stderr'] as const) {
       child[name]?.setEncoding('utf8').on('data', (text: string) => {

@@ -1,13 +1,15 @@
 import type { ChildProcess, SpawnOptions } from 'node:child_process'
 import net from 'node:net'
-import { abortError, checkOptions, codeOf, invalidArgument, portsideError } from '../errors.js'
+import { calledBy } from '../caller.js'
+import { abortError, codeOf, invalidArgument, portsideError } from '../errors.js'
 import { thrownByBind } from '../explanations/thrown.js'
 import { type Endpoint, type Family, toEndpoint } from '../loopback/endpoint.js'
 import { placeOf } from '../loopback/place.js'
 import { isReservation, type PortReservation } from '../loopback/port-reservation.js'
 import { integer } from '../numbers.js'
+import { namesOf, readOptions } from '../options.js'
 import { whyNoDescriptorPassing } from '../platform/descriptor-passing.js'
-import { reservePort } from '../ports/reserve-port.js'
+import { reserveFor } from '../ports/reserve-port.js'
 import type { Child, ChildExit } from './child.js'
 import { waitForListening } from './wait.js'
 
@@ -68,20 +70,52 @@ export interface ListeningChild extends AsyncDisposable {
  * Rejects with ENOENT or EACCES where there is no such program, ERR_PORTSIDE_CHILD_EXITED with its stderr where it ends
  * before it listens, ERR_PORTSIDE_WAIT_TIMEOUT, ERR_PORTSIDE_UNSUPPORTED by descriptor on Windows, and as `listenTcp`.
  */
-export async function spawnListening(
+export function spawnListening(
   command: string,
   args: readonly string[] = [],
   options: SpawnListeningOptions = {},
 ): Promise<ListeningChild> {
+  return calledBy(spawnListening, () => start(command, args, readOptions(options, SPEC)))
+}
+
+const SPEC = {
+  of: 'spawnListening()',
+  names: namesOf<SpawnListeningOptions>()(
+    'cwd',
+    'env',
+    'family',
+    'host',
+    'port',
+    'by',
+    'backlog',
+    'timeout',
+    'grace',
+    'signal',
+  ),
+  example: "{ by: 'port' }",
+  instead: {
+    shell: 'leave it out: pass the program and its arguments, as spawn() without a shell takes them',
+    stdio: 'leave it out: its output is read, see .stdout and .stderr',
+    detached: 'leave it out: the program ends with this process',
+  },
+}
+
+async function start(
+  command: string,
+  args: readonly string[],
+  options: SpawnListeningOptions,
+): Promise<ListeningChild> {
   const plan = await planOf(command, args, options)
   const { port = 0 } = options
-  const reservation = isReservation(port) ? port : await reservePort(reserveOptions(options, port))
+  const reservation = isReservation(port)
+    ? port
+    : await reserveFor('stop() of what spawnListening() gave', reserveOptions(options, port))
   try {
     const { addresses, bind } = (await placeOf({ ...options, port: reservation }, 'tcp')).addresses
     const bound = bind === 'all' ? addresses : addresses.slice(0, 1)
     const endpoints = bound.map((address) => toEndpoint(address, reservation.port))
-    const start = plan.by === 'port' ? startByPort : startByDescriptor
-    return new ListeningProgram(await reservation.handOver(() => start(plan, endpoints), 'tcp'), endpoints)
+    const startBy = plan.by === 'port' ? startByPort : startByDescriptor
+    return new ListeningProgram(await reservation.handOver(() => startBy(plan, endpoints), 'tcp'), endpoints)
   } finally {
     if (reservation !== port) await reservation.release()
   }
@@ -96,7 +130,6 @@ interface Plan {
 }
 
 async function planOf(command: string, args: readonly string[], options: SpawnListeningOptions): Promise<Plan> {
-  checkOptions(options)
   // Loaded here, with what looks for programs: to import portside takes no longer for it.
   const { checkCommand, programOf } = await import('./command.js')
   checkCommand(command, args, options)

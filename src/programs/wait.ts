@@ -1,10 +1,12 @@
 import { setMaxListeners } from 'node:events'
 import net from 'node:net'
 import pWaitFor from 'p-wait-for'
-import { abortError, checkOptions, codeOf, portsideError } from '../errors.js'
+import { calledBy } from '../caller.js'
+import { abortError, codeOf, portsideError } from '../errors.js'
 import { type Endpoint, toEndpoint } from '../loopback/endpoint.js'
 import { dialsOf, type EndpointLike, nameOf, printable } from '../loopback/endpoint-like.js'
 import { milliseconds } from '../numbers.js'
+import { namesOf, readOptions } from '../options.js'
 import { describeErrno } from '../platform/errno.js'
 import { clearTimeout, now, setTimeout } from '../timers.js'
 
@@ -27,13 +29,18 @@ export interface WaitOptions {
  * ERR_INVALID_ARG_TYPE or ERR_OUT_OF_RANGE for arguments that will not do.
  */
 export function waitForListening(target: EndpointLike, options: WaitOptions = {}): Promise<Endpoint | string> {
-  return waitFor(target, options, 'listening')
+  return calledBy(waitForListening, () => waitFor(target, readWait(options, 'waitForListening()'), 'listening'))
 }
 
 /** Waits until every address of the target refuses connections: the port went away. Otherwise as `waitForListening`. */
 export async function waitForRefused(target: EndpointLike, options: WaitOptions = {}): Promise<void> {
-  await waitFor(target, options, 'refused')
+  await calledBy(waitForRefused, () => waitFor(target, readWait(options, 'waitForRefused()'), 'refused'))
 }
+
+const NAMES = namesOf<WaitOptions>()('timeout', 'interval', 'signal')
+
+const readWait = (options: WaitOptions, of: string): WaitOptions =>
+  readOptions(options, { of, names: NAMES, example: '{ timeout: 5000 }' })
 
 /** What one address answered. */
 export interface Answer {
@@ -49,7 +56,6 @@ async function waitFor(
   options: WaitOptions,
   wanted: 'listening' | 'refused',
 ): Promise<Endpoint | string> {
-  checkOptions(options)
   const { timeout = 10_000, interval = 20, signal } = options
   milliseconds('timeout', timeout)
   milliseconds('interval', interval)

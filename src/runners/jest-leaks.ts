@@ -39,7 +39,11 @@ export class JestCheck {
   #current: CircusTest | undefined
 
   constructor(file: string, options: RunnerOptions | undefined) {
-    this.#check = new LeakCheck(file, options, { waits: true })
+    this.#check = new LeakCheck(file, options, {
+      waits: true,
+      of: 'testEnvironmentOptions.portside',
+      more: ['host', 'fallback'],
+    })
   }
 
   async handle({ name, test }: CircusEvent, state: CircusState): Promise<void> {

@@ -2,6 +2,7 @@ import childProcess, { type ChildProcess, type ForkOptions, type StdioOptions } 
 import * as jestRunner from 'jest-runner'
 import { PrivateHost } from '../namespaces/host.js'
 import type { HostProfile } from '../namespaces/profile.js'
+import { readOptions } from '../options.js'
 import { infrastructure } from '../sockets/infrastructure.js'
 import { checkWorkers, type Fallback, whyWithoutNetworks } from './private-workers.js'
 
@@ -64,6 +65,13 @@ export class NamespaceRunner extends JestRunner {
   }
 }
 
+/** `leaks` is for the environment. */
+const SPEC = {
+  of: 'testEnvironmentOptions.portside',
+  names: ['host', 'fallback', 'leaks'],
+  example: '{ host: { ephemeralPorts: 100 } }',
+}
+
 interface Group {
   readonly options: JestWorkerOptions
   readonly tests: Tests
@@ -73,8 +81,8 @@ interface Group {
 function groupsOf(tests: Tests): Group[] {
   const groups = new Map<string, Group>()
   for (const test of tests) {
-    const { portside = {} } = test.context.config.testEnvironmentOptions as { portside?: JestWorkerOptions }
-    const { host = {}, fallback = 'throw' } = portside
+    const { portside } = test.context.config.testEnvironmentOptions as { portside?: JestWorkerOptions }
+    const { host = {}, fallback = 'throw' } = readOptions(portside, SPEC)
     const key = JSON.stringify([host, fallback])
     const group = groups.get(key) ?? { options: { host, fallback }, tests: [] }
     groups.set(key, group)

@@ -2,11 +2,11 @@ import * as vitest from 'vitest'
 import { LeakCheck, type RunnerOptions } from '../leaks/leak-check.js'
 
 /** Checks each test of the file that is collected, and the file itself. Called again, it checks nothing twice. */
-export function checkLeaks(options: RunnerOptions | undefined): void {
+export function checkLeaks(options: RunnerOptions | undefined, of: string): void {
   const file = (globalThis as WorkerGlobal).__vitest_worker__?.filepath
   if (file !== undefined && file === checked) return
   checked = file
-  const check = new LeakCheck(file, options)
+  const check = new LeakCheck(file, options, { of })
   if (check.options.mode === 'off') return
   // What a beforeAll returns is called after the afterAll hooks.
   vitest.beforeAll(() => async () => {

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import type { PoolOptions, PoolRunnerInitializer, PoolWorker, WorkerRequest } from 'vitest/node'
 import { PrivateHost } from '../namespaces/host.js'
 import type { HostProfile } from '../namespaces/profile.js'
+import { namesOf, readOptions } from '../options.js'
 import { infrastructure } from '../sockets/infrastructure.js'
 import { clearTimeout, setTimeout } from '../timers.js'
 import { checkWorkers, type Spawn, whyWithoutNetworks } from './private-workers.js'
@@ -23,12 +24,15 @@ export interface NamespacePoolOptions {
  *
  * Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for a profile that no host could have.
  */
-export function namespacePool(
-  profile: HostProfile = {},
-  { fallback = 'throw' }: NamespacePoolOptions = {},
-): PoolRunnerInitializer {
+export function namespacePool(profile: HostProfile = {}, options: NamespacePoolOptions = {}): PoolRunnerInitializer {
+  const spec = {
+    of: 'namespacePool()',
+    names: namesOf<NamespacePoolOptions>()('fallback'),
+    example: "{ fallback: 'forks' }",
+  }
+  const { fallback = 'throw' } = readOptions(options, spec)
   checkWorkers(profile, fallback, ['throw', 'forks'])
-  return { name: 'portside', createPoolWorker: (options) => new NamespaceWorker(options, profile, fallback) }
+  return { name: 'portside', createPoolWorker: (worker) => new NamespaceWorker(worker, profile, fallback) }
 }
 
 const WORKER = fileURLToPath(new URL('./vitest-pool-worker.js', import.meta.url))

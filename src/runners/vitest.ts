@@ -47,7 +47,8 @@ export const test: TestAPI<NetFixtures> = vitestTest.extend<NetFixtures>({
  */
 export function install(options?: RunnerOptions): void {
   installMatchers(expect)
-  checkLeaks(options ?? inject('portside'))
+  if (options === undefined) checkLeaks(inject('portside'), 'provide.portside')
+  else checkLeaks(options, 'install()')
 }
 
 export type { NetMatchers, NetScope, RunnerOptions }

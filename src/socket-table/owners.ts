@@ -1,7 +1,8 @@
-import { checkOptions, invalidArgument, portsideError } from '../errors.js'
+import { invalidArgument, portsideError } from '../errors.js'
 import { dialAddress } from '../loopback/dial-address.js'
 import { canonical, type Endpoint, familyOf, formatEndpoint, toEndpoint, WILDCARD } from '../loopback/endpoint.js'
 import { addressesOf, type EndpointLike, namedBy } from '../loopback/endpoint-like.js'
+import { readOptions } from '../options.js'
 import type { SocketEntry, SocketHolder, SocketState } from './socket-entry.js'
 import { socketTable } from './socket-table.js'
 import { unixSocketsAt } from './unix-sockets.js'
@@ -57,9 +58,8 @@ const unresolved = (name: string): Error =>
   })
 
 /** Throws ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE. */
-export function checkedProtocol(options: OwnersOptions): OwnersOptions['protocol'] {
-  checkOptions(options)
-  const { protocol } = options
+export function checkedProtocol(options: OwnersOptions, of = 'findOwners()'): OwnersOptions['protocol'] {
+  const { protocol } = readOptions(options, { of, names: ['protocol'], example: "{ protocol: 'udp' }" })
   if (protocol !== undefined && protocol !== 'tcp' && protocol !== 'udp') {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'protocol', "'tcp' or 'udp'", protocol)
   }

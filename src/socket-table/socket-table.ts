@@ -1,4 +1,5 @@
-import { checkOptions, invalidArgument } from '../errors.js'
+import { invalidArgument } from '../errors.js'
+import { namesOf, readOptions } from '../options.js'
 import { tableSource } from '../platform/table-source.js'
 import { linuxSockets, readSocketTableLinux } from './linux.js'
 import { readSocketTableMacos } from './macos.js'
@@ -18,10 +19,10 @@ import { readSocketTableWindows } from './windows.js'
 export async function readSocketTable(
   filter: SocketFilter | ((entry: SocketEntry) => boolean) = {},
 ): Promise<SocketEntry[]> {
-  if (typeof filter === 'function') return (await readSocketTable()).filter((entry) => filter(entry))
-  checkFilter(filter)
-  const { address } = filter
-  const asked = address === undefined ? filter : { ...filter, address: address.replace(/^\0/, '@') }
+  if (typeof filter === 'function') return (await readSocketTable()).filter((entry) => verdictOf(filter(entry)))
+  const read = checkFilter(filter)
+  const { address } = read
+  const asked = address === undefined ? read : { ...read, address: address.replace(/^\0/, '@') }
   return tableSource() === 'proc' ? readSocketTableLinux(asked) : [...socketTable(asked)]
 }
 
@@ -30,8 +31,22 @@ export function socketTable(filter: SocketFilter = {}): Iterable<SocketEntry> {
   return READERS[tableSource()](filter)
 }
 
-function checkFilter(filter: SocketFilter): void {
-  checkOptions(filter)
+/** A promise is true, whatever it comes to. */
+function verdictOf(verdict: unknown): boolean {
+  const { then } = (verdict ?? {}) as { then?: unknown }
+  if (typeof then !== 'function') return Boolean(verdict)
+  Promise.resolve(verdict).catch(() => {})
+  throw invalidArgument('ERR_INVALID_ARG_TYPE', 'filter', 'a function that returns true or false', verdict)
+}
+
+const SPEC = {
+  of: 'readSocketTable()',
+  names: namesOf<SocketFilter>()('protocol', 'state', 'address', 'port', 'pid'),
+  example: "{ state: 'LISTEN' }",
+}
+
+function checkFilter(given: SocketFilter): SocketFilter {
+  const filter = readOptions(given, SPEC)
   const { protocol, state, address, port, pid } = filter
   if (protocol !== undefined && !PROTOCOLS.includes(protocol)) {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'protocol', "'tcp', 'udp' or 'unix'", protocol)
@@ -52,6 +67,7 @@ function checkFilter(filter: SocketFilter): void {
   if (port !== undefined && (port < 0 || port > 65_535)) {
     throw invalidArgument('ERR_SOCKET_BAD_PORT', 'port', 'an integer from 0 to 65535', port)
   }
+  return filter
 }
 
 const PROTOCOLS: ReadonlyArray<SocketEntry['protocol']> = ['tcp', 'udp', 'unix']

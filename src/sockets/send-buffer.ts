@@ -1,6 +1,8 @@
 import type net from 'node:net'
-import { abortError, checkOptions, invalidArgument, portsideError } from '../errors.js'
+import { calledBy } from '../caller.js'
+import { abortError, invalidArgument, portsideError } from '../errors.js'
 import { milliseconds } from '../numbers.js'
+import { namesOf, readOptions } from '../options.js'
 import { now, setTimeout, turn } from '../timers.js'
 import { connectionTuple, formatTuple } from './tuple.js'
 
@@ -37,9 +39,17 @@ const POLLS = 8
  * For connected TCP and unix sockets. Rejects with ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE for anything else,
  * ERR_PORTSIDE_WAIT_TIMEOUT where the kernel goes on taking, ABORT_ERR, or the error that ends the socket.
  */
-export async function fillSendBuffer(socket: net.Socket, options: FillOptions = {}): Promise<FilledSendBuffer> {
+export function fillSendBuffer(socket: net.Socket, options: FillOptions = {}): Promise<FilledSendBuffer> {
+  const spec = {
+    of: 'fillSendBuffer()',
+    names: namesOf<FillOptions>()('timeout', 'signal'),
+    example: '{ timeout: 5000 }',
+  }
+  return calledBy(fillSendBuffer, () => fill(socket, readOptions(options, spec)))
+}
+
+async function fill(socket: net.Socket, options: FillOptions): Promise<FilledSendBuffer> {
   const handle = writableHandle(socket)
-  checkOptions(options)
   const { timeout = 10_000, signal } = options
   milliseconds('timeout', timeout, 1)
   const begun = now()

@@ -60,7 +60,7 @@ function boundTo(port: number, address: string): string[] {
 
 /** Reserves as on another system: what differs between them is chosen by the platform. */
 const reserveOn = async (platform: NodeJS.Platform, options: ReserveOptions = {}): Promise<PortReservation> =>
-  reserve(await wantOf(options, platform))
+  reserve(await wantOf(options, 'release()', platform))
 
 describe('a reservation', () => {
   it('is held on the first loopback family, at a port that the kernel picked', async () => {
@@ -453,7 +453,7 @@ describe('without the kernel of Linux', () => {
     // Windows, on whose pipes a lock needs no more than a listener: nothing else keeps the process alive.
     const code = `
       const { reserve, wantOf } = await import(new URL('ports/reservation.js', process.env.PORTSIDE))
-      const reservation = await reserve(await wantOf({}, 'win32'))
+      const reservation = await reserve(await wantOf({}, 'release()', 'win32'))
       await reservation.release()
       console.log('released')`
     const [program, ...args] = node(code)
