@@ -82,13 +82,13 @@ describe('a server', () => {
     await server.close({ grace: 0 })
   })
 
-  it('says so of each of many', async () => {
+  it('lists each of many open connections', async () => {
     await using server = await listenTcp()
     for (let clients = 0; clients < 20; clients++) await server.connect()
     await until(() => server.connections.size === 20)
     const error = await failureOf(server)
     expect(error.message).toContain('  got        20 open connections\n')
-    expect(error.message.match(/^ {2}- /gm)).toHaveLength(20)
+    expect(error.message.match(/^ {4}- \S+ -> \S+; /gm)).toHaveLength(20)
   })
 
   it('that is closed is drained', async () => {

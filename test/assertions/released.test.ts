@@ -108,7 +108,7 @@ describe('an address', () => {
     const place = { address: HERE, port: program.port }
     const error = await failureOf(place)
     expect(error.message).toMatch(
-      new RegExp(`^owner {6}pid ${program.pid} \\(.+\\) listens on ${HERE_IN_PATTERN}:${program.port}$`, 'm'),
+      new RegExp(`^ {2}owner {6}pid ${program.pid} \\(.+\\) listens on ${HERE_IN_PATTERN}:${program.port}$`, 'm'),
     )
     expect(error.owners).toMatchObject([{ pid: program.pid, thisProcess: false }])
     await program[Symbol.asyncDispose]()

@@ -78,11 +78,15 @@ describe.skipIf(whyNoNamespace !== undefined)(`portside run (${whyNoNamespace ??
     writeFileSync(file, '', { mode: 0o644 })
     expect(await portside('run', 'no-such-command')).toMatchObject({
       code: 127,
-      stderr: expect.stringMatching(/^portside run: .*start no-such-command.*\n$/),
+      stderr: expect.stringMatching(
+        /^portside run: Cannot start no-such-command in a private network\.\n(?: {2}.+\n)+$/,
+      ),
     })
     expect(await portside('run', file)).toMatchObject({
       code: 126,
-      stderr: expect.stringMatching(/^portside run: .*may not be executed.*\n$/),
+      stderr: expect.stringMatching(
+        /^portside run: Cannot start .+\n(?: {2}.+\n)* {2}got {8}a file that may not be executed\n(?: {2}.+\n)*$/,
+      ),
     })
   })
 
@@ -90,7 +94,9 @@ describe.skipIf(whyNoNamespace !== undefined)(`portside run (${whyNoNamespace ??
     const child = start(['run', process.execPath], { env: { ...process.env, PATH: '/no/such/folder' } })
     expect(await ended(child)).toMatchObject({
       code: 125,
-      stderr: expect.stringMatching(/^portside run: .*not in PATH\. Next: install.*\n$/),
+      stderr: expect.stringMatching(
+        /^portside run: Cannot make a private network\.\n {2}cause {6}\S+ is not in PATH\n {2}fix {8}install.*\n$/,
+      ),
     })
   })
 

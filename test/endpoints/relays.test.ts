@@ -163,9 +163,9 @@ describe('a fragmenting endpoint', () => {
   it.each([
     [{ chunk: 0 }, 'ERR_OUT_OF_RANGE'],
     [{ chunk: 1.5 }, 'ERR_OUT_OF_RANGE'],
-    [{ chunk: '1' }, 'ERR_OUT_OF_RANGE'],
+    [{ chunk: '1' }, 'ERR_INVALID_ARG_TYPE'],
     [{ delay: -1 }, 'ERR_OUT_OF_RANGE'],
-    [{ delay: '1' }, 'ERR_OUT_OF_RANGE'],
+    [{ delay: '1' }, 'ERR_INVALID_ARG_TYPE'],
   ])('refuses %o', async (options, code) => {
     await using refused = await refusedEndpoint()
     await expect(fragmentingEndpoint(refused, options as object)).rejects.toMatchObject({ code })

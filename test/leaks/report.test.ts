@@ -7,6 +7,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import type { SocketLeak } from '../../src/index.js'
 import { codeFrame } from '../../src/leaks/code-frame.js'
 import { printable, report } from '../../src/leaks/report.js'
+import { framesOf, linesOf, userFrame } from '../../src/leaks/stack.js'
 
 const folders: string[] = []
 afterAll(() => {

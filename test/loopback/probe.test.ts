@@ -67,7 +67,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`in a private network (${whyNoName
     })
     expect(found.reasons.ipv6).toMatch(/^binding ::1 failed with EADDRNOTAVAIL \(address not available\)$/)
     expect(found.IPv6).toMatch(
-      /^ERR_PORTSIDE_FAMILY_UNAVAILABLE .*::1.*expected a host with IPv6.*binding ::1 failed with EADDRNOTAVAIL.*Next: /,
+      /^ERR_PORTSIDE_FAMILY_UNAVAILABLE Cannot listen on ::1\.\n {2}expected {3}a host with IPv6\n.*\n {2}cause {6}binding ::1 failed with EADDRNOTAVAIL.*\n {2}fix {8}/,
     )
     expect(found.dual).toMatch(/^ERR_PORTSIDE_FAMILY_UNAVAILABLE /)
   })

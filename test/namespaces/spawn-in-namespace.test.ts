@@ -290,12 +290,12 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
       expect(readdirSync(folder)).toEqual([])
     })
 
-    it('says which step the system refuses', async () => {
+    it('names the step that the system rejects', async () => {
       const error = await failureAs(user, `{ routes: { '192.0.2.7/24': 'unreachable' } }, 'true'`)
       expect(error).toMatchObject({
         code: 'ERR_PORTSIDE_NAMESPACE',
         message: expect.stringMatching(
-          /make a private network: run 'ip route add unreachable 192\.0\.2\.7\/24': got Invalid/,
+          /^Cannot make a private network: run 'ip route add unreachable 192\.0\.2\.7\/24'\.\n {2}got {8}Invalid/,
         ),
       })
     })
@@ -325,14 +325,16 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
       expect(before).toMatchObject({ code: 'ABORT_ERR' })
     })
 
-    it('says which program it needs and has not found', async () => {
+    it('names the program that is missing', async () => {
       for (const tool of ['ip', 'unshare', 'nsenter']) {
         const PATH = pathWithout(tool)
         const error = await failureAs(user, `{}, process.execPath`, { PATH })
         expect(error).toMatchObject({
           code: 'ERR_PORTSIDE_UNSUPPORTED',
           message: expect.stringMatching(
-            new RegExp(`Cause: ${tool} is not in PATH\\. Next: install (iproute2|util-linux)`),
+            new RegExp(
+              `^Cannot make a private network\\.\n {2}cause {6}${tool} is not in PATH\n {2}fix {8}install (iproute2|util-linux)`,
+            ),
           ),
         })
         const support = await runAs(user, 'console.log(JSON.stringify(await portside.namespaceSupport()))', { PATH })
@@ -341,7 +343,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
     })
   })
 
-  it('says where user namespaces are forbidden, and that support says so, too', async () => {
+  it('rejects with the reason when user namespaces are forbidden, as does namespaceSupport()', async () => {
     const forbidden = {
       name: 'forbidden',
       become: [
@@ -368,12 +370,12 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
     expect(error).toMatchObject({
       code: 'ERR_PORTSIDE_UNSUPPORTED',
       message: expect.stringMatching(
-        /make a private network.*user\.max_user_namespaces is 0.*Next: allow user namespaces/,
+        /^Cannot make a private network\.\n {2}cause {6}.*user\.max_user_namespaces is 0\n {2}fix {8}allow user namespaces/,
       ),
     })
   })
 
-  it('says which step had no room for another process', async (context) => {
+  it('names the step that could not start another process', async (context) => {
     // Root is not held to the limit (setrlimit(2)): it is somebody who has no other process, and may read the checkout.
     if (whyNotNobody !== undefined) context.skip(whyNotNobody)
     const code = `
@@ -399,7 +401,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
     await once(child, 'close')
     expect(failures.length).toBeGreaterThan(1)
     const message = expect.stringMatching(
-      /private network.*: (start a shell|run 'ip link set lo up'|start nsenter): got .*Next: end other programs/,
+      /^Cannot make a private network: (start a shell|run 'ip link set lo up'|start nsenter)\.\n {2}got {8}.*\n {2}fix {8}end other programs/,
     )
     expect(failures).toEqual(failures.map(() => ({ code: 'ERR_PORTSIDE_NAMESPACE', message })))
   })

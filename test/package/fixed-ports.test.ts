@@ -99,7 +99,7 @@ describe.each(RUNNERS)('%s', (name, start) => {
 
   test('says why, where there are no private networks', async () => {
     const { output } = await failing(start, { PATH: '/no/such/folder' })
-    expect(output).toMatch(/nsenter is not in PATH\. Next: install util-linux/)
+    expect(output).toMatch(/nsenter is not in PATH\n\s*fix {8}install util-linux/)
   })
 
   test('goes on without private networks where it may, and says so once', async () => {

@@ -18,6 +18,7 @@ import { HERE, needsIPv4, needsPorts } from '../support/here.js'
 import { leavesNothingOpen, needsKernel, openSockets, tcpEntries, watchPort } from '../support/kernel.js'
 import { runInNamespace, whyNoNamespace } from '../support/namespace.js'
 import { node } from '../support/program.js'
+import { READABLE } from '../support/readable.js'
 
 leavesNothingOpen()
 
@@ -138,7 +139,7 @@ describe('a reservation', () => {
       await specific.release()
       await expect(reservePort({ host: '0.0.0.0', port: [elsewhere.port] })).rejects.toMatchObject({
         code: 'EADDRINUSE',
-        because: 'another socket listens there',
+        owner: `this process (pid ${process.pid}) listens on 127.0.0.9:${elsewhere.port}`,
       })
       await elsewhere.close()
       await using reservation = await reservePort({ host: '0.0.0.0' })
@@ -200,17 +201,27 @@ describe('what is wished for', () => {
     await taken.close()
   })
 
-  it('a list is gone through in its order, and is all there is', async () => {
+  it('a list is tried in its order, and nothing else is', async () => {
     const taken = await listenTcp()
     const [{ port: second }, { port: third }] = [await freePort(), await freePort()]
     await using reservation = await reservePort({ port: new Set([taken.port, second, third]).values() })
     expect(reservation.port).toBe(second)
     const error = await reservePort({ port: [taken.port, second] }).catch((error) => error)
     expect(error).toMatchObject({ code: 'EADDRINUSE', errors: [{ port: taken.port }, { port: second }] })
-    expect(error.message).toMatch(
-      /could not reserve ports \d+, \d+ on .*got 2 that cannot be had.*another socket listens/,
+    expect(error.headline).toBe(
+      `Cannot reserve ports ${taken.port}, ${second} on ${taken.address}: none of the 2 is free, the first fails with EADDRINUSE`,
     )
+    expect(error.message).toMatch(/\n {2}fix {8}name more ports, or leave port out; \.errors has each failure$/)
     await taken.close()
+  })
+
+  it('a list of taken ports is rejected with the owner of the first', async (context) => {
+    needsKernel(context)
+    const [first, second] = [await listenTcp(), await listenTcp()]
+    const error = await reservePort({ port: [first.port, second.port] }).catch((error) => error)
+    expect(error.owner).toBe(`this process (pid ${process.pid}) listens on ${first.url.host}`)
+    expect(error.message).toContain(`\n  owner      ${error.owner}\n  opened at  test/ports/reservation.test.ts:`)
+    await Promise.all([first.close(), second.close()])
   })
 
   it('a port that portside holds is not given twice, in the range of the kernel or outside', async () => {
@@ -236,7 +247,9 @@ describe('what is wished for', () => {
   it('a port that fetch refuses is taken only when asked for', async () => {
     await expect(reservePort({ port: 6667 })).rejects.toMatchObject({
       code: 'ERR_PORTSIDE_NO_PORT',
-      message: expect.stringMatching(/fetch refuses port 6667 .*fetchSafe: false/),
+      message: expect.stringMatching(
+        /^Cannot reserve port 6667\.\n(?:.+\n)* {2}cause {6}fetch refuses port 6667 .*\n {2}fix {8}.*fetchSafe: false/,
+      ),
     })
     const reservation = await reservePort({ port: [6667], fetchSafe: false }).catch((error) => error)
     // Somebody may really have it.
@@ -315,12 +328,14 @@ describe('handing over', () => {
     for (const other of BOTH ? others : others.slice(1)) {
       await expect(listenTcp(undefined, { port: reservation, ...other })).rejects.toMatchObject({
         code: 'ERR_INVALID_ARG_VALUE',
-        message: expect.stringMatching(/expected a reservation of a port on .*, got one of .*:\d+/),
+        message: expect.stringMatching(
+          /^Cannot listen on the port of a reservation\.\n {2}expected {3}a reservation of a port on .+\n {2}got {8}one of .*:\d+\n/,
+        ),
       })
     }
     await expect(listenUdp(undefined, { port: reservation })).rejects.toMatchObject({
       code: 'ERR_INVALID_ARG_VALUE',
-      message: expect.stringContaining('expected a reservation of a UDP port, got one of a TCP port'),
+      message: expect.stringContaining('\n  expected   a reservation of a UDP port\n  got        one of a TCP port\n'),
     })
     expect(reservation.held).toBe(true)
   })
@@ -360,14 +375,22 @@ describe('several reservations', () => {
     await taken.close()
   })
 
-  it.each([0, -1, 1.5, 65_536, Number.NaN, '3', undefined])('are not %o', async (count) => {
-    await expect(reservePorts(count as number)).rejects.toMatchObject({ code: 'ERR_OUT_OF_RANGE' })
+  it.each([
+    [0, 'ERR_OUT_OF_RANGE'],
+    [-1, 'ERR_OUT_OF_RANGE'],
+    [1.5, 'ERR_OUT_OF_RANGE'],
+    [65_536, 'ERR_OUT_OF_RANGE'],
+    [Number.NaN, 'ERR_OUT_OF_RANGE'],
+    ['3', 'ERR_INVALID_ARG_TYPE'],
+    [undefined, 'ERR_INVALID_ARG_TYPE'],
+  ])('cannot be %o in number', async (count, code) => {
+    await expect(reservePorts(count as number)).rejects.toMatchObject({ code })
   })
 
   it('are not more than there are', async () => {
     await expect(reservePorts(3, { port: [20_001, 20_002] })).rejects.toMatchObject({
       code: 'ERR_PORTSIDE_NO_PORT',
-      message: expect.stringMatching(/could not reserve 3 ports: expected at most 2, .*ports 20001, 20002/),
+      message: expect.stringMatching(/^Cannot reserve 3 ports\.\n {2}expected {3}at most 2, .*ports 20001, 20002/),
     })
     await expect(reservePorts(65_000)).rejects.toMatchObject({
       code: 'ERR_PORTSIDE_NO_PORT',
@@ -412,7 +435,7 @@ describe('bad input is refused, and nothing stays held:', () => {
       (error) => error,
     )
     expect(error).toMatchObject({ code })
-    expect(error.message).toMatch(/^portside could not .*\. Next: .+\.$/s)
+    expect(error.message).toMatch(READABLE)
   })
 
   it('a signal that is aborted meanwhile', async () => {
@@ -452,7 +475,7 @@ describe('without the kernel of Linux', () => {
   it('it is let go of to the end, also where the process has nothing else to do', async () => {
     // Windows, on whose pipes a lock needs no more than a listener: nothing else keeps the process alive.
     const code = `
-      const { reserve, wantOf } = await import(new URL('ports/reservation.js', process.env.PORTSIDE))
+      const { reserve, wantOf } = await import(new URL('ports/reserve-port.js', process.env.PORTSIDE))
       const reservation = await reserve(await wantOf({}, 'release()', 'win32'))
       await reservation.release()
       console.log('released')`
@@ -530,7 +553,9 @@ describe('in a private network with twenty ports', () => {
       ),
     )
     expect(seen.code).toBe('EADDRINUSE')
-    expect(seen.message).toContain('no port of the ephemeral range is left')
+    expect(seen.message).toMatch(
+      /^Cannot reserve a port on \S+: EADDRINUSE \(address already in use\)\.\n {2}cause {6}the ephemeral range, 40000 to 40019, has no port left/,
+    )
     expect(seen.tooMany).toContain('at most 20')
   })
 
@@ -551,7 +576,7 @@ describe('in a private network with twenty ports', () => {
     expect(['40019', 'EADDRINUSE']).toContain(port)
   })
 
-  it('IPv6 that is missing is said', async (context) => {
+  it('rejects with ERR_PORTSIDE_FAMILY_UNAVAILABLE when IPv6 is missing', async (context) => {
     needsIPv4(context)
     if (whyNoNamespace !== undefined) context.skip(whyNoNamespace)
     const seen = runInNamespace(
@@ -566,7 +591,7 @@ describe('in a private network with twenty ports', () => {
       process.exit()
       `,
     )
-    expect(seen.match(/ERR_PORTSIDE_FAMILY_UNAVAILABLE portside could not reserve a port on ::1/g)).toHaveLength(2)
+    expect(seen.match(/ERR_PORTSIDE_FAMILY_UNAVAILABLE Cannot reserve a port on .*::1\.\n/g)).toHaveLength(2)
     expect(seen).toMatch(/^127\.0\.0\.1$/m)
   })
 })
@@ -584,7 +609,11 @@ it('keeps no process alive', async (context) => {
   expect(held.trim()).toBe('true')
 })
 
-it('gives everything back where the process runs out of descriptors', (context) => {
+/** The first is of a socket that could not be made, the second of a connection that was accepted by nobody. */
+const EXHAUSTED =
+  /^Cannot .+: EMFILE \(too many open files\)\.\n {2}cause {6}.*\(ulimit -n\).*\n {2}fix {8}close .+$|^Cannot .+\.\n(?:.+\n)* {2}cause {6}.*no file descriptor left.*\n {2}fix {8}.*ulimit -n/
+
+it('closes everything when the process runs out of descriptors', (context) => {
   needsPorts(context, 2500)
   const program = fileURLToPath(new URL('../../fixtures/programs/exhaust-reservations.mjs', import.meta.url))
   const node = [process.execPath, program]
@@ -594,6 +623,5 @@ it('gives everything back where the process runs out of descriptors', (context) 
   // The last descriptor may have been lacking at the other end of a connection, of which only its close is seen.
   expect(codes).toContain('EMFILE')
   for (const code of codes) expect(['ECONNABORTED', 'EMFILE']).toContain(code)
-  for (const message of messages)
-    expect(message).toMatch(/^portside could not .* no file descriptor left.* Next: .*ulimit -n/)
+  for (const message of messages) expect(message).toMatch(EXHAUSTED)
 })

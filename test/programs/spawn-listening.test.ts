@@ -26,6 +26,7 @@ import { keptFree } from '../ports/kept-free.js'
 import { until, watch } from '../support/clients.js'
 import { HERE, HERE_IN_URL } from '../support/here.js'
 import { acceptQueueLength, leavesNothingOpen, needsKernel } from '../support/kernel.js'
+import { READABLE } from '../support/readable.js'
 
 leavesNothingOpen()
 
@@ -230,7 +231,7 @@ describe('spawnListening by port', () => {
     expect(runs(server)).toBe(false)
   })
 
-  it('fails with what the program said where it dies before it listens', async () => {
+  it('rejects with the output of the program when it ends before it listens', async () => {
     const failure = await failureOf(spawnListening(node, [fixture('die-before-listening.mjs')], byPort))
     expect(failure).toMatchObject({
       code: 'ERR_PORTSIDE_CHILD_EXITED',
@@ -239,9 +240,8 @@ describe('spawnListening by port', () => {
       stderr: 'no configuration in /etc/nowhere\n',
       stdout: '',
     })
-    expect(failure.message).toContain(`portside could not start ${node}`)
-    expect(failure.message).toContain('ended before it listened, with code 3')
-    expect(failure.message).toContain('and said last\n  no configuration in /etc/nowhere\n')
+    expect(failure.message).toContain(`Cannot start ${node}: the program ended before it listened, with code 3.\n`)
+    expect(failure.message).toContain('\n  got        this output\n    no configuration in /etc/nowhere\n  fix        ')
   })
 
   it.each([
@@ -249,26 +249,33 @@ describe('spawnListening by port', () => {
       'by a signal',
       "process.kill(process.pid, 'SIGKILL')",
       { exitCode: null, signal: 'SIGKILL' },
-      'by SIGKILL, and said nothing',
+      'by SIGKILL.\n  got        no output\n  fix        ',
     ],
-    ['with code 0', "console.log('done')", { exitCode: 0, stdout: 'done\n' }, 'with code 0, and said last\n  done\n'],
-  ])('fails where the program ends %s before it listens', async (_how, code, fields, message) => {
+    [
+      'with code 0',
+      "console.log('done')",
+      { exitCode: 0, stdout: 'done\n' },
+      'with code 0.\n  got        this output\n    done\n  fix        ',
+    ],
+  ])('rejects when the program ends %s before it listens', async (_how, code, fields, message) => {
     const failure = await failureOf(spawnListening(node, ['-e', code], byPort))
     expect(failure).toMatchObject({ code: 'ERR_PORTSIDE_CHILD_EXITED', ...fields })
-    expect(failure.message).toContain(message)
+    expect(failure.message).toContain(`Cannot start ${node}: the program ended before it listened, ${message}`)
   })
 
-  it('fails with what the program said where it never listens, and ends it', async (context) => {
+  it('rejects with the output of a program that never listens, and ends it', async (context) => {
     needsShell(context)
     const pidFile = join(await directory(), 'pid')
     const starting = spawnListening('sh', [fixture('never-listen.sh'), pidFile], { ...byPort, timeout: 500 })
     const failure = await failureOf(starting)
     expect(failure).toMatchObject({ code: 'ERR_PORTSIDE_WAIT_TIMEOUT', stderr: 'looking for a database\n', stdout: '' })
     expect(failure.message).toContain(
-      'portside could not start sh: expected a program that listens on the port in PORT',
+      'Cannot start sh: the program runs and does not listen on the port in PORT.\n  got        ',
     )
-    expect(failure.message).toContain('ECONNREFUSED (connection refused)')
-    expect(failure.message).toContain('and said last\n  looking for a database\n')
+    expect(failure.message).toMatch(
+      /^ {2}got {8}\S+: ECONNREFUSED \(connection refused\), after \d+ attempts in \d+ ms$/m,
+    )
+    expect(failure.message).toContain('this output\n    looking for a database\n  fix        ')
     expect(runs(Number(readFileSync(pidFile, 'utf8')))).toBe(false)
   })
 
@@ -487,7 +494,7 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
     expect(await child.exited).toEqual({ code: null, signal: 'SIGKILL' })
     const failure = await failureOf(child[Symbol.asyncDispose]())
     expect(failure).toMatchObject({ code: 'ERR_PORTSIDE_CHILD_EXITED', exitCode: null, signal: 'SIGKILL' })
-    expect(failure.message).toContain('one that ended by itself, by SIGKILL')
+    expect(failure.message).toContain('the program ended by itself, by SIGKILL.\n')
   })
 
   it('is disposed of quietly when its user has seen by stop() how it ended', async () => {
@@ -544,8 +551,8 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
   ])('refuses %s as a program', async (_what, command, code, actual) => {
     const failure = await failureOf(spawnListening(command, ['argument'], { by }))
     expect(failure).toMatchObject({ code, syscall: 'spawn', path: command, spawnargs: ['argument'] })
-    expect(failure.message).toContain(`portside could not start ${command}: `)
-    expect(failure.message).toContain(`got ${actual}`)
+    expect(failure.message).toContain(`Cannot start ${command}.\n`)
+    expect(failure.message).toContain(`\n  got        ${actual}\n`)
     expect(failure.message).toMatch(READABLE)
   })
 
@@ -685,7 +692,6 @@ interface Answer {
 }
 
 /** Every message of portside: what was asked, and what to do next. */
-const READABLE = /^portside could not .* Next: .+\.$/s
 
 async function ask({ address, port }: Pick<Endpoint, 'address' | 'port'>, said = 'hello'): Promise<Answer> {
   const client = watch(net.connect({ host: address, port }))

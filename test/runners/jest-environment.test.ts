@@ -18,7 +18,7 @@ describe('the environment for Jest', () => {
     const later = jestExpect(error)
     expect(Object.keys(matchers).filter((name) => !(name in later))).toEqual([])
     later.toBeConnectionRefused()
-    expect(() => later.toBeConnectionReset()).toThrow('expected a reset connection (ECONNRESET)')
+    expect(() => later.toBeConnectionReset()).toThrow('Expected a reset connection (ECONNRESET)')
     await environment.teardown()
   })
 

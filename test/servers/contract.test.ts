@@ -18,7 +18,8 @@ import {
   probeLoopback,
   type TestServer,
 } from '../../src/index.js'
-import { leavesNothingOpen } from '../support/kernel.js'
+import { leavesNothingOpen, needsKernel } from '../support/kernel.js'
+import { READABLE } from '../support/readable.js'
 
 leavesNothingOpen()
 
@@ -143,7 +144,7 @@ describe.each(KINDS)('$name', ({ start, scheme }) => {
       (error) => error,
     )
     expect(error).toMatchObject({ code })
-    expect(error.message).toMatch(/^portside could not .*\. Next: .+\.$/s)
+    expect(error.message).toMatch(READABLE)
   })
 
   it.each([null, 3000, 'options'])('refuses %o as its options', async (options) => {
@@ -153,18 +154,35 @@ describe.each(KINDS)('$name', ({ start, scheme }) => {
   it.each([null, {}, 5])('refuses %o as its signal', async (signal) => {
     await expect(start({ signal: signal as AbortSignal })).rejects.toMatchObject({
       code: 'ERR_INVALID_ARG_TYPE',
-      message: expect.stringContaining('given as signal'),
+      message: expect.stringContaining('Invalid `signal`: expected an AbortSignal, got '),
     })
   })
 
-  it('says who has the address where the port is taken', async () => {
+  it('rejects with EADDRINUSE when the port is taken', async () => {
     const holder = await start()
     await expect(start({ port: holder.port })).rejects.toMatchObject({
       code: 'EADDRINUSE',
       port: holder.port,
       address: holder.address,
-      message: expect.stringContaining(`listen on ${holder.url.host}: got EADDRINUSE`),
+      headline: `Cannot listen on ${holder.url.host}: EADDRINUSE (address already in use)`,
     })
+    await holder.close()
+  })
+
+  it('names the owner of the port that is taken, and the line that opened it', async (context) => {
+    needsKernel(context)
+    const holder = await start()
+    const error = await start({ port: holder.port }).catch((error) => error)
+    expect(error).toMatchObject({
+      owner: expect.stringMatching(/^this process \(pid \d+\) (listens|has a UDP socket) on /),
+      openedAt: expect.stringMatching(/^test\/servers\/contract\.test\.ts:\d+:\d+, by /),
+      owners: [{ pid: process.pid, thisProcess: true, local: holder.endpoint }],
+    })
+    expect(error.owner).toContain(`(pid ${process.pid}) `)
+    expect(error.owner.endsWith(` on ${holder.url.host}`)).toBe(true)
+    expect(error.message).toContain(
+      `\n  owner      ${error.owner}\n  opened at  ${error.openedAt}\n  fix        close that socket first and await it`,
+    )
     await holder.close()
   })
 
@@ -196,8 +214,13 @@ describe.each(KINDS)('$name', ({ start, scheme }) => {
 })
 
 describe.each(KINDS.filter(({ name }) => name !== 'listenUdp'))('$name', ({ start }) => {
-  it.each([0, -1, 1.5, '5'])('refuses the backlog %o', async (backlog) => {
-    await expect(start({ backlog: backlog as number })).rejects.toMatchObject({ code: 'ERR_OUT_OF_RANGE' })
+  it.each([
+    [0, 'ERR_OUT_OF_RANGE'],
+    [-1, 'ERR_OUT_OF_RANGE'],
+    [1.5, 'ERR_OUT_OF_RANGE'],
+    ['5', 'ERR_INVALID_ARG_TYPE'],
+  ])('rejects the backlog %o', async (backlog, code) => {
+    await expect(start({ backlog: backlog as number })).rejects.toMatchObject({ code })
   })
 
   it('counts each client once', async () => {

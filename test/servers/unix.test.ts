@@ -53,7 +53,9 @@ describe('listenUnix', () => {
     const path = join(tmpdir(), 'x'.repeat(longest ?? 0))
     await expect(listenUnix(undefined, { path })).rejects.toMatchObject({
       code: 'ENAMETOOLONG',
-      message: expect.stringContaining(`at most ${longest} bytes, got ${Buffer.byteLength(path)}`),
+      message: expect.stringContaining(
+        `  expected   a path of at most ${longest} bytes\n  got        ${Buffer.byteLength(path)}\n`,
+      ),
     })
   })
 
@@ -71,16 +73,16 @@ describe('listenUnix', () => {
     writeFileSync(file, '')
     await expect(listenUnix(undefined, { path: file })).rejects.toMatchObject({
       code: 'EADDRINUSE',
-      message: expect.stringContaining('got a file, and no socket'),
+      message: expect.stringContaining('\n  got        a file, and no socket\n'),
     })
     await expect(listenUnix(undefined, { path: directory })).rejects.toMatchObject({
       code: 'EADDRINUSE',
-      message: expect.stringContaining('got a directory, and no socket'),
+      message: expect.stringContaining('\n  got        a directory, and no socket\n'),
     })
     const server = await listenUnix()
     await expect(listenUnix(undefined, { path: server.path })).rejects.toMatchObject({
       code: 'EADDRINUSE',
-      message: expect.stringContaining('a socket on which somebody listens'),
+      message: expect.stringContaining('\n  got        a socket on which somebody listens\n'),
     })
     await server.close()
   })
@@ -89,7 +91,7 @@ describe('listenUnix', () => {
     const path = join(await temporary(), 'none', 's.sock')
     await expect(listenUnix(undefined, { path })).rejects.toMatchObject({
       message: expect.stringMatching(
-        /listen on .*none\/s\.sock: got E.* its directory does not exist\. Next: make the directory first/s,
+        /^Cannot listen on .*none\/s\.sock\.\n {2}got {8}E.*\n {2}cause {6}its directory does not exist\n {2}fix {8}make the directory first/,
       ),
     })
   })

@@ -541,7 +541,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`in a private network (${whyNoName
     import { once } from 'node:events'
     import { readFileSync } from 'node:fs'
     import net from 'node:net'
-    const { linuxSockets, readSocketTableLinux } = await import(new URL('./platform/socket-table-linux.js', process.env.PORTSIDE))
+    const { linuxSockets, readSocketTableLinux } = await import(new URL('./socket-table/linux.js', process.env.PORTSIDE))
     const serve = async (options) => {
       const server = net.createServer((socket) => socket.on('error', () => {}))
       await once(server.listen(options), 'listening')

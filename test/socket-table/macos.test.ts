@@ -209,14 +209,14 @@ describe('readSocketTableMacos', () => {
   it('asks for the C locale, in which lsof escapes what the parser reads', async (context) => {
     needsScripts(context)
     const program = await programOf('process.stderr.write(process.env.LC_ALL); process.exit(1)')
-    expect(() => readSocketTableMacos({}, program)).toThrow(/: C\./)
+    expect(() => readSocketTableMacos({}, program)).toThrow(/^ {2}cause {6}lsof has failed: C$/m)
   })
 
-  it('says so where there is no lsof', () => {
+  it('throws ERR_PORTSIDE_UNSUPPORTED when there is no lsof', () => {
     expect(() => readSocketTableMacos({}, 'portside-test-none')).toThrow(
       expect.objectContaining({
         code: 'ERR_PORTSIDE_UNSUPPORTED',
-        asked: 'read the socket table',
+        headline: 'Cannot read the socket table',
         because: 'there is no program portside-test-none in PATH',
         cause: expect.objectContaining({ code: 'ENOENT' }),
       }),

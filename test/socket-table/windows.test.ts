@@ -231,14 +231,14 @@ describe('readSocketTableWindows', () => {
   it.each([
     ['C:\\Windows', 'there is no program C:\\Windows\\System32\\netstat.exe'],
     [undefined, 'there is no program netstat'],
-  ])('says so where there is no netstat below SystemRoot %j', async (SystemRoot, because) => {
+  ])('throws ERR_PORTSIDE_UNSUPPORTED when there is no netstat below SystemRoot %j', async (SystemRoot, because) => {
     await programs({})
     vi.stubEnv('SystemRoot', SystemRoot)
     if (process.platform === 'win32') vi.stubEnv('SystemRoot', 'C:\\portside-test-none')
     expect(() => readSocketTableWindows()).toThrow(
       expect.objectContaining({
         code: 'ERR_PORTSIDE_UNSUPPORTED',
-        asked: 'read the socket table',
+        headline: 'Cannot read the socket table',
         because: process.platform === 'win32' ? expect.stringContaining('netstat.exe') : because,
       }),
     )

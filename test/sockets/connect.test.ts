@@ -5,7 +5,7 @@ import { leavesNothingOpen } from '../support/kernel.js'
 
 leavesNothingOpen()
 
-it('a refused connect says what was dialled, why it failed and what to do', async () => {
+it('a refused connect names the address, the cause and a fix', async () => {
   const server = await listenTcp()
   await server.close()
   await expect(createSocketPool().connect(server.endpoint)).rejects.toMatchObject({
@@ -13,7 +13,9 @@ it('a refused connect says what was dialled, why it failed and what to do', asyn
     syscall: 'connect',
     port: server.port,
     message: expect.stringMatching(
-      new RegExp(`connect to ${HERE_IN_PATTERN}:\\d+: got ECONNREFUSED \\(connection refused\\)\\. Cause: .* Next: `),
+      new RegExp(
+        `^Cannot connect to ${HERE_IN_PATTERN}:\\d+\\.\n {2}got {8}ECONNREFUSED \\(connection refused\\)\n {2}cause {6}.+\n {2}fix {8}.+$`,
+      ),
     ),
   })
 })
@@ -21,7 +23,9 @@ it('a refused connect says what was dialled, why it failed and what to do', asyn
 it('a client that does not trust the certificate is told of `ca`', async () => {
   const server = await listenTls()
   await expect(server.connect({ tls: { ca: [] } })).rejects.toMatchObject({
-    message: expect.stringMatching(/connect to .*: got [A-Z_]+ .*does not trust.*connect\(\{ tls: \{ ca \} \}\)/),
+    message: expect.stringMatching(
+      /^Cannot connect to .*\.\n {2}got {8}[A-Z_]+ .*\n {2}cause {6}.*does not trust.*\n {2}fix {8}.*connect\(\{ tls: \{ ca \} \}\)/,
+    ),
   })
   await server.close()
 })

@@ -17,11 +17,17 @@ export const MATCHERS: Expected = {
     'servers and pools, waiting ones included',
   ],
   failed: {
-    'fails: a reset is no refusal': ['expected a refused connection (ECONNREFUSED)', /got .*ECONNRESET/],
-    'fails: a refusal somewhere else': [/expected a refused connection \(ECONNREFUSED\) at port \d+/, /got .*:\d+/],
-    'fails: not a refusal, and it is one': ['expected an error that is not a refused connection (ECONNREFUSED)'],
+    'fails: a reset is no refusal': ['Expected a refused connection (ECONNREFUSED).\n', /^ {2}got {8}.*ECONNRESET/m],
+    'fails: a refusal somewhere else': [
+      /Expected a refused connection \(ECONNREFUSED\) at port \d+\.\n/,
+      /^ {2}got {8}.*:\d+/m,
+    ],
+    'fails: not a refusal, and it is one': ['Expected an error that is not a refused connection (ECONNREFUSED).\n'],
     'fails: a refusal inside of toEqual': ['toBeConnectionRefused<'],
-    'fails: a server that listens is to refuse': [/expected [\d.:[\]]+ to refuse connections/, /got .* accepted/],
+    'fails: a server that listens is to refuse': [
+      /Expected [\d.:[\]]+ to refuse connections\.\n/,
+      /^ {2}got {8}.* accepted/m,
+    ],
   },
 }
 
@@ -52,8 +58,8 @@ export const VITEST_NET: Expected = {
     'is made where none is asked for',
   ],
   failed: {
-    'fails since Vitest 4.1: options of extend() that are none': [/take what was given as grace.*got -1/],
-    'fails: options of a describe that are none': [/take what was given as grace.*got -1/],
+    'fails since Vitest 4.1: options of extend() that are none': [/Invalid `grace`: expected .*, got -1\./],
+    'fails: options of a describe that are none': [/Invalid `grace`: expected .*, got -1\./],
     'fails: it fails its test': ['the undo failed'],
     'fails: it hides nothing': ['the test failed', 'the undo failed'],
     'fails: it follows a test that failed': ['the test failed'],
@@ -89,7 +95,7 @@ export const JEST_NET: Readonly<Record<string, Expected>> = {
     passed: ['a test has a scope'],
     failed: {
       'fails: a concurrent test has none, and not that of another one': [
-        /could not call listenTcp\(\) of useNet\(\).*test\.concurrent.*use createScope\(\)/,
+        /Cannot call listenTcp\(\) of useNet\(\).*\n(?: {2}.*\n)* {2}cause {6}.*test\.concurrent.*\n {2}fix {8}.*use createScope\(\)/,
       ],
     },
   },
