@@ -67,9 +67,12 @@ const ANOTHER = 'take another path, or leave it to listenUnix()'
 
 function forbidden(path: string, usual: Circumstances): Circumstances {
   // libuv gives EACCES for ENOENT of a bind (uv_pipe_bind in src/unix/pipe.c).
-  const cause = isMissing(dirname(path))
-    ? `there is no directory ${dirname(path)}`
-    : 'the mode of the file, or of a directory on its way, keeps this user out'
+  const directory = dirname(path)
+  if (isMissing(directory)) {
+    const hints = ['make the directory first, or leave the path to listenUnix()']
+    return { ...usual, cause: `there is no directory ${directory}`, hints, evidence: [`${directory} does not exist`] }
+  }
+  const cause = 'the mode of the file, or of a directory on its way, keeps this user out'
   return { ...usual, cause, hints: ['leave the path to listenUnix()', 'look at the modes (namei -l PATH)'] }
 }
 

@@ -180,7 +180,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`createNetwork (${whyNoNamespace ?
     [undefined, 'ERR_INVALID_ARG_TYPE'],
     [{}, 'ERR_INVALID_ARG_TYPE'],
     [{ hosts: {} }, 'ERR_OUT_OF_RANGE'],
-    [{ hosts: { a: { ports: 1 } } }, 'ERR_INVALID_ARG_VALUE'],
+    [{ hosts: { a: { ports: 1 } } }, 'ERR_PORTSIDE_UNKNOWN_OPTION'],
     [{ hosts: { 'a b': {} } }, 'ERR_INVALID_ARG_VALUE'],
     [{ hosts: { localhost: {} } }, 'ERR_INVALID_ARG_VALUE'],
     [{ hosts: { '-a': {} } }, 'ERR_INVALID_ARG_VALUE'],

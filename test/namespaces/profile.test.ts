@@ -5,11 +5,11 @@ import { describeStep, hasOwnFiles, stepsOf } from '../../src/namespaces/set-up.
 describe('a profile', () => {
   it.each<[unknown, string, RegExp]>([
     [undefined, 'ERR_INVALID_ARG_TYPE', /expected an object, got undefined/],
-    [null, 'ERR_INVALID_ARG_TYPE', /an object/],
-    [[], 'ERR_INVALID_ARG_TYPE', /an object/],
-    ['ipv4', 'ERR_INVALID_ARG_TYPE', /an object/],
-    [{ ports: 16 }, 'ERR_INVALID_ARG_VALUE', /expected one of ephemeralPorts, ipv4, .*openFiles, got 'ports'/],
-    [{ toString: 1 }, 'ERR_INVALID_ARG_VALUE', /got 'toString'/],
+    [null, 'ERR_INVALID_ARG_TYPE', /an options object/],
+    [[], 'ERR_INVALID_ARG_TYPE', /an options object/],
+    ['ipv4', 'ERR_INVALID_ARG_TYPE', /an options object/],
+    [{ ports: 16 }, 'ERR_PORTSIDE_UNKNOWN_OPTION', /"ports" of the profile of a host: (did you mean|expected one of ephemeralPorts, ipv4, )/],
+    [{ toString: 1 }, 'ERR_PORTSIDE_UNKNOWN_OPTION', /"toString" of the profile/],
     [{ ipv4: false, ipv6: false }, 'ERR_INVALID_ARG_VALUE', /a host with IPv4, IPv6 or both, got 'neither'/],
     [{ ipv4: 'no' }, 'ERR_INVALID_ARG_TYPE', /^Invalid `ipv4`: expected true or false, got 'no'\.$/],
     [{ ipv6: 0 }, 'ERR_INVALID_ARG_TYPE', /^Invalid `ipv6`: expected true or false, got 0\.$/],

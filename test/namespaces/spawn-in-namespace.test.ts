@@ -415,7 +415,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
   })
 
   it.each<[unknown[], string]>([
-    [[{ ports: 1 }, 'true'], 'ERR_INVALID_ARG_VALUE'],
+    [[{ ports: 1 }, 'true'], 'ERR_PORTSIDE_UNKNOWN_OPTION'],
     [[{}, 7], 'ERR_INVALID_ARG_TYPE'],
     [[{}, ''], 'ERR_INVALID_ARG_VALUE'],
     [[{}, 'a\0b'], 'ERR_INVALID_ARG_VALUE'],

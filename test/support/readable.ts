@@ -3,4 +3,4 @@
  * last line a fix.
  */
 export const READABLE =
-  /^Invalid `[\w.]+`: expected [^\n]+, got [^\n]+\.(\n {2}fix {8}\S[^\n]*)?$|^Cannot [^\n]+\.\n(?: {2}[^\n]+\n)* {2}fix {8}\S[^\n]*$/
+  /^\S+ expects an options object such as [^\n]+, got [^\n]+\.$|^Invalid `[\w.]+`: expected [^\n]+, got [^\n]+\.(\n {2}fix {8}\S[^\n]*)?$|^Cannot [^\n]+\.\n(?: {2}[^\n]+\n)* {2}fix {8}\S[^\n]*$/
