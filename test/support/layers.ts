@@ -6,7 +6,7 @@ import ts from 'typescript'
  * each other. `socket-table/` builds on `loopback/`. `src/index.ts` stands on top of all.
  */
 export const LAYERS: readonly (readonly string[])[] = [
-  ['errors.ts', 'disposal.ts', 'timers.ts', 'process-state.ts'],
+  ['errors.ts', 'disposal.ts', 'nearest.ts', 'timers.ts', 'process-state.ts'],
   ['platform'],
   ['loopback', 'socket-table'],
   ['explanations'],
