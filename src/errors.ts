@@ -41,6 +41,8 @@ export type PortsideErrorCode =
 export interface PortsideError extends Error {
   code: string
   asked: string
+  /** The name of the invalid argument, such as `mtu`. */
+  argument?: string
   expected?: string
   actual?: string
   because?: string
@@ -80,6 +82,7 @@ export function invalidArgument(
     next: `pass ${expected}`,
   })
   error.name = code === 'ERR_INVALID_ARG_TYPE' ? 'TypeError' : 'RangeError'
+  error.argument = name
   return error
 }
 
