@@ -1,5 +1,5 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { transform } from 'esbuild'
 import { defineConfig } from 'tsup'
 
@@ -12,22 +12,40 @@ const esmOnly = {
   'vitest-setup': 'src/runners/vitest-setup.ts',
 }
 
+const dual = {
+  index: 'src/index.ts',
+  'get-port': 'src/ports/get-port.ts',
+  jest: 'src/runners/jest.ts',
+  'jest-environment': 'src/runners/jest-environment.ts',
+  'jest-runner': 'src/runners/jest-runner.ts',
+  mocha: 'src/runners/mocha.ts',
+  'node-test': 'src/runners/node-test.ts',
+  register: 'src/leaks/register.ts',
+}
+
+/** The code that most entries share, in one file. */
+const SHARED = [
+  'src/index.ts',
+  'src/leaks/leak-check.ts',
+  'src/runners/install-matchers.ts',
+  'src/runners/private-workers.ts',
+  'src/runners/with-arity.ts',
+]
+
+/** These load node:child_process, so portside imports them when they are first needed. One file, too. */
+const LAZY = ['src/namespaces/holder.ts', 'src/namespaces/host.ts', 'src/programs/child.ts', 'src/programs/command.ts']
+
+const SHARED_FILE = { path: 'shared', namespace: 'portside' }
+const LAZY_FILE = { path: 'lazy', namespace: 'portside' }
+
+/** Entries for every process or for a single function: they load what they need and not the rest. */
+const LEAN: readonly string[] = [dual['get-port'], dual.register]
+
 export default defineConfig({
-  entry: {
-    index: 'src/index.ts',
-    'get-port': 'src/ports/get-port.ts',
-    jest: 'src/runners/jest.ts',
-    'jest-environment': 'src/runners/jest-environment.ts',
-    'jest-runner': 'src/runners/jest-runner.ts',
-    mocha: 'src/runners/mocha.ts',
-    'node-test': 'src/runners/node-test.ts',
-    register: 'src/leaks/register.ts',
-    ...esmOnly,
-  },
+  entry: { ...dual, ...esmOnly },
   format: ['esm', 'cjs'],
   dts: true,
   clean: true,
-  sourcemap: true,
   platform: 'node',
   target: 'node20',
   // tsup strips `node:` by default, and `test` without it is not a built-in.
@@ -35,44 +53,38 @@ export default defineConfig({
   esbuildOptions(options, { format }) {
     // tsup has one list of entries for all formats. It has one for their declarations, too: package.json leaves out
     // the .d.cts that nothing exports.
-    if (format === 'cjs') options.entryPoints = dualEntries(options.entryPoints)
+    if (format === 'cjs') options.entryPoints = dual
     // esbuild splits ES modules only, and tsup's own way from there to CJS rewrites every `?.` and `??` into a call.
     options.format = 'esm'
     options.splitting = true
-    // A bundled dependency takes its timers from here, too, and not from a global that a test has faked.
+    // The bundled p-wait-for takes its timers from here, too, and not from a global that a test has faked.
     options.inject = ['src/timers.ts']
   },
   esbuildPlugins: [
     {
-      name: 'proper-lockfile',
+      name: 'few-files',
       setup(build) {
-        // What proper-lockfile requires, without what that does to the process of the user: graceful-fs replaces
-        // fs.close, signal-exit replaces process.emit and listens for every signal.
-        // Nor can an ES module require a built-in.
-        const instead: Record<string, string> = {
-          'graceful-fs': "export * from 'node:fs'",
-          path: "export * from 'node:path'",
-          'signal-exit': "module.exports = (callback) => process.once('exit', callback)",
-        }
-        build.onResolve({ filter: /^(graceful-fs|path|signal-exit)$/ }, ({ path, kind }) =>
-          kind === 'require-call' ? { path, namespace: 'instead' } : undefined,
-        )
-        build.onLoad({ filter: /.*/, namespace: 'instead' }, ({ path }) => ({
-          contents: instead[path] ?? '',
-          resolveDir: import.meta.dirname,
-        }))
-      },
-    },
-    {
-      name: 'required-built-ins',
-      setup(build) {
-        // commander requires them, which an ES module cannot.
-        build.onResolve({ filter: /^node:/ }, ({ path, kind }) =>
-          kind === 'require-call' ? { path, namespace: 'built-in' } : undefined,
-        )
-        build.onLoad({ filter: /.*/, namespace: 'built-in' }, ({ path }) => ({
-          contents: `module.exports = process.getBuiltinModule('${path}')`,
-        }))
+        // esbuild writes a file for each set of entries that reach the same code: over 80 files, most of them tiny. Entries that
+        // reach the same code share one file.
+        const sharing = [
+          ...Object.values({ ...dual, ...esmOnly }),
+          ...LAZY,
+          'src/servers/certificate.ts',
+          'src/runners/vitest-suite.ts',
+        ]
+        const paths = new Set(sharing.filter((path) => !LEAN.includes(path)).map((path) => resolve(path)))
+        build.onLoad({ filter: /\.ts$/ }, ({ path }) => {
+          if (!paths.has(path)) return
+          return { contents: `${readFileSync(path, 'utf8')}\nimport 'portside:shared'\n`, loader: 'ts' }
+        })
+        build.onResolve({ filter: /^portside:shared$/ }, () => ({ ...SHARED_FILE, sideEffects: true }))
+        build.onLoad({ filter: /^shared$/, namespace: 'portside' }, () => reexport(SHARED))
+        build.onLoad({ filter: /^lazy$/, namespace: 'portside' }, () => reexport(LAZY))
+        build.onResolve({ filter: /^\./ }, ({ path, kind, resolveDir }) => {
+          if (kind !== 'dynamic-import') return
+          const target = resolve(resolveDir, path.replace(/\.js$/, '.ts'))
+          return LAZY.some((lazy) => resolve(lazy) === target) ? LAZY_FILE : undefined
+        })
       },
     },
     {
@@ -89,14 +101,12 @@ export default defineConfig({
   plugins: [
     {
       name: 'chunks-to-cjs',
-      async renderChunk(code, { path, map }) {
+      async renderChunk(code, { path }) {
         if (this.format !== 'cjs' || !path.endsWith('.cjs')) return
-        return transform(`${code}\n${inline(map)}`, {
+        return transform(code, {
           format: 'cjs',
           platform: 'node',
           target: 'node20',
-          sourcefile: basename(path),
-          sourcemap: 'external',
           // `await import()` becomes a `require` that is as lazy: under Jest a real import() in a CJS file throws.
           supported: { 'dynamic-import': false },
         })
@@ -105,14 +115,12 @@ export default defineConfig({
   ],
 })
 
-function dualEntries(entries: unknown): Record<string, string> {
-  return Object.fromEntries(Object.entries(entries as Record<string, string>).filter(([name]) => !(name in esmOnly)))
-}
-
-/** esbuild reads the map of its input where a bundler would write it. */
-function inline(map: unknown): string {
-  const text = typeof map === 'string' ? map : JSON.stringify(map)
-  return `//# sourceMappingURL=data:application/json;base64,${Buffer.from(text).toString('base64')}`
+/** A module that exports all of these modules. */
+function reexport(paths: readonly string[]) {
+  return {
+    contents: paths.map((path) => `export * from './${path}'`).join('\n'),
+    resolveDir: import.meta.dirname,
+  }
 }
 
 /** The license texts of the packages that these inputs of the build come from: whoever bundles them passes them on. */

@@ -3,6 +3,7 @@ import { type NamespaceSupport, namespaceSupport } from '../namespaces/support.j
 import { type OpenFiles, openFiles } from '../platform/open-files.js'
 import { firstUnprivilegedPort } from '../platform/privileged-ports.js'
 import { type EphemeralPorts, ephemeralPorts } from '../socket-table/ephemeral-ports.js'
+import type { Command } from './command.js'
 import { paint } from './table.js'
 
 /** What tests meet on a host, as far as the system tells. */
@@ -23,8 +24,17 @@ export interface Finding {
   readonly next?: string
 }
 
+export const doctorCommand: Command<{ json?: boolean }> = {
+  name: 'doctor',
+  summary: 'Check this machine for problems that break parallel tests.',
+  operands: { usage: '', least: 0, most: 0 },
+  options: [{ flag: 'json', text: 'Print one JSON object.', default: 'lines for people', key: 'json' }],
+  examples: ['npx portside doctor || exit 1', 'npx portside doctor --json'],
+  run: doctor,
+}
+
 /** Prints what this host is like; gives the exit code: 1 where something will break a parallel suite. */
-export async function doctor({ json = false }: { json?: boolean }): Promise<number> {
+async function doctor({ json = false }: { json?: boolean }): Promise<number> {
   const facts = await factsOfThisHost()
   const findings = judge(facts)
   const problems = findings.filter(({ verdict }) => verdict !== 'ok')

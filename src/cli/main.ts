@@ -2,92 +2,109 @@
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Command, type CommanderError } from 'commander'
 import { codeOf } from '../errors.js'
-import { doctor } from './doctor.js'
-import { runOptions, runPrivately } from './run.js'
+import { nearest } from '../nearest.js'
+import type { Command, CommandOption } from './command.js'
+import { doctorCommand } from './doctor.js'
+import { helpOf, helpOfAll, usageOf, usageOfAll } from './help.js'
+import { meant, parse } from './parse.js'
+import { runCommand } from './run.js'
 import { UsageError } from './usage-error.js'
-import { who } from './who.js'
+import { whoCommand } from './who.js'
 
-const USAGE = { portside: 'portside doctor|run|who', doctor: 'portside doctor [--json]' } as const
+const SUMMARY = 'Check the network of this machine as tests see it, and run commands in private networks.'
+
+const OPTIONS: readonly CommandOption[] = [{ flag: 'version', short: 'v', text: 'Print the version.', key: 'version' }]
+
+const helpCommand: Command = {
+  name: 'help',
+  summary: 'Print the help of a command.',
+  operands: { usage: '[COMMAND]', least: 0, most: 1 },
+  options: [],
+  examples: ['npx portside help run'],
+  run: async (_options, [name]) => print(name === undefined ? help() : helpOf(commandOf(name), documentation())),
+}
+
+const COMMANDS: readonly Command[] = [doctorCommand, runCommand, whoCommand, helpCommand]
 
 /** Sets the exit code, and never throws. */
 async function main(args: readonly string[]): Promise<void> {
-  // Whoever reads it may have seen enough: `portside doctor | head -1`.
-  process.stdout.on('error', (error) => {
-    if (codeOf(error) !== 'EPIPE') throw error
-    process.exit()
-  })
+  process.stdout.on('error', outputFailed)
+  // Nothing can be printed about it.
+  process.stderr.on('error', () => {})
+  let command: Command | undefined
   try {
-    if (args.length === 0) throw new UsageError('portside: what to do is missing', USAGE.portside)
-    await program().parseAsync(args, { from: 'user' })
+    const { options, operands } = parse(WHOLE, args)
+    const [name, ...rest] = operands
+    if (options.version) process.exitCode = print(`${ownPackage().version}\n`)
+    else if (options.help || args.length === 0) process.exitCode = print(help())
+    else if (name === undefined) throw new UsageError('missing command')
+    else {
+      command = commandOf(name)
+      process.exitCode = await runOf(command, rest)
+    }
   } catch (error) {
-    const { usage, exitCode } = error as Partial<UsageError & CommanderError>
-    // Help and the version are out.
-    if (exitCode === 0) return
-    process.stderr.write(`${oneLine(error)}${usage === undefined ? '' : ` (usage: ${usage})`}\n`)
-    process.exitCode = usage === undefined ? 1 : 2
+    const name = command === undefined ? 'portside' : `portside ${command.name}`
+    const isUsage = error instanceof UsageError
+    const usage = command === undefined ? usageOfAll(COMMANDS) : usageOf(command)
+    process.stderr.write(`${name}: ${oneLine(error)}${isUsage ? ` (usage: ${usage})` : ''}\n`)
+    process.exitCode = isUsage ? 2 : 1
   }
 }
 
-function program(): Command {
-  const portside = strict(new Command('portside'), USAGE.portside)
-    .description('The network of this host, as tests see it, and hosts of its own for commands.')
-    .version(version(), '--version', 'print the version')
-    .helpOption('--help', 'print this help')
-    .helpCommand('help [command]', 'print the help of a command')
-    .enablePositionalOptions()
-  strict(portside.command('doctor'), USAGE.doctor)
-    .description('tell what this host can do, and what will break a parallel suite')
-    .option('--json', 'print one JSON object')
-    .action(async (options: { json?: boolean }) => {
-      process.exitCode = await doctor(options)
-    })
-  runOptions(strict(portside.command('run'), 'portside run [options] -- command...')).action(
-    async (command, options) => {
-      process.exitCode = await runPrivately(command, options)
-    },
+/** `portside` itself: its operands are a command and the arguments of the command. */
+const WHOLE = {
+  operands: { usage: 'COMMAND', least: 0, most: Number.POSITIVE_INFINITY },
+  options: OPTIONS,
+  passThrough: true,
+}
+
+async function runOf(command: Command, args: readonly string[]): Promise<number> {
+  const { options, operands } = parse(command, args)
+  return options.help ? print(helpOf(command, documentation())) : command.run(options, operands)
+}
+
+function commandOf(name: string): Command {
+  const command = COMMANDS.find((one) => one.name === name)
+  if (command !== undefined) return command
+  const near = nearest(
+    name,
+    COMMANDS.map((one) => one.name),
   )
-  strict(portside.command('who'), 'portside who PORT|ADDR:PORT [--json]')
-    .description('tell who holds a port, of TCP or UDP')
-    .argument('<port>', 'PORT, ADDR:PORT or [ADDR]:PORT')
-    .option('--json', 'print a JSON array')
-    .action(async (where: string, options: { json?: boolean }) => {
-      process.exitCode = await who(where, options)
-    })
-  return portside
+  throw new UsageError(`unknown command '${name}'${meant(near)}`)
 }
 
-/** What is wrong with the arguments is told in one line, with the usage of the command that it is about. */
-function strict(command: Command, usage: string): Command {
-  return command
-    .showSuggestionAfterError(false)
-    .allowExcessArguments(false)
-    .helpOption('--help', 'print this help')
-    .configureOutput({ outputError() {} })
-    .exitOverride((error) => {
-      if (error.exitCode === 0) throw error
-      throw new UsageError(`${nameOf(command)}: ${error.message.replace(/^error: /, '')}`, usage)
-    })
+const help = (): string => helpOfAll(COMMANDS, OPTIONS, SUMMARY, documentation())
+
+function print(text: string): number {
+  process.stdout.write(text)
+  return 0
 }
 
-const nameOf = (command: Command): string => (command.parent ? `portside ${command.name()}` : command.name())
+function outputFailed(error: Error): void {
+  // The reader has seen enough: `portside doctor | head -1`.
+  if (codeOf(error) === 'EPIPE') process.exit()
+  process.stderr.write(`portside: cannot write to standard output: ${oneLine(error)}\n`)
+  process.exit(1)
+}
 
 const oneLine = (error: unknown): string =>
   String((error as Partial<Error>)?.message ?? error)
     .trim()
     .replace(/\s*\n\s*/g, ' ')
 
-/** That of the package which this is part of. */
-function version(): string {
+const documentation = (): string => join(ownPackage().folder, 'docs', 'cli.md')
+
+/** The package that this file is part of: the built file and the source lie at different depths. */
+function ownPackage(): { folder: string; version: string } {
   for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
     try {
       const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-      if (name === 'portside') return version
+      if (name === 'portside') return { folder, version }
     } catch {
       // Not this folder.
     }
-    if (folder === dirname(folder)) return 'unknown'
+    if (folder === dirname(folder)) return { folder, version: 'unknown' }
   }
 }
 

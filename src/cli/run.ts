@@ -1,35 +1,89 @@
 import type { ChildProcess } from 'node:child_process'
 import { isIP } from 'node:net'
 import { constants } from 'node:os'
-import { type Command, InvalidArgumentError } from 'commander'
 import { codeOf, type PortsideError } from '../errors.js'
 import { checkProfile, type HostProfile } from '../namespaces/profile.js'
 import { spawnInNamespace } from '../namespaces/spawn-in-namespace.js'
+import type { Command, CommandOption } from './command.js'
 import { UsageError } from './usage-error.js'
 
-/** The options of `portside run`; everything from the command on is the command's. */
-export function runOptions(command: Command): Command {
-  return command
-    .description('run a command on a host of its own: a private network (Linux)')
-    .argument('<command...>', 'the command and its arguments')
-    .option('--ephemeral-ports <N|FIRST-LAST>', 'so many ephemeral ports, or from the first to the last', range)
-    .option('--no-ipv4', 'a host without IPv4')
-    .option('--no-ipv6', 'a host without IPv6')
-    .option('--first-unprivileged-port <N>', 'the first port that everybody may bind', integer)
-    .option('--mtu <N>', 'the MTU of the loopback interface', integer)
-    .option('--open-files <N>', 'how many descriptors each program may have', integer)
-    .option('--localhost <ADDR,...>', 'what localhost resolves to, in order', addresses)
-    .option('--root', 'run it as root of that host')
-    .passThroughOptions()
+type RunOptions = HostProfile & { root?: boolean }
+
+const OPTIONS: readonly (CommandOption & { key: keyof RunOptions })[] = [
+  {
+    flag: 'ephemeral-ports',
+    value: 'N|FIRST-LAST',
+    text: 'The number of ephemeral ports, or the first and the last.',
+    default: '32768-60999',
+    key: 'ephemeralPorts',
+    read: range,
+  },
+  { flag: 'no-ipv4', text: 'A host without IPv4.', key: 'ipv4', read: () => false },
+  { flag: 'no-ipv6', text: 'A host without IPv6.', key: 'ipv6', read: () => false },
+  {
+    flag: 'first-unprivileged-port',
+    value: 'N',
+    text: 'The first port that every user may bind.',
+    default: '1024',
+    key: 'firstUnprivilegedPort',
+    read: integer,
+  },
+  {
+    flag: 'mtu',
+    value: 'N',
+    text: 'The MTU of the loopback interface, in bytes.',
+    default: '65536',
+    key: 'mtu',
+    read: integer,
+  },
+  {
+    flag: 'open-files',
+    value: 'N',
+    text: 'The number of descriptors each program may have.',
+    default: 'as here',
+    key: 'openFiles',
+    read: integer,
+  },
+  {
+    flag: 'localhost',
+    value: 'ADDR,...',
+    text: 'The addresses that localhost resolves to, in order.',
+    default: 'as here',
+    key: 'localhost',
+    read: addresses,
+  },
+  {
+    flag: 'root',
+    text: 'Run the command as root of that host.',
+    default: 'as the user who runs portside',
+    key: 'root',
+  },
+]
+
+export const runCommand: Command<RunOptions> = {
+  name: 'run',
+  summary: 'Run a command in a private network (Linux).',
+  operands: {
+    usage: '[--] COMMAND [ARGUMENT...]',
+    text: 'The command. Everything after its name belongs to the command, options included.',
+    least: 1,
+    most: Number.POSITIVE_INFINITY,
+  },
+  passThrough: true,
+  options: OPTIONS,
+  examples: [
+    'npx portside run -- npm test',
+    'npx portside run --no-ipv6 -- npx vitest run',
+    'npx portside run --ephemeral-ports 16 -- npx vitest run test/exhaustion',
+  ],
+  run: (options, command) => runPrivately(command, options),
 }
 
 /** Gives the exit code of the command; where a signal ended it, the same signal ends this process. */
-export async function runPrivately(
-  [command = '', ...args]: readonly string[],
-  options: HostProfile & { root?: boolean },
-): Promise<number> {
+async function runPrivately([command = '', ...args]: readonly string[], options: RunOptions): Promise<number> {
   const { root = false, ...profile } = options
-  refuse(profile)
+  if (command === '') throw new UsageError('the name of the command is empty')
+  check(profile)
   let child: ChildProcess
   try {
     child = await spawnInNamespace(profile, command, args, { stdio: 'inherit', root })
@@ -69,39 +123,34 @@ function forwardSignals(child: ChildProcess): () => void {
   }
 }
 
-const FLAGS: Readonly<Record<string, string>> = {
-  ephemeralPorts: '--ephemeral-ports',
-  firstUnprivilegedPort: '--first-unprivileged-port',
-  mtu: '--mtu',
-  openFiles: '--open-files',
-  localhost: '--localhost',
-  profile: '--no-ipv4 --no-ipv6',
-}
-
-/** What no host could be is the fault of the arguments. */
-function refuse(profile: HostProfile): void {
+/** A profile that no host can have is an invalid argument, named as it was typed. */
+function check(profile: HostProfile): void {
   try {
     checkProfile(profile)
   } catch (error) {
-    const { argument: name = '', expected, actual } = error as PortsideError
-    const message = `portside run: ${FLAGS[name] ?? name}: expected ${expected}, got ${actual}`
-    throw new UsageError(message, 'portside run [options] -- command...')
+    const { argument, expected, actual } = error as PortsideError
+    // One family may be off: what is wrong with the profile as a whole is that both are.
+    const typed = OPTIONS.filter(
+      ({ key }) => key === argument || (argument === 'profile' && profile[key as 'ipv4'] === false),
+    )
+    const flags = typed.map(({ flag }) => `--${flag}`).join(' ')
+    throw new UsageError(`invalid ${flags || argument}: expected ${expected}, got ${actual}`)
   }
 }
 
-function integer(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('Expected an integer.')
+function integer(text = ''): number {
+  if (!/^\d{1,9}$/.test(text)) throw new Error('expected an integer')
   return Number(text)
 }
 
-function range(text: string): number | [number, number] {
+function range(text = ''): number | [number, number] {
   const [, first, last] = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(text) ?? []
-  if (first === undefined) throw new InvalidArgumentError('Expected a number of ports, or FIRST-LAST.')
+  if (first === undefined) throw new Error('expected a number of ports, or FIRST-LAST')
   return last === undefined ? Number(first) : [Number(first), Number(last)]
 }
 
-function addresses(text: string): string[] {
+function addresses(text = ''): string[] {
   const list = text.split(',')
-  if (list.some((address) => isIP(address) === 0)) throw new InvalidArgumentError('Expected addresses, with commas.')
+  if (list.some((address) => isIP(address) === 0)) throw new Error('expected addresses, separated by commas')
   return list
 }

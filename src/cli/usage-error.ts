@@ -1,9 +1,2 @@
-/** Arguments that are no good: told with the usage, and exit code 2. */
-export class UsageError extends Error {
-  constructor(
-    message: string,
-    readonly usage: string,
-  ) {
-    super(message)
-  }
-}
+/** Invalid arguments of the command line: exit code 2, and one line with the usage of the command. */
+export class UsageError extends Error {}

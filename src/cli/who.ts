@@ -1,15 +1,35 @@
 import { isIP } from 'node:net'
+import { codeOf } from '../errors.js'
 import { formatEndpoint } from '../loopback/endpoint.js'
 import { findOwners, type SocketOwner } from '../socket-table/owners.js'
+import type { Command } from './command.js'
 import { table } from './table.js'
 import { UsageError } from './usage-error.js'
 
+export const whoCommand: Command<{ json?: boolean }> = {
+  name: 'who',
+  summary: 'Show which process holds a TCP or UDP port.',
+  operands: {
+    usage: 'PORT|ADDR:PORT',
+    text: 'A port on any address, or on one: an IPv4 address, an IPv6 address in brackets, or a host name.',
+    least: 1,
+    most: 1,
+  },
+  options: [{ flag: 'json', text: 'Print a JSON array.', default: 'a table', key: 'json' }],
+  examples: ['npx portside who 5432', 'npx portside who [::1]:3000 --json'],
+  run: (options, [where = '']) => who(where, options),
+}
+
 /** Prints who holds a port or an endpoint; gives the exit code: 1 where nobody does, as lsof(8) does. */
-export async function who(where: string, { json = false }: { json?: boolean }): Promise<number> {
-  const owners = await findOwners(placeOf(where))
+async function who(where: string, { json = false }: { json?: boolean }): Promise<number> {
+  const place = placeOf(where)
+  const owners = await findOwners(place).catch((error: unknown) => {
+    if (codeOf(error) !== 'ENOTFOUND' || typeof place === 'number') throw error
+    throw new UsageError(`the host name '${place.host}' does not resolve`)
+  })
   if (json) process.stdout.write(`${JSON.stringify(owners.map(fields))}\n`)
-  else if (owners.length === 0) process.stdout.write(`nobody has ${where}\n`)
-  else process.stdout.write(table([HEADINGS, ...owners.map(row)]))
+  else if (owners.length > 0) process.stdout.write(table([HEADINGS, ...owners.map(row)]))
+  else process.stdout.write(`Nothing holds ${typeof place === 'number' ? `port ${place}` : where}.\n`)
   return owners.length === 0 ? 1 : 0
 }
 
@@ -23,7 +43,7 @@ function placeOf(where: string): number | { host: string; port: number } {
     digits === '' || port < 1 || port > 65_535 || host === '' || (bracketed !== undefined && isIP(bracketed) !== 6)
   if (wrong) {
     const expected = 'expected a port from 1 to 65535, or ADDR:PORT, with an IPv6 address in brackets'
-    throw new UsageError(`portside who: ${expected}, got '${where}'`, 'portside who PORT|ADDR:PORT [--json]')
+    throw new UsageError(`${expected}, got '${where}'`)
   }
   return host === undefined ? port : { host, port }
 }

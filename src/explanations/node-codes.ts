@@ -2,7 +2,8 @@ import { type CodeMeaning, TIMEOUT } from './code-meaning.js'
 
 const UNTRUSTED: CodeMeaning = {
   decided: 'OpenSSL found nobody who vouches for the certificate',
-  cause: 'one of: the client does not trust the authority that signed it, because it was not given its certificate; the certificate is signed by itself',
+  cause:
+    'one of: the client does not trust the authority that signed it, because it was not given its certificate; the certificate is signed by itself',
   hints: [
     'give the client the authority: { ca: server.ca } of listenTls() and listenHttps(), or connect({ tls: { ca } })',
   ],

@@ -14,24 +14,37 @@ export interface Certificate {
 }
 
 /**
- * The certificate of this process: made on first use, the same for every later call, valid from one day ago for seven
- * days ahead whatever a test's fake clock says. Nothing is written to disk, and the key of the authority is dropped
- * once it has signed. Calls share one promise; after a rejection the next call tries again.
+ * The certificate of this process: made on first use, valid from one day ago for seven days ahead whatever a test's fake
+ * clock says, and the same for every later call until less than a day is left: then the next call makes a new one, with a
+ * new authority. Nothing is written to disk, and the key of the authority is dropped once it has signed. Calls share one
+ * promise; after a rejection the next call tries again. `clock` gives milliseconds since 1970.
  */
-export function processCertificate(): Promise<Certificate> {
-  const state = processState('servers.certificate', (): { made?: Promise<Certificate> | undefined } => ({}))
-  state.made ??= makeCertificate().catch((error: unknown) => {
-    state.made = undefined
-    throw error
-  })
+export function processCertificate(clock: () => number = realNow): Promise<Certificate> {
+  const state = processState('servers.certificate', (): Made => ({}))
+  const now = clock()
+  if (state.made === undefined || state.until === undefined || state.until - now < DAY) {
+    state.until = now + LIFETIME
+    const made = makeCertificate(now).catch((error: unknown) => {
+      if (state.made === made) state.made = undefined
+      throw error
+    })
+    state.made = made
+  }
   return state.made
 }
 
+/** `until`: when it expires. A copy of an older version may have left it out. */
+interface Made {
+  made?: Promise<Certificate> | undefined
+  until?: number
+}
+
 const DAY = 24 * 60 * 60 * 1000
+const LIFETIME = 7 * DAY
 const COMMON_NAME = '2.5.4.3'
 const ECDSA_WITH_SHA256 = '1.2.840.10045.4.3.2'
 
-async function makeCertificate(): Promise<Certificate> {
+async function makeCertificate(now: number): Promise<Certificate> {
   // Here and not at the top: they take longer to load than everything else in portside together.
   const [asn, { AsnConvert, OctetString }] = await Promise.all([
     import('@peculiar/asn1-x509'),
@@ -39,7 +52,6 @@ async function makeCertificate(): Promise<Certificate> {
   ])
   const [authority, server] = await Promise.all([makeKeys(), makeKeys()])
   const authorityName = `portside test authority ${randomBytes(8).toString('hex')}`
-  const now = realNow()
 
   const name = (value: string) => {
     const utf8 = new asn.AttributeValue({ utf8String: value })
@@ -58,7 +70,7 @@ async function makeCertificate(): Promise<Certificate> {
       serialNumber: new Uint8Array([1, ...randomBytes(15)]).buffer,
       signature: algorithm,
       issuer: name(authorityName),
-      validity: new asn.Validity({ notBefore: new Date(now - DAY), notAfter: new Date(now + 7 * DAY) }),
+      validity: new asn.Validity({ notBefore: new Date(now - DAY), notAfter: new Date(now + LIFETIME) }),
       subject: name(subject),
       subjectPublicKeyInfo: publicKeyInfo(keys),
       extensions: new asn.Extensions(extensions),
@@ -115,5 +127,8 @@ function toPem(der: Buffer): string {
  * context is out of its reach.
  */
 function realNow(): number {
-  return runInNewContext('Date.now()') as number
+  dateNow ??= runInNewContext('Date.now') as () => number
+  return dateNow()
 }
+
+let dateNow: (() => number) | undefined

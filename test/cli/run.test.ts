@@ -34,6 +34,11 @@ describe.skipIf(whyNoNamespace !== undefined)(`portside run (${whyNoNamespace ??
     expect(JSON.parse(stdout)).toEqual(args)
   })
 
+  it('leaves an option of the command to the command, also after options of its own', async () => {
+    const args = ['run', '--mtu', '1280', '--', 'echo', '--json', '--help']
+    expect(await portside(...args)).toMatchObject({ stdout: '--json --help\n', stderr: '', code: 0 })
+  })
+
   it('passes standard input, the directory and the environment on', async () => {
     const child = start(['run', 'sh', '-c', 'cat; pwd; echo "$NAME"'], {
       stdio: ['pipe', 'pipe', 'pipe'],

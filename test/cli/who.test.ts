@@ -39,11 +39,15 @@ describe('portside who', () => {
     expect(JSON.parse(stdout)).toEqual([expect.objectContaining({ protocol: 'udp', local: server.endpoint })])
   })
 
-  it('ends with 1 where nobody has it', async () => {
+  it('exits with 1 when nothing holds the port', async () => {
     await using server = await listenTcp()
     const { port } = server
     await server.close()
-    expect(await portside('who', String(port))).toMatchObject({ stdout: `nobody has ${port}\n`, stderr: '', code: 1 })
+    expect(await portside('who', String(port))).toMatchObject({
+      stdout: `Nothing holds port ${port}.\n`,
+      stderr: '',
+      code: 1,
+    })
     expect(await portside('who', String(port), '--json')).toMatchObject({ stdout: '[]\n', stderr: '', code: 1 })
   })
 })

@@ -123,7 +123,9 @@ describe('the options', () => {
   })
 
   test('are refused when they are none', () => {
-    expect(() => checkOf({ leaks: { ignore: [{}] } } as never)).toThrow(/a rule with function, endpoint, kind or package/)
+    expect(() => checkOf({ leaks: { ignore: [{}] } } as never)).toThrow(
+      /a rule with function, endpoint, kind or package/,
+    )
     expect(() => checkOf({ leaks: 'never' } as never)).toThrow(/'fail', 'warn' or 'off'/)
   })
 

@@ -8,7 +8,11 @@ describe('a profile', () => {
     [null, 'ERR_INVALID_ARG_TYPE', /an options object/],
     [[], 'ERR_INVALID_ARG_TYPE', /an options object/],
     ['ipv4', 'ERR_INVALID_ARG_TYPE', /an options object/],
-    [{ ports: 16 }, 'ERR_PORTSIDE_UNKNOWN_OPTION', /"ports" of the profile of a host: (did you mean|expected one of ephemeralPorts, ipv4, )/],
+    [
+      { ports: 16 },
+      'ERR_PORTSIDE_UNKNOWN_OPTION',
+      /"ports" of the profile of a host: (did you mean|expected one of ephemeralPorts, ipv4, )/,
+    ],
     [{ toString: 1 }, 'ERR_PORTSIDE_UNKNOWN_OPTION', /"toString" of the profile/],
     [{ ipv4: false, ipv6: false }, 'ERR_INVALID_ARG_VALUE', /a host with IPv4, IPv6 or both, got 'neither'/],
     [{ ipv4: 'no' }, 'ERR_INVALID_ARG_TYPE', /^Invalid `ipv4`: expected true or false, got 'no'\.$/],

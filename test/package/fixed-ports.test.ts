@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { run } from '../runners/consumers/project.js'
 import { whyNoNamespace } from '../support/namespace.js'
-import { npm } from '../support/pack.js'
+import { installPacked } from '../support/pack.js'
 
 // A suite whose files all listen on the same ports, with the packed package. The runners are those of this checkout.
 
@@ -13,8 +13,7 @@ const consumer = mkdtempSync(join(tmpdir(), 'portside-fixed-ports-'))
 
 beforeAll(async () => {
   cpSync(join(root, 'fixtures/projects/fixed-ports'), consumer, { recursive: true })
-  const options = ['--offline', '--no-audit', '--no-fund', '--no-package-lock', '--omit=peer']
-  await npm(['install', ...options, inject('packed').tarball], consumer)
+  await installPacked(inject('packed'), consumer)
   for (const name of ['vitest', 'jest-runner', 'jest-environment-node', 'expect']) {
     mkdirSync(join(consumer, 'node_modules'), { recursive: true })
     symlinkSync(join(root, 'node_modules', name), join(consumer, 'node_modules', name), 'junction')

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest'
 import { jestRun, vitestRun } from '../runners/compat/combinations.js'
 import { tallyOf } from '../runners/compat/outcome.js'
-import { npm } from '../support/pack.js'
+import { installPacked } from '../support/pack.js'
 
 // The runners of this checkout, on this Node; `npm run compat` has all versions of all of them.
 
@@ -13,8 +13,7 @@ const consumer = mkdtempSync(join(tmpdir(), 'portside-leaks-'))
 
 beforeAll(async () => {
   cpSync(join(root, 'fixtures/projects/leaks'), consumer, { recursive: true })
-  const options = ['--offline', '--no-audit', '--no-fund', '--no-package-lock', '--omit=peer']
-  await npm(['install', ...options, inject('packed').tarball], consumer)
+  await installPacked(inject('packed'), consumer)
   // What portside imports and does not bring.
   for (const name of ['vitest', 'jest-environment-node', 'expect']) {
     mkdirSync(join(consumer, 'node_modules'), { recursive: true })

@@ -1,18 +1,19 @@
 import { execFile } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { npm } from '../support/pack.js'
+import { installPacked, npm } from '../support/pack.js'
 
 const root = join(import.meta.dirname, '../..')
-const { tarball, files } = inject('packed')
+const packed = inject('packed')
+const { files, size, unpackedSize } = packed
 const consumer = mkdtempSync(join(tmpdir(), 'portside-consumer-'))
 
 beforeAll(async () => {
   cpSync(join(root, 'fixtures/projects/packed'), consumer, { recursive: true })
-  await npm(['install', '--offline', '--no-audit', '--no-fund', '--no-package-lock', tarball], consumer)
+  await installPacked(packed, consumer)
   mkdirSync(join(consumer, 'node_modules/@types'))
   symlinkSync(join(root, 'node_modules/@types/node'), join(consumer, 'node_modules/@types/node'), 'junction')
 })
@@ -20,11 +21,55 @@ beforeAll(async () => {
 afterAll(() => rmSync(consumer, { recursive: true, force: true }))
 
 describe('the tarball', () => {
-  test('has the four documents, the build, and nothing else', () => {
-    const documents = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']
-    expect(files.filter((file) => !file.startsWith('dist/')).sort()).toEqual(documents)
-    const strange = files.filter((file) => file.startsWith('dist/') && !/\.(c?js(\.map)?|d\.c?ts)$/.test(file))
+  test('has the documentation, the build, and nothing else', () => {
+    const documents = ['CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'package.json']
+    const others = files.filter((file) => !/^(dist|docs)\//.test(file))
+    expect(others.sort()).toEqual(documents)
+    expect(files.filter((file) => file.startsWith('docs/') && !file.endsWith('.md'))).toEqual([])
+    expect(files).toContain('docs/decisions/port-locks.md')
+    const strange = files.filter((file) => file.startsWith('dist/') && !/\.(c?js|d\.c?ts)$/.test(file))
     expect(strange).toEqual(['dist/third-party-licenses.txt'])
+  })
+
+  test('leaves room for 150 kB of documentation below its limits', () => {
+    const growth = 150_000
+    // Markdown is a third of its size in a tarball.
+    expect(size).toBeLessThanOrEqual(450_000 - growth / 3)
+    expect(unpackedSize).toBeLessThanOrEqual(1_800_000 - growth)
+    expect(files.length).toBeLessThanOrEqual(120)
+  })
+
+  test('has the target of every link to a file', () => {
+    const broken = files
+      .filter((file) => file.endsWith('.md'))
+      .flatMap((file) =>
+        [...readFileSync(installed(file), 'utf8').matchAll(/\]\(([^)\s#]+)(?:#[^)]*)?\)/g)]
+          .map(([, target = '']) => target)
+          .filter((target) => !target.includes(':') && !existsSync(join(dirname(installed(file)), target)))
+          .map((target) => `${file}: ${target}`),
+      )
+    expect(broken).toEqual([])
+  })
+
+  test('bundles p-wait-for and no other package, with its license', () => {
+    const text = readFileSync(installed('dist/third-party-licenses.txt'), 'utf8')
+    expect(text.split('\n\n----\n\n').map((license) => license.split('\n')[0])).toEqual(['p-wait-for (MIT)'])
+    expect(text).toContain('Copyright (c) Sindre Sorhus')
+  })
+
+  test('has no require of its own, no source map, and requires nothing but built-ins and named packages', () => {
+    const { dependencies, peerDependencies } = manifest()
+    const named = Object.keys({ ...dependencies, ...peerDependencies })
+    const shim = /__require|__commonJS|createRequire|^\/\/# sourceMappingURL/m
+    const imports = /\b(?:require|import)\(["']([^"']+)["']\)|\bfrom ["']([^"']+)["']/g
+    const code = files
+      .filter((file) => /^dist\/.*\.c?js$/.test(file))
+      .map((file) => [file, readFileSync(installed(file), 'utf8')] as const)
+    expect(code.flatMap(([file, text]) => (shim.test(text) ? [file] : []))).toEqual([])
+    const imported = code.flatMap(([, text]) => [...text.matchAll(imports)].map(([, one, other]) => one ?? other ?? ''))
+    const packages = imported.flatMap((name) => (/^(\.|node:)/.test(name) ? [] : /^(?:@[^/]+\/)?[^/]+/.exec(name)))
+    expect(packages).toContain('@peculiar/asn1-x509')
+    expect(packages.filter((name) => !named.includes(name ?? ''))).toEqual([])
   })
 
   test('has every file that package.json names, and no entry that it does not name', () => {
@@ -41,9 +86,8 @@ describe('the tarball', () => {
     expect(entries.filter((file) => !named.includes(file))).toEqual([])
   })
 
-  test('depends on no package at run time', () => {
-    const { dependencies } = JSON.parse(readFileSync(installed('package.json'), 'utf8'))
-    expect(dependencies).toBeUndefined()
+  test('depends on the writer of certificates and on no other package', () => {
+    expect(Object.keys(manifest().dependencies)).toEqual(['@peculiar/asn1-schema', '@peculiar/asn1-x509'])
   })
 
   test('names no path of the machine it was built on', () => {
@@ -117,19 +161,6 @@ test('waits go on under fake timers, those of the bundled poller included', asyn
   expect(await report('fake-timers.mjs')).toEqual({ faked: true, listening: true })
 })
 
-test.each(['esm', 'cjs'])(
-  'lock files change nothing of the process, and go with the reservation: %s',
-  async (build) => {
-    expect(await report('lock-file.mjs', build)).toEqual({
-      locked: true,
-      second: 'EADDRINUSE',
-      left: [],
-      patched: [],
-      signals: [],
-    })
-  },
-)
-
 test('portside/get-port is one for import and require, and keeps what it gives', async () => {
   expect(await report('get-port.mjs')).toEqual({
     names: ['clearLockedPorts', 'default', 'portNumbers'],
@@ -144,6 +175,8 @@ describe('the types', () => {
     expect(await tsc([...options, '--skipLibCheck', 'false', 'types-from-esm.mts', 'types-from-cjs.cts'])).toBe('')
   })
 })
+
+const manifest = () => JSON.parse(readFileSync(installed('package.json'), 'utf8'))
 
 const installed = (file: string): string => join(consumer, 'node_modules/portside', file)
 
@@ -173,6 +206,6 @@ function targets(exports: unknown): string[] {
 }
 
 test('has a command line that runs where it is installed', async () => {
-  const { version } = JSON.parse(readFileSync(installed('package.json'), 'utf8'))
+  const { version } = manifest()
   expect(await npm(['exec', '--offline', '--', 'portside', '--version'], consumer)).toBe(`${version}\n`)
 })

@@ -1,10 +1,13 @@
+import { constants } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { portLockName } from '../../src/platform/port-lock.js'
+import { portLockPlace } from '../../src/platform/port-lock.js'
 
 it.each(['linux', 'android'] as const)(
   'is an abstract name on %s, as long as it can be and another for each port',
   (on) => {
-    const names = [1, 30, 3000, 30_001].map((port) => portLockName(port, on) as string)
+    const names = [1, 30, 3000, 30_001].map((port) => (portLockPlace(port, on) as { name: string }).name)
     // sun_path has 108 bytes (unix(7)), and a name that fills them is the same in every version of libuv.
     for (const name of names) expect(Buffer.byteLength(name)).toBe(108)
     expect(names[2]).toMatch(/^\0portside\/tcp\/3000\/-+$/)
@@ -13,13 +16,20 @@ it.each(['linux', 'android'] as const)(
 )
 
 it('is the name of a pipe on Windows', () => {
-  expect(portLockName(3000, 'win32')).toBe('\\\\.\\pipe\\portside-tcp-3000')
+  expect(portLockPlace(3000, 'win32')).toEqual({ name: '\\\\.\\pipe\\portside-tcp-3000' })
 })
 
-it.each(['darwin', 'freebsd'] as const)('is none on %s, which has no name space that forgets', (on) => {
-  expect(portLockName(3000, on)).toBeUndefined()
+it.each(['darwin', 'freebsd', 'netbsd', 'openbsd'] as const)('is a file opened with an exclusive lock on %s', (on) => {
+  const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants
+  const open = O_NONBLOCK | O_NOFOLLOW | 0x20
+  const create = open | O_CREAT | O_EXCL
+  expect(portLockPlace(3000, on)).toEqual({ file: join(tmpdir(), 'portside-tcp-3000.lock'), open, create, mode: 0o444 })
 })
 
-it('is that of this system where none is named', () => {
-  expect(portLockName(3000)).toBe(portLockName(3000, process.platform))
+it.each(['aix', 'sunos'] as const)('is missing on %s', (on) => {
+  expect(portLockPlace(3000, on)).toBeUndefined()
+})
+
+it('is that of this system by default', () => {
+  expect(portLockPlace(3000)).toEqual(portLockPlace(3000, process.platform))
 })

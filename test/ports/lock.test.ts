@@ -1,21 +1,24 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { type FileHandle, mkdtemp, open, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
-import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
-import { portLockName } from '../../src/platform/port-lock.js'
-import { lockPort, type PortLock } from '../../src/ports/lock.js'
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { portLockPlace } from '../../src/platform/port-lock.js'
+import { type LockFiles, lockPort, type PortLock } from '../../src/ports/lock.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 
 leavesNothingOpen()
 
 const programs = new URL('../../fixtures/programs/', import.meta.url)
+
+/** As on macOS and BSD (<fcntl.h>). */
+const O_EXLOCK = 0x20
 
 /** Above all ports, so that no reservation of another test has the lock. */
 let port = 1_000_000 + process.pid * 100
@@ -23,71 +26,26 @@ beforeEach(() => {
   port++
 })
 
-// Lock files are put into the temporary directory: one that nobody else uses, and that is empty afterwards.
-const temporary = process.env.TMPDIR
-let directory: string
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'portside-test-'))
-  process.env.TMPDIR = directory
-})
-afterEach(async () => {
-  const left = await readdir(directory)
-  if (temporary === undefined) delete process.env.TMPDIR
-  else process.env.TMPDIR = temporary
-  await rm(directory, { recursive: true })
-  expect(left).toEqual([])
-})
+const HERE = process.platform
+const whyNoName = 'name' in (portLockPlace(1) ?? {}) ? undefined : 'this system has no such names'
 
-const KINDS = [
-  {
-    kind: 'a name',
-    platform: process.platform,
-    missing: portLockName(1) ? undefined : 'this system has no such names',
-  },
-  { kind: 'a lock file', platform: 'darwin', missing: undefined },
-] as const
-
-describe.each(KINDS)('by $kind', ({ platform, missing }) => {
+describe('by a name', () => {
   beforeEach((context) => {
-    if (missing !== undefined) context.skip(missing)
+    if (whyNoName !== undefined) context.skip(whyNoName)
   })
 
-  it('is had by one at a time, and by the next as soon as it is released', async () => {
-    for (let round = 0; round < 3; round++) {
-      const lock = (await lockPort(port, platform)) as PortLock
-      expect(lock).toBeDefined()
-      expect(await lockPort(port, platform)).toBeUndefined()
-      expect(await lockPort(port, platform)).toBeUndefined()
-      await lock.release()
-    }
-  })
-
-  it('is had by one of many who ask at once', async () => {
-    const locks = await Promise.all(Array.from({ length: 20 }, () => lockPort(port, platform)))
-    const had = locks.filter((lock) => lock !== undefined)
-    expect(had).toHaveLength(1)
-    await had[0]?.release()
-  })
+  isHadByOne(() => lockPort(port, HERE))
 
   it('is of one port: others have their own', async () => {
-    const locks = await Promise.all([lockPort(port, platform), lockPort(port + 1, platform)])
+    const locks = await Promise.all([lockPort(port), lockPort(port + 1)])
     expect(locks).toEqual([expect.anything(), expect.anything()])
     await Promise.all(locks.map((lock) => lock?.release()))
     port++
   })
 
-  it('is released once, however often it is asked to', async () => {
-    const lock = await lockPort(port, platform)
-    await Promise.all([lock?.release(), lock?.release()])
-    await lock?.release()
-    const next = await lockPort(port, platform)
-    expect(next).toBeDefined()
-    await next?.release()
-  })
-
   it('keeps a thread and a process from it that ask for it, too', async () => {
-    const lock = await lockPort(port, platform)
-    const [thread, other] = [startThread(port, platform), startProgram(port, platform)]
+    const lock = await lockPort(port)
+    const [thread, other] = [startThread(port), startProgram(port)]
     expect(await Promise.all([firstLine(thread.stdout), firstLine(other.stdout)])).toEqual(['taken', 'taken'])
     await lock?.release()
     thread.stdin?.end()
@@ -98,59 +56,180 @@ describe.each(KINDS)('by $kind', ({ platform, missing }) => {
   it.each(['thread', 'process'] as const)(
     'is free when the %s that has it ends, which it keeps from nothing',
     async (of) => {
-      const holder = of === 'thread' ? startThread(port, platform) : startProgram(port, platform)
+      const holder = of === 'thread' ? startThread(port) : startProgram(port)
       expect(await firstLine(holder.stdout as Readable)).toBe('held')
-      expect(await lockPort(port, platform)).toBeUndefined()
+      expect(await lockPort(port)).toBeUndefined()
       // The lock itself is nothing that it would stay for.
       holder.stdin?.end()
       // A process also has its pipes until 'close'.
       expect(await once(holder, of === 'thread' ? 'exit' : 'close')).toContain(0)
-      const lock = await lockPort(port, platform)
+      const lock = await lockPort(port)
       expect(lock).toBeDefined()
       await lock?.release()
     },
   )
+
+  it('is free at once when the process that has it is killed', async () => {
+    const holder = startProgram(port)
+    expect(await firstLine(holder.stdout)).toBe('held')
+    holder.kill('SIGKILL')
+    await once(holder, 'close')
+    const lock = await lockPort(port)
+    expect(lock).toBeDefined()
+    await lock?.release()
+  })
 })
 
-it('by a name is free at once when the process that has it is killed', async (context) => {
-  if (portLockName(port) === undefined) context.skip('this system has no such names')
-  const holder = startProgram(port, process.platform)
-  expect(await firstLine(holder.stdout)).toBe('held')
-  holder.kill('SIGKILL')
-  await once(holder, 'close')
-  const lock = await lockPort(port)
-  expect(lock).toBeDefined()
-  await lock?.release()
+describe('by a lock file, as macOS and BSD open it', () => {
+  // Files are real, in a folder of their own; only the lock itself is played, for Linux ignores O_EXLOCK.
+  let directory: string
+  let kernel: PlayedLocks
+  beforeEach(async () => {
+    const temporary = process.env.TMPDIR
+    directory = await mkdtemp(join(tmpdir(), 'portside-test-'))
+    process.env.TMPDIR = directory
+    kernel = new PlayedLocks()
+    onTestFinished(async () => {
+      if (temporary === undefined) delete process.env.TMPDIR
+      else process.env.TMPDIR = temporary
+      await rm(directory, { recursive: true })
+    })
+  })
+  const lock = (files: LockFiles = kernel) => lockPort(port, 'darwin', files)
+  const path = () => join(directory, `portside-tcp-${port}.lock`)
+
+  isHadByOne(() => lock())
+
+  it('closes its descriptor once, and leaves a file that every user can read', async () => {
+    const held = await lock()
+    expect(kernel.descriptors).toBe(1)
+    await Promise.all([held?.release(), held?.release()])
+    expect(kernel.descriptors).toBe(0)
+    expect(await readdir(directory)).toEqual([`portside-tcp-${port}.lock`])
+    expect((await stat(path())).mode & 0o777).toBe(0o444)
+  })
+
+  it('gives every user the right to read also where the umask is strict', async () => {
+    const strict: LockFiles = { ...kernel.functions, open: (file, flags) => kernel.open(file, flags, 0o400) }
+    await (await lock(strict))?.release()
+    expect((await stat(path())).mode & 0o777).toBe(0o444)
+  })
+
+  it('leaves the mode of a file that it has not created, which may be a link to something else', async () => {
+    await writeFile(path(), '', { mode: 0o600 })
+    await (await lock())?.release()
+    expect((await stat(path())).mode & 0o777).toBe(0o600)
+  })
+
+  it('follows no symbolic link', async () => {
+    const secret = join(directory, 'secret')
+    await writeFile(secret, '', { mode: 0o600 })
+    await symlink(secret, path())
+    await expect(lock()).rejects.toMatchObject({ code: 'ELOOP' })
+    expect((await stat(secret)).mode & 0o777).toBe(0o600)
+    expect(kernel.descriptors).toBe(0)
+  })
+
+  const refusing = (code: string): LockFiles => ({
+    ...kernel.functions,
+    open: async () => Promise.reject(Object.assign(new Error(code), { code })),
+  })
+
+  it.each(['EAGAIN', 'EWOULDBLOCK'])('is taken when the kernel answers %s', async (code) => {
+    expect(await lock(refusing(code))).toBeUndefined()
+  })
+
+  it('is taken when the file of another user cannot be read', async () => {
+    await writeFile(path(), '')
+    expect(await lock(refusing('EACCES'))).toBeUndefined()
+  })
+
+  it.each(['EACCES', 'EOPNOTSUPP', 'EMFILE'])('rejects with %s when there can be no lock', async (code) => {
+    await expect(lock(refusing(code))).rejects.toMatchObject({ code, message: expect.stringContaining(`port ${port}`) })
+  })
 })
 
-it('by a lock file has a file as long as it is held', async () => {
-  const file = join(directory, `portside-tcp-${port}.lock`)
-  const lock = await lockPort(port, 'darwin')
-  expect(existsSync(file)).toBe(true)
-  await lock?.release()
-  expect(existsSync(file)).toBe(false)
+it('does not exist on a system without names, pipes and O_EXLOCK', async () => {
+  const locks = await Promise.all([lockPort(port, 'aix'), lockPort(port, 'aix')])
+  expect(locks).toEqual([expect.anything(), expect.anything()])
+  await Promise.all(locks.map((lock) => lock?.release()))
 })
 
-it('by a lock file is free some seconds after the process that had it was killed', { timeout: 20_000 }, async () => {
-  const holder = startProgram(port, 'darwin')
-  expect(await firstLine(holder.stdout)).toBe('held')
-  holder.kill('SIGKILL')
-  await once(holder, 'close')
-  expect(await lockPort(port, 'darwin')).toBeUndefined()
-  const lock = await vi.waitUntil(() => lockPort(port, 'darwin'), { timeout: 15_000, interval: 50 })
-  await lock.release()
-})
+function isHadByOne(lock: () => Promise<PortLock | undefined>): void {
+  it('is had by one at a time, and by the next as soon as it is released', async () => {
+    for (let round = 0; round < 3; round++) {
+      const held = (await lock()) as PortLock
+      expect(held).toBeDefined()
+      expect(await lock()).toBeUndefined()
+      expect(await lock()).toBeUndefined()
+      await held.release()
+    }
+  })
 
-function startProgram(port: number, platform: string): ChildProcessWithoutNullStreams {
+  it('is had by one of many who ask at once', async () => {
+    const locks = await Promise.all(Array.from({ length: 20 }, lock))
+    const had = locks.filter((one) => one !== undefined)
+    expect(had).toHaveLength(1)
+    await had[0]?.release()
+  })
+
+  it('is released once, however often it is asked to', async () => {
+    const held = await lock()
+    await Promise.all([held?.release(), held?.release()])
+    await held?.release()
+    const next = await lock()
+    expect(next).toBeDefined()
+    await next?.release()
+  })
+}
+
+/** Opens files as open(2) of macOS and BSD does with O_EXLOCK and O_NONBLOCK. */
+class PlayedLocks implements LockFiles {
+  readonly #open = new Map<number, FileHandle>()
+  readonly #locked = new Map<string, number>()
+
+  get descriptors(): number {
+    return this.#open.size
+  }
+
+  get functions(): LockFiles {
+    return { open: this.open, fchmod: this.fchmod, close: this.close }
+  }
+
+  open = async (path: string, flags: number, mode: number): Promise<number> => {
+    expect(flags & O_EXLOCK).toBe(O_EXLOCK)
+    expect(flags & constants.O_NONBLOCK).toBe(constants.O_NONBLOCK)
+    const handle = await open(path, flags & ~O_EXLOCK, mode)
+    if (this.#locked.has(path)) {
+      await handle.close()
+      throw Object.assign(new Error('EAGAIN: resource temporarily unavailable, open'), { code: 'EAGAIN' })
+    }
+    this.#locked.set(path, handle.fd)
+    this.#open.set(handle.fd, handle)
+    return handle.fd
+  }
+
+  fchmod = async (fd: number, mode: number): Promise<void> => this.#open.get(fd)?.chmod(mode)
+
+  close = async (fd: number): Promise<void> => {
+    const handle = this.#open.get(fd)
+    if (handle === undefined) throw Object.assign(new Error('EBADF: bad file descriptor, close'), { code: 'EBADF' })
+    for (const [path, holder] of this.#locked) if (holder === fd) this.#locked.delete(path)
+    this.#open.delete(fd)
+    await handle.close()
+  }
+}
+
+function startProgram(port: number): ChildProcessWithoutNullStreams {
   const program = fileURLToPath(new URL('hold-lock.mjs', programs))
-  const child = spawn(process.execPath, [program, String(port), platform])
+  const child = spawn(process.execPath, [program, String(port)])
   onTestFinished(() => void child.kill('SIGKILL'))
   return child
 }
 
-function startThread(port: number, platform: string): Worker {
+function startThread(port: number): Worker {
   return new Worker(new URL('hold-lock.mjs', programs), {
-    argv: [String(port), platform],
+    argv: [String(port)],
     stdin: true,
     stdout: true,
   })

@@ -449,7 +449,7 @@ describe('bad input is refused, and nothing stays held:', () => {
 describe('without the kernel of Linux', () => {
   // The platform is injected; the sockets are of this host. What it cannot show is how those kernels answer.
   it('a reservation is let go of before anybody listens', async () => {
-    const reservation = await reserveOn('darwin')
+    const reservation = await reserveOn('win32')
     expect(reservation.held).toBe(true)
     const server = await listenTcp(undefined, { port: reservation })
     expect(server.port).toBe(reservation.port)
@@ -465,7 +465,7 @@ describe('without the kernel of Linux', () => {
 
   it('its TIME_WAIT keeps the port from those who ask for any', async (context) => {
     needsKernel(context)
-    const reservation = await reserveOn('darwin')
+    const reservation = await reserveOn('win32')
     const traces = watchPort(reservation.port)
     await reservation.release()
     expect(traces()).toEqual([expect.stringMatching(`^TIME_WAIT .*:${reservation.port} ->`)])
@@ -485,9 +485,9 @@ describe('without the kernel of Linux', () => {
   })
 
   it('two users do not get the same port either', async () => {
-    const reservation = await reserveOn('darwin')
+    const reservation = await reserveOn('win32')
     await reservation.handOver(() => {})
-    await expect(reserveOn('darwin', { port: [reservation.port] })).rejects.toMatchObject({ code: 'EADDRINUSE' })
+    await expect(reserveOn('win32', { port: [reservation.port] })).rejects.toMatchObject({ code: 'EADDRINUSE' })
     await reservation.release()
   })
 })

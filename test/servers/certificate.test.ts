@@ -35,6 +35,21 @@ describe('processCertificate', () => {
     expect(await copy.processCertificate()).toBe(await first)
   })
 
+  it('makes a new certificate when less than a day is left', async () => {
+    const day = 24 * 60 * 60 * 1000
+    const start = Date.now()
+    const first = await processCertificate(() => start)
+    const { validToDate } = validityOf(first)
+    // The certificate has whole seconds.
+    expect(Math.abs(validToDate - (start + 7 * day))).toBeLessThan(1000)
+    expect(await processCertificate(() => start + 6 * day)).toBe(first)
+    const second = await processCertificate(() => start + 6 * day + 1)
+    expect(second).not.toBe(first)
+    expect(validityOf(second).validToDate).toBeGreaterThan(validToDate)
+    expect(new X509Certificate(second.cert).verify(new X509Certificate(second.ca).publicKey)).toBe(true)
+    expect(await processCertificate(() => start + 6 * day + 2)).toBe(second)
+  })
+
   it('does not remember a failure', async () => {
     const generateKey = vi.spyOn(webcrypto.subtle, 'generateKey').mockRejectedValue(new Error('no entropy'))
     onTestFinished(() => generateKey.mockRestore())
@@ -79,6 +94,8 @@ describe('processCertificate', () => {
     expect(second.serialNumber).not.toBe(first.serialNumber)
   })
 })
+
+const validityOf = ({ cert }: Certificate) => ({ validToDate: Date.parse(new X509Certificate(cert).validTo) })
 
 describe('a client that trusts the authority', () => {
   it.for(FAMILIES)('accepts the server on its %s loopback address by the name localhost', async (family, { skip }) => {

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -16,6 +16,9 @@ export interface Packed {
   tarball: string
   /** What is in it, as paths with slashes. */
   files: string[]
+  /** Bytes of the tarball, and of its files. */
+  size: number
+  unpackedSize: number
 }
 
 /** Builds the package where its build is older than its sources, and packs it. */
@@ -27,8 +30,19 @@ export default async function pack(project: TestProject): Promise<() => void> {
   project.provide('packed', {
     tarball: join(folder, report[0].filename),
     files: report[0].files.map(({ path }: { path: string }) => path),
+    size: report[0].size,
+    unpackedSize: report[0].unpackedSize,
   })
   return () => rmSync(folder, { recursive: true, force: true })
+}
+
+/** Installs the package into a project without the network: its dependencies are links to those of this checkout. */
+export async function installPacked({ tarball }: Packed, project: string): Promise<void> {
+  const root = join(import.meta.dirname, '../..')
+  const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const folders = Object.keys(dependencies).map((name) => join(root, 'node_modules', name))
+  const options = ['--offline', '--no-audit', '--no-fund', '--no-package-lock', '--omit=peer']
+  await npm(['install', ...options, tarball, ...folders], project)
 }
 
 /** Runs npm and gives what it printed. npm is a script that Windows runs through its shell only. */
