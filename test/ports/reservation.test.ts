@@ -448,7 +448,7 @@ describe('bad input is refused, and nothing stays held:', () => {
 
 describe('without the kernel of Linux', () => {
   // The platform is injected; the sockets are of this host. What it cannot show is how those kernels answer.
-  it('a reservation is let go of before anybody listens', async () => {
+  it('a reservation is released before a server listens', async () => {
     const reservation = await reserveOn('win32')
     expect(reservation.held).toBe(true)
     const server = await listenTcp(undefined, { port: reservation })
@@ -472,7 +472,7 @@ describe('without the kernel of Linux', () => {
     expect(await tryListening(reservation.port, reservation.endpoints[0]?.address)).toBe('listened')
   })
 
-  it('it is let go of to the end, also where the process has nothing else to do', async () => {
+  it('release() completes when nothing else keeps the process alive', async () => {
     // Windows, on whose pipes a lock needs no more than a listener: nothing else keeps the process alive.
     const code = `
       const { reserve, wantOf } = await import(new URL('ports/reserve-port.js', process.env.PORTSIDE))
