@@ -2,6 +2,8 @@ import type dgram from 'node:dgram'
 import type net from 'node:net'
 import { Fields } from '../explanations/fields.js'
 import type { Endpoint } from '../loopback/endpoint.js'
+import { answerTo } from '../platform/node-internals.js'
+import { canListen, isDatagram, isRequest, isSocket } from '../platform/node-objects.js'
 import { connectionTuple, formatTuple } from '../sockets/tuple.js'
 
 /** How something ended first: with an error, after which it may be open still, with what it opened, or without either. */
@@ -75,7 +77,7 @@ const peerIn = (tuple: Tuple | undefined): Endpoint | undefined =>
 
 /** A client of a library dials again by itself, and a stream does not; a server that does is told to by its user. */
 const mayFailAgain = (emitter: Emitter): boolean =>
-  !(isSocket(emitter) || isDatagram(emitter) || isRequest(emitter) || 'listen' in emitter)
+  !(isSocket(emitter) || isDatagram(emitter) || isRequest(emitter) || canListen(emitter))
 
 /** What has happened before it was listened to. */
 function tellOfBefore(emitter: Emitter, phase: Phase, done: Done): void {
@@ -104,13 +106,11 @@ export function isUnderWay(emitter: Emitter, phase: Phase): boolean {
     listening?: unknown
   }
   if (isSocket(emitter)) return emitter.connecting || phase === 'connection'
-  if ('listen' in emitter) return listening === false
+  if (canListen(emitter)) return listening === false
   if (isDatagram(emitter)) return phase !== 'bind' || !isBound(emitter)
   // An HTTP/2 session and a WebSocket that are connecting; a request that has no answer.
-  return connecting === true || readyState === 0 || (isRequest(emitter) && !hasAnswer(emitter))
+  return connecting === true || readyState === 0 || (isRequest(emitter) && answerTo(emitter) === undefined)
 }
-
-const isDatagram = (emitter: Emitter): emitter is Emitter & dgram.Socket => hasAll(emitter, 'bind', 'send')
 
 function isBound(socket: dgram.Socket): boolean {
   try {
@@ -120,12 +120,10 @@ function isBound(socket: dgram.Socket): boolean {
   }
 }
 
-const hasAnswer = (request: object): boolean => (request as { res?: unknown }).res != null
-
 /** The events that say that it worked. */
 function successesOf(emitter: Emitter, phase: Phase): readonly string[] {
   if (isDatagram(emitter)) return phase === 'bind' ? ['listening'] : ['message']
-  if ('listen' in emitter) return ['listening']
+  if (canListen(emitter)) return ['listening']
   // An answer to CONNECT, and one that switches protocols, comes with the connection (http.ClientRequest).
   if (isRequest(emitter)) return ['response', 'connect', 'upgrade']
   if (phase === 'connection') return isSocket(emitter) ? [] : ['response']
@@ -167,8 +165,6 @@ export interface Emitter {
 export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   typeof value === 'object' && value !== null && typeof new Fields(value).get('then') === 'function'
 export const isEmitter = (value: unknown): value is Emitter => hasAll(value, 'on', 'removeListener')
-const isRequest = (value: unknown): boolean => hasAll(value, 'reusedSocket')
-const isSocket = (value: unknown): value is net.Socket => hasAll(value, 'setNoDelay', 'connecting')
 
 function hasAll(value: unknown, ...names: string[]): boolean {
   try {

@@ -4,6 +4,7 @@ import { type Endpoint, LOOPBACK, toEndpoint } from '../loopback/endpoint.js'
 import { dialsOf, type EndpointLike, namedBy, nameOf, printable } from '../loopback/endpoint-like.js'
 import { loopbackFamilies } from '../loopback/probe.js'
 import { describeErrno } from '../platform/errno.js'
+import { canListen, isDatagram } from '../platform/node-objects.js'
 import { type Answer, ask } from '../programs/wait.js'
 import { listenersReachedAt, ownersOf, type SocketOwner } from '../socket-table/owners.js'
 import type { AssertionDetails } from './assertion-error.js'
@@ -110,10 +111,8 @@ function said(answers: Answers): string {
 function serverOf(target: unknown): object | undefined {
   if (typeof target !== 'object' || target === null) return undefined
   if ('server' in target && typeof target.server === 'object' && target.server !== null) return target.server
-  return 'listen' in target || isDatagram(target) ? target : undefined
+  return canListen(target) || isDatagram(target) ? target : undefined
 }
-
-const isDatagram = (server: object | undefined): boolean => server !== undefined && 'bind' in server && 'send' in server
 
 function isListening(server: object): boolean {
   if ('listening' in server) return server.listening === true

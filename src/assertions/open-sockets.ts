@@ -1,5 +1,7 @@
 import type net from 'node:net'
 import { invalidArgument } from '../errors.js'
+import { connectionCount } from '../platform/node-internals.js'
+import { isServer } from '../platform/node-objects.js'
 import type { Connection } from '../sockets/connection.js'
 import type { SocketPool } from '../sockets/pool.js'
 import { registry } from '../sockets/registry.js'
@@ -21,7 +23,7 @@ export function openSocketsOf(holder: unknown): OpenSockets {
   if (typeof holder === 'object' && holder !== null) {
     if ('connections' in holder && isPool(holder.connections)) return openIn(holder.connections)
     if (isPool(holder)) return openIn(holder)
-    if ('getConnections' in holder) return openOf(holder as net.Server)
+    if (isServer(holder)) return openOf(holder)
   }
   throw invalidArgument('ERR_INVALID_ARG_TYPE', 'the value', 'a server or a socket pool', holder)
 }
@@ -38,8 +40,7 @@ function openOf(server: net.Server): OpenSockets {
     return { count: open.length, lines: open.map(describeConnection) }
   }
   // What getConnections() tells in a callback, where the server is not shared with other processes.
-  const count = (server as { _connections?: number })._connections ?? 0
-  return { count, lines: [] }
+  return { count: connectionCount(server), lines: [] }
 }
 
 function describe(socket: net.Socket): string {

@@ -7,6 +7,7 @@ import { type Endpoint, toEndpoint } from '../loopback/endpoint.js'
 import { addressesOf, type EndpointLike, namedBy, printable } from '../loopback/endpoint-like.js'
 import { isReservation } from '../loopback/port-reservation.js'
 import { describeErrno } from '../platform/errno.js'
+import { isDatagram } from '../platform/node-objects.js'
 import { kindOfFile, unixPathExists } from '../platform/unix-path.js'
 import { checkedProtocol, type OwnersOptions, ownersOf, type SocketOwner } from '../socket-table/owners.js'
 import { assertionError } from './assertion-error.js'
@@ -159,6 +160,5 @@ export function namedOf(target: unknown): EndpointLike {
 function protocolsOf(target: unknown): ReadonlyArray<'tcp' | 'udp'> {
   if (isReservation(target)) return target.protocol === 'both' ? ['tcp', 'udp'] : [target.protocol]
   const { server = target } = (target ?? {}) as { server?: unknown }
-  const datagrams = typeof server === 'object' && server !== null && 'bind' in server && 'send' in server
-  return datagrams ? ['udp'] : ['tcp']
+  return isDatagram(server) ? ['udp'] : ['tcp']
 }

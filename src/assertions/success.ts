@@ -6,6 +6,7 @@ import { isArray } from '../explanations/fields.js'
 import type { Endpoint } from '../loopback/endpoint.js'
 import { formatEndpoint, toEndpoint, unmapped } from '../loopback/endpoint.js'
 import { describeValue } from '../message.js'
+import { isDatagram, isSocket } from '../platform/node-objects.js'
 import { clearTimeout, setTimeout } from '../timers.js'
 import { type Opened, silence } from './emitter.js'
 
@@ -26,14 +27,14 @@ export async function closeSuccess(success: Opened): Promise<Success> {
 async function describe({ opened, event, brought = [] }: Opened): Promise<Success> {
   if (typeof opened !== 'object' || opened === null) return told(describeValue(opened))
   if (isArray(opened) && opened.length > 0) return describeAll(opened)
-  if (isSocketLike(opened)) return describeSocket(opened)
+  if (isSocket(opened)) return describeSocket(opened)
   const answer = [opened, ...brought].find((it) => statusOf(it) !== undefined)
   if (answer !== undefined) return describeAnswer(answer as object)
   const bound = boundTo(opened)
   if (typeof bound === 'string') return told(`listening on ${bound}`)
   if (bound !== undefined) return told(`listening on ${formatEndpoint(bound)}`, bound)
   const { socket } = opened as { socket?: unknown }
-  if (isSocketLike(socket)) return describeSocket(socket)
+  if (isSocket(socket)) return describeSocket(socket)
   const what = `${describeValue(opened)}${event === undefined ? '' : `, which emitted '${event}'`}`
   const peer = peerOf(socket)
   return peer === undefined ? told(what) : told(`connected to ${formatEndpoint(peer)}: ${what}`, peer)
@@ -60,18 +61,6 @@ function describeAnswer(answer: object): Success {
   const { socket } = answer as { socket?: unknown }
   const text = `${url === undefined ? '' : `${url} `}answered with HTTP ${statusOf(answer)}`
   return told(text, peerOf(socket) ?? endpointOfUrl(url))
-}
-
-/** The session of an HTTP/2 stream shows a socket that throws for what it keeps to itself. */
-const isSocketLike = (opened: unknown): opened is net.Socket =>
-  typeof opened === 'object' && opened !== null && 'remoteAddress' in opened && canBeRead(opened)
-
-function canBeRead(socket: object): boolean {
-  try {
-    return typeof (socket as Partial<net.Socket>).setNoDelay === 'function'
-  } catch {
-    return false
-  }
 }
 
 function peerOf(socket: unknown): Endpoint | undefined {
@@ -163,7 +152,7 @@ async function close(opened: object): Promise<void> {
   // It may yet have something to say about its end, and nobody listens any more.
   silence(it)
   // A datagram socket disconnects from its peer, and stays open.
-  const way = WAYS.find((name) => typeof it[name] === 'function' && !(name === 'disconnect' && 'bind' in it))
+  const way = WAYS.find((name) => typeof it[name] === 'function' && !(name === 'disconnect' && isDatagram(it)))
   if (way === undefined) {
     // A response, and what a client gives with the connection that it has opened.
     const { cancel } = (it.body ?? {}) as { cancel?(): Promise<void> }

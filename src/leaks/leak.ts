@@ -5,9 +5,11 @@ import type net from 'node:net'
 import type { Trace } from '../caller.js'
 import { codeOf } from '../errors.js'
 import type { Endpoint } from '../loopback/endpoint.js'
+import { serverOf } from '../platform/node-internals.js'
+import { isPipe } from '../platform/node-objects.js'
 import { type SocketDescriptor, socketDescriptors } from '../socket-table/socket-descriptors.js'
 import { howToCloseOf } from '../sockets/infrastructure.js'
-import { connectionTuple, isPipe } from '../sockets/tuple.js'
+import { connectionTuple } from '../sockets/tuple.js'
 import type { Origins } from './origins.js'
 import type { SocketLeak } from './socket-leak.js'
 import { framesOf } from './stack.js'
@@ -62,7 +64,7 @@ function describe(record: TrackedSocket, origins: Origins, known: ReadonlyMap<nu
 
 function kindOf({ kind, socket }: TrackedSocket): SocketLeak['kind'] {
   if (kind === 'child') return 'unix'
-  return (kind === 'client' || kind === 'accepted') && isPipe(socket as net.Socket) ? 'unix' : kind
+  return (kind === 'client' || kind === 'accepted') && isPipe(socket) ? 'unix' : kind
 }
 
 /** The ends of a socket as Node knows them, and as the kernel does if it was asked. */
@@ -92,7 +94,7 @@ export function traceOf(record: TrackedSocket, origins: Origins): Trace | undefi
 }
 
 function acceptedBy({ kind, listener, socket }: TrackedSocket): SocketLeak['acceptedBy'] {
-  const server = (socket as { server?: net.Server | null }).server
+  const server = serverOf(socket)
   if (kind !== 'accepted' || server == null) return undefined
   // A closed listener has no address, and its connections still have the same at their own end.
   const { localAddress: address, localPort: port } = socket as net.Socket

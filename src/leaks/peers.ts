@@ -1,6 +1,6 @@
 import type net from 'node:net'
 import { unmapped } from '../loopback/endpoint.js'
-import type { SocketHandle } from '../platform/socket-handle.js'
+import { handleOf, type SocketHandle } from '../platform/node-internals.js'
 import { nextTick, now } from '../timers.js'
 import type { TrackedSocket } from './tracked-socket.js'
 
@@ -24,8 +24,8 @@ export class Peers {
   }
 
   /** `listenerPort` where it is known: it saves asking for it. */
-  clientOf(accepted: Handled, listenerPort: number | undefined): TrackedSocket | undefined {
-    const remote = endOf(accepted._handle, 'getpeername')
+  clientOf(accepted: net.Socket, listenerPort: number | undefined): TrackedSocket | undefined {
+    const remote = endOf(handleOf(accepted), 'getpeername')
     if (remote === undefined) return undefined
     const { address, port } = remote
     if (this.#unplaced.length > 0) this.#placeAll()
@@ -59,8 +59,8 @@ export class Peers {
   }
 
   #place(client: TrackedSocket): boolean {
-    const { _handle: handle, destroyed } = client.socket as Handled
-    if (destroyed) return true
+    if ((client.socket as net.Socket).destroyed) return true
+    const handle = handleOf(client.socket)
     if (handle == null) return false
     // A pipe has no port, and never will.
     if (handle.getsockname === undefined) return true
@@ -73,8 +73,6 @@ export class Peers {
     return true
   }
 }
-
-type Handled = net.Socket & { _handle?: SocketHandle | null }
 
 interface Placed {
   readonly client: TrackedSocket

@@ -2,7 +2,7 @@ import diagnostics from 'node:diagnostics_channel'
 import type http from 'node:http'
 import type net from 'node:net'
 import type { Trace } from '../caller.js'
-import { isRef, type SocketHandle } from '../platform/socket-handle.js'
+import { agentOf, handleOf, isRef, requestOn } from '../platform/node-internals.js'
 import type { Owner } from './owner.js'
 import { takeTrace } from './stack.js'
 
@@ -57,28 +57,28 @@ export class Senders {
   }
 
   /** What ends the request that keeps the socket from the next one; undefined where none does. */
-  howToEnd(socket: net.Socket & { _httpMessage?: object | null }): string | undefined {
+  howToEnd(socket: net.Socket): string | undefined {
     if (this.#ofUndici.has(socket)) return 'response.body.cancel(), or read the body to its end'
     // Not on one that was upgraded: that is its user's.
-    const asked = this.#bySocket.has(socket) && socket._httpMessage != null
+    const asked = this.#bySocket.has(socket) && requestOn(socket) !== undefined
     return asked ? 'response.destroy(), or read it to its end' : undefined
   }
 
   /** Whether a pool keeps the socket for the next request. */
-  isIdle(socket: net.Socket & { _handle?: SocketHandle | null }): boolean {
+  isIdle(socket: net.Socket): boolean {
     // Undici unrefs a connection on which nothing is asked any more (lib/dispatcher/client-h1.js).
-    if (this.#ofUndici.has(socket)) return !isRef(socket._handle)
+    if (this.#ofUndici.has(socket)) return !isRef(handleOf(socket))
     const { agent } = this.sendingOn(socket) ?? {}
     const free = agent?.freeSockets
     return free !== undefined && Object.values(free).some((sockets) => sockets?.includes(socket))
   }
 
-  readonly #heardCreated = ({ request }: { request: HttpRequest }): void => {
-    this.#byRequest.set(request, this.#sending(this.#heardCreated, request, request.agent))
+  readonly #heardCreated = ({ request }: { request: http.ClientRequest }): void => {
+    this.#byRequest.set(request, this.#sending(this.#heardCreated, request, agentOf(request)))
   }
 
-  readonly #heardHttp = ({ request }: { request: HttpRequest }): void => {
-    const sending = this.#byRequest.get(request) ?? this.#sending(this.#heardHttp, request, request.agent)
+  readonly #heardHttp = ({ request }: { request: http.ClientRequest }): void => {
+    const sending = this.#byRequest.get(request) ?? this.#sending(this.#heardHttp, request, agentOf(request))
     if (request.socket != null) this.#bySocket.set(request.socket, sending)
     else request.once('socket', (socket: net.Socket) => void this.#bySocket.set(socket, sending))
   }
@@ -92,5 +92,3 @@ export class Senders {
     return { sequence: this.#sent(), owner: this.#ownerNow(), trace: takeTrace(heard), agent, request }
   }
 }
-
-type HttpRequest = http.ClientRequest & { agent?: http.Agent }

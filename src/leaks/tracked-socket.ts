@@ -2,7 +2,14 @@ import type { ChildProcess } from 'node:child_process'
 import type dgram from 'node:dgram'
 import type net from 'node:net'
 import type { Trace } from '../caller.js'
-import { isHandleOpen, isRef, type SocketHandle } from '../platform/socket-handle.js'
+import {
+  channelOf,
+  datagramHandle,
+  handleOf,
+  isHandleOpen,
+  isRef,
+  type SocketHandle,
+} from '../platform/node-internals.js'
 import type { Owner } from './owner.js'
 
 export type Trackable = net.Socket | net.Server | dgram.Socket | ChildProcess
@@ -67,7 +74,7 @@ export class TrackedSocket {
       case 'listener':
         return this.bound
       case 'udp':
-        return udpHandle(this.socket as dgram.Socket) == null
+        return datagramHandle(this.socket as dgram.Socket) == null
       case 'child':
         return (this.socket as ChildProcess).exitCode !== null || (this.socket as ChildProcess).signalCode !== null
       default:
@@ -76,10 +83,10 @@ export class TrackedSocket {
   }
 
   #streamOpen(): boolean {
-    const socket = this.socket as net.Socket & { _handle?: SocketHandle | null }
-    const { destroyed } = socket
-    if (isHandleOpen(socket._handle, destroyed)) return true
-    return this.handle != null && this.handle !== socket._handle && isHandleOpen(this.handle, true)
+    const socket = this.socket as net.Socket
+    const handle = handleOf(socket)
+    if (isHandleOpen(handle, socket.destroyed)) return true
+    return this.handle != null && this.handle !== handle && isHandleOpen(this.handle, true)
   }
 }
 
@@ -87,10 +94,10 @@ export class TrackedSocket {
 export function handlesOf({ kind, socket, handle }: TrackedSocket): SocketHandle[] {
   const own =
     kind === 'udp'
-      ? [udpHandle(socket as dgram.Socket)]
+      ? [datagramHandle(socket as dgram.Socket)]
       : kind === 'child'
         ? pipesOf(socket as ChildProcess)
-        : [(socket as { _handle?: SocketHandle | null })._handle, handle]
+        : [handleOf(socket), handle]
   return [...new Set(own)].filter((each): each is SocketHandle => isHandleOpen(each, false))
 }
 
@@ -100,17 +107,12 @@ export function openPipes(child: ChildProcess): SocketHandle[] {
 }
 
 function pipesOf(child: ChildProcess): SocketHandle[] {
-  const streams = [...(child.stdio ?? []), child.stdin].map((stream) => (stream as Handled | null | undefined)?._handle)
-  const channel = child.channel as SocketHandle | null | undefined
-  return [...new Set([...streams, channel])].filter((handle) => handle != null)
-}
-
-interface Handled {
-  _handle?: SocketHandle | null
+  const streams = [...(child.stdio ?? []), child.stdin].map(handleOf)
+  return [...new Set([...streams, channelOf(child)])].filter((handle) => handle != null)
 }
 
 function isBound(socket: dgram.Socket): boolean {
-  const handle = udpHandle(socket)
+  const handle = datagramHandle(socket)
   if (handle !== undefined) return isHandleOpen(handle, false)
   try {
     socket.address()
@@ -120,16 +122,3 @@ function isBound(socket: dgram.Socket): boolean {
     return false
   }
 }
-
-/**
- * The handle of a datagram socket: null when it is closed, undefined where Node keeps it elsewhere. `_handle` warns of its
- * deprecation (DEP0112), so it is read where that reads it.
- */
-function udpHandle(socket: dgram.Socket): SocketHandle | null | undefined {
-  stateSymbol ??= Object.getOwnPropertySymbols(socket).find(({ description }) => description === 'state symbol')
-  const state =
-    stateSymbol && (socket as unknown as Record<symbol, { handle?: SocketHandle | null } | undefined>)[stateSymbol]
-  return state?.handle
-}
-
-let stateSymbol: symbol | undefined

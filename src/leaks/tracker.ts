@@ -4,6 +4,7 @@ import type dgram from 'node:dgram'
 import diagnostics from 'node:diagnostics_channel'
 import type net from 'node:net'
 import { provideOpenedAt } from '../explanations/opened-at.js'
+import { handleOf, serverOf } from '../platform/node-internals.js'
 import { processState } from '../process-state.js'
 import { observeClients } from '../sockets/client-sockets.js'
 import { isInfrastructure } from '../sockets/infrastructure.js'
@@ -127,11 +128,12 @@ export class Tracker implements Origins {
     this.#peers.add(this.#add('client', socket, this.#heardClient))
   }
 
-  readonly #heardAccepted = ({ socket }: { socket: net.Socket & { server?: net.Server } }): void => {
+  readonly #heardAccepted = ({ socket }: { socket: net.Socket }): void => {
     const record = this.#add('accepted', socket)
-    const listener = socket.server && this.#listenerOf.get(socket.server)
+    const server = serverOf(socket)
+    const listener = server == null ? undefined : this.#listenerOf.get(server)
     record.listener = listener
-    record.handle = (socket as { _handle?: TrackedSocket['handle'] })._handle
+    record.handle = handleOf(socket)
     record.peer = this.#peers.clientOf(socket, listener?.port)
   }
 

@@ -9,6 +9,7 @@ import { isReservation, type PortReservation } from '../loopback/port-reservatio
 import { integer } from '../numbers.js'
 import { namesOf, readOptions } from '../options.js'
 import { whyNoDescriptorPassing } from '../platform/descriptor-passing.js'
+import { handleOf } from '../platform/node-internals.js'
 import { reserveFor } from '../ports/reserve-port.js'
 import type { Child, ChildExit } from './child.js'
 import { waitForListening } from './wait.js'
@@ -241,7 +242,7 @@ function listening({ address, port }: Endpoint, backlog = 511): Promise<net.Serv
 }
 
 /** Node hands a server to its own forks only; any other program takes the bare descriptor. */
-const descriptorOf = (server: net.Server): number => (server as unknown as { _handle: { fd: number } })._handle.fd
+const descriptorOf = (server: net.Server): number => handleOf(server)?.fd as number
 
 const envOf = ({ env = process.env }: SpawnListeningOptions): NodeJS.ProcessEnv => env
 

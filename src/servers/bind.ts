@@ -6,7 +6,8 @@ import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
 import { FETCH_REFUSES } from '../loopback/fetch-ports.js'
 import type { Place } from '../loopback/place.js'
 import { saysAddressAbsent } from '../platform/errno.js'
-import { speaksHttp } from './dial.js'
+import { acceptOptionsOf, forgetBind } from '../platform/node-internals.js'
+import { isHttpServer } from '../platform/node-objects.js'
 
 /** What binding needs of a socket, so that TCP listeners and datagram sockets are bound by the same rules. */
 export interface Binder<S> {
@@ -155,8 +156,7 @@ export function listening(
     }
     const failed = (error: unknown): void => {
       settle()
-      // Node keeps the address of a bind that failed, and it would look like that of a server which was closed.
-      ;(server as { _connectionKey?: string | undefined })._connectionKey = undefined
+      forgetBind(server)
       reject(error)
     }
     // A server closed while it listens emits 'close' and never 'listening'.
@@ -183,19 +183,11 @@ export function listening(
 export function streamBinder(primary: net.Server, options: StreamBindOptions): Binder<net.Server> {
   return {
     // What fetch refuses is of no use to an HTTP server.
-    ...(speaksHttp(primary) ? { avoids: FETCH_REFUSES } : {}),
+    ...(isHttpServer(primary) ? { avoids: FETCH_REFUSES } : {}),
     bind: (server, host, port) => listening(server, { host, port }, options) as Promise<Endpoint>,
-    second: () => new net.Server(acceptOptions(primary)),
+    second: () => new net.Server(acceptOptionsOf(primary)),
     close: (server) => new Promise((resolve) => server.close(() => resolve())),
   }
-}
-
-/** What a net.Server does to each socket it accepts, for a second listener that must do the same. */
-function acceptOptions(server: net.Server): net.ServerOpts {
-  const { allowHalfOpen, pauseOnConnect, noDelay, keepAlive, keepAliveInitialDelay, highWaterMark } =
-    server as unknown as Required<net.ServerOpts>
-  const options = { allowHalfOpen, pauseOnConnect, noDelay, keepAlive, keepAliveInitialDelay, highWaterMark }
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 }
 
 export function closedWhileListening(asked: string): Error {

@@ -1,15 +1,11 @@
 import net from 'node:net'
 import type tls from 'node:tls'
+import { isHttp2Server, isHttpServer, isTlsServer } from '../platform/node-objects.js'
 import type { ConnectOptions } from './server.js'
 
-/** Servers are told apart by what only their kind can do: classes differ between realms. */
-export const speaksTls = (server: object): boolean => 'setSecureContext' in server
-const speaksHttp2 = (server: object): boolean => 'updateSettings' in server
-export const speaksHttp = (server: object): boolean => 'closeIdleConnections' in server || speaksHttp2(server)
-
 export function schemeOf(server: object): 'http' | 'https' | 'tls' | 'tcp' {
-  if (speaksHttp(server)) return speaksTls(server) ? 'https' : 'http'
-  return speaksTls(server) ? 'tls' : 'tcp'
+  if (isHttpServer(server)) return isTlsServer(server) ? 'https' : 'http'
+  return isTlsServer(server) ? 'tls' : 'tcp'
 }
 
 export function dialPlain(target: net.NetConnectOpts, options: ConnectOptions): net.Socket {
@@ -26,7 +22,7 @@ export async function dialSecure(
   const { connect } = await import('node:tls')
   return connect({
     ...(ca === undefined ? {} : { ca }),
-    ...(speaksHttp2(server) ? { ALPNProtocols: ['h2'] } : {}),
+    ...(isHttp2Server(server) ? { ALPNProtocols: ['h2'] } : {}),
     servername: 'localhost',
     ...(target as tls.ConnectionOptions),
     ...socketOptions(options),

@@ -3,6 +3,7 @@ import type net from 'node:net'
 import { calledBy } from '../caller.js'
 import { invalidArgument } from '../errors.js'
 import { readOptions } from '../options.js'
+import { isDatagram, isServer } from '../platform/node-objects.js'
 import { anyListenSpec } from './listen-options.js'
 import type { ListenOptions, TestServer, UdpTestServer, UnixListenOptions, UnixTestServer } from './server.js'
 import { listenOnAddress } from './stream-server.js'
@@ -27,7 +28,7 @@ export function listen(
 ): Promise<unknown> {
   return calledBy(listen, async () => {
     const read = readOptions(options, anyListenSpec)
-    if (isDatagramSocket(server)) return listenOnSocket(server, read, OPENER)
+    if (isDatagram(server)) return listenOnSocket(server, read, OPENER)
     if (!isServer(server)) {
       throw invalidArgument('ERR_INVALID_ARG_TYPE', 'server', 'a net.Server or a dgram.Socket', server)
     }
@@ -36,8 +37,3 @@ export function listen(
 }
 
 const OPENER = { opener: 'listen' }
-
-const isDatagramSocket = (server: unknown): server is dgram.Socket =>
-  typeof server === 'object' && server !== null && 'bind' in server && 'send' in server
-const isServer = (server: unknown): server is net.Server =>
-  typeof server === 'object' && server !== null && 'listen' in server && 'getConnections' in server

@@ -7,15 +7,16 @@ import { bindAt, placeOf } from '../loopback/place.js'
 import { isReservation } from '../loopback/port-reservation.js'
 import { integer } from '../numbers.js'
 import { readOptions } from '../options.js'
+import { wasEverBound } from '../platform/node-internals.js'
+import { isPipe, isTlsServer } from '../platform/node-objects.js'
 import { checkConnect, connected } from '../sockets/connect.js'
 import { checkDrainOptions, type Drain, type DrainOptions, startDrain } from '../sockets/drain.js'
 import { closedBy } from '../sockets/infrastructure.js'
 import { Pool } from '../sockets/pool.js'
 import { registry } from '../sockets/registry.js'
 import { type TrackedServer, trackServer } from '../sockets/tracked-server.js'
-import { isPipe } from '../sockets/tuple.js'
 import { bindTo, streamBinder } from './bind.js'
-import { dialPlain, dialSecure, schemeOf, speaksTls } from './dial.js'
+import { dialPlain, dialSecure, schemeOf } from './dial.js'
 import { CONNECT_SPEC } from './listen-options.js'
 import { graceOf, ListeningServer, type Teardown } from './listening-server.js'
 import type { ConnectOptions, ListenOptions, TestServer } from './server.js'
@@ -55,7 +56,7 @@ export function prepare(server: net.Server, options: ListenOptions): number | un
   if (backlog !== undefined) integer('backlog', backlog, 1)
   if (signal?.aborted) throw abortError(signal, askedOf(options))
   if (server.listening) throw alreadyListening(server)
-  if (registry().closedServers.has(server) || hasListened(server)) throw alreadyClosed()
+  if (registry().closedServers.has(server) || wasEverBound(server)) throw alreadyClosed()
   return backlog
 }
 
@@ -102,7 +103,7 @@ export class StreamServer<S extends net.Server> extends ListeningServer<S> imple
     const endpoint = this.dialled(options.family)
     const target = this.target(endpoint)
     this.#clients ??= new Pool()
-    const secure = speaksTls(this.server)
+    const secure = isTlsServer(this.server)
     const socket = secure ? await dialSecure(this.server, target, options, this.#ca) : dialPlain(target, options)
     this.#clients.track(socket)
     await connected(socket, secure ? 'secureConnect' : 'connect', formatEndpoint(endpoint), options)
@@ -148,11 +149,6 @@ function endUnread(clients: Pool): void {
 export function askedOf({ host, family, port }: ListenOptions & { path?: string }): string {
   const number = isReservation(port) ? port.port : (port ?? 0)
   return `listen on ${host ?? (family === undefined ? 'loopback' : `loopback, ${family}`)}, port ${number}`
-}
-
-/** Node keeps what a server was bound to, and clears it never; a bind that failed through us is forgotten. */
-function hasListened(server: net.Server): boolean {
-  return (server as { _connectionKey?: string })._connectionKey !== undefined
 }
 
 function alreadyListening(server: net.Server): Error {

@@ -6,6 +6,7 @@ import { type Endpoint, type Family, familyOf, LOOPBACK, toEndpoint } from '../l
 import { bindAt, type Place, placeOf } from '../loopback/place.js'
 import { isReservation } from '../loopback/port-reservation.js'
 import { readOptions } from '../options.js'
+import { datagramType } from '../platform/node-internals.js'
 import { checkConnect } from '../sockets/connect.js'
 import { checkDrainOptions, type Drain, type DrainOptions, startDrain } from '../sockets/drain.js'
 import { closedBy } from '../sockets/infrastructure.js'
@@ -178,9 +179,7 @@ class DatagramServer extends ListeningServer<dgram.Socket> implements UdpTestSer
 
 const typeFor = (address: string): dgram.SocketType => (familyOf(address) === 'IPv6' ? 'udp6' : 'udp4')
 
-/** Node keeps the type where only TypeScript cannot see it. */
-const familyOfSocket = (socket: dgram.Socket): Family =>
-  (socket as { type?: dgram.SocketType }).type === 'udp6' ? 'IPv6' : 'IPv4'
+const familyOfSocket = (socket: dgram.Socket): Family => (datagramType(socket) === 'udp6' ? 'IPv6' : 'IPv4')
 
 function echoDatagram(this: dgram.Socket, message: Buffer, from: dgram.RemoteInfo): void {
   this.send(message, from.port, from.address)

@@ -1,5 +1,6 @@
 import type http from 'node:http'
 import type net from 'node:net'
+import { answerTo, requestOn } from '../platform/node-internals.js'
 import type { Connection, ConnectionState, Protocol } from './connection.js'
 import { newConnection, registry } from './registry.js'
 
@@ -29,29 +30,24 @@ class PooledProtocol implements Protocol {
   }
 
   state(): ConnectionState {
-    const message = this.#message()
+    const message = requestOn(this.#connection.socket)
     if (message === undefined) return this.#connection.socket.bytesWritten > 0 ? 'idle' : 'new'
-    return message.res == null ? 'active' : 'streaming'
+    return answerTo(message) === undefined ? 'active' : 'streaming'
   }
 
   request(): string | undefined {
-    const message = this.#message()
+    const message = requestOn(this.#connection.socket)
     return message && `${message.method} ${message.path}`
   }
 
   busy(): boolean {
-    return this.#message() !== undefined
+    return requestOn(this.#connection.socket) !== undefined
   }
 
   quiesce(changed: () => void): void {
     const { socket } = this.#connection
     const forget = whenFreed(this.#agent, socket, changed)
     this.#connection.whenClosed(forget)
-  }
-
-  /** The request that Node has put on the socket; null or absent while the socket is idle. */
-  #message(): (http.ClientRequest & { res?: http.IncomingMessage | null }) | undefined {
-    return (this.#connection.socket as { _httpMessage?: http.ClientRequest | null })._httpMessage ?? undefined
   }
 }
 

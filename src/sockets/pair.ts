@@ -1,4 +1,5 @@
 import type net from 'node:net'
+import { type Finishing, resetOnDestroy, stopReading } from '../platform/node-internals.js'
 import { now, setTimeout, turn } from '../timers.js'
 import type { Connection } from './connection.js'
 import type { Pair } from './registry.js'
@@ -13,7 +14,7 @@ import type { Pair } from './registry.js'
  * uses any more. User code at both ends sees 'end' and 'close' as ever, and no error.
  */
 export function closeTogether({ accepted, client }: Pair): void {
-  const stream = accepted.stream as net.Socket & { _final: (done: (error?: Error | null) => void) => void }
+  const stream = accepted.stream as net.Socket & Finishing
   if (armed.has(stream)) return
   armed.add(stream)
   const final = stream._final
@@ -123,7 +124,7 @@ async function letGo(accepted: Connection, client: net.Socket): Promise<'gone' |
   for (let turns = 0; turns < hangUpAt + TURNS_TO_CLOSE && !client.destroyed; turns++) {
     if (turns === hangUpAt) {
       // Whatever destroys the accepted end from here on resets it: an HTTP server, a TLS socket, the user's listener.
-      resetOnDestroy(accepted)
+      resetOnDestroy(accepted.socket)
       hangUp(client)
       // Answering the client's FIN with one of its own is the first that an unfinished TLS socket would do.
       if (accepted.protocol.state() === 'tls-handshake') reset(accepted)
@@ -157,18 +158,9 @@ function hangUp(client: net.Socket): void {
   stopReading(client)
 }
 
-/** From here on the socket hears nothing from the kernel, and so of no reset. */
-function stopReading(socket: net.Socket): void {
-  ;(socket as { _handle?: { readStop?(): void } | null })._handle?.readStop?.()
-}
-
-function resetOnDestroy({ socket }: Connection): void {
-  ;(socket as { resetAndClosing?: boolean }).resetAndClosing = true
-}
-
 function resetWhenDone(accepted: Connection, done: () => void): void {
   const { stream } = accepted
-  resetOnDestroy(accepted)
+  resetOnDestroy(accepted.socket)
   done()
   stream.resume()
   turn()

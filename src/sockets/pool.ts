@@ -4,6 +4,8 @@ import { calledBy } from '../caller.js'
 import { invalidArgument, portsideError } from '../errors.js'
 import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
 import { namesOf, readOptions } from '../options.js'
+import { serverOf } from '../platform/node-internals.js'
+import { isAgent, isServer, isSocket } from '../platform/node-objects.js'
 import { connectionsOf, socketsOf } from './agent.js'
 import { checkConnect, connected, type PoolConnectOptions } from './connect.js'
 import type { Connection } from './connection.js'
@@ -84,7 +86,6 @@ export class Pool implements SocketPool {
 
   track<T extends net.Socket | net.Server | http.Agent>(resource: T): T {
     if (this.#draining !== undefined) throw draining('track a socket')
-    if (typeof resource !== 'object' || resource === null) throw notTrackable(resource)
     if (isServer(resource)) {
       const tracked = trackServer(resource)
       this.#servers.add(tracked)
@@ -93,7 +94,9 @@ export class Pool implements SocketPool {
       this.#agents.add(resource)
     } else if (isSocket(resource)) {
       // A destroyed socket has nothing left to drain, and may never emit 'close' again.
-      if (!resource.destroyed) this.#admit(registry().connectionOf.get(resource) ?? connectionFor(resource))
+      if (!resource.destroyed) {
+        this.#admit(registry().connectionOf.get(resource) ?? newConnection(resource, serverOf(resource) != null))
+      }
     } else {
       throw notTrackable(resource)
     }
@@ -190,12 +193,5 @@ function describeTarget(to: Endpoint | net.NetConnectOpts): string {
   return 'path' in to ? to.path : `${to.host ?? 'localhost'}:${to.port}`
 }
 
-/** Node gives an accepted socket its server. */
-const connectionFor = (socket: net.Socket): Connection =>
-  newConnection(socket, (socket as { server?: net.Server | null }).server != null)
-
 const notTrackable = (resource: unknown) =>
   invalidArgument('ERR_INVALID_ARG_TYPE', 'resource', 'a net.Socket, a net.Server or an http.Agent', resource)
-const isServer = (resource: object): resource is net.Server => 'getConnections' in resource && 'listen' in resource
-const isAgent = (resource: object): resource is http.Agent => 'freeSockets' in resource && 'sockets' in resource
-const isSocket = (resource: object): resource is net.Socket => 'setNoDelay' in resource && 'connecting' in resource

@@ -3,6 +3,8 @@ import { calledBy } from '../caller.js'
 import { abortError, invalidArgument, portsideError } from '../errors.js'
 import { milliseconds } from '../numbers.js'
 import { namesOf, readOptions } from '../options.js'
+import { bytesUnderWay, handleOf } from '../platform/node-internals.js'
+import { isTlsSocket } from '../platform/node-objects.js'
 import { now, setTimeout, turn } from '../timers.js'
 import { connectionTuple, formatTuple } from './tuple.js'
 
@@ -97,15 +99,12 @@ interface WriteHandle {
 
 /** What Node's stream holds back, and what of the chunk that it has given to libuv is left there. */
 function queued(socket: net.Socket, { writeQueueSize }: WriteHandle): number {
-  const { writableLength } = socket
-  const underWay = (socket as { _writableState?: { writelen?: number; writing?: boolean } })._writableState
-  const given = underWay?.writing ? (underWay.writelen ?? 0) : 0
-  return writableLength - given + writeQueueSize
+  return socket.writableLength - bytesUnderWay(socket) + writeQueueSize
 }
 
 function writableHandle(socket: net.Socket): WriteHandle {
-  const handle = (socket as { _handle?: Partial<WriteHandle> | null } | null | undefined)?._handle
-  if (typeof (socket as Partial<net.Socket> | null)?.write !== 'function' || 'encrypted' in socket) {
+  const handle = handleOf(socket)
+  if (typeof (socket as Partial<net.Socket> | null)?.write !== 'function' || isTlsSocket(socket)) {
     throw invalidArgument('ERR_INVALID_ARG_TYPE', 'socket', 'a TCP or unix net.Socket without TLS', socket)
   }
   if (typeof handle?.writeQueueSize !== 'number' || socket.connecting || !socket.writable) {

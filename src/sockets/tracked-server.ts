@@ -3,6 +3,8 @@ import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import type net from 'node:net'
 import type tls from 'node:tls'
 import { portsideError } from '../errors.js'
+import { connectionCount, handleOf, rawSocketOf, wasEverBound } from '../platform/node-internals.js'
+import { isHttpServer, isTlsServer } from '../platform/node-objects.js'
 import { processState } from '../process-state.js'
 import { turn } from '../timers.js'
 import { type Connection, type ConnectionState, type Protocol, RawProtocol } from './connection.js'
@@ -18,7 +20,7 @@ import { newConnection, registry } from './registry.js'
 export function trackServer(server: net.Server): TrackedServer {
   const known = trackedServerOf(server)
   if (known !== undefined) return known
-  const untracked = (server as { _connections?: number })._connections ?? 0
+  const untracked = connectionCount(server)
   if (untracked > 0) throw lateAttach(untracked)
   const tracked = new TrackedServer(server)
   servers().set(server, tracked)
@@ -117,7 +119,7 @@ export class TrackedServer {
     switch (event) {
       case 'secureConnection': {
         const socket = args[0] as tls.TLSSocket
-        const connection = connectionOf.get((socket as { _parent?: object })._parent ?? socket)
+        const connection = connectionOf.get(rawSocketOf(socket) ?? socket)
         if (connection === undefined) break
         connection.secured(socket)
         connectionOf.set(socket, connection)
@@ -190,10 +192,10 @@ const HEARD: ReadonlySet<unknown> = new Set([
 
 type Protocols = Record<'plain' | 'secure', (connection: Connection) => Protocol>
 
-/** What a server's connections speak, by what only such a server can do: classes differ between realms. */
+/** What a server's connections speak. */
 function protocolsOf(server: net.Server): Protocols {
-  const secure = 'closeIdleConnections' in server || 'updateSettings' in server ? http1 : raw
-  return { secure, plain: 'setSecureContext' in server ? handshake : secure }
+  const secure = isHttpServer(server) ? http1 : raw
+  return { secure, plain: isTlsServer(server) ? handshake : secure }
 }
 
 const raw = (): Protocol => new RawProtocol('raw')
@@ -233,7 +235,7 @@ function closeListener(server: Listener): Promise<void> {
         if (--waiting === 0) resolve()
       }
       // 'close' comes before libuv has let go of the handle: until then Node lists it among the active resources.
-      const handle = server._handle
+      const handle = handleOf(server)
       if (typeof handle?.close === 'function') {
         waiting++
         const close = handle.close
@@ -252,14 +254,11 @@ function closeListener(server: Listener): Promise<void> {
 
 /** Listens, or may be about to: Node tells of a listen under way only when it is done, and a close() calls it off. */
 function mayListen(server: Listener): boolean {
-  return server.listening || server._connectionKey === undefined
+  return server.listening || !wasEverBound(server)
 }
 
 type Listener = net.Server & {
-  /** What the server was last bound to. */
-  _connectionKey?: string
   closeIdleConnections?: () => void
-  _handle?: { close(closed?: () => void): void } | null
 }
 
 function lateAttach(count: number): Error {

@@ -2,6 +2,8 @@ import type dgram from 'node:dgram'
 import type net from 'node:net'
 import { invalidArgument } from '../errors.js'
 import { type Endpoint, formatEndpoint, toEndpoint, unmapped } from '../loopback/endpoint.js'
+import { serverOf } from '../platform/node-internals.js'
+import { isDatagram, isPipe } from '../platform/node-objects.js'
 
 /** What tells connections apart: protocol, local, remote (RFC 9293 §3.4). A string is the path of a unix socket. */
 export interface ConnectionTuple {
@@ -18,7 +20,7 @@ export function connectionTuple(socket: net.Socket | dgram.Socket): ConnectionTu
   if (typeof socket !== 'object' || socket === null) {
     throw invalidArgument('ERR_INVALID_ARG_TYPE', 'socket', 'a net.Socket or a dgram.Socket', socket)
   }
-  if ('bind' in socket) return datagramTuple(socket)
+  if (isDatagram(socket)) return datagramTuple(socket)
   const { localAddress, localPort, remoteAddress, remotePort } = socket
   if (localAddress !== undefined && localPort !== undefined) {
     const local = toEndpoint(unmapped(localAddress), localPort)
@@ -41,14 +43,8 @@ function datagramTuple(socket: dgram.Socket): ConnectionTuple {
 }
 
 function unixTuple(socket: net.Socket): ConnectionTuple {
-  const path = (socket as { server?: net.Server }).server?.address()
+  const path = serverOf(socket)?.address()
   return { protocol: 'unix', local: typeof path === 'string' ? path : '' }
-}
-
-/** Node names the transport only by the class of its handle. */
-export function isPipe(socket: net.Socket): boolean {
-  const handle = (socket as { _handle?: { constructor?: { name?: string } } | null })._handle
-  return handle?.constructor?.name === 'Pipe'
 }
 
 /** One line for messages: `127.0.0.1:40000 -> 127.0.0.1:3000`. */

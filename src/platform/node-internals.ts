@@ -1,0 +1,138 @@
+import type { ChildProcess } from 'node:child_process'
+import type dgram from 'node:dgram'
+import type http from 'node:http'
+import type net from 'node:net'
+import type { Writable } from 'node:stream'
+import type tls from 'node:tls'
+
+// Members of Node's objects that its documentation does not have. Each was checked on Node 20, 22, 24 and 26, and
+// test/platform/node-internals.test.ts checks it on the Node that runs the tests. Nothing else in src reads one.
+
+/** The object of libuv below a socket, as far as portside reads it. */
+export interface SocketHandle {
+  readonly constructor: { readonly name: string }
+  /** -1 before the handle has a socket of the kernel and after it is closed, and always on Windows. */
+  readonly fd?: number | undefined
+  /** Bytes that libuv was given and the kernel has not taken. */
+  readonly writeQueueSize?: number
+  hasRef?(): boolean
+  close?(closed?: () => void): void
+  readStop?(): void
+  /** Of a TLS handle: the one below. */
+  readonly _parent?: SocketHandle | null
+  /** Fills the object in; 0 means that it worked. */
+  getsockname?(name: object): number
+  getpeername?(name: object): number
+}
+
+/** `_handle`: no public member has the descriptor, or says whether the kernel has a socket. Null once closed. */
+export function handleOf(owner: object | null | undefined): SocketHandle | null | undefined {
+  return (owner as { _handle?: SocketHandle | null } | null | undefined)?._handle
+}
+
+/**
+ * Whether a handle has a socket of the kernel. Its descriptor is -1 before it has one, and again from the moment in which it
+ * is closed, before any 'close' is emitted. A handle without descriptors, as those that a cluster's primary listens for,
+ * has one until its owner is destroyed; so have all on Windows, where `fd` is always -1.
+ */
+export function isHandleOpen(
+  handle: SocketHandle | null | undefined,
+  destroyed: boolean,
+  platform: NodeJS.Platform = process.platform,
+): boolean {
+  if (handle == null) return false
+  if (platform === 'win32' || typeof handle.fd !== 'number') return !destroyed
+  return handle.fd >= 0
+}
+
+/** Whether a handle keeps its process alive: a socket has `ref()` and nothing that reads it back. TLS asks the one below. */
+export function isRef(handle: SocketHandle | null | undefined): boolean {
+  return (handle?.hasRef?.() ?? handle?._parent?.hasRef?.()) !== false
+}
+
+/** Stops reading from the kernel below the stream, `pause()` only above it: the socket then never learns of a reset. */
+export function stopReading(socket: net.Socket): void {
+  handleOf(socket)?.readStop?.()
+}
+
+/** The private state of a datagram socket: reading `_handle` prints a deprecation (DEP0112). Null once closed. */
+export function datagramHandle(socket: dgram.Socket): SocketHandle | null | undefined {
+  datagramState ??= Object.getOwnPropertySymbols(socket).find(({ description }) => description === 'state symbol')
+  const state =
+    datagramState && (socket as unknown as Record<symbol, { handle?: SocketHandle | null } | undefined>)[datagramState]
+  return state?.handle
+}
+
+let datagramState: symbol | undefined
+
+/** `type`: without it a datagram socket that is not bound does not say its family. */
+export function datagramType(socket: dgram.Socket): dgram.SocketType {
+  return (socket as unknown as { type: dgram.SocketType }).type
+}
+
+/** The IPC channel: its documented members are `ref()` and `unref()`, its descriptor is that of a handle. */
+export function channelOf(child: ChildProcess): SocketHandle | null | undefined {
+  return child.channel as unknown as SocketHandle | null | undefined
+}
+
+/** `server`: an accepted socket has no public way back to its server. Null for a client. */
+export function serverOf(socket: object): net.Server | null | undefined {
+  return (socket as { server?: net.Server | null }).server
+}
+
+/** `_parent`: the raw socket below a TLS socket that a server made. Undefined for a client. */
+export function rawSocketOf(socket: tls.TLSSocket): net.Socket | undefined {
+  return (socket as { _parent?: net.Socket })._parent ?? undefined
+}
+
+/** `_connections`: getConnections() has the same number, but only in a callback. */
+export function connectionCount(server: net.Server): number {
+  return (server as { _connections?: number })._connections ?? 0
+}
+
+/** `_connectionKey`, set when a server is bound and never cleared: `listening` is false before, while and after. */
+export function wasEverBound(server: net.Server): boolean {
+  return (server as { _connectionKey?: string })._connectionKey !== undefined
+}
+
+/** Node keeps the key of a bind that failed, so that the server would look as if it had been closed. */
+export function forgetBind(server: net.Server): void {
+  ;(server as { _connectionKey?: string | undefined })._connectionKey = undefined
+}
+
+/** What a server does to each socket that it accepts: Node keeps these options and shows none of them. */
+export function acceptOptionsOf(server: net.Server): net.ServerOpts {
+  const { allowHalfOpen, pauseOnConnect, noDelay, keepAlive, keepAliveInitialDelay, highWaterMark } =
+    server as unknown as Required<net.ServerOpts>
+  const options = { allowHalfOpen, pauseOnConnect, noDelay, keepAlive, keepAliveInitialDelay, highWaterMark }
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+}
+
+/** `_httpMessage`: the request that a pooled socket carries now. An agent only says which sockets are free. */
+export function requestOn(socket: net.Socket): http.ClientRequest | undefined {
+  return (socket as { _httpMessage?: http.ClientRequest | null })._httpMessage ?? undefined
+}
+
+/** `res`: the answer to a request is otherwise only given to listeners of 'response'. */
+export function answerTo(request: object): http.IncomingMessage | undefined {
+  return (request as { res?: http.IncomingMessage | null }).res ?? undefined
+}
+
+/** `agent`: a request has no documented way to its agent. */
+export function agentOf(request: http.ClientRequest): http.Agent | undefined {
+  return (request as { agent?: http.Agent }).agent
+}
+
+/** `_final`, the implementation of the FIN: after `end()` no public hook comes before it is sent. */
+export type Finishing = { _final: (done: (error?: Error | null) => void) => void }
+
+/** `_writableState`: bytes of the chunk that the stream has given to the handle. `writableLength` still counts them. */
+export function bytesUnderWay(stream: Writable): number {
+  const state = (stream as { _writableState?: { writelen?: number; writing?: boolean } })._writableState
+  return state?.writing ? (state.writelen ?? 0) : 0
+}
+
+/** `resetAndClosing`: from now on `destroy()`, whoever calls it, resets the connection. resetAndDestroy() acts at once. */
+export function resetOnDestroy(socket: net.Socket): void {
+  ;(socket as { resetAndClosing?: boolean }).resetAndClosing = true
+}
