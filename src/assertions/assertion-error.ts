@@ -1,4 +1,5 @@
 import { type PortsideError, portsideError } from '../errors.js'
+import { list } from '../explanations/describe.js'
 import type { Endpoint } from '../loopback/endpoint.js'
 import { type MessageLines, messageOf } from '../message.js'
 import { describeOwner, type SocketOwner } from '../socket-table/owners.js'
@@ -49,7 +50,7 @@ function linesOf({ actual, tried, owners, because, next }: AssertionDetails): Me
   const held = owners?.map(describeOwner).join('; ') ?? ''
   return {
     actual,
-    tried: tried !== undefined && tried.length > 1 ? tried.join('; ') : undefined,
+    tried: tried !== undefined && tried.length > 1 ? list([...new Set(tried)]) : undefined,
     because,
     // Not twice, if it is the cause.
     owner: because?.includes(held) ? undefined : held,

@@ -376,10 +376,11 @@ const isLocal = (address: string): boolean =>
 function tooMany(usual: Circumstances): Circumstances {
   const { open, limit } = openFiles()
   if (limit === undefined) return usual
-  const has = open === undefined ? '' : `it has ${open} now, and `
+  const has =
+    open === undefined ? 'this process has an unknown number of open files' : `this process has ${open} open files`
   return {
     ...usual,
-    cause: `${has}its limit is ${limit} (ulimit -n); leaked sockets are the usual reason`,
+    cause: `${has}, and its limit is ${limit} (ulimit -n); leaked sockets are the usual reason`,
     evidence: [`${open ?? 'an unknown number of'} open files, limit ${limit}`],
   }
 }

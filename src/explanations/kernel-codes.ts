@@ -175,7 +175,7 @@ export const KERNEL_CODES: Readonly<Record<string, CodeMeaning>> = {
   // ---- the kernel, of descriptors --------------------------------------------------------------------------------
   EMFILE: {
     decided: 'the kernel gives this process no further descriptor',
-    cause: 'it has as many as its limit allows (ulimit -n); leaked sockets are the usual reason',
+    cause: 'this process has as many open files as its limit allows (ulimit -n); leaked sockets are the usual reason',
     hints: ['close what is open: socketDescriptors() lists it', 'raise the limit (ulimit -n)'],
   },
   ENFILE: {

@@ -133,7 +133,7 @@ export class Child {
     const seen = (cause as { actual?: string }).actual
     const error = portsideError(codeOf(cause) ?? 'ERR_PORTSIDE_WAIT_TIMEOUT', {
       headline: `Cannot ${this.asked}: the program runs and does not listen on the port in PORT`,
-      actual: `${seen === undefined ? '' : `${seen}\n`}${lastWords(this.stderr || this.stdout)}`,
+      actual: [seen, lastWords(this.stderr || this.stdout)].filter(Boolean).join('; and '),
       because: elsewhere(this.process.pid),
       next: 'see whether it reads PORT and listens on this family, or give a longer timeout',
       cause,
@@ -142,10 +142,12 @@ export class Child {
   }
 
   /** The end of the program as an error that has what it said last. */
-  failure({ code, signal }: ChildExit, when: string): Error {
+  failure({ code, signal }: ChildExit, { listened }: { listened: boolean }): Error {
     const how = signal === null ? `with code ${code}` : `by ${signal}`
     const error = portsideError('ERR_PORTSIDE_CHILD_EXITED', {
-      headline: `Cannot ${this.asked}: the program ended ${when}, ${how}`,
+      headline: listened
+        ? `The program ended by itself, ${how}`
+        : `Cannot ${this.asked}: the program ended before it listened, ${how}`,
       actual: lastWords(this.stderr || this.stdout),
       because: /EADDRINUSE|address already in use/i.test(this.stderr) ? TAKEN : undefined,
       next: 'run the program by hand with the same arguments and PORT set',
@@ -176,9 +178,9 @@ const TAKEN =
 const LAST_WORDS = 200
 
 function lastWords(said: string): string {
-  if (said.trim() === '') return 'no output'
+  if (said.trim() === '') return 'no output of the program'
   const lines = said.trim().split('\n').slice(-20)
-  return `this output\n${lines.map((line) => `  ${line}`).join('\n')}`
+  return `this output of the program\n${lines.map((line) => `  ${line}`).join('\n')}`
 }
 
 /** Longest that a process which was sent SIGKILL is waited for, in milliseconds. */

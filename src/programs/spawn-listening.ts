@@ -185,7 +185,7 @@ async function startByPort(plan: Plan, endpoints: readonly Endpoint[]): Promise<
       await child.stop()
       throw abortError(signal, name)
     }
-    const ended = giveUp.signal.aborted ? child.failure(await died, 'before it listened') : error
+    const ended = giveUp.signal.aborted ? child.failure(await died, { listened: false }) : error
     // Before it is stopped: what it listens on instead is asked of the kernel.
     const told = codeOf(ended) === 'ERR_PORTSIDE_WAIT_TIMEOUT' ? child.silent(ended) : ended
     await child.stop()
@@ -284,7 +284,7 @@ class ListeningProgram implements ListeningChild {
     const { endedByItself } = this.#child
     const exit = await this.stop()
     if (endedByItself && exit.code !== 0) {
-      throw this.#child.failure(exit, 'by itself')
+      throw this.#child.failure(exit, { listened: true })
     }
   }
 }

@@ -631,7 +631,7 @@ describe('descriptors', () => {
     expect(full).toMatchObject({ code: 'EMFILE', cause: expect.stringContaining('ulimit -n') })
     expect(spared).toMatchObject({
       code: 'EMFILE',
-      cause: expect.stringMatching(/^it has \d+ now, and its limit is 256 \(ulimit -n\)/),
+      cause: expect.stringMatching(/^this process has \d+ open files, and its limit is 256 \(ulimit -n\)/),
     })
   })
 })

@@ -241,7 +241,9 @@ describe('spawnListening by port', () => {
       stdout: '',
     })
     expect(failure.message).toContain(`Cannot start ${node}: the program ended before it listened, with code 3.\n`)
-    expect(failure.message).toContain('\n  got        this output\n    no configuration in /etc/nowhere\n  fix        ')
+    expect(failure.message).toContain(
+      '\n  got        this output of the program\n    no configuration in /etc/nowhere\n  fix        ',
+    )
   })
 
   it.each([
@@ -249,13 +251,13 @@ describe('spawnListening by port', () => {
       'by a signal',
       "process.kill(process.pid, 'SIGKILL')",
       { exitCode: null, signal: 'SIGKILL' },
-      'by SIGKILL.\n  got        no output\n  fix        ',
+      'by SIGKILL.\n  got        no output of the program\n  fix        ',
     ],
     [
       'with code 0',
       "console.log('done')",
       { exitCode: 0, stdout: 'done\n' },
-      'with code 0.\n  got        this output\n    done\n  fix        ',
+      'with code 0.\n  got        this output of the program\n    done\n  fix        ',
     ],
   ])('rejects when the program ends %s before it listens', async (_how, code, fields, message) => {
     const failure = await failureOf(spawnListening(node, ['-e', code], byPort))
@@ -275,7 +277,7 @@ describe('spawnListening by port', () => {
     expect(failure.message).toMatch(
       /^ {2}got {8}\S+: ECONNREFUSED \(connection refused\), after \d+ attempts in \d+ ms$/m,
     )
-    expect(failure.message).toContain('this output\n    looking for a database\n  fix        ')
+    expect(failure.message).toContain('this output of the program\n    looking for a database\n  fix        ')
     expect(runs(Number(readFileSync(pidFile, 'utf8')))).toBe(false)
   })
 
@@ -494,7 +496,7 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
     expect(await child.exited).toEqual({ code: null, signal: 'SIGKILL' })
     const failure = await failureOf(child[Symbol.asyncDispose]())
     expect(failure).toMatchObject({ code: 'ERR_PORTSIDE_CHILD_EXITED', exitCode: null, signal: 'SIGKILL' })
-    expect(failure.message).toContain('the program ended by itself, by SIGKILL.\n')
+    expect(failure.message).toContain('The program ended by itself, by SIGKILL.\n')
   })
 
   it('is disposed of quietly when its user has seen by stop() how it ended', async () => {
