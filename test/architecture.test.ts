@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { foreignAccess } from './support/foreign-objects.js'
 import { circlesIn, layerViolations } from './support/layers.js'
 
 const src = join(import.meta.dirname, '../src')
@@ -14,6 +15,10 @@ test('every import in src points down the layers, and only platform/ asks for th
 
 test('no files in src import each other in a circle', () => {
   expect(circlesIn(sources)).toEqual([])
+})
+
+test('src replaces methods of other objects through patch(), and reads private members of Node in one file', () => {
+  expect(foreignAccess(sources)).toEqual([])
 })
 
 function readSources(): Array<[string, string]> {

@@ -3,6 +3,7 @@ import * as jestRunner from 'jest-runner'
 import { PrivateHost } from '../namespaces/host.js'
 import type { HostProfile } from '../namespaces/profile.js'
 import { readOptions } from '../options.js'
+import { patch } from '../platform/patches.js'
 import { infrastructure } from '../sockets/infrastructure.js'
 import { checkWorkers, type Fallback, whyWithoutNetworks } from './private-workers.js'
 
@@ -115,20 +116,18 @@ class Hosts {
 
   /** While `run` runs, what jest-worker forks is started on these hosts: it has no other way to say how. */
   async forking(run: () => Promise<void>): Promise<void> {
-    const { fork } = childProcess
-    const onHosts = (
-      module: string | URL,
-      ...rest: [args?: readonly string[] | ForkOptions, options?: ForkOptions]
-    ) => {
-      const [args, options] = Array.isArray(rest[0]) ? [rest[0], rest[1]] : [[], (rest[1] ?? rest[0]) as ForkOptions]
-      if (this.#all.length === 0 || !/[\\/]jest-worker[\\/]/.test(String(module))) return fork(module, args, options)
-      return this.#fork(String(module), args, options ?? {})
-    }
-    childProcess.fork = onHosts as typeof fork
+    type Rest = [args?: readonly string[] | ForkOptions, options?: ForkOptions]
+    const onHosts = (fork: typeof childProcess.fork) =>
+      ((module: string | URL, ...rest: Rest) => {
+        const [args, options] = Array.isArray(rest[0]) ? [rest[0], rest[1]] : [[], (rest[1] ?? rest[0]) as ForkOptions]
+        if (this.#all.length === 0 || !/[\\/]jest-worker[\\/]/.test(String(module))) return fork(module, args, options)
+        return this.#fork(String(module), args, options ?? {})
+      }) as typeof fork
+    const undo = patch(childProcess, 'fork', onHosts, 'jest-worker starts its processes by fork()')
     try {
       await run()
     } finally {
-      childProcess.fork = fork
+      undo()
     }
   }
 

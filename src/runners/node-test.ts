@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import { after, afterEach, beforeEach } from 'node:test'
 import { LeakCheck, type RunnerOptions } from '../leaks/leak-check.js'
+import { patch } from '../platform/patches.js'
 import { processState } from '../process-state.js'
 import { createScope, type NetScope, type ScopeOptions } from '../scope.js'
 
@@ -48,22 +49,23 @@ class NodeTestCheck {
    * context as `this`. A store that a hook sets would be lost: the body runs in the scope in which the test was made.
    */
   #runTestsAsOwners(): void {
-    const { runInAsyncScope } = AsyncResource.prototype
     const ownerOf = (context: unknown): Owner => (isTestContext(context) ? this.#ownerOf(context) : undefined)
     const run = (owner: Owner, action: () => unknown): unknown => this.check.run(owner, action)
-    AsyncResource.prototype.runInAsyncScope = function (
-      this: AsyncResource,
-      action: (...args: never[]) => unknown,
-      self,
-      ...args
-    ) {
-      const owner = isTest(this) ? ownerOf(self) : undefined
-      if (owner === undefined) return Reflect.apply(runInAsyncScope, this, [action, self, ...args])
-      const asOwner = function (this: unknown, ...all: unknown[]): unknown {
-        return run(owner, () => Reflect.apply(action, this, all))
-      }
-      return Reflect.apply(runInAsyncScope, this, [asOwner, self, ...args])
-    } as typeof runInAsyncScope
+    // Never undone: tests run until the process ends.
+    patch(
+      AsyncResource.prototype,
+      'runInAsyncScope',
+      (runInAsyncScope) =>
+        function (this: AsyncResource, action: (...args: never[]) => unknown, self, ...args) {
+          const owner = isTest(this) ? ownerOf(self) : undefined
+          if (owner === undefined) return Reflect.apply(runInAsyncScope, this, [action, self, ...args])
+          const asOwner = function (this: unknown, ...all: unknown[]): unknown {
+            return run(owner, () => Reflect.apply(action, this, all))
+          }
+          return Reflect.apply(runInAsyncScope, this, [asOwner, self, ...args])
+        } as typeof runInAsyncScope,
+      'node:test has no hook around a test',
+    )
   }
 
   #ownerOf(context: Context): Owner {

@@ -1,5 +1,6 @@
 import diagnostics from 'node:diagnostics_channel'
 import net from 'node:net'
+import { patch } from '../platform/patches.js'
 import { processState } from '../process-state.js'
 
 /** Calls the listener with every client socket of this process, when it begins to connect. For good. */
@@ -31,10 +32,16 @@ function startObserving(): Listeners {
     diagnostics.subscribe('net.client.socket', (message) => tell((message as { socket: net.Socket }).socket))
     return listeners
   }
-  const connect = net.Socket.prototype.connect
-  net.Socket.prototype.connect = function (this: net.Socket, ...args: unknown[]) {
-    tell(this)
-    return Reflect.apply(connect, this, args)
-  } as typeof connect
+  // Never undone: the state of this process goes on listening.
+  patch(
+    net.Socket.prototype,
+    'connect',
+    (connect) =>
+      function (this: net.Socket, ...args: unknown[]) {
+        tell(this)
+        return Reflect.apply(connect, this, args)
+      } as typeof connect,
+    'diagnostics_channel reports net.connect() only',
+  )
   return listeners
 }

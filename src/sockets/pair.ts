@@ -1,5 +1,6 @@
 import type net from 'node:net'
 import { type Finishing, resetOnDestroy, stopReading } from '../platform/node-internals.js'
+import { patch } from '../platform/patches.js'
 import { now, setTimeout, turn } from '../timers.js'
 import type { Connection } from './connection.js'
 import type { Pair } from './registry.js'
@@ -17,23 +18,28 @@ export function closeTogether({ accepted, client }: Pair): void {
   const stream = accepted.stream as net.Socket & Finishing
   if (armed.has(stream)) return
   armed.add(stream)
-  const final = stream._final
-  stream._final = (done) => {
-    holding.add(stream)
-    letGo(accepted, client).then(
-      (verdict) => {
-        holding.delete(stream)
-        if (stream.destroyed) final.call(stream, done)
-        else if (verdict === 'gone') resetWhenDone(accepted, done)
-        else final.call(stream, (error) => leave(accepted, error, done))
-      },
-      // A client whose methods its user has replaced: a FIN of our own, as for a client we cannot see.
-      () => {
-        holding.delete(stream)
-        final.call(stream, done)
-      },
-    )
-  }
+  const undo = patch(
+    stream,
+    '_final',
+    (final) => (done) => {
+      undo()
+      holding.add(stream)
+      letGo(accepted, client).then(
+        (verdict) => {
+          holding.delete(stream)
+          if (stream.destroyed) final.call(stream, done)
+          else if (verdict === 'gone') resetWhenDone(accepted, done)
+          else final.call(stream, (error) => leave(accepted, error, done))
+        },
+        // A client whose methods its user has replaced: a FIN of our own, as for a client we cannot see.
+        () => {
+          holding.delete(stream)
+          final.call(stream, done)
+        },
+      )
+    },
+    'the FIN waits until the client at the other end, in this process, has closed',
+  )
 }
 
 /**

@@ -2,9 +2,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import type net from 'node:net'
 import type tls from 'node:tls'
+import type { Undo } from '../disposal.js'
 import { portsideError } from '../errors.js'
-import { connectionCount, handleOf, rawSocketOf, wasEverBound } from '../platform/node-internals.js'
+import { connectionCount, handleOf, rawSocketOf, type SocketHandle, wasEverBound } from '../platform/node-internals.js'
 import { isHttpServer, isTlsServer } from '../platform/node-objects.js'
+import { patch } from '../platform/patches.js'
 import { processState } from '../process-state.js'
 import { turn } from '../timers.js'
 import { type Connection, type ConnectionState, type Protocol, RawProtocol } from './connection.js'
@@ -20,6 +22,8 @@ import { newConnection, registry } from './registry.js'
 export function trackServer(server: net.Server): TrackedServer {
   const known = trackedServerOf(server)
   if (known !== undefined) return known
+  // Clients that dial the server are paired with what it accepts, so they are observed before the first can dial.
+  registry()
   const untracked = connectionCount(server)
   if (untracked > 0) throw lateAttach(untracked)
   const tracked = new TrackedServer(server)
@@ -53,17 +57,23 @@ export class TrackedServer {
   constructor(readonly server: net.Server) {
     this.#listening = [server]
     this.#protocols = protocolsOf(server)
-    // Overriding `emit` sees an event without being a listener: Node does other things for a server that has
-    // listeners of 'upgrade', 'connect', 'checkContinue' or 'clientError' than for one that has none.
-    const emit = server.emit as (...all: unknown[]) => boolean
     const hear = this.#hear.bind(this)
     const tracked = this
-    server.emit = function (this: net.Server, ...all: unknown[]): boolean {
-      // The one that every connection pays for.
-      if (all[0] === 'connection') tracked.#arriving = tracked.#accept(all[1] as net.Socket)
-      else if (HEARD.has(all[0])) return hear(all as [string, ...unknown[]], () => emit.apply(this, all))
-      return emit.apply(this, all)
-    } as typeof server.emit
+    // Never undone: a server that was closed can listen again, and its connections are tracked then, too.
+    patch(
+      server,
+      'emit',
+      (original) => {
+        const emit = original as (...all: unknown[]) => boolean
+        return function (this: net.Server, ...all: unknown[]): boolean {
+          // The one that every connection pays for.
+          if (all[0] === 'connection') tracked.#arriving = tracked.#accept(all[1] as net.Socket)
+          else if (HEARD.has(all[0])) return hear(all as [string, ...unknown[]], () => emit.apply(this, all))
+          return emit.apply(this, all)
+        } as typeof server.emit
+      },
+      "a listener of 'upgrade', 'connect', 'checkContinue' or 'clientError' changes what Node does",
+    )
   }
 
   /** Calls the listener with each connection that is accepted from now on. */
@@ -219,46 +229,61 @@ class HandshakeProtocol implements Protocol {
   quiesce(): void {}
 }
 
-/**
- * `close()` of an HTTP server also destroys its idle connections, and whoever closes first is left with the
- * TIME_WAIT (RFC 9293 §3.6.1): they are drained instead.
- */
-function closeListener(server: Listener): Promise<void> {
+/** Without the idle connections of an HTTP server, which `close()` would destroy: they are drained instead. */
+function closeListener(server: net.Server): Promise<void> {
   if (!mayListen(server)) return CLOSED
   registry().closedServers.add(server)
-  const http = server.closeIdleConnections !== undefined
-  if (http) Object.defineProperty(server, 'closeIdleConnections', { value: () => {}, configurable: true })
+  const undo = keepIdleConnections(server)
   try {
     return new Promise((resolve) => {
       let waiting = 1
       const done = (): void => {
         if (--waiting === 0) resolve()
       }
-      // 'close' comes before libuv has let go of the handle: until then Node lists it among the active resources.
       const handle = handleOf(server)
       if (typeof handle?.close === 'function') {
         waiting++
-        const close = handle.close
-        handle.close = (closed) =>
-          close.call(handle, () => {
-            closed?.()
-            done()
-          })
+        whenHandleCloses(handle as ClosableHandle, done)
       }
       server.close(done)
     })
   } finally {
-    if (http) Reflect.deleteProperty(server, 'closeIdleConnections')
+    undo?.()
   }
 }
 
-/** Listens, or may be about to: Node tells of a listen under way only when it is done, and a close() calls it off. */
-function mayListen(server: Listener): boolean {
-  return server.listening || !wasEverBound(server)
+/** HTTP/1 and secure HTTP/2. Undefined for other servers. */
+function keepIdleConnections(server: net.Server & { closeIdleConnections?: () => void }): Undo | undefined {
+  if (server.closeIdleConnections === undefined) return undefined
+  return patch(
+    server as { closeIdleConnections: () => void },
+    'closeIdleConnections',
+    () => () => {},
+    'the end that closes first keeps the TIME_WAIT (RFC 9293 §3.6.1)',
+  )
 }
 
-type Listener = net.Server & {
-  closeIdleConnections?: () => void
+type ClosableHandle = Required<Pick<SocketHandle, 'close'>>
+
+/** Calls back when libuv has closed the handle. */
+function whenHandleCloses(handle: ClosableHandle, done: () => void): void {
+  const undo = patch(
+    handle,
+    'close',
+    (close) => (closed) => {
+      undo()
+      close.call(handle, () => {
+        closed?.()
+        done()
+      })
+    },
+    "'close' of a server comes before libuv has closed its handle, an active resource until then",
+  )
+}
+
+/** Listens, or may be about to: Node tells of a listen under way only when it is done, and a close() calls it off. */
+function mayListen(server: net.Server): boolean {
+  return server.listening || !wasEverBound(server)
 }
 
 function lateAttach(count: number): Error {

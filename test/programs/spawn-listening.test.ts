@@ -275,7 +275,7 @@ describe('spawnListening by port', () => {
       'Cannot start sh: the program runs and does not listen on the port in PORT.\n  got        ',
     )
     expect(failure.message).toMatch(
-      /^ {2}got {8}\S+: ECONNREFUSED \(connection refused\), after \d+ attempts in \d+ ms$/m,
+      /^ {2}got {8}\S+: ECONNREFUSED \(connection refused\), after \d+ attempts in \d+ ms; and this output/m,
     )
     expect(failure.message).toContain('this output of the program\n    looking for a database\n  fix        ')
     expect(runs(Number(readFileSync(pidFile, 'utf8')))).toBe(false)
