@@ -62,7 +62,12 @@ export interface NetScope extends AsyncDisposable, Readonly<typeof LISTENING & t
 
 /** A scope: its methods are portside's functions, and what they open is closed with it. */
 export function createScope(given: ScopeOptions = {}): NetScope {
-  const options = readOptions(given, { of: 'createScope()', names: ['grace'], example: '{ grace: 100 }' })
+  return scopeFor('createScope()', given)
+}
+
+/** The same for a function of another name. */
+export function scopeFor(of: string, given: ScopeOptions | undefined): NetScope {
+  const options = readOptions(given, { of, names: ['grace'], example: '{ grace: 100 }' })
   checkDrainOptions(options)
   const undos = createUndoList()
   let closeOptions: DrainOptions = options

@@ -123,7 +123,7 @@ export class LeakCheck {
 }
 
 /** Reads what a runner's entry was given, as `of`; `more` is what else may stand there. The environment has the last word. */
-function readLeakOptions(given: RunnerOptions | undefined, of: string, more: readonly string[]): LeakOptions {
+export function readLeakOptions(given: RunnerOptions | undefined, of: string, more: readonly string[]): LeakOptions {
   const { leaks } = readOptions(given, {
     of,
     names: ['leaks', ...more],

@@ -1,4 +1,5 @@
 import net from 'node:net'
+import { invalidArgument } from '../errors.js'
 
 export type Family = 'IPv4' | 'IPv6'
 
@@ -10,9 +11,13 @@ export interface Endpoint {
 }
 
 /**
- * `127.0.0.1:3000`, `[::1]:3000`: the form of RFC 3986 §3.2.2, ready for a URL or a message.
+ * `127.0.0.1:3000`, `[::1]:3000`: the form of RFC 3986 §3.2.2, ready for a URL or a message. Throws ERR_INVALID_ARG_TYPE for
+ * anything without an address and a port.
  */
 export function formatEndpoint(endpoint: { readonly address: string; readonly port: number }): string {
+  if (typeof endpoint?.address !== 'string' || typeof endpoint.port !== 'number') {
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'endpoint', 'an address and a port', endpoint)
+  }
   return `${bracketed(endpoint.address)}:${endpoint.port}`
 }
 

@@ -8,7 +8,14 @@ export interface CommandOptions {
 }
 
 /** Throws ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE for what no system could start. */
-export function checkCommand(command: string, args: readonly string[], { env = process.env }: CommandOptions): void {
+export function checkCommand(
+  command: string,
+  args: readonly string[],
+  { cwd, env = process.env }: CommandOptions,
+): void {
+  if (cwd !== undefined && typeof cwd !== 'string' && !isUrl(cwd)) {
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'cwd', 'the path of a directory, or a file: URL of it', cwd)
+  }
   if (typeof command !== 'string') {
     throw invalidArgument('ERR_INVALID_ARG_TYPE', 'command', 'the name or path of a program', command)
   }
@@ -24,6 +31,9 @@ export function checkCommand(command: string, args: readonly string[], { env = p
   }
   if (typeof env !== 'object' || env === null) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'env', 'an object', env)
 }
+
+/** By its fields: a URL of a Jest test file is of another realm. */
+const isUrl = (cwd: unknown): boolean => typeof cwd === 'object' && cwd !== null && 'href' in cwd && 'protocol' in cwd
 
 /**
  * The file to execute for a command. Throws ENOENT where there is none, or no such working directory, ENOTDIR where that is

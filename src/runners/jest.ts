@@ -2,7 +2,7 @@ import type { BaseExpect } from 'expect'
 import type { NetAsymmetricMatchers, NetMatchers } from '../assertions/matcher-types.js'
 import { matchers } from '../assertions/matchers.js'
 import { type PortsideError, portsideError } from '../errors.js'
-import { createScope, type NetScope, type ScopeOptions } from '../scope.js'
+import { createScope, type NetScope, type ScopeOptions, scopeFor } from '../scope.js'
 import { type ExtensibleExpect, installMatchers } from './install-matchers.js'
 
 declare module 'expect' {
@@ -35,7 +35,7 @@ export function useNet(options?: ScopeOptions): NetScope {
       next: 'call createScope() and its close() in a beforeEach and an afterEach of your own',
     })
   }
-  const methods = Reflect.ownKeys(createScope(options)) as Array<keyof NetScope>
+  const methods = Reflect.ownKeys(scopeFor('useNet()', options)) as Array<keyof NetScope>
   let running: { name: string | undefined; scope: NetScope } | undefined
 
   beforeEach(() => {

@@ -1,4 +1,4 @@
-import { LeakCheck, type RunnerOptions } from '../leaks/leak-check.js'
+import { LeakCheck, type RunnerOptions, readLeakOptions } from '../leaks/leak-check.js'
 import { type Fn, withArity } from './with-arity.js'
 
 type Owner = ReturnType<LeakCheck['beginTest']>
@@ -8,6 +8,8 @@ type Owner = ReturnType<LeakCheck['beginTest']>
  * such a file, with the defaults.
  */
 export function install(options?: RunnerOptions): MochaHooks {
+  // Refused where it is called, and not in a hook.
+  readLeakOptions(options, 'install()', [])
   let check: LeakCheck
   const owners = new WeakMap<object, Owner>()
   const originals = new WeakMap<Fn, Fn>()

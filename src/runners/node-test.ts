@@ -1,9 +1,10 @@
 import { AsyncResource } from 'node:async_hooks'
 import { after, afterEach, beforeEach } from 'node:test'
+import { invalidArgument } from '../errors.js'
 import { LeakCheck, type RunnerOptions } from '../leaks/leak-check.js'
 import { patch } from '../platform/patches.js'
 import { processState } from '../process-state.js'
-import { createScope, type NetScope, type ScopeOptions } from '../scope.js'
+import { type NetScope, type ScopeOptions, scopeFor } from '../scope.js'
 
 type Owner = ReturnType<LeakCheck['beginTest']>
 
@@ -21,7 +22,10 @@ interface Context {
  * A scope for one test, closed after its `afterEach` hooks and before the leak check. What fails then fails the test.
  */
 export function useNet(test: { after(hook: () => Promise<void>): void }, options?: ScopeOptions): NetScope {
-  const scope = createScope(options)
+  if (typeof test?.after !== 'function') {
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'test', 'the context of a test, as in useNet(t)', test)
+  }
+  const scope = scopeFor('useNet()', options)
   test.after(() => scope.close())
   return scope
 }

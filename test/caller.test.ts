@@ -1,0 +1,178 @@
+import { once } from 'node:events'
+import net from 'node:net'
+import { describe, expect, it } from 'vitest'
+import { beginOutside, calledBy, fileOf, isOwnFile, takeTrace, textOf } from '../src/caller.js'
+import { portsideError } from '../src/errors.js'
+import {
+  assertAddressInUse,
+  assertConnectionRefused,
+  assertDrained,
+  assertReleased,
+  createNetwork,
+  createScope,
+  createSocketPool,
+  exhaustEphemeralPorts,
+  fillSendBuffer,
+  findLeaks,
+  fragmentingEndpoint,
+  listen,
+  listenHttp,
+  listenHttp2,
+  listenHttps,
+  listenTcp,
+  listenTls,
+  listenUdp,
+  listenUnix,
+  occupiedEndpoint,
+  refusedEndpoint,
+  reservePort,
+  reservePorts,
+  resettingEndpoint,
+  snapshotSockets,
+  spawnInNamespace,
+  spawnListening,
+  stalledEndpoint,
+  switchableEndpoint,
+  unassignedEndpoint,
+  unresponsiveEndpoint,
+  waitForListening,
+  waitForRefused,
+} from '../src/index.js'
+import { leavesNothingOpen } from './support/kernel.js'
+
+leavesNothingOpen()
+
+type Failing = (taken: { port: number }) => Promise<unknown>
+
+const bad = { grace: 'soon' } as never
+const unknown = { nothing: 1 } as never
+
+/** Calls that fail, each in another way: by an event, after a wait, and for its arguments. */
+const failing: Readonly<Record<string, Failing>> = {
+  'listenTcp, by an event': ({ port }) => listenTcp(undefined, { port }),
+  'listenHttp, by an event': ({ port }) => listenHttp(undefined, { port }),
+  'listen, by an event': ({ port }) => listen(net.createServer(), { port }),
+  'listenTcp through a scope': ({ port }) => createScope().listenTcp(undefined, { port }),
+  'listenTls, for an option': () => listenTls(undefined, bad),
+  'listenHttps, for an option': () => listenHttps(undefined, bad),
+  'listenHttp2, for an option': () => listenHttp2(undefined, bad),
+  'listenUdp, for an option': () => listenUdp(undefined, bad),
+  'listenUnix, for its directory': () => listenUnix(undefined, { path: '/nowhere/at/all.sock' }),
+  'reservePort, by an event': ({ port }) => reservePort({ port: [port] }),
+  'reservePort through a scope': ({ port }) => createScope().reservePort({ port: [port] }),
+  'reservePorts, for its count': () => reservePorts(0),
+  'spawnListening, for its program': () => spawnListening('/no/such/program'),
+  'waitForListening, after a wait': () => waitForListening(1, { timeout: 1 }),
+  'waitForRefused, after a wait': ({ port }) => waitForRefused(port, { timeout: 1 }),
+  'connect of a pool, by an event': () => createSocketPool().connect({ port: 1, host: '127.0.0.1' }),
+  'drain of a pool': () => createSocketPool().drain(bad),
+  'fillSendBuffer, for its socket': () => fillSendBuffer(new net.Socket()),
+  'findLeaks, for an option': () => findLeaks(snapshotSockets(), unknown),
+  'assertAddressInUse, by an event': ({ port }) => assertAddressInUse(net.connect(port, '127.0.0.1')),
+  'assertConnectionRefused, of a promise': () => assertConnectionRefused(Promise.resolve(1)),
+  'assertReleased, by an event': ({ port }) => assertReleased({ address: '127.0.0.1', port }),
+  'assertDrained, for its argument': () => assertDrained({} as never),
+  'refusedEndpoint, for an option': () => refusedEndpoint(unknown),
+  'occupiedEndpoint, for an option': () => occupiedEndpoint(unknown),
+  'stalledEndpoint, for an option': () => stalledEndpoint(unknown),
+  'resettingEndpoint, for an option': () => resettingEndpoint({ after: -1 }),
+  'fragmentingEndpoint, for an option': () => fragmentingEndpoint({ path: '/x' }, { chunk: 0 }),
+  'switchableEndpoint, for its target': () => switchableEndpoint({} as never),
+  'unassignedEndpoint, for an option': () => unassignedEndpoint({ family: 'dual' as never }),
+  'unresponsiveEndpoint, for its host': () => unresponsiveEndpoint({ host: '192.0.2.200' }),
+  'createNetwork, for its hosts': () => createNetwork({ hosts: {} }),
+  'spawnInNamespace, for its profile': () => spawnInNamespace({ mtu: 1 }, 'true'),
+  'exhaustEphemeralPorts, for its limit': () => exhaustEphemeralPorts({ limit: 0 }),
+}
+
+/** The first frame of a stack. */
+function firstFrame(error: Error): string | undefined {
+  const end = (error.stack ?? '').lastIndexOf(error.message) + error.message.length
+  return fileOf((error.stack ?? '').slice(end).split('\n')[1] ?? '')
+}
+
+describe('the stack of an error', () => {
+  it.each(Object.entries(failing))('begins at the line of the caller: %s', async (_name, call) => {
+    await using taken = await listenTcp((socket) => void socket.resume(), { family: 'IPv4' })
+    const error = await call(taken).then(
+      () => undefined,
+      (reason: Error) => reason,
+    )
+    expect(firstFrame(error as Error)).toBe(import.meta.filename)
+  })
+
+  it('begins there where an argument is refused within the call', () => {
+    let thrown: Error | undefined
+    try {
+      createScope(bad)
+    } catch (error) {
+      thrown = error as Error
+    }
+    expect(firstFrame(thrown as Error)).toBe(import.meta.filename)
+  })
+})
+
+describe('calledBy()', () => {
+  it('leaves an error alone that is not of portside', async () => {
+    const error = new Error('of a user')
+    const { stack } = error
+    await expect(calledBy(run, () => Promise.reject(error))).rejects.toBe(error)
+    expect(error.stack).toBe(stack)
+    await expect(calledBy(run, () => Promise.reject('no error'))).rejects.toBe('no error')
+  })
+
+  it('gives what the action gives, and begins it within the call', async () => {
+    let begun = false
+    const result = calledBy(run, async () => {
+      begun = true
+      return 5
+    })
+    expect(begun).toBe(true)
+    expect(await result).toBe(5)
+  })
+
+  it('works in a process whose stack limit cannot be changed', () => {
+    const descriptor = Object.getOwnPropertyDescriptor(Error, 'stackTraceLimit') as PropertyDescriptor
+    Object.defineProperty(Error, 'stackTraceLimit', { ...descriptor, writable: false })
+    try {
+      expect(textOf(takeTrace(undefined, 5))).toContain('caller')
+    } finally {
+      Object.defineProperty(Error, 'stackTraceLimit', descriptor)
+    }
+  })
+
+  function run(): void {}
+})
+
+describe('a stack', () => {
+  it('keeps its frames if all of them are of portside or of Node', () => {
+    const error = portsideError('ERR_X', { headline: 'No' })
+    error.stack = `PortsideError: ${error.message}\n    at Server.emit (node:events:1:1)`
+    beginOutside(error)
+    expect(error.stack).toContain('node:events')
+  })
+
+  it('that a prepareStackTrace has made of something else is left alone', async () => {
+    const { prepareStackTrace } = Error
+    Error.prepareStackTrace = () => ['no', 'text']
+    try {
+      expect(() => portsideError('ERR_X', { headline: 'No' })).not.toThrow()
+      const [server] = [net.createServer().listen({ port: 0, host: '127.0.0.1' })]
+      await once(server, 'listening')
+      const { port } = server.address() as net.AddressInfo
+      await expect(listenTcp(undefined, { port, family: 'IPv4' })).rejects.toMatchObject({ code: 'EADDRINUSE' })
+      server.close()
+      await once(server, 'close')
+    } finally {
+      Error.prepareStackTrace = prepareStackTrace
+    }
+  })
+
+  it('has the files of portside told from others', () => {
+    expect(isOwnFile('/app/node_modules/portside/dist/index.js')).toBe(true)
+    expect(isOwnFile('/app/node_modules/portside-other/index.js')).toBe(false)
+    expect(fileOf('    at async file:///app/a.js:1:2')).toBe('/app/a.js')
+    expect(fileOf('    at Object.<anonymous> (/app/a b.js:1:2)')).toBe('/app/a b.js')
+    expect(fileOf('Error: at')).toBeUndefined()
+  })
+})

@@ -1,0 +1,273 @@
+import http from 'node:http'
+import net from 'node:net'
+import { describe, expect, it } from 'vitest'
+import * as portside from '../src/index.js'
+import { LeakCheck } from '../src/leaks/leak-check.js'
+import { namesOf, readOptions } from '../src/options.js'
+import { namespacePool } from '../src/runners/vitest-pool.js'
+import { leavesNothingOpen } from './support/kernel.js'
+
+leavesNothingOpen()
+
+type Call = (options: unknown) => unknown
+
+const named = portside as Record<string, unknown>
+
+/** Each function that takes options: its name in messages, a name that it knows, and the call. */
+const functions: ReadonlyArray<readonly [of: string, known: string, call: Call]> = [
+  ['listenTcp()', 'port', (o) => portside.listenTcp(undefined, o as object)],
+  ['listenTls()', 'family', (o) => portside.listenTls(undefined, o as object)],
+  ['listenHttp()', 'port', (o) => portside.listenHttp(undefined, o as object)],
+  ['listenHttps()', 'backlog', (o) => portside.listenHttps(undefined, o as object)],
+  ['listenHttp2()', 'secure', (o) => portside.listenHttp2(undefined, o as object)],
+  ['listenUdp()', 'family', (o) => portside.listenUdp(undefined, o as object)],
+  ['listenUnix()', 'path', (o) => portside.listenUnix(undefined, o as object)],
+  ['listen()', 'grace', (o) => portside.listen(http.createServer(), o as object)],
+  ['createScope()', 'grace', (o) => portside.createScope(o as object)],
+  ['createSocketPool()', 'grace', (o) => portside.createSocketPool(o as object)],
+  ['pool.drain()', 'force', (o) => portside.createSocketPool().drain(o as object)],
+  [
+    'pool.connect()',
+    'timeout',
+    (o) => portside.createSocketPool().connect({ port: 9, host: '127.0.0.1' }, o as object),
+  ],
+  ['net.close()', 'grace', (o) => portside.createScope().close(o as object)],
+  ['net.createSocketPool()', 'grace', (o) => portside.createScope().createSocketPool(o as object)],
+  ['listenHttp()', 'grace', (o) => portside.createScope({ grace: 5 }).listenHttp(undefined, o as object)],
+  ['reservePort()', 'exclude', (o) => portside.reservePort(o as object)],
+  ['reservePorts()', 'protocol', (o) => portside.reservePorts(1, o as object)],
+  ['spawnListening()', 'backlog', (o) => portside.spawnListening('true', [], o as object)],
+  ['waitForListening()', 'interval', (o) => portside.waitForListening(9, o as object)],
+  ['waitForRefused()', 'timeout', (o) => portside.waitForRefused(9, o as object)],
+  ['refusedEndpoint()', 'exclude', (o) => portside.refusedEndpoint(o as object)],
+  ['occupiedEndpoint()', 'protocol', (o) => portside.occupiedEndpoint(o as object)],
+  ['unresponsiveEndpoint()', 'signal', (o) => portside.unresponsiveEndpoint(o as object)],
+  ['stalledEndpoint()', 'family', (o) => portside.stalledEndpoint(o as object)],
+  ['resettingEndpoint()', 'after', (o) => portside.resettingEndpoint(o as object)],
+  ['fragmentingEndpoint()', 'chunk', (o) => portside.fragmentingEndpoint({ path: '/x' }, o as object)],
+  ['unassignedEndpoint()', 'family', (o) => portside.unassignedEndpoint(o as object)],
+  ['privilegedEndpoint()', 'family', (o) => portside.privilegedEndpoint(o as object)],
+  ['switchableEndpoint()', 'family', (o) => portside.switchableEndpoint({ path: '/x' }, o as object)],
+  ['assertConnectionRefused()', 'timeout', (o) => portside.assertConnectionRefused(() => {}, undefined, o as object)],
+  ['assertAddressInUse()', 'signal', (o) => portside.assertAddressInUse(() => {}, undefined, o as object)],
+  ['assertReleased()', 'protocol', (o) => portside.assertReleased(9, o as object)],
+  ['findOwners()', 'protocol', (o) => portside.findOwners(9, o as object)],
+  ['readSocketTable()', 'state', (o) => portside.readSocketTable(o as object)],
+  ['fillSendBuffer()', 'timeout', (o) => portside.fillSendBuffer(new net.Socket(), o as object)],
+  ['findLeaks()', 'ignore', (o) => portside.findLeaks(portside.snapshotSockets(), o as object)],
+  ['verifyNoLeaks()', 'kernel', (o) => portside.verifyNoLeaks(portside.snapshotSockets(), o as object)],
+  ['spawnInNamespace()', 'stdio', (o) => portside.spawnInNamespace({}, 'true', [], o as object)],
+  ['the profile of a host', 'localhost', (o) => portside.spawnInNamespace(o as object, 'true')],
+  ['createNetwork()', 'hosts', (o) => portside.createNetwork(o as never)],
+  ['the profile of a host', 'ipv6', (o) => portside.createNetwork({ hosts: { a: o as object } })],
+  ['exhaustEphemeralPorts()', 'limit', (o) => portside.exhaustEphemeralPorts(o as object)],
+  ['a rule of what is no leak', 'package', (o) => portside.ignoreLeaks(o as object)],
+  ['namespacePool()', 'fallback', (o) => namespacePool({}, o as object)],
+  ['the profile of a host', 'mtu', (o) => namespacePool(o as object)],
+  ['provide.portside', 'leaks', (o) => new LeakCheck('a.test.ts', o as object, { of: 'provide.portside' })],
+  [
+    'provide.portside.leaks',
+    'mode',
+    (o) => new LeakCheck('a.test.ts', { leaks: o as object }, { of: 'provide.portside' }),
+  ],
+]
+
+/** Calls a method of a server, and closes the server whatever that comes to. */
+const onServer =
+  <S extends { close(): Promise<unknown> }>(
+    open: () => Promise<S>,
+    call: (server: S, options: never) => unknown,
+  ): Call =>
+  async (options) => {
+    const server = await open()
+    try {
+      return await call(server, options as never)
+    } finally {
+      await server.close()
+    }
+  }
+
+const methods: ReadonlyArray<readonly [of: string, known: string, call: Call]> = [
+  ['server.close()', 'grace', onServer(portside.listenTcp, (server, o) => server.close(o))],
+  ['server.connect()', 'timeout', onServer(portside.listenTcp, (server, o) => server.connect(o))],
+  ['server.connect()', 'localPort', onServer(portside.listenUdp, (server, o) => server.connect(o))],
+  ['server.close()', 'force', onServer(portside.listenUdp, (server, o) => server.close(o))],
+]
+
+/** These take no options. */
+const WITHOUT = [
+  'assertDrained',
+  'connectionTuple',
+  'ephemeralPorts',
+  'explainSocketError',
+  'formatEndpoint',
+  'loopbackFamilies',
+  'namespaceSupport',
+  'probeLoopback',
+  'snapshotSockets',
+  'socketDescriptors',
+  'trackSockets',
+]
+
+const all = [...functions, ...methods]
+
+async function failureOf(call: Call, options: unknown): Promise<{ code?: string; message: string; argument?: string }> {
+  try {
+    await call(options)
+  } catch (error) {
+    return error as Error
+  }
+  throw new Error('it did not fail')
+}
+
+/** A name with two letters swapped. */
+const misspelt = (name: string): string => `${name.slice(0, -2)}${name.at(-1)}${name.at(-2)}`
+
+describe.each(all)('%s, by %s', (of, known, call) => {
+  it('refuses a misspelt option, and names itself and the nearest one', async () => {
+    const typo = misspelt(known)
+    const error = await failureOf(call, { [typo]: 1 })
+    expect(error).toMatchObject({ code: 'ERR_PORTSIDE_UNKNOWN_OPTION', argument: typo })
+    expect(error.message).toContain(`Invalid option "${typo}" of ${of}: `)
+    expect(error.message).toContain(`did you mean "${known}"?`)
+  })
+
+  it.each([
+    ['a number', 100, 'the number 100'],
+    ['a string', 'x', "the string 'x'"],
+    ['an array', [1], 'an array'],
+    ['null', null, 'null'],
+    ['a function', () => {}, 'a function'],
+    ['a symbol', Symbol('s'), 'the symbol Symbol(s)'],
+  ])('refuses %s', async (_name, options, got) => {
+    if (_name === 'a function' && of === 'readSocketTable()') return
+    if (_name === 'a string' && of === 'provide.portside.leaks') return
+    const error = await failureOf(call, options)
+    expect(error.code).toBe('ERR_INVALID_ARG_TYPE')
+    // A rule is one of several arguments, and is named as one.
+    expect(error.message).toContain(of === 'a rule of what is no leak' ? 'a rule' : `got ${got}`)
+  })
+
+  it('refuses a symbol as a name, what throws when it is read, and a proxy that was revoked', async () => {
+    const throwing = Object.defineProperty({}, known, {
+      enumerable: true,
+      get: () => {
+        throw new Error('a trap')
+      },
+    })
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    for (const options of [
+      { [Symbol('port')]: 1 },
+      throwing,
+      proxy,
+      new Proxy(
+        {},
+        {
+          ownKeys: () => {
+            throw 0
+          },
+        },
+      ),
+    ]) {
+      expect((await failureOf(call, options)).code).toMatch(/^ERR_/)
+    }
+  })
+})
+
+it.each(['listenTcp', 'reservePort', 'stalledEndpoint'] as const)(
+  '%s takes options without a prototype, frozen ones, and those of a class',
+  async (name) => {
+    const open = named[name] as (...args: unknown[]) => Promise<AsyncDisposable>
+    class Options {
+      family = portside.loopbackFamilies()[0]
+    }
+    const plain = Object.assign(Object.create(null), { family: portside.loopbackFamilies()[0] })
+    for (const options of [plain, Object.freeze({}), new Options(), { family: undefined }, undefined]) {
+      await using _opened = name === 'listenTcp' ? await open(undefined, options) : await open(options)
+    }
+  },
+)
+
+it.each([
+  ['listenTls', { cert: '', key: '' }, /listen\(tls\.createServer\(\{ cert, key \}\)\)/],
+  ['listenHttps', { key: '' }, /createServer/],
+  ['listenTcp', { path: '/tmp/x' }, /listenUnix\(\)/],
+  ['listenUnix', { port: 3000 }, /a path has none/],
+  ['listenTcp', { timeout: 5 }, /AbortSignal\.timeout/],
+] as const)('%s says what to do about %o', async (name, options, next) => {
+  const error = await failureOf(
+    (o) => (named[name] as (handler: undefined, options: unknown) => unknown)(undefined, o),
+    options,
+  )
+  expect(error).toMatchObject({ code: 'ERR_PORTSIDE_UNKNOWN_OPTION', next: expect.stringMatching(next) })
+})
+
+it.each([
+  ['grace', '1s', 'ERR_INVALID_ARG_TYPE'],
+  ['grace', -1, 'ERR_OUT_OF_RANGE'],
+  ['grace', Number.NaN, 'ERR_OUT_OF_RANGE'],
+  ['backlog', '5', 'ERR_INVALID_ARG_TYPE'],
+  ['backlog', 0, 'ERR_OUT_OF_RANGE'],
+  ['port', '3000', 'ERR_SOCKET_BAD_PORT'],
+  ['signal', { aborted: false, addEventListener() {} }, 'ERR_INVALID_ARG_TYPE'],
+  ['signal', {}, 'ERR_INVALID_ARG_TYPE'],
+] as const)('%s: %o is refused with %s', async (name, value, code) => {
+  const error = await failureOf((o) => portside.listenTcp(undefined, o as object), { [name]: value })
+  expect(error).toMatchObject({ code, argument: name, expected: expect.any(String), actual: expect.any(String) })
+  expect(error.message).toMatch(new RegExp(`^Invalid \`${name}\`: expected .+, got .+\\.$`))
+})
+
+it('close(100) is told what to pass', async () => {
+  const error = await failureOf(
+    onServer(portside.listenTcp, (server, o) => server.close(o)),
+    100,
+  )
+  expect(error.message).toBe('server.close() expects an options object such as { grace: 100 }, got the number 100.')
+})
+
+it('is known of each function that is exported, whether it takes options', () => {
+  const tested = new Set(functions.map(([of]) => of.replace('()', '')))
+  const exported = Object.entries(portside).flatMap(([name, value]) => (typeof value === 'function' ? [name] : []))
+  const missing = exported.filter((name) => !tested.has(name) && !WITHOUT.includes(name) && !/^assert[A-Z]/.test(name))
+  // Its rules are tested under the name that their message has.
+  expect(missing).toEqual(['ignoreLeaks'])
+})
+
+it('PORTSIDE_LEAKS is named where it is misspelt', () => {
+  process.env.PORTSIDE_LEAKS = 'wran'
+  try {
+    expect(() => new LeakCheck('a.test.ts', {})).toThrow(/^Invalid `PORTSIDE_LEAKS`: expected 'fail', 'warn' or 'off'/)
+  } finally {
+    delete process.env.PORTSIDE_LEAKS
+  }
+})
+
+it('options of the check that stand one level too high are sent where they belong', () => {
+  const misplaced = { mode: 'warn' } as object
+  expect(() => new LeakCheck('a.test.ts', misplaced, { of: 'provide.portside' })).toThrow(/leaks: \{ leaks: \{ mode/)
+})
+
+describe('readOptions()', () => {
+  const spec = { of: 'f()', names: namesOf<{ a?: number; b?: number }>()('a', 'b') }
+
+  it('reads each property once', () => {
+    let reads = 0
+    const options = {
+      get a() {
+        return ++reads
+      },
+    }
+    const read = readOptions<{ a?: number }>(options, spec)
+    expect([read.a, read.a, reads]).toEqual([1, 1, 1])
+  })
+
+  it('leaves out what is undefined, and takes what is inherited', () => {
+    expect(readOptions({ a: undefined, b: 1 }, spec)).toEqual({ b: 1 })
+    expect(readOptions(Object.create({ a: 2 }), spec)).toEqual({ a: 2 })
+  })
+
+  it('lists the names if none is near', () => {
+    expect(() => readOptions({ frobnicate: 1 }, spec)).toThrow(/"frobnicate" of f\(\): expected one of a, b\.$/)
+  })
+})
