@@ -1,0 +1,134 @@
+import dgram from 'node:dgram'
+import net from 'node:net'
+import { describe, expect, test } from 'vitest'
+import * as portside from '../../src/index.js'
+import { HandlerErrors, handlerOr } from '../../src/servers/handler.js'
+import type { ListenOptions, TestServer, UnixTestServer } from '../../src/servers/server.js'
+import { listenOnAddress } from '../../src/servers/stream-server.js'
+import { abandonSocket, type ConnectionHandler, echo } from '../../src/servers/tcp.js'
+import { listenOnPath } from '../../src/servers/unix.js'
+import { UDP_HERE } from '../support/here.js'
+
+const { findLeaks, snapshotSockets } = portside
+
+/** What closes each of the sockets that an opener leaves open, each said once. */
+async function closersOf(open: () => Promise<AsyncDisposable>): Promise<string[]> {
+  const since = snapshotSockets()
+  const opened = await open()
+  const closers = new Set((await findLeaks(since)).map(({ howToClose }) => howToClose))
+  await opened[Symbol.asyncDispose]()
+  expect(await findLeaks(since)).toEqual([])
+  return [...closers]
+}
+
+/** A new kind of server, as CONTRIBUTING says to make one. */
+async function listenFoo(onConnection?: ConnectionHandler, options: ListenOptions = {}): Promise<TestServer> {
+  const handlerErrors = new HandlerErrors()
+  const server = net.createServer()
+  server.on('connection', handlerErrors.guard(handlerOr(onConnection, echo), abandonSocket))
+  return listenOnAddress(server, options, { opener: 'listenFoo', handlerErrors })
+}
+
+/** Likewise at a path. */
+function listenBar(): Promise<UnixTestServer> {
+  return listenOnPath(net.createServer(), {}, { opener: 'listenBar' })
+}
+
+describe('a new kind of server', () => {
+  test('is closed by what its own function gave', async () => {
+    expect(await closersOf(() => listenFoo())).toEqual(['close() of what listenFoo() gave'])
+  })
+
+  test('is closed so at both of its addresses', async () => {
+    const dual = () => listenFoo(undefined, { family: 'dual' })
+    expect(await closersOf(dual)).toEqual(['close() of what listenFoo() gave'])
+  })
+
+  test('is closed so at a path', async () => {
+    expect(await closersOf(listenBar)).toEqual(['close() of what listenBar() gave'])
+  })
+})
+
+describe('what portside opened is closed by what its function gave', () => {
+  const target = { address: '127.0.0.1', port: 9 }
+  const OPENERS: Readonly<Record<string, () => Promise<AsyncDisposable>>> = {
+    listenTcp: () => portside.listenTcp(),
+    listenTls: () => portside.listenTls(),
+    listenHttp: () => portside.listenHttp(),
+    listenHttps: () => portside.listenHttps(),
+    listenHttp2: () => portside.listenHttp2(),
+    listenUdp: () => portside.listenUdp(undefined, { family: 'dual' }),
+    listenUnix: () => portside.listenUnix(),
+    listen: () => portside.listen(net.createServer()),
+    fragmentingEndpoint: () => portside.fragmentingEndpoint(target),
+    occupiedEndpoint: () => portside.occupiedEndpoint(),
+    refusedEndpoint: () => portside.refusedEndpoint(),
+    resettingEndpoint: () => portside.resettingEndpoint(),
+    stalledEndpoint: () => portside.stalledEndpoint(),
+    switchableEndpoint: () => portside.switchableEndpoint(target),
+    unresponsiveEndpoint: () => portside.unresponsiveEndpoint(),
+  }
+  test.each(Object.entries(OPENERS))('%s()', async (name, open) => {
+    // The kernel also tells of the listener of another thread, which belongs to no object.
+    const closers = (await closersOf(open)).filter((closer) => !closer.startsWith('the close function'))
+    expect(closers).toEqual([`close() of what ${name}() gave`])
+  })
+
+  test('occupiedEndpoint() for UDP', async () => {
+    expect(await closersOf(() => portside.occupiedEndpoint({ protocol: 'udp' }))).toEqual([
+      'close() of what occupiedEndpoint() gave',
+    ])
+  })
+
+  test('listen() with a datagram socket', async () => {
+    expect(await closersOf(() => portside.listen(dgram.createSocket(UDP_HERE)))).toEqual([
+      'close() of what listen() gave',
+    ])
+  })
+
+  test('switchableEndpoint() after a switch', async () => {
+    const closers = await closersOf(async () => {
+      const endpoint = await portside.switchableEndpoint(target)
+      await endpoint.refuse()
+      await endpoint.stall()
+      return endpoint
+    })
+    expect(closers).toEqual(['close() of what switchableEndpoint() gave'])
+  })
+
+  test.each(['tcp', 'udp', 'both'] as const)('reservePort() and reservePorts() for %s', async (protocol) => {
+    expect(await closersOf(() => portside.reservePort({ protocol }))).toEqual(['release() of what reservePort() gave'])
+    expect(await closersOf(() => portside.reservePorts(2, { protocol }))).toEqual([
+      'release() of what reservePorts() gave',
+    ])
+  })
+
+  test('spawnListening()', async (context) => {
+    if (process.platform === 'win32') context.skip('Windows has no descriptors to hand over')
+    const program = ['-e', 'process.on("SIGTERM", () => process.exit(0)); setInterval(() => {}, 1000)']
+    expect(await closersOf(() => portside.spawnListening(process.execPath, program))).toEqual([
+      'stop() of what spawnListening() gave',
+    ])
+  })
+})
+
+describe('a client that portside gave is closed by itself', () => {
+  test('if a pool connected it', async () => {
+    await using server = await portside.listenTcp()
+    const pool = portside.createSocketPool()
+    const closers = await closersOf(async () => {
+      await pool.connect(server.endpoint)
+      return pool
+    })
+    expect(closers).toEqual(['socket.destroy()', 'socket.destroy(), or the end of its client'])
+  })
+
+  test('if its server connected it', async () => {
+    await using server = await portside.listenTcp()
+    const closers = await closersOf(async () => {
+      const client = await server.connect()
+      return { [Symbol.asyncDispose]: async () => void client.destroy() }
+    })
+    expect(closers).toEqual(['socket.destroy()', 'socket.destroy(), or the end of its client'])
+  })
+})
