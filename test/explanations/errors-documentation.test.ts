@@ -18,6 +18,15 @@ test('no other code has a row there, and none has two', () => {
   expect(documented).toHaveLength(new Set(documented).size)
 })
 
+test('each kind of failure has a row there', () => {
+  const kinds = [...textOf('src/explanations/failure-kind.ts').matchAll(/^ {2}\| '([\w-]+)'$/gm)].map(
+    ([, kind = '']) => kind,
+  )
+  const rows = [...textOf('docs/errors.md').matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, kind = '']) => kind)
+  expect(kinds.length).toBeGreaterThan(20)
+  expect(kinds.filter((kind) => !rows.includes(kind))).toEqual([])
+})
+
 /** The first cells of the tables whose first column is headed `code`, and whose last one says what to do or where to read on. */
 function codesIn(page: string): string[] {
   const tables = page.split('\n\n').filter((block) => /^\| code \|.* (do|more) \|$/m.test(block))
