@@ -21,6 +21,13 @@ test('src replaces methods of other objects through patch(), and reads private m
   expect(foreignAccess(sources)).toEqual([])
 })
 
+test('runners know of leaks/ what leak-check.ts gives', () => {
+  const known = Object.entries(sources).flatMap(([file, text]) =>
+    file.startsWith('runners/') ? [...text.matchAll(/'\.\.\/leaks\/([^']+)'/g)].map(([, name]) => name) : [],
+  )
+  expect(new Set(known)).toEqual(new Set(['leak-check.js']))
+})
+
 function readSources(): Array<[string, string]> {
   const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
   return files.map((file) => [file.replaceAll('\\', '/'), readFileSync(join(src, file), 'utf8')])

@@ -1,5 +1,7 @@
+import { isMainThread } from 'node:worker_threads'
 import { readOptions } from '../options.js'
-import { closeSocket, errorFor, findOpen, isOnlyThread } from './find-leaks.js'
+import { closeLeaked } from './close-leaked.js'
+import { errorFor, findOpen } from './find-open.js'
 import { isIgnored } from './ignore.js'
 import { checkLeakOptions, checkMode, type LeakIgnore, type LeakOptions } from './options.js'
 import type { Owner } from './owner.js'
@@ -51,8 +53,7 @@ export class LeakCheck {
     this.#tracker = tracker()
     this.#file = makeOwner(this.#tracker, 'file', file ?? 'this process', file)
     if (file !== undefined) this.#tracker.file = this.#file
-    // Of other threads, too: only who asks for it is told of those.
-    if (this.options.kernel ?? isOnlyThread) this.#baseline = new Set(inodesNow())
+    if (this.options.kernel ?? seesOnlyItsOwn) this.#baseline = new Set(inodesNow())
   }
 
   beginTest(name: string, file = this.#file?.file): Owner | undefined {
@@ -86,7 +87,7 @@ export class LeakCheck {
     if (state.file === file) state.file = undefined
     const error = await this.#check(file, (record) => state.lastUse(record) > file.begun, this.#baseline)
     // Not before: what one test has left open others may use, and only the one that did so fails.
-    for (const record of this.#left?.splice(0) ?? []) closeSocket(record)
+    for (const record of this.#left?.splice(0) ?? []) closeLeaked(record)
     return error
   }
 
@@ -96,10 +97,12 @@ export class LeakCheck {
     baseline: ReadonlySet<number> | undefined,
   ): Promise<Error | undefined> {
     const state = this.#tracker as Tracker
-    const filter = (record: TrackedSocket): boolean => !state.isSettled(record) && isMine(record)
-    const found = await findOpen(filter, baseline, this.options, (leak, record) =>
-      this.#mayStay(leak, record && state.ownerOf(record)),
-    )
+    const found = await findOpen({
+      isSuspect: (record) => !state.isSettled(record) && isMine(record),
+      baseline,
+      mayStay: (leak, record) => this.#mayStay(leak, record && state.ownerOf(record)),
+      options: this.options,
+    })
     owner.ended = true
     state.settle(found.ignored)
     if (found.leaks.length === 0) return undefined
@@ -121,6 +124,12 @@ export class LeakCheck {
     return [...(this.#tracker?.ignoredIn ?? [])].some(([file, rules]) => isOf(file) && fits(rules))
   }
 }
+
+/**
+ * Whether the sockets that the kernel lists for this process are those of this thread. It lists them by process, so that in
+ * a worker thread of a runner those of the other threads would count as leaks, too: `kernel: true` asks for that.
+ */
+const seesOnlyItsOwn: boolean = isMainThread
 
 /** Reads what a runner's entry was given, as `of`; `more` is what else may stand there. The environment has the last word. */
 export function readLeakOptions(given: RunnerOptions | undefined, of: string, more: readonly string[]): LeakOptions {

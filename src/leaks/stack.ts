@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { isOwnFile, type Trace, takeTrace as takeFrames, textOf } from '../caller.js'
+import { isRunnerOrNode } from './known.js'
 import { unbundled } from './source-map.js'
 import type { StackFrame } from './stack-frame.js'
 
@@ -60,7 +61,4 @@ function pathOf(url: string): string {
   }
 }
 
-const isForeign = (file: string): boolean => file.startsWith('node:') || isOwnFile(file) || RUNNER.test(file)
-
-const RUNNER =
-  /[/\\]node_modules[/\\](?:@vitest|vitest|vite-node|jest-(?:circus|environment-node|jasmine2|runner|runtime|util)|@jest|mocha|tinypool)[/\\]/
+const isForeign = (file: string): boolean => isRunnerOrNode(file) || isOwnFile(file)

@@ -2,14 +2,8 @@ import type { ChildProcess } from 'node:child_process'
 import type dgram from 'node:dgram'
 import type net from 'node:net'
 import type { Trace } from '../caller.js'
-import {
-  channelOf,
-  datagramHandle,
-  handleOf,
-  isHandleOpen,
-  isRef,
-  type SocketHandle,
-} from '../platform/node-internals.js'
+import { channelOf, datagramHandle, handleOf, isHandleOpen, type SocketHandle } from '../platform/node-internals.js'
+import { isPipeOfService } from './known.js'
 import type { Owner } from './owner.js'
 
 export type Trackable = net.Socket | net.Server | dgram.Socket | ChildProcess
@@ -101,9 +95,9 @@ export function handlesOf({ kind, socket, handle }: TrackedSocket): SocketHandle
   return [...new Set(own)].filter((each): each is SocketHandle => isHandleOpen(each, false))
 }
 
-/** Pipes of a child process that hold this one up. Those that were unref'd are those of a service that runs along. */
+/** Pipes of a child process that hold this one up. */
 export function openPipes(child: ChildProcess): SocketHandle[] {
-  return pipesOf(child).filter((handle) => isHandleOpen(handle, false) && isRef(handle))
+  return pipesOf(child).filter((handle) => isHandleOpen(handle, false) && !isPipeOfService(handle))
 }
 
 function pipesOf(child: ChildProcess): SocketHandle[] {

@@ -7,7 +7,7 @@ import { provideOpenedAt } from '../explanations/opened-at.js'
 import { handleOf, serverOf } from '../platform/node-internals.js'
 import { processState } from '../process-state.js'
 import { observeClients } from '../sockets/client-sockets.js'
-import { isInfrastructure } from '../sockets/infrastructure.js'
+import { isOfPortside } from './known.js'
 import type { LeakIgnore } from './options.js'
 import type { Origins } from './origins.js'
 import type { Owner } from './owner.js'
@@ -76,7 +76,7 @@ export class Tracker implements Origins {
   *open({ dialling = false } = {}): Generator<TrackedSocket, void, void> {
     for (const record of this.#sockets) {
       const counts = record.open || (dialling && record.dialling)
-      if (counts && !isInfrastructure(record.socket) && !isOfInfrastructure(record)) yield record
+      if (counts && !isOfPortside(record)) yield record
     }
   }
 
@@ -173,6 +173,3 @@ export class Tracker implements Origins {
     this.#sweepAt = Math.max(64, this.#sockets.size * 2)
   }
 }
-
-const isOfInfrastructure = ({ listener }: TrackedSocket): boolean =>
-  listener !== undefined && isInfrastructure(listener.socket)

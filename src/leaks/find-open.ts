@@ -1,0 +1,83 @@
+import { closeLeaked } from './close-leaked.js'
+import { afterGrace } from './grace.js'
+import { isIdleInPool } from './known.js'
+import { describeLeaks, describeUntracked, traceOf } from './leak.js'
+import { leakError } from './leak-error.js'
+import type { LeakOptions } from './options.js'
+import type { SocketLeak } from './socket-leak.js'
+import { linesOf } from './stack.js'
+import type { TrackedSocket } from './tracked-socket.js'
+import { tracker } from './tracker.js'
+import { untrackedSockets } from './untracked.js'
+
+/** What to look for. */
+export interface Search {
+  /** Whether a tracked socket is one of those in question, such as those of one test. */
+  readonly isSuspect: (record: TrackedSocket) => boolean
+  /** Sockets by inode: what the kernel has beyond them is looked at, too. Undefined does not ask the kernel. */
+  readonly baseline: ReadonlySet<number> | undefined
+  /** Whether an open socket may stay open. `record` is undefined if no object of Node explains it. */
+  readonly mayStay: (leak: SocketLeak, record?: TrackedSocket) => boolean
+  readonly options: Pick<LeakOptions, 'idlePools' | 'close' | 'signal'>
+}
+
+export interface Found {
+  readonly leaks: SocketLeak[]
+  /** Those of the leaks that were tracked, in their order. */
+  readonly records: readonly TrackedSocket[]
+  /** What is open, too, and may be. */
+  readonly ignored: readonly TrackedSocket[]
+}
+
+export const NOTHING: Found = { leaks: [], records: [], ignored: [] }
+
+/** What is still open when the grace is over. */
+export async function findOpen({ isSuspect, baseline, mayStay, options }: Search): Promise<Found> {
+  const state = tracker()
+  // What is dialled is about to be open; whether it ever will be, a few turns do not tell.
+  const look = (dialling: boolean): Suspect[] => [
+    ...suspects(isSuspect, dialling, options.idlePools),
+    ...(baseline === undefined ? [] : untrackedSockets(baseline, state.all)),
+  ]
+  if (look(true).length === 0) return NOTHING
+  const found = await afterGrace(look, options.signal)
+  if (found.length === 0) return NOTHING
+  const records = found.filter((suspect): suspect is TrackedSocket => 'sequence' in suspect)
+  const untracked = found.flatMap((suspect) => ('sequence' in suspect ? [] : [describeUntracked(suspect)]))
+  const described = describeLeaks(records, state)
+  // Of two with one descriptor the later one: TLS on a socket that was connected before, and one that was opened again.
+  const latest = new Map(described.map(({ leak, record }) => [leak.fd, record]))
+  const told = described.filter(
+    ({ leak, record }) => (leak.fd === undefined || latest.get(leak.fd) === record) && !mayStay(leak, record),
+  )
+  if (options.close === true) for (const { record } of told) closeLeaked(record)
+  return {
+    leaks: [...told.map(({ leak }) => leak), ...untracked.filter((leak) => !mayStay(leak))],
+    records: told.map(({ record }) => record),
+    ignored: described.filter((each) => !told.includes(each)).map(({ record }) => record),
+  }
+}
+
+/** The error for what was found, once: none of it is told of again. */
+export function errorFor({ leaks, records }: Found): Error {
+  const state = tracker()
+  state.settle(records)
+  return leakError(leaks, records[0] === undefined ? [] : linesOf(traceOf(records[0], state)))
+}
+
+type Suspect = TrackedSocket | Parameters<typeof describeUntracked>[0]
+
+function suspects(
+  isSuspect: Search['isSuspect'],
+  dialling: boolean,
+  idlePools: LeakOptions['idlePools'],
+): TrackedSocket[] {
+  const state = tracker()
+  const found: TrackedSocket[] = []
+  for (const record of state.open({ dialling })) {
+    if (!isSuspect(record)) continue
+    if (idlePools === 'report' || !isIdleInPool(record, state)) found.push(record)
+    else if (idlePools === 'close') closeLeaked(record)
+  }
+  return found
+}

@@ -1,0 +1,41 @@
+import { isRef, type SocketHandle } from '../platform/node-internals.js'
+import type { SocketDescriptor } from '../socket-table/socket-descriptors.js'
+import { isInfrastructure } from '../sockets/infrastructure.js'
+
+// What the leak check passes over without a rule of the user. Each has a name, and the reason why it is no leak.
+
+/** A socket that portside keeps for the whole process, or that one of those accepted: no test can close it. */
+export const isOfPortside = ({ socket, listener }: Opened): boolean =>
+  isInfrastructure(socket) || (listener !== undefined && isInfrastructure(listener.socket))
+
+interface Opened {
+  readonly socket: object
+  readonly listener?: { readonly socket: object } | undefined
+}
+
+/** A pooled connection between two requests: `fetch` keeps it for the next test, too. The option `idlePools` changes this. */
+export const isIdleInPool = <T>(record: T, pools: { isIdle(record: T): boolean }): boolean => pools.isIdle(record)
+
+/** A pipe to a child process that was unref'd: the child is a service that several tests use, such as a bundler. */
+export const isPipeOfService = (handle: SocketHandle): boolean => !isRef(handle)
+
+/** A unix socket without a name: one end of a pipe, as to a program of another thread. Nothing could be reported about it. */
+export const isNamelessPipe = ({ kind, local }: SocketDescriptor): boolean => kind === 'unix' && !local
+
+/** The inspector of this process, and the connection of a debugger: Node opens them outside of JavaScript. */
+export function isInspector({ local }: SocketDescriptor): boolean {
+  const port = Number(
+    /^--inspect(?:-brk|-port)?=(?:.*:)?(\d+)$/m.exec(process.execArgv.join('\n'))?.[1] ?? process.debugPort,
+  )
+  return (
+    process.execArgv.some((argument) => argument.startsWith('--inspect')) &&
+    typeof local === 'object' &&
+    local.port === port
+  )
+}
+
+/** A file of Node or of a test runner: such a frame of a stack is not the place that has to be changed. */
+export const isRunnerOrNode = (file: string): boolean => file.startsWith('node:') || RUNNER.test(file)
+
+const RUNNER =
+  /[/\\]node_modules[/\\](?:@vitest|vitest|vite-node|jest-(?:circus|environment-node|jasmine2|runner|runtime|util)|@jest|mocha|tinypool)[/\\]/
