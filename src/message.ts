@@ -47,7 +47,8 @@ const sentence = (headline: string): string =>
 export function describeType(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (typeof value === 'string') return `'${value.length > LONGEST ? `${value.slice(0, LONGEST)}...` : value}'`
-  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') return String(value)
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value)
+  if (typeof value === 'bigint') return `${value}n`
   if (typeof value === 'symbol') return `the symbol ${String(value)}`
   try {
     return typeof value === 'function' ? describeFunction(value) : describeObject(value)
@@ -61,7 +62,7 @@ export function describeType(value: unknown): string {
 export function describeValue(value: unknown): string {
   if (typeof value === 'string') return `the string ${describeType(value)}`
   const named = ['number', 'bigint', 'boolean'].includes(typeof value) && !Number.isNaN(value)
-  return named ? `the ${typeof value} ${String(value)}` : describeType(value)
+  return named ? `the ${typeof value} ${describeType(value)}` : describeType(value)
 }
 
 const LONGEST = 60
@@ -78,5 +79,5 @@ function describeObject(value: object): string {
   if (typeof (value as { then?: unknown }).then === 'function') return 'a promise: await it'
   const name: unknown = (value as { constructor?: { name?: unknown } }).constructor?.name
   if (typeof name !== 'string' || name === '' || name === 'Object') return 'an object'
-  return `${/^[AEIOU]/.test(name) ? 'an' : 'a'} ${name} object`
+  return `${/^[AEIO]/.test(name) ? 'an' : 'a'} ${name} object`
 }

@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import { invalidArgument, type PortsideError, portsideError } from './errors.js'
 import { describeValue } from './message.js'
 import { nearest } from './nearest.js'
@@ -20,7 +21,7 @@ export interface OptionsSpec {
  */
 export function readOptions<T extends object>(options: T | undefined, spec: OptionsSpec): T {
   if (options === undefined) return {} as T
-  if (typeof options !== 'object' || options === null || isArray(options)) throw notAnObject(options, spec)
+  if (typeof options !== 'object' || options === null || isOfAnotherKind(options)) throw notAnObject(options, spec)
   const read: Record<string, unknown> = {}
   try {
     for (const key of Reflect.ownKeys(options)) {
@@ -28,6 +29,10 @@ export function readOptions<T extends object>(options: T | undefined, spec: Opti
       // A property that another library adds to each object is no option, and `for...in` does not show it.
       if (!Object.prototype.propertyIsEnumerable.call(options, key)) continue
       throw unknownOption(key, spec)
+    }
+    for (const key in options) {
+      // Inherited: of defaults that somebody made with Object.create(), unless every object has it.
+      if (!spec.names.includes(key) && !(key in Object.prototype)) throw unknownOption(key, spec)
     }
     for (const name of spec.names) {
       if (!(name in options)) continue
@@ -44,13 +49,18 @@ export function readOptions<T extends object>(options: T | undefined, spec: Opti
 
 /** Throws ERR_INVALID_ARG_TYPE for what is no AbortSignal, a half-made one included. */
 export function checkSignal(signal: unknown): void {
-  const { aborted, addEventListener, removeEventListener } = (signal ?? {}) as Partial<AbortSignal>
-  const whole =
-    typeof aborted === 'boolean' &&
-    typeof addEventListener === 'function' &&
-    typeof removeEventListener === 'function' &&
-    typeof (signal as Partial<AbortSignal>).dispatchEvent === 'function'
-  if (!whole) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'signal', 'an AbortSignal', signal)
+  if (!isSignal(signal)) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'signal', 'an AbortSignal', signal)
+}
+
+function isSignal(signal: unknown): boolean {
+  try {
+    const { aborted, addEventListener, removeEventListener, dispatchEvent } = (signal ?? {}) as Partial<AbortSignal>
+    const methods = [addEventListener, removeEventListener, dispatchEvent]
+    return typeof aborted === 'boolean' && methods.every((method) => typeof method === 'function')
+  } catch {
+    // The prototype of all signals, or a proxy.
+    return false
+  }
 }
 
 function notAnObject(options: unknown, { of, example }: OptionsSpec): PortsideError {
@@ -99,14 +109,29 @@ function messageIn(cause: unknown): string {
   }
 }
 
-function isArray(value: unknown): boolean {
+/** An object that holds something else than properties, which would be taken for no options at all. */
+export function isOfAnotherKind(value: object): boolean {
   try {
-    return Array.isArray(value)
+    return Array.isArray(value) || KINDS.some((is) => is(value)) || value instanceof URL || value instanceof EventTarget
   } catch {
     // A proxy that was revoked: reading it fails below, with a code.
     return false
   }
 }
+
+const KINDS: ReadonlyArray<(value: unknown) => boolean> = [
+  types.isPromise,
+  types.isMap,
+  types.isSet,
+  types.isWeakMap,
+  types.isWeakSet,
+  types.isDate,
+  types.isRegExp,
+  types.isNativeError,
+  types.isBoxedPrimitive,
+  types.isAnyArrayBuffer,
+  types.isArrayBufferView,
+]
 
 /** Lists the names of an options type; leaving one out does not compile. */
 export const namesOf =

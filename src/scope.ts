@@ -9,7 +9,7 @@ import { switchableEndpoint } from './endpoints/switchable.js'
 import { unassignedEndpoint } from './endpoints/unassigned.js'
 import { unresponsiveEndpoint } from './endpoints/unresponsive.js'
 import { invalidArgument, portsideError } from './errors.js'
-import { readOptions } from './options.js'
+import { isOfAnotherKind, readOptions } from './options.js'
 import { reservePort, reservePorts } from './ports/reserve-port.js'
 import { spawnListening } from './programs/spawn-listening.js'
 import { listenHttp, listenHttps } from './servers/http.js'
@@ -77,7 +77,7 @@ export function scopeFor(of: string, given: ScopeOptions | undefined): NetScope 
   const withGrace = <Args extends unknown[]>(args: Args): Args => {
     const [first, given] = args
     if (options.grace === undefined || (given !== undefined && !isPlain(given))) return args
-    return [first, { grace: options.grace, ...(given as object) }] as unknown as Args
+    return [first, { grace: options.grace, ...inheritedBy(given), ...given }] as unknown as Args
   }
 
   const refuseClosed = (asked: string): void => {
@@ -148,15 +148,24 @@ export function scopeFor(of: string, given: ScopeOptions | undefined): NetScope 
 }
 
 /** Copied for the grace of the scope only if that cannot fail: the function itself says what is wrong with the others. */
-function isPlain(value: unknown): boolean {
+function isPlain(value: unknown): value is object | undefined {
   try {
-    if (typeof value !== 'object' || value === null) return false
+    if (typeof value !== 'object' || value === null || isOfAnotherKind(value)) return false
     const descriptors = Object.values(Object.getOwnPropertyDescriptors(value))
-    return !Array.isArray(value) && descriptors.every((each) => each.get === undefined)
+    return descriptors.every((each) => each.get === undefined)
   } catch {
     // A proxy that throws.
     return false
   }
+}
+
+/** What a copy would lose of options that were made with Object.create(). */
+function inheritedBy(options: object = {}): Record<string, unknown> {
+  const inherited: Record<string, unknown> = {}
+  for (const key in options) {
+    if (!(key in Object.prototype)) inherited[key] = (options as Record<string, unknown>)[key]
+  }
+  return inherited
 }
 
 type Acquire<R> = (...args: unknown[]) => Promise<R>

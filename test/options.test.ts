@@ -139,6 +139,12 @@ describe.each(all)('%s, by %s', (of, known, call) => {
     ['null', null, 'null'],
     ['a function', () => {}, 'a function'],
     ['a symbol', Symbol('s'), 'the symbol Symbol(s)'],
+    ['a bigint', 5n, 'the bigint 5n'],
+    ['a promise', Promise.resolve({}), 'a promise: await it'],
+    ['a map', new Map([['grace', 1]]), 'a Map object'],
+    ['a date', new Date(0), 'a Date object'],
+    ['a URL', new URL('tcp://127.0.0.1:9'), 'a URL object'],
+    ['a signal that stands alone', new AbortController().signal, 'an AbortSignal object'],
   ])('refuses %s', async (_name, options, got) => {
     if (_name === 'a function' && of === 'readSocketTable()') return
     if (_name === 'a string' && of === 'provide.portside.leaks') return
@@ -159,6 +165,7 @@ describe.each(all)('%s, by %s', (of, known, call) => {
     revoke()
     for (const options of [
       { [Symbol('port')]: 1 },
+      Object.create({ [misspelt(known)]: 1 }),
       throwing,
       proxy,
       new Proxy(
@@ -212,10 +219,19 @@ it.each([
   ['port', '3000', 'ERR_SOCKET_BAD_PORT'],
   ['signal', { aborted: false, addEventListener() {} }, 'ERR_INVALID_ARG_TYPE'],
   ['signal', {}, 'ERR_INVALID_ARG_TYPE'],
+  ['grace', 0n, 'ERR_INVALID_ARG_TYPE'],
+  ['host', '127.0.0.1\0.test', 'ERR_INVALID_ARG_VALUE'],
 ] as const)('%s: %o is refused with %s', async (name, value, code) => {
   const error = await failureOf((o) => portside.listenTcp(undefined, o as object), { [name]: value })
   expect(error).toMatchObject({ code, argument: name, expected: expect.any(String), actual: expect.any(String) })
   expect(error.message).toMatch(new RegExp(`^Invalid \`${name}\`: expected .+, got .+\\.$`))
+})
+
+it('a signal that cannot be read is none', async () => {
+  for (const signal of [AbortSignal.prototype, Object.create(AbortSignal.prototype)]) {
+    const error = await failureOf((o) => portside.listenTcp(undefined, o as object), { signal })
+    expect(error).toMatchObject({ code: 'ERR_INVALID_ARG_TYPE', argument: 'signal' })
+  }
 })
 
 it('close(100) is told what to pass', async () => {
@@ -265,6 +281,17 @@ describe('readOptions()', () => {
   it('leaves out what is undefined, and takes what is inherited', () => {
     expect(readOptions({ a: undefined, b: 1 }, spec)).toEqual({ b: 1 })
     expect(readOptions(Object.create({ a: 2 }), spec)).toEqual({ a: 2 })
+  })
+
+  it('refuses an unknown name that is inherited, unless all objects have it', () => {
+    expect(() => readOptions(Object.create({ aa: 2 }), spec)).toThrow(/"aa" of f\(\): did you mean "a"\?/)
+    const prototype = Object.prototype as { ofAnotherLibrary?: number }
+    prototype.ofAnotherLibrary = 1
+    try {
+      expect(readOptions({ a: 1 }, spec)).toEqual({ a: 1 })
+    } finally {
+      delete prototype.ofAnotherLibrary
+    }
   })
 
   it('lists the names if none is near', () => {

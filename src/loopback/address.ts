@@ -58,6 +58,8 @@ function addressesOfHost(
   asked: string,
 ): Addresses | Promise<Addresses> {
   if (typeof host !== 'string') throw invalidArgument('ERR_INVALID_ARG_TYPE', 'host', 'a string', host)
+  // The resolver reads up to there.
+  if (host.includes('\0')) throw invalidArgument('ERR_INVALID_ARG_VALUE', 'host', 'a name without null bytes', host)
   if (family === 'dual') {
     throw invalidArgument(
       'ERR_INVALID_ARG_VALUE',

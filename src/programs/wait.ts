@@ -194,7 +194,7 @@ function noAnswer(place: Endpoint | string): Error {
     headline: `Cannot connect to ${printable(place)}`,
     expected: 'an answer',
     actual: 'neither a connection nor an error',
-    because: 'the accept queue of the listener is full, or nothing on the way answers',
+    because: 'one of: the accept queue of the listener is full; nothing on the way answers',
   })
 }
 

@@ -83,6 +83,10 @@ async function refusePath(path: unknown): Promise<void> {
   if (typeof path !== 'string' || path === '') {
     throw invalidArgument('ERR_INVALID_ARG_TYPE', 'path', 'a string that is not empty', path)
   }
+  // A path that begins with one is abstract (unix(7)); elsewhere Node would cut the path off there.
+  if (path.indexOf('\0') > 0) {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'path', 'a path without null bytes', path)
+  }
   const longest = longestUnixPath()
   const length = Buffer.byteLength(path)
   if (longest !== undefined && length > longest) {

@@ -59,6 +59,14 @@ describe('listenUnix', () => {
     })
   })
 
+  it('refuses a path with a null byte, where Node would cut it off', async () => {
+    const path = join(await temporary(), 'x\0y')
+    await expect(listenUnix(undefined, { path })).rejects.toMatchObject({
+      code: 'ERR_INVALID_ARG_VALUE',
+      argument: 'path',
+    })
+  })
+
   it('takes a path of just the longest length', async () => {
     const directory = await temporary()
     const path = `${directory}/`.padEnd(longestUnixPath() ?? 0, 'x')
