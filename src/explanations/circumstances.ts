@@ -386,7 +386,12 @@ function tooMany(usual: Circumstances): Circumstances {
 }
 
 /** A resolver that cannot open /etc/hosts, nor a socket, says that there is no such name. */
-function unresolved({ hostname = '' }: SocketFailure, usual: Circumstances): Circumstances {
+const WITHOUT_DNS = [
+  'dial an address: tests on loopback need no names',
+  'look at dns.getServers(), which resolve*() of node:dns asks',
+]
+
+function unresolved({ code, hostname = '' }: SocketFailure, usual: Circumstances): Circumstances {
   if (isOutOfDescriptors()) {
     return {
       ...usual,
@@ -394,6 +399,9 @@ function unresolved({ hostname = '' }: SocketFailure, usual: Circumstances): Cir
       hints: ['close what is open: leaked sockets are the usual reason', ...usual.hints],
       evidence: ['no descriptor left'],
     }
+  }
+  if (code === 'ECONNREFUSED') {
+    return { ...usual, cause: 'no name server listens at the addresses of dns.getServers()', hints: WITHOUT_DNS }
   }
   if (!/\.localhost\.?$/i.test(hostname)) return usual
   return {
@@ -416,7 +424,14 @@ const BLOCKED: Circumstances = {
   ],
 }
 
-function foreign({ code, message }: SocketFailure, { raisedBy }: Classification): Circumstances {
+function foreign({ code, message, syscall }: SocketFailure, { raisedBy }: Classification): Circumstances {
+  if (raisedBy === 'kernel' || raisedBy === 'portside') {
+    return {
+      cause: `${syscall} is a call for a file or a program, and no socket has to do with it`,
+      owners: [],
+      hints: [`look at the file or program that the message names: ${JSON.stringify(message.slice(0, 120))}`],
+    }
+  }
   const by = raisedBy === 'unknown' ? 'a mock or a library' : raisedBy
   return {
     cause: `the kernel did not raise this error, ${by} did: it has the code ${code} and no syscall`,

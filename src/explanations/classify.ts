@@ -9,7 +9,7 @@ import { CODELESS, TIMEOUT } from './code-meaning.js'
 import { type FailureKind, kindOfCode } from './failure-kind.js'
 import { Fields } from './fields.js'
 import { Lookup } from './lookup.js'
-import { isAttemptTimeout, isErrno, raisedBy } from './raised-by.js'
+import { isAttemptTimeout, isErrno, isOfMock, isOfResolver, raisedBy } from './raised-by.js'
 import { isOfMissingFamily, type SocketFailure } from './socket-failure.js'
 
 /** What a failure is, and what says so. */
@@ -71,6 +71,11 @@ function fieldsOf({ code, syscall, address, port, path, hostname }: SocketFailur
 function kindOf(failure: SocketFailure, known: Known): FailureKind {
   const { code, message } = failure
   if (isBlockedPort(failure)) return 'blocked-port'
+  if (isOfFile(failure)) {
+    known.evidence.push(`${failure.syscall} is no call of a socket`)
+    return 'not-network'
+  }
+  if (isOfResolver(failure)) return 'unresolved'
   if (isForeign(failure, known.by)) {
     known.evidence.push('no syscall, and no words of Node for one')
     // A client that gives up may borrow the code of the kernel for it.
@@ -108,8 +113,16 @@ function kindOf(failure: SocketFailure, known: Known): FailureKind {
   }
 }
 
-/** A code of the kernel that neither the kernel nor Node has raised. */
-const isForeign = ({ code }: SocketFailure, by: string): boolean => isErrno(code) && by !== 'kernel' && by !== 'node'
+/** A code of the kernel that neither the kernel nor Node has raised, or one of a mock. */
+const isForeign = ({ code }: SocketFailure, by: string): boolean =>
+  (isErrno(code) && by !== 'kernel' && by !== 'node') || isOfMock(code)
+
+/** What Node calls for files and programs. Out of descriptors is what it is, whichever call found it. */
+const isOfFile = ({ code, syscall = '' }: SocketFailure): boolean =>
+  code !== 'EMFILE' && code !== 'ENFILE' && FILE_CALL.test(syscall)
+
+const FILE_CALL =
+  /^(spawn|spawnSync|kill|uv_cwd|chdir|access|l?chmod|[lf]?chown|copyfile|cp|link|[lf]?stat|statfs|mkdir|mkdtemp|open|opendir|scandir|readlink|realpath|rename|rm|rmdir|symlink|unlink|f?truncate|watch)\b/
 
 function isGivingUp({ code, message }: SocketFailure, by: string): boolean {
   if (code !== 'ETIMEDOUT' && code !== 'ECONNABORTED') return false

@@ -7,6 +7,7 @@ import { NODE_CODES } from './node-codes.js'
 export const CODES: Readonly<Record<string, CodeMeaning>> = { ...KERNEL_CODES, ...NODE_CODES, ...CLIENT_CODES }
 
 export function meaningOf(code: string): CodeMeaning | undefined {
+  if (CODES[code] === undefined && /^ERR_SSL_\w+_ALERT_/.test(code)) return CODES['ERR_SSL_*_ALERT_*']
   const [family] = /^(ERR_SSL_|ERR_HTTP2_|HPE_)/.exec(code) ?? []
   return CODES[code] ?? (family === undefined ? undefined : CODES[`${family}*`])
 }

@@ -3,12 +3,13 @@ import { describeErrno } from '../platform/errno.js'
 import type { SocketOwner } from '../socket-table/owners.js'
 import { circumstancesOf } from './circumstances.js'
 import { classify } from './classify.js'
-import { CODELESS } from './code-meaning.js'
+import { CODELESS, TIMEOUT } from './code-meaning.js'
 import { meaningOf } from './codes.js'
 import { describeCodeless, describeFailure, list } from './describe.js'
 import type { FailureKind } from './failure-kind.js'
 import { Fields, isErrorLike } from './fields.js'
 import { circumstancesOfPath } from './path-circumstances.js'
+import { isErrno } from './raised-by.js'
 import { failuresIn, type SocketFailure } from './socket-failure.js'
 
 /** What an error of a socket means. */
@@ -52,7 +53,8 @@ export async function explainSocketError(error: unknown): Promise<SocketExplanat
 export function explainFailure(failure: SocketFailure): SocketExplanation {
   const { code, error, path } = failure
   const known = classify(failure)
-  const meaning = meaningOf(code)
+  // A client that gives up may borrow the code of the kernel, and not what that means.
+  const meaning = meaningOf(known.kind === 'given-up-by-library' && isErrno(code) ? TIMEOUT : code)
   // What portside itself refuses says why.
   const fields = new Fields(error as object)
   const because = fields.text('because')
@@ -89,10 +91,12 @@ function summaryOf(failure: SocketFailure, { kind, raisedBy }: ReturnType<typeof
   const sentence = describeErrno(failure.code)
   const decided =
     kind === 'not-network'
-      ? `${raisedBy === 'unknown' ? 'something other than the kernel' : raisedBy} raised it, with the words ${JSON.stringify(failure.message.slice(0, 120))}`
+      ? `${NAMED[raisedBy] ?? raisedBy} raised it, with the words ${JSON.stringify(failure.message.slice(0, 120))}`
       : (DECIDED[kind] ?? usual)
   return `${describeFailure(failure)}${sentence ? ` (${sentence})` : ''}: ${decided}`
 }
+
+const NAMED: Readonly<Record<string, string>> = { unknown: 'something other than the kernel', kernel: 'the kernel' }
 
 function unknown(error: unknown): SocketExplanation {
   return {

@@ -87,6 +87,7 @@ const CODES: Readonly<Partial<Record<FailureKind, readonly string[]>>> = {
     'ERR_SOCKET_BAD_TYPE',
     'ERR_INVALID_ARG_TYPE',
     'ERR_INVALID_ARG_VALUE',
+    'ERR_SSL_KEY_VALUES_MISMATCH',
     'ERR_OUT_OF_RANGE',
     'ERR_INVALID_IP_ADDRESS',
     'ERR_INVALID_FD_TYPE',
@@ -124,5 +125,8 @@ const KIND_OF = new Map(
 
 /** The kind that a code has by itself. */
 export function kindOfCode(code: string): FailureKind {
-  return KIND_OF.get(code) ?? (/^(ERR_SSL_|HPE_)/.test(code) ? 'other-protocol' : 'unknown')
+  const known = KIND_OF.get(code)
+  if (known !== undefined) return known
+  if (/^ERR_SSL_\w+_ALERT_\w*(CERTIFICATE|UNKNOWN_CA)/.test(code)) return 'untrusted'
+  return /^(ERR_SSL_|HPE_)/.test(code) ? 'other-protocol' : 'unknown'
 }

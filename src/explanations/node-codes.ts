@@ -160,6 +160,20 @@ export const NODE_CODES: Readonly<Record<string, CodeMeaning>> = {
     hints: ['make the certificate for the run, as listenTls() and listenHttps() do', 'look at Date under fake timers'],
   },
   'ERR_SSL_*': TWO_PROTOCOLS,
+  'ERR_SSL_*_ALERT_*': {
+    decided: 'the other end gave up the TLS handshake, and sent an alert',
+    cause:
+      'the end of the code is the alert (RFC 8446 §6.2): UNKNOWN_CA and BAD_CERTIFICATE if the other end does not trust the certificate of this one, CERTIFICATE_REQUIRED if it wants one, HANDSHAKE_FAILURE and PROTOCOL_VERSION if the two have no cipher or version in common',
+    hints: [
+      'give the other end the authority of the certificate: server.ca of listenTls() and listenHttps()',
+      'look at the options cert, key, minVersion and ciphers of both ends',
+    ],
+  },
+  ERR_SSL_KEY_VALUES_MISMATCH: {
+    decided: 'OpenSSL did not take the key',
+    cause: 'it is not the key of this certificate',
+    hints: ['pass the key and the certificate of one pair, or leave both to listenTls()'],
+  },
   EPROTO: TWO_PROTOCOLS,
   'HPE_*': {
     decided: "Node's HTTP parser read something that is not HTTP",

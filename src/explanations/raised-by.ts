@@ -1,6 +1,7 @@
 import { getSystemErrorMap } from 'node:util'
 import { fileOf } from '../caller.js'
 import { CODELESS, TIMEOUT } from './code-meaning.js'
+import { meaningOf } from './codes.js'
 import { Fields } from './fields.js'
 import type { SocketFailure } from './socket-failure.js'
 
@@ -14,7 +15,8 @@ export function raisedBy(failure: SocketFailure): 'kernel' | 'node' | (string & 
   const fields = new Fields(failure.error as object)
   if (code === TIMEOUT || code === CODELESS) return packageIn(fields) ?? (isOfNode(fields) ? 'node' : 'unknown')
   if (code.startsWith('ERR_PORTSIDE_')) return 'portside'
-  if (!isErrno(code)) return ofLibrary(code) ?? 'node'
+  if (isOfResolver(failure)) return 'node'
+  if (!isErrno(code)) return ofLibrary(code) ?? (meaningOf(code) === undefined ? ofUnknown(fields) : 'node')
   if (fields.get('headline') !== undefined) return syscall === undefined ? 'portside' : 'kernel'
   if (NODE_SAYS.test(message) && syscall === undefined) return 'node'
   if (syscall !== undefined && isAttemptTimeout(failure)) return 'node'
@@ -41,8 +43,19 @@ const NODE_SAYS =
 
 const BY_NAME: Readonly<Record<string, string>> = { NetConnectNotAllowedError: 'nock', AxiosError: 'axios' }
 
+/** A query to a name server by c-ares, which has ECONNREFUSED and ETIMEOUT of its own (dns.resolve*() of Node). */
+export const isOfResolver = ({ syscall = '' }: SocketFailure): boolean => /^(query[A-Z]|getHostBy)/.test(syscall)
+
+/** nock, and the MockAgent of undici, for what no interceptor matches. */
+export const isOfMock = (code: string): boolean => /^(ERR_NOCK_|UND_MOCK_)/.test(code)
+
+/** Of a code that portside does not know only the error itself says whose it is. */
+const ofUnknown = (fields: Fields): string =>
+  BY_NAME[fields.text('name') ?? ''] ?? packageIn(fields) ?? (isOfNode(fields) ? 'node' : 'unknown')
+
 function ofLibrary(code: string): string | undefined {
-  if (code.startsWith('UND_ERR_')) return 'undici'
+  if (code.startsWith('UND_')) return 'undici'
+  if (code.startsWith('ERR_NOCK_')) return 'nock'
   return { ERR_CANCELED: 'axios', PROTOCOL_CONNECTION_LOST: 'mysql2', ESOCKETTIMEDOUT: 'request' }[code]
 }
 

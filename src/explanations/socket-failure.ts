@@ -174,10 +174,17 @@ function isTimeout(fields: Fields, message: string): boolean {
   const name = fields.text('name') ?? ''
   if (name === 'TimeoutError' || (fields.get('code') === 4 && fields.text('details') !== undefined)) return true
   // Of a mistake in the code under test the words are those of its variables.
-  return !MISTAKES.has(name) && /\btim(e|ed)[ -]?out\b|\bdeadline\b/i.test(message)
+  if (MISTAKES.has(name) || /\b(invalid|must be|should be|options?)\b/i.test(message)) return false
+  return /\btim(e|ed)[ -]?out\b|\bdeadline\b/i.test(message)
 }
 
-const MISTAKES: ReadonlySet<string> = new Set(['TypeError', 'ReferenceError', 'RangeError', 'SyntaxError'])
+const MISTAKES: ReadonlySet<string> = new Set([
+  'TypeError',
+  'ReferenceError',
+  'RangeError',
+  'SyntaxError',
+  'ValidationError',
+])
 
 /** A datagram socket keeps the port as it was given, and from the environment that is a string. */
 function portIn(value: unknown): number | undefined {

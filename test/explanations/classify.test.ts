@@ -194,6 +194,18 @@ const shapes: ReadonlyArray<readonly [name: string, error: Error, kind: FailureK
     'refused',
     'kernel',
   ],
+  ['a program that is not there', system('ENOENT', { syscall: 'spawn nope', path: 'nope' }), 'not-network', 'kernel'],
+  ['a file that is not there', system('ENOENT', { syscall: 'open', path: '/nope' }), 'not-network', 'kernel'],
+  ['a directory that is closed', system('EACCES', { syscall: 'mkdir', path: '/root/a' }), 'not-network', 'kernel'],
+  ['a file without a descriptor', system('EMFILE', { syscall: 'open', path: '/a' }), 'out-of-descriptors', 'kernel'],
+  ['a path without a server', system('ENOENT', { syscall: 'connect', address: '/a.sock' }), 'wrong-path', 'kernel'],
+  ['no name server', system('ECONNREFUSED', { syscall: 'queryA', hostname: 'a.test' }), 'unresolved', 'node'],
+  ['nock without a match', system('ERR_NOCK_NO_MATCH'), 'not-network', 'nock'],
+  ['the MockAgent of undici', system('UND_MOCK_ERR_MOCK_NOT_MATCHED'), 'not-network', 'undici'],
+  ['a status that axios refuses', madeBy('axios', system('ERR_BAD_RESPONSE')), 'unknown', 'axios'],
+  ['an alert about a certificate', system('ERR_SSL_TLSV1_ALERT_UNKNOWN_CA'), 'untrusted', 'node'],
+  ['a key of another certificate', system('ERR_SSL_KEY_VALUES_MISMATCH'), 'wrong-argument', 'node'],
+  ['TLS dialled without TLS', system('ERR_SSL_WRONG_VERSION_NUMBER'), 'other-protocol', 'node'],
 ]
 
 /** A code and nothing else of the kernel. */
@@ -379,4 +391,34 @@ it('an emitter that fails with an error of a mock is not what was asked for', as
   const failing = assertConnectionRefused(emitter)
   emitter.emit('error', bare('ECONNREFUSED'))
   await expect(failing).rejects.toMatchObject({ code: 'ERR_PORTSIDE_ASSERTION' })
+})
+
+describe('explainSocketError()', () => {
+  it.each([
+    ['spawn nope', { syscall: 'spawn nope', path: 'nope' }, 'ENOENT', /^spawn nope is a call for a file or a program/],
+    ['open', { syscall: 'open', path: '/nope' }, 'ENOENT', /^open is a call for a file or a program/],
+    ['queryA', { syscall: 'queryA', hostname: 'a.test' }, 'ECONNREFUSED', /^no name server listens/],
+  ])('looks for no listener where %s failed', async (_name, fields, code, cause) => {
+    const explanation = await explainSocketError(system(code, fields))
+    expect(explanation.cause).toMatch(cause)
+    expect(explanation.hints.join()).not.toContain('waitForListening')
+  })
+
+  it.each(['Invalid timeout option', 'deadline must be a date'])('takes %o for no time-out', async (message) => {
+    expect(await explainSocketError(new Error(message))).toMatchObject({ kind: 'not-network', code: undefined })
+  })
+
+  it('gives what a library borrows the code for, and not what the kernel means by it', async () => {
+    const error = madeBy('got', system('ETIMEDOUT', {}, "Timeout awaiting 'request' for 50ms"))
+    expect(await explainSocketError(error)).toMatchObject({
+      kind: 'given-up-by-library',
+      raisedBy: 'got',
+      cause: expect.stringMatching(/^no answer came within its own time-out/),
+    })
+  })
+
+  it('does not take an alert of TLS for another protocol', async () => {
+    const { cause } = await explainSocketError(system('ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED'))
+    expect(cause).toMatch(/the end of the code is the alert/)
+  })
 })

@@ -68,11 +68,11 @@ describe('each code', () => {
 
   it.each(Object.keys(CODES))('%s is explained, wherever it happened', async (code) => {
     for (const [, place] of places) {
-      const error = Object.assign(new Error(`it failed with ${code}`), { code: code.replace('*', 'ANY'), ...place })
+      const error = Object.assign(new Error(`it failed with ${code}`), { code: code.replaceAll('*', 'ANY'), ...place })
       const explanation = await explainSocketError(error)
       expectSound(explanation)
-      expect(explanation.code).toBe(code.replace('*', 'ANY'))
-      if (code !== 'TIMEOUT') expect(explanation.summary).toContain(code.replace('*', 'ANY'))
+      expect(explanation.code).toBe(code.replaceAll('*', 'ANY'))
+      if (code !== 'TIMEOUT') expect(explanation.summary).toContain(code.replaceAll('*', 'ANY'))
     }
   })
 
