@@ -53,7 +53,7 @@ interface Known {
 }
 
 /** The error itself, as evidence. */
-function fieldsOf({ code, syscall, address, port, path, hostname }: SocketFailure): string[] {
+function fieldsOf({ code, syscall, address, port, path, hostname, quoted }: SocketFailure): string[] {
   const named = {
     code: code === CODELESS || code === TIMEOUT ? undefined : code,
     syscall,
@@ -65,7 +65,10 @@ function fieldsOf({ code, syscall, address, port, path, hostname }: SocketFailur
   const told = Object.entries(named).filter(([, value]) => value !== undefined)
   return told.length === 0
     ? []
-    : [told.map(([name, value]) => `${name} ${String(value).replace(/^\0/, '@')}`).join(', ')]
+    : [
+        (quoted === true ? 'in the message: ' : '') +
+          told.map(([name, value]) => `${name} ${String(value).replace(/^\0/, '@')}`).join(', '),
+      ]
 }
 
 function kindOf(failure: SocketFailure, known: Known): FailureKind {

@@ -8,6 +8,6 @@ export const CODES: Readonly<Record<string, CodeMeaning>> = { ...KERNEL_CODES, .
 
 export function meaningOf(code: string): CodeMeaning | undefined {
   if (CODES[code] === undefined && /^ERR_SSL_\w+_ALERT_/.test(code)) return CODES['ERR_SSL_*_ALERT_*']
-  const [family] = /^(ERR_SSL_|ERR_HTTP2_|HPE_)/.exec(code) ?? []
+  const [family] = /^(ERR_SSL_|ERR_HTTP2_(?:INVALID_)?|HPE_)/.exec(code) ?? []
   return CODES[code] ?? (family === undefined ? undefined : CODES[`${family}*`])
 }

@@ -128,5 +128,6 @@ export function kindOfCode(code: string): FailureKind {
   const known = KIND_OF.get(code)
   if (known !== undefined) return known
   if (/^ERR_SSL_\w+_ALERT_\w*(CERTIFICATE|UNKNOWN_CA)/.test(code)) return 'untrusted'
-  return /^(ERR_SSL_|HPE_)/.test(code) ? 'other-protocol' : 'unknown'
+  if (code.startsWith('ERR_HTTP2_INVALID_')) return 'wrong-argument'
+  return /^(ERR_SSL_|HPE_)/.test(code) && code !== 'HPE_HEADER_OVERFLOW' ? 'other-protocol' : 'unknown'
 }

@@ -176,9 +176,15 @@ export const NODE_CODES: Readonly<Record<string, CodeMeaning>> = {
   },
   EPROTO: TWO_PROTOCOLS,
   'HPE_*': {
-    decided: "Node's HTTP parser read something that is not HTTP",
-    cause: 'the other end speaks another protocol: TLS, HTTP/2, or none of the web',
+    decided: "Node's HTTP parser refused what it read",
+    cause:
+      'one of: the other end speaks another protocol, such as TLS or HTTP/2; it sends HTTP that breaks the rule which the code names',
     hints: ['see what listens on this port', 'dial https: where the server speaks TLS'],
+  },
+  HPE_HEADER_OVERFLOW: {
+    decided: "Node's HTTP parser refused the headers",
+    cause: 'they are longer than maxHeaderSize, 16 KiB unless set',
+    hints: ['send less in the headers, such as cookies', 'raise maxHeaderSize of the client or server that reads them'],
   },
   ERR_HTTP2_GOAWAY_SESSION: {
     decided: 'Node takes no further request on an HTTP/2 session whose other end has sent GOAWAY',
@@ -186,10 +192,16 @@ export const NODE_CODES: Readonly<Record<string, CodeMeaning>> = {
       'the server closes the session: it is shutting down, or has served as many requests as it wants to (RFC 9113 §6.8)',
     hints: ['make a new session and send the request again: it was not processed', 'look for what closes the server'],
   },
+  'ERR_HTTP2_INVALID_*': {
+    decided: 'Node refused a header, a setting or a session of HTTP/2, and sent nothing',
+    cause: 'the message says which; an invalid session or stream is one that was destroyed before',
+    hints: ['look at the call that the stack begins with'],
+  },
   'ERR_HTTP2_*': {
     decided: 'Node ended the HTTP/2 session or stream',
-    cause: 'the other end speaks HTTP/1, or has closed the stream or the session',
-    hints: ['see whether the server speaks HTTP/2: listenHttp2()', 'look for the first error of the session'],
+    cause:
+      'one of: the other end ended it, with the error code in the message (RFC 9113 §7); it was ended at this end; the other end speaks HTTP/1',
+    hints: ['look for the first error of the session', 'see whether the server speaks HTTP/2: listenHttp2()'],
   },
   ERR_HTTP_REQUEST_TIMEOUT: {
     decided: 'Node gave up on the request that its client had begun',

@@ -72,7 +72,8 @@ function forbidden(path: string, usual: Circumstances): Circumstances {
     const hints = ['make the directory first, or leave the path to listenUnix()']
     return { ...usual, cause: `there is no directory ${directory}`, hints, evidence: [`${directory} does not exist`] }
   }
-  const cause = 'the mode of the file, or of a directory on its way, keeps this user out'
+  const cause =
+    'one of: the mode of the file, or of a directory on its way, keeps this user out; its file system takes no sockets, as that of /proc'
   return { ...usual, cause, hints: ['leave the path to listenUnix()', 'look at the modes (namei -l PATH)'] }
 }
 

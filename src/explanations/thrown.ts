@@ -25,14 +25,17 @@ export function thrown(cause: unknown, asked: string): Error {
   const own = held === undefined ? undefined : owners.find(({ thisProcess }) => thisProcess)
   const error = portsideError(code, {
     headline,
-    because: held === undefined ? reason : againIn(failure),
+    because: held === undefined ? reason : undefined,
     owner: held,
     openedAt: own && openedAt(own.local),
-    next: own === undefined ? hints[0] : 'close that socket first and await it, or leave the port out',
+    next: [own === undefined ? hints[0] : closeFirst(failure), held && againIn(failure)].filter(Boolean).join('; '),
     cause,
   })
   return Object.assign(error, { kind, owners })
 }
+
+const closeFirst = ({ path }: SocketFailure): string =>
+  `close that socket first and await it, or leave the ${path === undefined ? 'port' : 'path'} out`
 
 /** A fixed port that the kernel may give to any outgoing connection will be taken again. */
 function againIn({ port }: SocketFailure): string | undefined {

@@ -1,4 +1,5 @@
 import { invalidArgument } from '../errors.js'
+import { validPort } from '../loopback/address.js'
 import { namesOf, readOptions } from '../options.js'
 import type { SocketLeak } from './socket-leak.js'
 
@@ -71,7 +72,9 @@ function checkIgnore(given: unknown): LeakIgnore {
   }
   if (rule.endpoint === undefined) return rule
   const spec = { of: 'the endpoint of a rule', names: ['address', 'port', 'path'], example: '{ port: 3000 }' }
-  return { ...rule, endpoint: readOptions(rule.endpoint, spec) }
+  const endpoint = readOptions(rule.endpoint, spec)
+  if (endpoint.port !== undefined) validPort(endpoint.port)
+  return { ...rule, endpoint }
 }
 
 const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
@@ -84,11 +87,13 @@ const CONDITIONS = {
     fits: (value: unknown) => isText(value) || isExpression(value),
   },
   package: { expected: 'the name of a package', fits: isText },
-  kind: { expected: 'a kind of leak', fits: (value: unknown) => KINDS.has(value as LeakKind) },
+  kind: {
+    expected: 'a kind of leak: client, accepted, listener, udp, unix or untracked',
+    fits: (value: unknown) => KINDS.has(value as LeakKind),
+  },
   endpoint: {
     expected: 'an object of address, port or path',
-    fits: (value: unknown) =>
-      typeof value === 'object' && value !== null && ['address', 'port', 'path'].some((name) => name in value),
+    fits: (value: unknown) => typeof value === 'object' && value !== null && Object.keys(value).length > 0,
   },
 } as const
 

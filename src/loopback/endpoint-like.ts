@@ -1,5 +1,6 @@
 import net from 'node:net'
-import { invalidArgument } from '../errors.js'
+import { invalidArgument, portsideError } from '../errors.js'
+import { nearest } from '../nearest.js'
 import { validPort } from './address.js'
 import { dialAddress } from './dial-address.js'
 import { type Endpoint, familyOf, formatEndpoint, LOOPBACK, toEndpoint, unmapped } from './endpoint.js'
@@ -79,14 +80,40 @@ function hostAndPort(target: EndpointLike): { host: string; port: number } {
   if (typeof target !== 'object' || target === null) throw badTarget(target)
   if ('href' in target) return fromUrl(target as URL)
   const { address, host, port } = target as { address?: unknown; host?: unknown; port?: number }
+  refuseMisspelt(target)
   const name = address ?? host ?? 'localhost'
   if (typeof name !== 'string' || name === '') throw badTarget(target)
-  return { host: name, port: validPort(port ?? null) }
+  return { host: name, port: givenPort(port) }
+}
+
+function givenPort(port: unknown): number {
+  if (port === undefined) throw invalidArgument('ERR_SOCKET_BAD_PORT', 'port', 'an integer from 1 to 65535', port)
+  return validPort(port)
+}
+
+/** A host under another name would be taken for localhost. Other properties are those of the object's own purpose. */
+function refuseMisspelt(target: object): void {
+  const { hostname } = target as { hostname?: unknown }
+  if (hostname !== undefined && !('host' in target || 'address' in target)) throw misspelt('hostname', 'host')
+  for (const name of Object.keys(target)) {
+    const meant = NAMES.includes(name) ? undefined : nearest(name, NAMES)
+    if (meant !== undefined && !(meant in target)) throw misspelt(name, meant)
+  }
+}
+
+const NAMES = ['host', 'port', 'address']
+
+function misspelt(name: string, meant: string): Error {
+  return portsideError('ERR_PORTSIDE_UNKNOWN_OPTION', {
+    headline: `Invalid property "${name}" of an endpoint: did you mean "${meant}"?`,
+    argument: name,
+    next: `write ${meant}`,
+  })
 }
 
 function fromUrl({ hostname, port, protocol }: URL): { host: string; port: number } {
   const standard = { 'http:': 80, 'ws:': 80, 'https:': 443, 'wss:': 443 }[protocol]
-  return { host: hostname.replace(/^\[|\]$/g, ''), port: validPort(port === '' ? (standard ?? null) : Number(port)) }
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: givenPort(port === '' ? standard : Number(port)) }
 }
 
 /** Undefined for what is no encoding of anything. */

@@ -1,11 +1,13 @@
 import net from 'node:net'
 import { calledBy } from '../caller.js'
 import { codeOf, invalidArgument, portsideError } from '../errors.js'
+import { Lookup } from '../explanations/lookup.js'
 import { thrown } from '../explanations/thrown.js'
 import type { Endpoint } from '../loopback/endpoint.js'
 import { printable } from '../loopback/endpoint-like.js'
 import { readOptions } from '../options.js'
 import { kindOfFile, longestUnixPath, makeUnixPath, unixPathExists } from '../platform/unix-path.js'
+import { describeOwner } from '../socket-table/owners.js'
 import { closedBy } from '../sockets/infrastructure.js'
 import { type TrackedServer, trackServer } from '../sockets/tracked-server.js'
 import { listening } from './bind.js'
@@ -99,13 +101,22 @@ async function refusePath(path: unknown): Promise<void> {
     })
   }
   if (!(await unixPathExists(path))) return
-  throw portsideError('EADDRINUSE', {
-    headline: `Cannot listen on ${path}`,
+  const actual = await whatIsAt(path)
+  const owners = actual === LISTENED_ON ? (new Lookup().owners(path, undefined) ?? []) : []
+  const error = portsideError('EADDRINUSE', {
+    headline: `Cannot listen on ${path}: EADDRINUSE (address already in use)`,
     expected: 'a path that does not exist',
-    actual: await whatIsAt(path),
-    next: 'leave path out for one of your own, or remove the file if its owner is gone',
+    actual,
+    owner: owners.length === 0 ? undefined : owners.map(describeOwner).join('; '),
+    next:
+      actual === LISTENED_ON
+        ? 'leave path out for one of your own, or close the listener first'
+        : 'leave path out for one of your own, or remove the file if its owner is gone',
   })
+  throw Object.assign(error, { kind: 'conflict', owners, syscall: 'listen', address: path })
 }
+
+const LISTENED_ON = 'a socket on which somebody listens'
 
 async function whatIsAt(path: string): Promise<string> {
   const code = await new Promise<string | undefined>((resolve) => {
@@ -114,7 +125,7 @@ async function whatIsAt(path: string): Promise<string> {
       .once('connect', () => resolve(socket.destroy() && undefined))
       .once('error', (error) => resolve(codeOf(error)))
   })
-  if (code === undefined) return 'a socket on which somebody listens'
+  if (code === undefined) return LISTENED_ON
   if (code === 'ECONNREFUSED') {
     const kind = kindOfFile(path)
     return kind === 'socket' ? 'a socket that its owner left behind: nobody listens on it' : `a ${kind}, and no socket`

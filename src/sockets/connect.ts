@@ -30,7 +30,7 @@ export async function connected(
       abort = () => reject(abortError(signal as AbortSignal, asked))
       if (signal?.aborted) abort()
       signal?.addEventListener('abort', abort, { once: true })
-      timer = setTimeout(() => reject(unanswered(asked, timeout)), timeout)
+      timer = setTimeout(() => reject(unanswered(socket, asked, timeout)), timeout)
       socket.once(event, resolve).once('error', reject)
     })
   } catch (error) {
@@ -44,7 +44,14 @@ export async function connected(
 
 const DEFAULT_TIMEOUT = 10_000
 
-function unanswered(asked: string, timeout: number): Error {
+function unanswered(socket: net.Socket, asked: string, timeout: number): Error {
+  if (!socket.connecting) {
+    return portsideError('ERR_PORTSIDE_CONNECT_TIMEOUT', {
+      headline: `Cannot ${asked}: connected, and the TLS handshake did not end within ${timeout} ms`,
+      because: 'one of: the server does not speak TLS; it is busy, or waits in a callback such as SNICallback',
+      next: 'see whether the server answers the handshake, or give a longer timeout',
+    })
+  }
   return portsideError('ERR_PORTSIDE_CONNECT_TIMEOUT', {
     headline: `Cannot ${asked}: neither a connection nor an error within ${timeout} ms`,
     because: 'one of: the accept queue of the listener is full; nothing on the way answers',

@@ -206,6 +206,8 @@ const shapes: ReadonlyArray<readonly [name: string, error: Error, kind: FailureK
   ['an alert about a certificate', system('ERR_SSL_TLSV1_ALERT_UNKNOWN_CA'), 'untrusted', 'node'],
   ['a key of another certificate', system('ERR_SSL_KEY_VALUES_MISMATCH'), 'wrong-argument', 'node'],
   ['TLS dialled without TLS', system('ERR_SSL_WRONG_VERSION_NUMBER'), 'other-protocol', 'node'],
+  ['a header that HTTP/2 has not', system('ERR_HTTP2_INVALID_CONNECTION_HEADERS'), 'wrong-argument', 'node'],
+  ['headers that are too long', system('HPE_HEADER_OVERFLOW'), 'unknown', 'node'],
 ]
 
 /** A code and nothing else of the kernel. */
@@ -415,6 +417,18 @@ describe('explainSocketError()', () => {
       raisedBy: 'got',
       cause: expect.stringMatching(/^no answer came within its own time-out/),
     })
+  })
+
+  it.each(['ERR_HTTP2_SESSION_ERROR', 'ERR_HTTP2_STREAM_ERROR', 'HPE_INVALID_CHUNK_SIZE'])(
+    'says of %s what it may be, and not what it is',
+    async (code) => {
+      expect((await explainSocketError(system(code))).cause).toMatch(/^one of: /)
+    },
+  )
+
+  it('says where the fields were read from', async () => {
+    const { evidence } = await explainSocketError(system('ECONNREFUSED', {}, `connect ECONNREFUSED ${HERE}:9`))
+    expect(evidence[0]).toBe(`in the message: code ECONNREFUSED, syscall connect, address ${HERE}, port 9`)
   })
 
   it('does not take an alert of TLS for another protocol', async () => {

@@ -233,6 +233,8 @@ describe('bad input', () => {
     [{ ignore: [{ kind: 'tcp' }] }, 'ERR_INVALID_ARG_VALUE', 'a kind of leak'],
     [{ ignore: [{ package: '' }] }, 'ERR_INVALID_ARG_VALUE', 'the name of a package'],
     [{ ignore: [{ endpoint: {} }] }, 'ERR_INVALID_ARG_VALUE', 'address, port or path'],
+    [{ ignore: [{ endpoint: { prt: 1 } }] }, 'ERR_PORTSIDE_UNKNOWN_OPTION', 'did you mean "port"?'],
+    [{ ignore: [{ endpoint: { port: '3000' } }] }, 'ERR_SOCKET_BAD_PORT', "got '3000'"],
     [{ ignored: [] }, 'ERR_PORTSIDE_UNKNOWN_OPTION', 'did you mean "ignore"?'],
     [{ signal: {} }, 'ERR_INVALID_ARG_TYPE', 'an AbortSignal'],
   ])('refuses the options %j', async (options, code, expected) => {

@@ -234,3 +234,23 @@ function resolvesTo(...addresses: string[]) {
   })
   return lookup
 }
+
+describe('a property of an endpoint', () => {
+  it.each([
+    [{ hostname: '127.0.0.1', port: 1 }, 'hostname', 'host'],
+    [{ hots: '127.0.0.1', port: 1 }, 'hots', 'host'],
+    [{ host: '127.0.0.1', prot: 1 }, 'prot', 'port'],
+  ])('is refused in %o, where it would mean localhost or no port', (target, name, meant) => {
+    expect(() => namedBy(target as EndpointLike)).toThrow(
+      expect.objectContaining({
+        code: 'ERR_PORTSIDE_UNKNOWN_OPTION',
+        message: expect.stringContaining(`"${name}" of an endpoint: did you mean "${meant}"?`),
+      }),
+    )
+  })
+
+  it('may be of another purpose', () => {
+    const target = { host: 'a.test', port: 1, user: 'u', pass: 'p', hosts: 2 }
+    expect(namedBy(target)).toEqual([{ host: 'a.test', port: 1 }])
+  })
+})

@@ -59,6 +59,15 @@ describe('listenUnix', () => {
     })
   })
 
+  it('names who listens on the path', async () => {
+    await using server = await listenUnix()
+    await expect(listenUnix(undefined, { path: server.path })).rejects.toMatchObject({
+      code: 'EADDRINUSE',
+      owners: [{ pid: process.pid, thisProcess: true }],
+      message: expect.stringContaining(`\n  owner      this process (pid ${process.pid}) listens on ${server.path}`),
+    })
+  })
+
   it('refuses a path with a null byte, where Node would cut it off', async () => {
     const path = join(await temporary(), 'x\0y')
     await expect(listenUnix(undefined, { path })).rejects.toMatchObject({
