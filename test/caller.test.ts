@@ -38,6 +38,7 @@ import {
   waitForListening,
   waitForRefused,
 } from '../src/index.js'
+import { HERE, HERE_FAMILY } from './support/here.js'
 import { leavesNothingOpen } from './support/kernel.js'
 
 leavesNothingOpen()
@@ -64,13 +65,13 @@ const failing: Readonly<Record<string, Failing>> = {
   'spawnListening, for its program': () => spawnListening('/no/such/program'),
   'waitForListening, after a wait': () => waitForListening(1, { timeout: 1 }),
   'waitForRefused, after a wait': ({ port }) => waitForRefused(port, { timeout: 1 }),
-  'connect of a pool, by an event': () => createSocketPool().connect({ port: 1, host: '127.0.0.1' }),
+  'connect of a pool, by an event': () => createSocketPool().connect({ port: 1, host: HERE }),
   'drain of a pool': () => createSocketPool().drain(bad),
   'fillSendBuffer, for its socket': () => fillSendBuffer(new net.Socket()),
   'findLeaks, for an option': () => findLeaks(snapshotSockets(), unknown),
-  'assertAddressInUse, by an event': ({ port }) => assertAddressInUse(net.connect(port, '127.0.0.1')),
+  'assertAddressInUse, by an event': ({ port }) => assertAddressInUse(net.connect(port, HERE)),
   'assertConnectionRefused, of a promise': () => assertConnectionRefused(Promise.resolve(1)),
-  'assertReleased, by an event': ({ port }) => assertReleased({ address: '127.0.0.1', port }),
+  'assertReleased, by an event': ({ port }) => assertReleased({ address: HERE, port }),
   'assertDrained, for its argument': () => assertDrained({} as never),
   'refusedEndpoint, for an option': () => refusedEndpoint(unknown),
   'occupiedEndpoint, for an option': () => occupiedEndpoint(unknown),
@@ -79,7 +80,8 @@ const failing: Readonly<Record<string, Failing>> = {
   'fragmentingEndpoint, for an option': () => fragmentingEndpoint({ path: '/x' }, { chunk: 0 }),
   'switchableEndpoint, for its target': () => switchableEndpoint({} as never),
   'unassignedEndpoint, for an option': () => unassignedEndpoint({ family: 'dual' as never }),
-  'unresponsiveEndpoint, for its host': () => unresponsiveEndpoint({ host: '192.0.2.200' }),
+  'unresponsiveEndpoint, for its host': () =>
+    unresponsiveEndpoint({ host: HERE_FAMILY === 'IPv4' ? '192.0.2.200' : '2001:db8::1' }),
   'createNetwork, for its hosts': () => createNetwork({ hosts: {} }),
   'spawnInNamespace, for its profile': () => spawnInNamespace({ mtu: 1 }, 'true'),
   'exhaustEphemeralPorts, for its limit': () => exhaustEphemeralPorts({ limit: 0 }),
@@ -93,7 +95,7 @@ function firstFrame(error: Error): string | undefined {
 
 describe('the stack of an error', () => {
   it.each(Object.entries(failing))('begins at the line of the caller: %s', async (_name, call) => {
-    await using taken = await listenTcp((socket) => void socket.resume(), { family: 'IPv4' })
+    await using taken = await listenTcp((socket) => void socket.resume(), { family: HERE_FAMILY })
     const error = await call(taken).then(
       () => undefined,
       (reason: Error) => reason,
@@ -157,10 +159,10 @@ describe('a stack', () => {
     Error.prepareStackTrace = () => ['no', 'text']
     try {
       expect(() => portsideError('ERR_X', { headline: 'No' })).not.toThrow()
-      const [server] = [net.createServer().listen({ port: 0, host: '127.0.0.1' })]
+      const [server] = [net.createServer().listen({ port: 0, host: HERE })]
       await once(server, 'listening')
       const { port } = server.address() as net.AddressInfo
-      await expect(listenTcp(undefined, { port, family: 'IPv4' })).rejects.toMatchObject({ code: 'EADDRINUSE' })
+      await expect(listenTcp(undefined, { port, family: HERE_FAMILY })).rejects.toMatchObject({ code: 'EADDRINUSE' })
       server.close()
       await once(server, 'close')
     } finally {

@@ -20,7 +20,7 @@ import {
 } from '../../src/index.js'
 import { excludedRanges, excludesPorts, parseExcludedRanges } from '../../src/platform/excluded-ports.js'
 import { errorOf } from '../assertions/situations.js'
-import { HERE } from '../support/here.js'
+import { HERE, HERE_FAMILY } from '../support/here.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 
 leavesNothingOpen()
@@ -35,6 +35,9 @@ function madeBy(name: string, error: Error): Error {
   error.stack = `${error.name}: ${error.message}\n    at refuse (/app/node_modules/${name}/lib/index.js:1:1)\n    at /app/a.test.js:2:2`
   return error
 }
+
+/** An address for documentation (RFC 5737, RFC 3849), of a family that this host has. */
+const ELSEWHERE = HERE_FAMILY === 'IPv4' ? '192.0.2.1' : '2001:db8::1'
 
 const connect = { syscall: 'connect', address: HERE, port: 9 }
 
@@ -57,7 +60,7 @@ const shapes: ReadonlyArray<readonly [name: string, error: Error, kind: FailureK
   ],
   [
     'a local address that is not here',
-    system('EADDRNOTAVAIL', { syscall: 'bind', address: '192.0.2.1' }),
+    system('EADDRNOTAVAIL', { syscall: 'bind', address: ELSEWHERE }),
     'absent-address',
     'kernel',
   ],
