@@ -8,7 +8,7 @@ export interface OptionsSpec {
   /** The function as its user calls it: `listenHttp()`. For an object of a configuration its name: `provide.portside`. */
   readonly of: string
   readonly names: readonly string[]
-  /** Shown to whoever passes something else than an object: `{ grace: 100 }`. */
+  /** Shown when the options are not an object: `{ grace: 100 }`. */
   readonly example?: string
   /** What to do instead, for names that mean something elsewhere: `cert` of `tls.createServer()`. */
   readonly instead?: Readonly<Record<string, string>>

@@ -1,3 +1,4 @@
+import { calledBy } from './caller.js'
 import { createUndoList, type Undo } from './disposal.js'
 import { fragmentingEndpoint } from './endpoints/fragmenting.js'
 import { occupiedEndpoint } from './endpoints/occupied.js'
@@ -129,12 +130,12 @@ export function scopeFor(of: string, given: ScopeOptions | undefined): NetScope 
       if (typeof undo !== 'function') throw invalidArgument('ERR_INVALID_ARG_TYPE', 'undo', 'a function', undo)
       undos.add(undo)
     },
-    close(given = {}) {
+    close: function close(given = {}) {
       try {
         const read = readDrainOptions(given, 'net.close()')
         if (closed === undefined) {
           closeOptions = { ...options, ...read }
-          closed = undos.run()
+          closed = calledBy(close, () => undos.run())
         }
       } catch (error) {
         return Promise.reject(error)

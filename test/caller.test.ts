@@ -14,6 +14,7 @@ import {
   exhaustEphemeralPorts,
   fillSendBuffer,
   findLeaks,
+  findOwners,
   fragmentingEndpoint,
   listen,
   listenHttp,
@@ -24,6 +25,7 @@ import {
   listenUdp,
   listenUnix,
   occupiedEndpoint,
+  readSocketTable,
   refusedEndpoint,
   reservePort,
   reservePorts,
@@ -33,12 +35,14 @@ import {
   spawnListening,
   stalledEndpoint,
   switchableEndpoint,
+  type TestServer,
   unassignedEndpoint,
   unresponsiveEndpoint,
   waitForListening,
   waitForRefused,
 } from '../src/index.js'
-import { HERE, HERE_FAMILY } from './support/here.js'
+import { turn } from '../src/timers.js'
+import { ELSEWHERE, HERE, HERE_FAMILY } from './support/here.js'
 import { leavesNothingOpen } from './support/kernel.js'
 
 leavesNothingOpen()
@@ -47,6 +51,24 @@ type Failing = (taken: { port: number }) => Promise<unknown>
 
 const bad = { grace: 'soon' } as never
 const unknown = { nothing: 1 } as never
+
+/** Calls with a server whose handler throws, and closes it. */
+async function withServer<T>(call: (server: TestServer) => Promise<T>): Promise<T> {
+  const server = await listenTcp(() => {
+    throw new Error('of the handler')
+  })
+  try {
+    return await call(server)
+  } finally {
+    await server.close().catch(() => {})
+  }
+}
+
+async function closedAfterThrowing(server: TestServer): Promise<unknown> {
+  const client = await server.connect()
+  await once(client.resume(), 'close')
+  return server.close()
+}
 
 /** Calls that fail, each in another way: by an event, after a wait, and for its arguments. */
 const failing: Readonly<Record<string, Failing>> = {
@@ -67,6 +89,24 @@ const failing: Readonly<Record<string, Failing>> = {
   'waitForRefused, after a wait': ({ port }) => waitForRefused(port, { timeout: 1 }),
   'connect of a pool, by an event': () => createSocketPool().connect({ port: 1, host: HERE }),
   'drain of a pool': () => createSocketPool().drain(bad),
+  'drain of a pool, by force': async ({ port }) => {
+    const pool = createSocketPool()
+    const socket = await pool.connect({ port, host: HERE })
+    socket.write('a request')
+    return pool.drain({ grace: 0, force: 'reject' })
+  },
+  'close of a server, for an option': () => withServer((server) => server.close(bad)),
+  'close of a server, for its handler': () => withServer(closedAfterThrowing),
+  'close of a scope, for what it undoes': () => {
+    const scope = createScope()
+    scope.defer(async () => {
+      await turn()
+      await createSocketPool().drain(bad)
+    })
+    return scope.close()
+  },
+  'findOwners, for its endpoint': () => findOwners({ port: 'x' } as never),
+  'readSocketTable, of an async filter': () => readSocketTable((async () => true) as never),
   'fillSendBuffer, for its socket': () => fillSendBuffer(new net.Socket()),
   'findLeaks, for an option': () => findLeaks(snapshotSockets(), unknown),
   'assertAddressInUse, by an event': ({ port }) => assertAddressInUse(net.connect(port, HERE)),
@@ -80,8 +120,7 @@ const failing: Readonly<Record<string, Failing>> = {
   'fragmentingEndpoint, for an option': () => fragmentingEndpoint({ path: '/x' }, { chunk: 0 }),
   'switchableEndpoint, for its target': () => switchableEndpoint({} as never),
   'unassignedEndpoint, for an option': () => unassignedEndpoint({ family: 'dual' as never }),
-  'unresponsiveEndpoint, for its host': () =>
-    unresponsiveEndpoint({ host: HERE_FAMILY === 'IPv4' ? '192.0.2.200' : '2001:db8::1' }),
+  'unresponsiveEndpoint, for its host': () => unresponsiveEndpoint({ host: ELSEWHERE }),
   'createNetwork, for its hosts': () => createNetwork({ hosts: {} }),
   'spawnInNamespace, for its profile': () => spawnInNamespace({ mtu: 1 }, 'true'),
   'exhaustEphemeralPorts, for its limit': () => exhaustEphemeralPorts({ limit: 0 }),

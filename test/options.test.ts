@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import http from 'node:http'
 import net from 'node:net'
 import { describe, expect, it } from 'vitest'
@@ -90,7 +91,7 @@ const onServer =
 const methods: ReadonlyArray<readonly [of: string, known: string, call: Call]> = [
   ['server.close()', 'grace', onServer(portside.listenTcp, (server, o) => server.close(o))],
   ['server.connect()', 'timeout', onServer(portside.listenTcp, (server, o) => server.connect(o))],
-  ['server.connect()', 'localPort', onServer(portside.listenUdp, (server, o) => server.connect(o))],
+  ['server.connect()', 'signal', onServer(portside.listenUdp, (server, o) => server.connect(o))],
   ['server.close()', 'force', onServer(portside.listenUdp, (server, o) => server.close(o))],
 ]
 
@@ -232,6 +233,43 @@ it('a signal that cannot be read is none', async () => {
     const error = await failureOf((o) => portside.listenTcp(undefined, o as object), { signal })
     expect(error).toMatchObject({ code: 'ERR_INVALID_ARG_TYPE', argument: 'signal' })
   }
+})
+
+it('a close() that was refused leaves it to the disposal to report the errors of handlers', async () => {
+  const server = await portside.listenTcp(() => {
+    throw new Error('of the handler')
+  })
+  const client = await server.connect()
+  await once(client.resume(), 'close')
+  await expect(server.close({ grace: -1 })).rejects.toMatchObject({ code: 'ERR_OUT_OF_RANGE' })
+  await expect(server[Symbol.asyncDispose]()).rejects.toMatchObject({ code: 'ERR_PORTSIDE_HANDLER' })
+})
+
+it.each([
+  [{ localPort: 65_536 }, 'ERR_SOCKET_BAD_PORT'],
+  [{ localPort: '80' }, 'ERR_SOCKET_BAD_PORT'],
+  [{ localAddress: 5 }, 'ERR_INVALID_ARG_TYPE'],
+  [{ localAddress: 'localhost' }, 'ERR_INVALID_ARG_VALUE'],
+  [{ allowHalfOpen: 1 }, 'ERR_INVALID_ARG_TYPE'],
+  [{ tls: true }, 'ERR_INVALID_ARG_TYPE'],
+] as const)('connect(%o) is refused before it dials', async (options, code) => {
+  let dialled = 0
+  await using server = await portside.listenTcp(() => void dialled++)
+  await expect(server.connect(options as object)).rejects.toMatchObject({ code, argument: Object.keys(options)[0] })
+  expect(dialled).toBe(0)
+})
+
+it.each(['timeout', 'tls', 'localPort', 'localAddress', 'allowHalfOpen'])(
+  'connect() of a UDP server has no %s',
+  async (name) => {
+    await using server = await portside.listenUdp()
+    await expect(server.connect({ [name]: 1 })).rejects.toMatchObject({ code: 'ERR_PORTSIDE_UNKNOWN_OPTION' })
+  },
+)
+
+it('a datagram socket has no backlog', async () => {
+  const error = await failureOf((o) => portside.listenUdp(undefined, o as object), { backlog: 5 })
+  expect(error).toMatchObject({ code: 'ERR_PORTSIDE_UNKNOWN_OPTION', next: expect.stringMatching(/^leave it out/) })
 })
 
 it('close(100) is told what to pass', async () => {

@@ -1,6 +1,6 @@
 /** A command of the command line. Parsing, help and suggestions all read this description. */
 export interface Command<Options extends object = object> {
-  /** As it is typed: `portside who`. */
+  /** The name on the command line: `portside who`. */
   readonly name: string
   /** One sentence. */
   readonly summary: string

@@ -1,7 +1,7 @@
 import { type Endpoint, toEndpoint } from '../loopback/endpoint.js'
 import { describeErrno } from '../platform/errno.js'
 import type { SocketOwner } from '../socket-table/owners.js'
-import { circumstancesOf } from './circumstances.js'
+import { circumstancesOf } from './circumstances-of.js'
 import { classify } from './classify.js'
 import { CODELESS, TIMEOUT } from './code-meaning.js'
 import { meaningOf } from './codes.js'

@@ -26,7 +26,7 @@ export const NODE_CODES: Readonly<Record<string, CodeMeaning>> = {
   },
   EAI_AGAIN: {
     decided: 'the resolver got no answer, this time',
-    cause: 'its server cannot be reached: no network, or a sandbox without DNS',
+    cause: 'one of: its server cannot be reached (no network, a sandbox without DNS); the server failed',
     hints: ['dial an address: tests on loopback need no names', 'try again where the name is needed'],
   },
   EAI_FAIL: {

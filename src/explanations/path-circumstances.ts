@@ -3,9 +3,10 @@ import { dirname } from 'node:path'
 import { codeOf } from '../errors.js'
 import { kindOfFile, longestUnixPath } from '../platform/unix-path.js'
 import { describeOwner, type SocketOwner } from '../socket-table/owners.js'
-import { type Circumstances, heldBy, unanswered } from './circumstances.js'
+import { type Circumstances, heldBy } from './circumstances.js'
 import { type Classification, isBinding } from './classify.js'
 import { list } from './describe.js'
+import { unanswered } from './peer-circumstances.js'
 import type { SocketFailure } from './socket-failure.js'
 
 /** What can be found out about a failure of a unix socket. */
@@ -51,7 +52,12 @@ function occupied(path: string, owners: SocketOwner[] | undefined, usual: Circum
   if (owners !== undefined && owners.length > 0) return heldBy(owners, usual)
   const kind = kindOfFile(path)
   if (kind === 'directory' || kind === 'file') {
-    return { ...usual, cause: `there is a ${kind} at this path, and no socket`, hints: [ANOTHER] }
+    return {
+      ...usual,
+      cause: `there is a ${kind} at this path, and no socket`,
+      hints: [ANOTHER],
+      evidence: [`a ${kind} at the path`],
+    }
   }
   if (owners === undefined || kind === undefined) return usual
   return {
@@ -94,7 +100,23 @@ function refused(path: string, listeners: SocketOwner[], usual: Circumstances): 
   if (path.startsWith('\0')) return { ...usual, cause: 'nobody listens under this abstract name' }
   const kind = kindOfFile(path)
   if (kind === 'directory' || kind === 'file') {
-    return { ...usual, cause: `there is a ${kind} at this path, and no socket`, hints: ['look at the path'] }
+    return {
+      ...usual,
+      cause: `there is a ${kind} at this path, and no socket`,
+      hints: ['look at the path'],
+      evidence: [`a ${kind} at the path`],
+    }
   }
-  return { ...usual, cause: 'the file is there, and nobody listens on it: its server has ended' }
+  if (kind === undefined) {
+    return {
+      ...usual,
+      cause: 'nobody listens on it: its server had ended, and the file is gone now',
+      evidence: ['nothing at the path'],
+    }
+  }
+  return {
+    ...usual,
+    cause: 'the file is there, and nobody listens on it: its server has ended',
+    evidence: ['a socket at the path, and no listener in the socket table'],
+  }
 }

@@ -13,7 +13,7 @@ export function closeLeaked(record: TrackedSocket): void {
     // Its handle was taken away from it.
     if (record.handle !== undefined && record.open) record.handle?.close?.()
   } catch {
-    // Closed meanwhile, or closed by a method that its user has replaced: it was told of, and more cannot be done.
+    // Closed meanwhile, or its close method was replaced by the user and throws. The leak is reported already.
   }
 }
 

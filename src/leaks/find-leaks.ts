@@ -14,7 +14,7 @@ import { tracker } from './tracker.js'
  * turns of the event loop, then up to 127 ms. Resolves to an empty array at once where nothing was opened, or with `mode: 'off'`.
  *
  * What a client pool keeps for the next request is no leak unless `idlePools` says so. Rejects with ERR_INVALID_ARG_TYPE
- * or ERR_INVALID_ARG_VALUE for a snapshot or options that are none.
+ * or ERR_INVALID_ARG_VALUE for an invalid snapshot or invalid options.
  */
 export function findLeaks(since: SocketSnapshot, options: LeakOptions = {}): Promise<SocketLeak[]> {
   return calledBy(findLeaks, async () => (await find(since, checkLeakOptions(options, 'findLeaks()'))).leaks)

@@ -58,7 +58,7 @@ export async function findOpen({ isSuspect, baseline, mayStay, options }: Search
   }
 }
 
-/** The error for what was found, once: none of it is told of again. */
+/** The error for the sockets that were found. It settles them: no later error reports them again. */
 export function errorFor({ leaks, records }: Found): Error {
   const state = tracker()
   state.settle(records)

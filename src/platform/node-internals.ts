@@ -132,7 +132,7 @@ export function bytesUnderWay(stream: Writable): number {
   return state?.writing ? (state.writelen ?? 0) : 0
 }
 
-/** `resetAndClosing`: from now on `destroy()`, whoever calls it, resets the connection. resetAndDestroy() acts at once. */
+/** Sets `resetAndClosing`: every later `destroy()` resets the connection. `resetAndDestroy()` would act immediately. */
 export function resetOnDestroy(socket: net.Socket): void {
   ;(socket as { resetAndClosing?: boolean }).resetAndClosing = true
 }

@@ -22,7 +22,7 @@ export const isHttp2Server = (value: unknown): value is http2.Http2Server => has
 export const isHttpServer = (value: unknown): value is http.Server =>
   has(value, 'closeIdleConnections') || isHttp2Server(value)
 
-/** A TCP, TLS or unix socket. The socket that an HTTP/2 session shows is none: its methods throw when they are read. */
+/** A TCP, TLS or unix socket. Not the socket of an HTTP/2 session, whose methods throw when they are read. */
 export const isSocket = (value: unknown): value is net.Socket =>
   has(value, 'setNoDelay', 'connecting') && canRead(value as object, 'setNoDelay')
 

@@ -1,4 +1,5 @@
 import net from 'node:net'
+import { calledBy } from '../caller.js'
 import { codeOf } from '../errors.js'
 import { WILDCARD } from '../loopback/endpoint.js'
 import type { PortReservation } from '../loopback/port-reservation.js'
@@ -33,7 +34,11 @@ const HIGHEST = 65_535
  * `clearLockedPorts()`. In that time it is given to nobody who asks for port 0 and to no outgoing connection, and no
  * other call returns it, in any process or thread of this host. Listen on it as usual. It keeps no process alive.
  */
-export default async function getPort(options?: Options): Promise<number> {
+export default function getPort(options?: Options): Promise<number> {
+  return calledBy(getPort, () => find(options))
+}
+
+async function find(options?: Options): Promise<number> {
   const { port, exclude, reserve = false, host } = options ?? {}
   const excluded = excludedPorts(exclude)
   for (const preferred of preferredPorts(port)) {

@@ -16,6 +16,9 @@ export function checkCommand(
   if (cwd !== undefined && typeof cwd !== 'string' && !isUrl(cwd)) {
     throw invalidArgument('ERR_INVALID_ARG_TYPE', 'cwd', 'the path of a directory, or a file: URL of it', cwd)
   }
+  if (cwd === '' || (typeof cwd === 'string' && cwd.includes('\0'))) {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'cwd', 'the path of a directory, or a file: URL of it', cwd)
+  }
   if (typeof command !== 'string') {
     throw invalidArgument('ERR_INVALID_ARG_TYPE', 'command', 'the name or path of a program', command)
   }
@@ -30,6 +33,10 @@ export function checkCommand(
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'args', 'strings without null bytes', broken)
   }
   if (typeof env !== 'object' || env === null) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'env', 'an object', env)
+  const [cut] = Object.entries(env).find((pair) => pair.join('').includes('\0')) ?? []
+  if (cut !== undefined) {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'env', 'names and values without null bytes', cut)
+  }
 }
 
 /** By its fields: a URL of a Jest test file is of another realm. */

@@ -67,7 +67,7 @@ async function bindOnce<S>(
 /**
  * Looks for a port that clients dial, by sockets to be thrown away: each keeps what it was given, so that the kernel gives
  * another. An even one before all others, if there are few: Linux gives those to clients first, and odd ones to listeners
- * (`__inet_hash_connect` and `inet_csk_find_open_port`). If there is none, the port that was given first.
+ * (`__inet_hash_connect` and `inet_csk_find_open_port`). Without such a port it keeps the first one that the kernel gave.
  */
 async function dialledPort<S>({ address, port }: Endpoint, binder: Binder<S>, avoided: ReadonlySet<number>) {
   const tried: S[] = []

@@ -1,4 +1,8 @@
+import net from 'node:net'
+import { invalidArgument } from '../errors.js'
+import { validPort } from '../loopback/address.js'
 import { namesOf, type OptionsSpec } from '../options.js'
+import { checkConnect } from '../sockets/connect.js'
 import type { ConnectOptions, ListenOptions, UnixListenOptions } from './server.js'
 
 const LISTEN = namesOf<ListenOptions>()('family', 'host', 'port', 'backlog', 'grace', 'signal')
@@ -27,6 +31,15 @@ export const listenSpec = (name: string, ...more: string[]): OptionsSpec => ({
   instead: { path: PATH, timeout: TIMEOUT },
 })
 
+const NO_CONNECTION = 'leave it out: a datagram socket has no connection'
+
+/** What `listenUdp()` takes. */
+export function udpListenSpec(): OptionsSpec {
+  const spec = listenSpec('listenUdp')
+  const instead = { ...spec.instead, backlog: NO_CONNECTION }
+  return { ...spec, names: spec.names.filter((name) => name !== 'backlog'), instead }
+}
+
 /** The same of those that have a certificate. */
 export function secureListenSpec(name: string, ...more: string[]): OptionsSpec {
   const spec = listenSpec(name, ...more)
@@ -47,6 +60,7 @@ export const unixListenSpec = (name: string): OptionsSpec => ({
 /** `listen()` takes both. */
 export const anyListenSpec: OptionsSpec = { ...listenSpec('listen', 'path'), instead: { timeout: TIMEOUT } }
 
+/** `tls` is for the servers that speak TLS, and makes no difference to others. */
 export const CONNECT_SPEC: OptionsSpec = {
   of: 'server.connect()',
   names: CONNECT,
@@ -57,4 +71,31 @@ export const CONNECT_SPEC: OptionsSpec = {
       `pass it in tls: { tls: { ${option} } }`,
     ]),
   ),
+}
+
+/** What `connect()` of a UDP server takes. */
+export const UDP_CONNECT_SPEC: OptionsSpec = {
+  of: 'server.connect()',
+  names: ['family', 'signal'],
+  example: "{ family: 'IPv4' }",
+  instead: Object.fromEntries(
+    ['timeout', 'tls', 'allowHalfOpen', 'localAddress', 'localPort'].map((name) => [name, NO_CONNECTION]),
+  ),
+}
+
+/** Checks the values, before anything is dialled. */
+export function checkConnectOptions(options: ConnectOptions): void {
+  checkConnect(options)
+  const { localPort, localAddress, allowHalfOpen, tls } = options
+  if (localPort !== undefined) validPort(localPort, 'localPort')
+  if (localAddress !== undefined && (typeof localAddress !== 'string' || net.isIP(localAddress) === 0)) {
+    const code = typeof localAddress === 'string' ? 'ERR_INVALID_ARG_VALUE' : 'ERR_INVALID_ARG_TYPE'
+    throw invalidArgument(code, 'localAddress', 'an IP address', localAddress)
+  }
+  if (allowHalfOpen !== undefined && typeof allowHalfOpen !== 'boolean') {
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'allowHalfOpen', 'true or false', allowHalfOpen)
+  }
+  if (tls !== undefined && (typeof tls !== 'object' || tls === null)) {
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'tls', 'an object of options for tls.connect()', tls)
+  }
 }

@@ -1,3 +1,4 @@
+import { calledBy } from '../caller.js'
 import { invalidArgument, portsideError } from '../errors.js'
 import { dialAddress } from '../loopback/dial-address.js'
 import { bracketed, type Endpoint, type Family, formatEndpoint } from '../loopback/endpoint.js'
@@ -21,7 +22,7 @@ export abstract class ListeningServer<S> {
   readonly #teardown: Teardown
   #drain: Drain | undefined
   #closed: Promise<DrainReport> | undefined
-  /** Somebody has asked for `close()`, and so hears of what went wrong. */
+  /** `close()` was called, and its promise reports what went wrong. */
   #told = false
 
   constructor(
@@ -58,8 +59,14 @@ export abstract class ListeningServer<S> {
   }
 
   close(options: DrainOptions = {}): Promise<DrainReport> {
+    let read: DrainOptions
+    try {
+      read = readDrainOptions(options, 'server.close()')
+    } catch (error) {
+      return Promise.reject(error)
+    }
     this.#told = true
-    return this.#close(options)
+    return this.#close(read)
   }
 
   /** True once `close()` has been called. */
@@ -104,15 +111,11 @@ export abstract class ListeningServer<S> {
   }
 
   #close(options: DrainOptions): Promise<DrainReport> {
-    try {
-      const merged = { ...this.grace, ...readDrainOptions(options, 'server.close()') }
-      if (this.#drain === undefined) this.#drain = this.startDrain(merged)
-      else this.#drain.shorten(merged)
-    } catch (error) {
-      // A grace or force that is none.
-      return Promise.reject(error)
-    }
-    this.#closed ??= this.#end(this.#drain)
+    const merged = { ...this.grace, ...options }
+    if (this.#drain === undefined) this.#drain = this.startDrain(merged)
+    else this.#drain.shorten(merged)
+    const drain = this.#drain
+    this.#closed ??= calledBy(this.close, () => this.#end(drain))
     return this.#closed
   }
 

@@ -9,7 +9,7 @@ import { integer } from '../numbers.js'
 import { readOptions } from '../options.js'
 import { wasEverBound } from '../platform/node-internals.js'
 import { isPipe, isTlsServer } from '../platform/node-objects.js'
-import { checkConnect, connected } from '../sockets/connect.js'
+import { connected } from '../sockets/connect.js'
 import { checkDrainOptions, type Drain, type DrainOptions, startDrain } from '../sockets/drain.js'
 import { closedBy } from '../sockets/infrastructure.js'
 import { Pool } from '../sockets/pool.js'
@@ -17,7 +17,7 @@ import { registry } from '../sockets/registry.js'
 import { type TrackedServer, trackServer } from '../sockets/tracked-server.js'
 import { bindTo, streamBinder } from './bind.js'
 import { dialPlain, dialSecure, schemeOf } from './dial.js'
-import { CONNECT_SPEC } from './listen-options.js'
+import { CONNECT_SPEC, checkConnectOptions } from './listen-options.js'
 import { graceOf, ListeningServer, type Teardown } from './listening-server.js'
 import type { ConnectOptions, ListenOptions, TestServer } from './server.js'
 
@@ -99,7 +99,7 @@ export class StreamServer<S extends net.Server> extends ListeningServer<S> imple
   }
 
   async #dial(options: ConnectOptions): Promise<net.Socket> {
-    checkConnect(options)
+    checkConnectOptions(options)
     const endpoint = this.dialled(options.family)
     const target = this.target(endpoint)
     this.#clients ??= new Pool()

@@ -7,14 +7,13 @@ import { bindAt, type Place, placeOf } from '../loopback/place.js'
 import { isReservation } from '../loopback/port-reservation.js'
 import { readOptions } from '../options.js'
 import { datagramType } from '../platform/node-internals.js'
-import { checkConnect } from '../sockets/connect.js'
 import { checkDrainOptions, type Drain, type DrainOptions, startDrain } from '../sockets/drain.js'
 import { closedBy } from '../sockets/infrastructure.js'
 import { Pool } from '../sockets/pool.js'
 import { turn } from '../timers.js'
 import { type Binder, type Bound, bindTo, closedWhileListening } from './bind.js'
 import { HandlerErrors, handlerOr } from './handler.js'
-import { CONNECT_SPEC, listenSpec } from './listen-options.js'
+import { UDP_CONNECT_SPEC, udpListenSpec } from './listen-options.js'
 import { graceOf, ListeningServer } from './listening-server.js'
 import type { ConnectOptions, ListenOptions, UdpTestServer } from './server.js'
 import { askedOf, closeOf } from './stream-server.js'
@@ -34,7 +33,7 @@ export type MessageHandler = (
  * as its peer (udp(7)), and `close()` waits for datagrams that Node still has to send. Errors as `listenTcp`.
  */
 export function listenUdp(onMessage?: MessageHandler, options: ListenOptions = {}): Promise<UdpTestServer> {
-  return calledBy(listenUdp, () => openUdp('listenUdp', onMessage, readOptions(options, listenSpec('listenUdp'))))
+  return calledBy(listenUdp, () => openUdp('listenUdp', onMessage, readOptions(options, udpListenSpec())))
 }
 
 /** The same for a function of another name, which is told how it is closed. */
@@ -137,11 +136,10 @@ class DatagramServer extends ListeningServer<dgram.Socket> implements UdpTestSer
   }
 
   connect(options: ConnectOptions = {}): Promise<dgram.Socket> {
-    return calledBy(this.connect, () => this.#dial(readOptions(options, CONNECT_SPEC)))
+    return calledBy(this.connect, () => this.#dial(readOptions(options, UDP_CONNECT_SPEC)))
   }
 
   async #dial(options: ConnectOptions): Promise<dgram.Socket> {
-    checkConnect(options)
     if (options.signal?.aborted) throw abortError(options.signal, `connect to ${this.where}`)
     const to = this.dialled(options.family)
     const address = dialAddress(to)

@@ -2,6 +2,7 @@ import net from 'node:net'
 import { calledBy } from '../caller.js'
 import { codeOf, invalidArgument, portsideError } from '../errors.js'
 import { Lookup } from '../explanations/lookup.js'
+import { openedAt } from '../explanations/opened-at.js'
 import { thrown } from '../explanations/thrown.js'
 import type { Endpoint } from '../loopback/endpoint.js'
 import { printable } from '../loopback/endpoint-like.js'
@@ -108,6 +109,7 @@ async function refusePath(path: unknown): Promise<void> {
     expected: 'a path that does not exist',
     actual,
     owner: owners.length === 0 ? undefined : owners.map(describeOwner).join('; '),
+    openedAt: owners.some(({ thisProcess }) => thisProcess) ? openedAt(path) : undefined,
     next:
       actual === LISTENED_ON
         ? 'leave path out for one of your own, or close the listener first'

@@ -1,3 +1,4 @@
+import { calledBy } from '../caller.js'
 import { invalidArgument, portsideError } from '../errors.js'
 import { dialAddress } from '../loopback/dial-address.js'
 import { canonical, type Endpoint, familyOf, formatEndpoint, toEndpoint, WILDCARD } from '../loopback/endpoint.js'
@@ -34,7 +35,11 @@ export interface OwnersOptions {
  * into there is no pid, and `hidden` says so. Rejects with ERR_INVALID_ARG_TYPE or ERR_SOCKET_BAD_PORT, with ENOTFOUND for a
  * name without an address, and with ERR_PORTSIDE_UNSUPPORTED where the system has no table of sockets.
  */
-export async function findOwners(endpoint: EndpointLike, options: OwnersOptions = {}): Promise<SocketOwner[]> {
+export function findOwners(endpoint: EndpointLike, options: OwnersOptions = {}): Promise<SocketOwner[]> {
+  return calledBy(findOwners, () => find(endpoint, options))
+}
+
+async function find(endpoint: EndpointLike, options: OwnersOptions): Promise<SocketOwner[]> {
   const protocol = checkedProtocol(options)
   const owners: SocketOwner[] = []
   for (const place of namedBy(endpoint)) {

@@ -1,3 +1,4 @@
+import { calledBy } from '../caller.js'
 import { invalidArgument } from '../errors.js'
 import { namesOf, readOptions } from '../options.js'
 import { tableSource } from '../platform/table-source.js'
@@ -16,13 +17,15 @@ import { readSocketTableWindows } from './windows.js'
  * the `pid` of the filter, and with
  * ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_SOCKET_BAD_PORT for a bad filter.
  */
-export async function readSocketTable(
-  filter: SocketFilter | ((entry: SocketEntry) => boolean) = {},
-): Promise<SocketEntry[]> {
-  if (typeof filter === 'function') return (await readSocketTable()).filter((entry) => verdictOf(filter(entry)))
-  const read = checkFilter(filter)
-  const { address } = read
-  const asked = address === undefined ? read : { ...read, address: address.replace(/^\0/, '@') }
+export function readSocketTable(filter: SocketFilter | ((entry: SocketEntry) => boolean) = {}): Promise<SocketEntry[]> {
+  return calledBy(readSocketTable, () => read(filter))
+}
+
+async function read(filter: SocketFilter | ((entry: SocketEntry) => boolean)): Promise<SocketEntry[]> {
+  if (typeof filter === 'function') return (await read({})).filter((entry) => verdictOf(filter(entry)))
+  const checked = checkFilter(filter)
+  const { address } = checked
+  const asked = address === undefined ? checked : { ...checked, address: address.replace(/^\0/, '@') }
   return tableSource() === 'proc' ? readSocketTableLinux(asked) : [...socketTable(asked)]
 }
 

@@ -39,7 +39,7 @@ export interface DrainSource {
   readonly connections: Iterable<Connection>
   /** Lets nothing new in and gives every connection that is left. */
   collect(): Iterable<Connection> | Promise<Iterable<Connection>>
-  /** Closes what held the connections; what it waits for meanwhile it waits for until `expired()`. */
+  /** Closes the listener or agent that held the connections. Waits until `expired()` at most. */
   settled(expired: () => boolean): Promise<unknown>
 }
 
@@ -112,7 +112,7 @@ async function endAll(
   return hookErrors
 }
 
-/** Reads the options of `of`, a function that drains. Throws as `readOptions()`, and for a grace or force that will not do. */
+/** Reads the options of `of`, a function that drains. Throws as `readOptions()`, and for an invalid grace or force. */
 export function readDrainOptions(options: DrainOptions | undefined, of: string): DrainOptions {
   const read = readOptions(options, { of, names: DRAIN, example: '{ grace: 100 }', instead: { timeout: 'pass grace' } })
   checkDrainOptions(read)

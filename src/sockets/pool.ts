@@ -171,11 +171,12 @@ export class Pool implements SocketPool {
       options,
       this.hooks,
     )
-    const report = drain.report.finally(() => {
+    const ended = drain.report.finally(() => {
       this.#draining = undefined
       this.#servers.clear()
       this.#agents.clear()
     })
+    const report = calledBy(this.drain, () => ended)
     return { ...drain, report }
   }
 }

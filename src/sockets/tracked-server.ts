@@ -281,7 +281,7 @@ function whenHandleCloses(handle: ClosableHandle, done: () => void): void {
   )
 }
 
-/** Listens, or may be about to: Node tells of a listen under way only when it is done, and a close() calls it off. */
+/** Listens, or may be about to: Node reports a pending listen only when it ends, and `close()` cancels it. */
 function mayListen(server: net.Server): boolean {
   return server.listening || !wasEverBound(server)
 }

@@ -20,7 +20,7 @@ import {
 } from '../../src/index.js'
 import { excludedRanges, excludesPorts, parseExcludedRanges } from '../../src/platform/excluded-ports.js'
 import { errorOf } from '../assertions/situations.js'
-import { HERE, HERE_FAMILY } from '../support/here.js'
+import { ELSEWHERE, HERE } from '../support/here.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 
 leavesNothingOpen()
@@ -35,9 +35,6 @@ function madeBy(name: string, error: Error): Error {
   error.stack = `${error.name}: ${error.message}\n    at refuse (/app/node_modules/${name}/lib/index.js:1:1)\n    at /app/a.test.js:2:2`
   return error
 }
-
-/** An address for documentation (RFC 5737, RFC 3849), of a family that this host has. */
-const ELSEWHERE = HERE_FAMILY === 'IPv4' ? '192.0.2.1' : '2001:db8::1'
 
 const connect = { syscall: 'connect', address: HERE, port: 9 }
 
@@ -428,6 +425,23 @@ describe('explainSocketError()', () => {
       expect((await explainSocketError(system(code))).cause).toMatch(/^one of: /)
     },
   )
+
+  it('gives the state of now for a cause only if the call would fail now', async () => {
+    const dialled = await explainSocketError(system('EADDRNOTAVAIL', connect))
+    expect(dialled.cause).toMatch(/had no port left for it then; now, of \d+, /)
+    const file = await explainSocketError(system('EMFILE', { syscall: 'accept' }))
+    expect(file.cause).toMatch(/it was at the limit when the call failed$/)
+    const forbidden = await explainSocketError(system('EACCES', { syscall: 'listen', address: HERE, port: 65_000 }))
+    expect(forbidden.cause).toMatch(/^one of: /)
+  })
+
+  it('does not look at the listeners of this host for what another one refused', async () => {
+    await using server = await listenTcp()
+    const { port } = server
+    const refused = (address: string) => explainSocketError(system('ECONNREFUSED', { ...connect, address, port }))
+    expect((await refused(ELSEWHERE)).evidence.join()).not.toMatch(/the socket table/)
+    expect((await refused(HERE)).evidence.join()).toMatch(/the socket table: this process/)
+  })
 
   it('says where the fields were read from', async () => {
     const { evidence } = await explainSocketError(system('ECONNREFUSED', {}, `connect ECONNREFUSED ${HERE}:9`))

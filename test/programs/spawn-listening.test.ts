@@ -623,6 +623,12 @@ describe('spawnListening', () => {
 
   it('refuses an argument with a NUL in it', async () => {
     expect(await failureOf(spawnListening(node, ['a\0b']))).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' })
+    for (const options of [{ env: { A: 'a\0b' } }, { env: { 'A\0': 'b' } }, { cwd: '' }, { cwd: 'a\0b' }]) {
+      expect(await failureOf(spawnListening(node, [], options))).toMatchObject({
+        code: 'ERR_INVALID_ARG_VALUE',
+        argument: Object.keys(options)[0],
+      })
+    }
   })
 
   it.each([null, 5, 'options'])('refuses %o as its options', async (options) => {

@@ -59,7 +59,7 @@ describe('listenUnix', () => {
     })
   })
 
-  it('names who listens on the path', async () => {
+  it('names the process that listens on the path', async () => {
     await using server = await listenUnix()
     await expect(listenUnix(undefined, { path: server.path })).rejects.toMatchObject({
       code: 'EADDRINUSE',

@@ -10,10 +10,13 @@ export const HERE_FAMILY = loopbackFamilies()[0] ?? 'IPv4'
 /** Its loopback address: what a test takes to which the family is nothing. */
 export const HERE: string = LOOPBACK[HERE_FAMILY]
 
-/** The same as the host of a URL, and before a port. */
+/** An address for documentation (RFC 5737, RFC 3849): of a family that this host has, and not of this host. */
+export const ELSEWHERE = HERE_FAMILY === 'IPv4' ? '192.0.2.200' : '2001:db8::1'
+
+/** `HERE` as the host of a URL, and before a port. */
 export const HERE_IN_URL = HERE_FAMILY === 'IPv6' ? `[${HERE}]` : HERE
 
-/** The same in a regular expression. */
+/** `HERE_IN_URL` in a regular expression. */
 export const HERE_IN_PATTERN = HERE_IN_URL.replace(/[.[\]]/g, '\\$&')
 
 /** What `dgram.createSocket()` takes. */
