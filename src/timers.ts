@@ -2,7 +2,7 @@ import timers from 'node:timers'
 
 // Taken at load, from the module and not from globalThis: fake timers that a test installs later, or that a runner
 // installed on its own global, must not stall a teardown.
-export const { setTimeout, clearTimeout, setImmediate } = timers
+export const { setTimeout, clearTimeout, setImmediate, clearImmediate } = timers
 export const { nextTick } = process
 // Not `performance`, which Node loads on first use: a millisecond of every import.
 const { bigint: nanoseconds } = process.hrtime
@@ -12,6 +12,22 @@ export const now = (): number => Number(nanoseconds()) / 1e6
 
 /** Resolves after the event loop has polled for I/O and run its check phase once more. */
 export const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
+
+/**
+ * Calls back when an answer is overdue, and returns what cancels that. Node runs timers before it polls for I/O
+ * (https://nodejs.org/learn/asynchronous-work/event-loop-timers-and-nexttick), so after a busy time an answer of the kernel
+ * waits behind the timer: it gets one poll, in which it can still cancel.
+ */
+export function whenOverdue(timeout: number, callback: () => void): () => void {
+  let immediate: NodeJS.Immediate | undefined
+  const timer = setTimeout(() => {
+    immediate = setImmediate(callback)
+  }, timeout)
+  return () => {
+    clearTimeout(timer)
+    clearImmediate(immediate)
+  }
+}
 
 /** Longest delay that `setTimeout` keeps; above it Node falls back to 1 ms. https://nodejs.org/api/timers.html */
 export const LONGEST_DELAY = 2 ** 31 - 1

@@ -1,7 +1,7 @@
 import { abortError } from '../errors.js'
 import type { Endpoint } from '../loopback/endpoint.js'
 import { milliseconds } from '../numbers.js'
-import { clearTimeout, setTimeout } from '../timers.js'
+import { whenOverdue } from '../timers.js'
 import {
   type Done,
   type Emitter,
@@ -79,7 +79,7 @@ class Wait {
     return new Promise((resolve, reject) => {
       const finish = (): void => {
         this.#over = true
-        clearTimeout(timer)
+        cancel()
         signal?.removeEventListener('abort', aborted)
         this.#unwatch?.()
       }
@@ -103,7 +103,7 @@ class Wait {
         await giveUp()
         reject(abortError(signal as AbortSignal, ASKED))
       }
-      const timer = setTimeout(() => void expired(), timeout)
+      const cancel = whenOverdue(timeout, () => void expired())
       signal?.addEventListener('abort', aborted, { once: true })
       if (promise !== undefined) this.#await(promise, done)
       else if (typeof action === 'function') this.#call(action as () => unknown, done)

@@ -7,7 +7,7 @@ import type { Endpoint } from '../loopback/endpoint.js'
 import { formatEndpoint, toEndpoint, unmapped } from '../loopback/endpoint.js'
 import { describeValue } from '../message.js'
 import { isDatagram, isSocket } from '../platform/node-objects.js'
-import { clearTimeout, setTimeout } from '../timers.js'
+import { clearTimeout, setTimeout, whenOverdue } from '../timers.js'
 import { type Opened, silence } from './emitter.js'
 
 /** What an action opened that was to fail. */
@@ -105,13 +105,13 @@ const LONGEST = 80
 function firstBytes(socket: net.Socket): Promise<Buffer | string | Silence> {
   return new Promise((resolve) => {
     const settle = (said: Buffer | string | Silence): void => {
-      clearTimeout(timer)
+      cancel()
       socket.removeListener('data', settle).removeListener('end', ended).removeListener('close', ended)
       resolve(said)
     }
     const ended = (): void => settle({ silence: 'closed the connection without a word' })
     const failed = (error: unknown): void => settle({ silence: `ended it with ${codeOf(error) ?? String(error)}` })
-    const timer = setTimeout(() => settle({ silence: `said nothing for ${PATIENCE} ms` }), PATIENCE)
+    const cancel = whenOverdue(PATIENCE, () => settle({ silence: `said nothing for ${PATIENCE} ms` }))
     if (socket.destroyed || socket.readableEnded) return socket.errored ? failed(socket.errored) : ended()
     socket.on('error', failed).on('data', settle).on('end', ended).on('close', ended)
   })

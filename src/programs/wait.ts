@@ -8,7 +8,7 @@ import { dialsOf, type EndpointLike, nameOf, printable } from '../loopback/endpo
 import { milliseconds } from '../numbers.js'
 import { namesOf, readOptions } from '../options.js'
 import { describeErrno } from '../platform/errno.js'
-import { clearTimeout, now, setTimeout } from '../timers.js'
+import { clearTimeout, now, setTimeout, whenOverdue } from '../timers.js'
 
 export interface WaitOptions {
   /** Milliseconds until the wait is given up. Default 10 000. */
@@ -66,7 +66,7 @@ async function waitFor(
   const giveUp = new AbortController()
   // Each pause listens to it.
   setMaxListeners(0, giveUp.signal)
-  const timer = setTimeout(() => giveUp.abort(), timeout)
+  const cancel = whenOverdue(timeout, () => giveUp.abort())
   const aborted = (): void => giveUp.abort()
   signal?.addEventListener('abort', aborted, { once: true })
   const begun = now()
@@ -91,7 +91,7 @@ async function waitFor(
     if (!giveUp.signal.aborted) throw error
     throw expired({ asked, wanted, attempts, last, waited: now() - begun })
   } finally {
-    clearTimeout(timer)
+    cancel()
     signal?.removeEventListener('abort', aborted)
   }
 }
@@ -123,7 +123,7 @@ function askOne(dial: net.NetConnectOpts, giveUp: AbortSignal): Promise<Answer> 
   return new Promise((resolve) => {
     const socket = net.connect(dial)
     const settle = (answer: Omit<Answer, 'place'>): void => {
-      clearTimeout(timer)
+      cancel()
       giveUp.removeEventListener('abort', cut)
       resolve({ place, ...answer })
     }
@@ -136,13 +136,13 @@ function askOne(dial: net.NetConnectOpts, giveUp: AbortSignal): Promise<Answer> 
       settle({ error: noAnswer(place), cut: true })
     }
     // An accept queue that is full does not answer. Dialled again, it may.
-    const timer = setTimeout(unanswered, ATTEMPT)
+    const cancel = whenOverdue(ATTEMPT, unanswered)
     giveUp.addEventListener('abort', cut, { once: true })
     if (giveUp.aborted) cut()
     // Who resets a connection has had it.
     socket.once('error', (error) => settle(codeOf(error) === 'ECONNRESET' ? {} : { error }))
     socket.once('connect', async () => {
-      clearTimeout(timer)
+      cancel()
       giveUp.removeEventListener('abort', cut)
       if (isSelfConnected(socket)) {
         socket.resetAndDestroy()

@@ -2,7 +2,7 @@ import type net from 'node:net'
 import { abortError, portsideError } from '../errors.js'
 import { thrown } from '../explanations/thrown.js'
 import { milliseconds } from '../numbers.js'
-import { clearTimeout, setTimeout } from '../timers.js'
+import { whenOverdue } from '../timers.js'
 
 export interface PoolConnectOptions {
   /** Milliseconds until an unanswered connect is given up. Default 10 000. */
@@ -22,7 +22,7 @@ export async function connected(
   target: string,
   { timeout = DEFAULT_TIMEOUT, signal }: PoolConnectOptions,
 ): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined
+  let cancel: (() => void) | undefined
   let abort: (() => void) | undefined
   const asked = `connect to ${target}`
   try {
@@ -30,14 +30,14 @@ export async function connected(
       abort = () => reject(abortError(signal as AbortSignal, asked))
       if (signal?.aborted) abort()
       signal?.addEventListener('abort', abort, { once: true })
-      timer = setTimeout(() => reject(unanswered(socket, asked, timeout)), timeout)
+      cancel = whenOverdue(timeout, () => reject(unanswered(socket, asked, timeout)))
       socket.once(event, resolve).once('error', reject)
     })
   } catch (error) {
     socket.destroy()
     throw thrown(error, asked)
   } finally {
-    clearTimeout(timer)
+    cancel?.()
     if (abort !== undefined) signal?.removeEventListener('abort', abort)
   }
 }
