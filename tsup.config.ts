@@ -57,6 +57,8 @@ export default defineConfig({
     // esbuild splits ES modules only, and tsup's own way from there to CJS rewrites every `?.` and `??` into a call.
     options.format = 'esm'
     options.splitting = true
+    // Shorter syntax, with the names of functions, which stacks show.
+    options.minifySyntax = true
     // The bundled p-wait-for takes its timers from here, too, and not from a global that a test has faked.
     options.inject = ['src/timers.ts']
   },
