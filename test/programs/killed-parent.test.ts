@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { setTimeout } from '../../src/timers.js'
 import { until } from '../support/clients.js'
 import { leavesNothingOpen, needsKernel } from '../support/kernel.js'
+import { pidsWith } from '../support/processes.js'
 import { node } from '../support/program.js'
 
 leavesNothingOpen()
@@ -39,23 +39,12 @@ function startFamily({ by, signal }: Start): Family {
   const [program, ...args] = [...node(START), '--', fixture('kill-parent.sh'), by, signal]
   const env = { ...process.env, PORTSIDE_TEST: mark.replace(/.*=/, '') }
   const parent = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'], env, detached: true })
-  const members = (): number[] => allPids().filter((pid) => contentOf(`/proc/${pid}/environ`).includes(mark))
+  const members = (): number[] => pidsWith(mark)
   onTestFinished(() => {
     parent.stdout?.destroy()
     for (const pid of members()) process.kill(pid, 'SIGKILL')
   })
   return { parent, members }
-}
-
-const allPids = (): number[] => readdirSync('/proc').map(Number).filter(Boolean)
-
-function contentOf(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch {
-    // It has ended.
-    return ''
-  }
 }
 
 const ROUNDS = 20
