@@ -3,7 +3,8 @@ import { isIP } from 'node:net'
 import { constants } from 'node:os'
 import { codeOf, type PortsideError } from '../errors.js'
 import { checkProfile, type HostProfile } from '../namespaces/profile.js'
-import { spawnInNamespace } from '../namespaces/spawn-in-namespace.js'
+import { launchInNamespace } from '../namespaces/spawn-in-namespace.js'
+import { programEnded } from '../namespaces/stand-in.js'
 import type { Command, CommandOption } from './command.js'
 import { UsageError } from './usage-error.js'
 
@@ -86,15 +87,18 @@ async function runPrivately([command = '', ...args]: readonly string[], options:
   check(profile)
   let child: ChildProcess
   try {
-    child = await spawnInNamespace(profile, command, args, { stdio: 'inherit', root })
+    child = await launchInNamespace(profile, command, args, { stdio: 'inherit', root }, { terminal: true })
   } catch (error) {
     process.stderr.write(`portside run: ${(error as Error).message}\n`)
     return { ENOENT: NOT_FOUND, EACCES: NOT_EXECUTABLE }[codeOf(error) ?? ''] ?? NO_NETWORK
   }
   const stop = forwardSignals(child)
+  // Known from now on, whoever waits for it.
+  void child.pid
   const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve) => {
     child.once('exit', (...how) => resolve(how))
   })
+  await programEnded(child)
   stop()
   if (signal === null) return code ?? 1
   // Who waits for this process is to see what a shell would see of the command.

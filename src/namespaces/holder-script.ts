@@ -6,7 +6,9 @@ import type { Step } from './set-up.js'
  * Each step is announced before it is taken, so that the last one is the one that failed; the tool has said why on standard
  * error. What calls tools runs beside the loop that reads: a tool that hangs does not keep it from the end of its input, and a shell
  * that ends because it cannot fork says so by its trap.
- * proc(5) tells who is in its namespace. A process that is about to end others may still start some, so it looks until it
+ * As the first process of a pid namespace it waits for the loop, and so for all that have lost their parent. When it ends, the kernel
+ * ends all others there at once (pid_namespaces(7)). Without a pid namespace it looks for them: proc(5) tells who is in its network
+ * namespace. A process that is about to end others may still start some, so it looks until it
  * finds none, and not for ever. When its input ends without a word, this process may have been ended while a program was
  * about to enter: it looks again.
  *
@@ -53,12 +55,25 @@ say() {
   trap - EXIT
   printf '%s\\n' "$word"
 }
+aside() {
+  if [ $$ = 1 ]; then ("$@" 3<&- &) || printf 'failed\\n'; else "$@" 3<&- & fi
+}
+keep() {
+  aside say ready set_up "$@"
+  while IFS= read -r line <&3; do
+    [ "$line" = end ] && return
+    aside say done change "$line"
+  done
+  return 1
+}
 exec 3<&0 </dev/null
-say ready set_up "$@" 3<&- &
-while IFS= read -r line <&3; do
-  if [ "$line" = end ]; then sweep; exit 0; fi
-  say done change "$line" 3<&- &
-done
+if [ $$ = 1 ]; then
+  keep "$@" &
+  exec 3<&-
+  wait $!
+  exit
+fi
+if keep "$@"; then sweep; exit; fi
 sweep
 sleep 0.2
 sweep`

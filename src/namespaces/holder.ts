@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import { abortError, codeOf } from '../errors.js'
 import { isRootOfTheMachine, whyNoPrivateNetworks } from '../platform/private-networks.js'
+import { childrenOf } from '../platform/process-tree.js'
 import { infrastructure } from '../sockets/infrastructure.js'
 import { whenOverdue } from '../timers.js'
 import { Answers, PATIENCE } from './answers.js'
@@ -16,6 +17,11 @@ export interface HolderOptions {
   /** Whose user namespace it is made in, so that the two can be joined. Default: that of this process. */
   readonly within?: Holder
   readonly signal?: AbortSignal | undefined
+  /**
+   * Whether it may have a pid namespace, where the kernel gives one. Default: true. Not one whose ip(8) is given pids of this
+   * machine.
+   */
+  readonly pids?: boolean
   /** Longest that one step may take, in milliseconds. Default 10 000. */
   readonly patience?: number
 }
@@ -34,16 +40,27 @@ export class Holder {
   #closing: Promise<void> | undefined
   #asking: Promise<unknown> = Promise.resolve()
 
-  private constructor(shell: ChildProcess, answers: Answers, entrance: readonly string[], patience: number) {
+  /** Of the first process in it, on this machine. */
+  readonly pid: number
+
+  private constructor(
+    shell: ChildProcess,
+    pid: number,
+    answers: Answers,
+    entrance: readonly string[],
+    patience: number,
+  ) {
     this.#shell = shell
+    this.pid = pid
     this.#answers = answers
     this.#patience = patience
     this.entrance = entrance
     this.#exited = new Promise((resolve) => void shell.once('close', resolve))
   }
 
-  get pid(): number {
-    return this.#shell.pid as number
+  /** Whether it has a pid namespace: who joins it then has the program as its child. */
+  get hasPids(): boolean {
+    return this.entrance.includes('--pid')
   }
 
   /**
@@ -51,21 +68,44 @@ export class Holder {
    * longer than the patience, ABORT_ERR at once when the signal is aborted. Then nothing of it is left.
    */
   static async start(steps: readonly Step[], options: HolderOptions = {}): Promise<Holder> {
-    const { within, signal, patience = PATIENCE } = options
     const why = whyNoPrivateNetworks()
     if (why !== undefined) throw unsupported(why)
+    const { pids = true } = options
+    if (!pids || !pidsPossible) return Holder.#start(steps, options, false)
+    try {
+      return await Holder.#start(steps, options, true)
+    } catch (error) {
+      if (codeOf(error) !== 'ERR_PORTSIDE_UNSUPPORTED') throw error
+    }
+    const holder = await Holder.#start(steps, options, false)
+    pidsPossible = false
+    return holder
+  }
+
+  static async #start(steps: readonly Step[], options: HolderOptions, pids: boolean): Promise<Holder> {
+    const { within, signal, patience = PATIENCE } = options
     const ownUsers = !isRootOfTheMachine()
-    const ownFiles = hasOwnFiles(steps)
+    // Its processes are in a proc(5) of its own.
+    const ownFiles = pids || hasOwnFiles(steps)
     toolPath('ip')
     const join = within === undefined ? [] : [toolPath('nsenter'), ...within.joinUsers(), '--']
-    const kinds = [...(ownUsers ? users(options) : []), '--net', ...(ownFiles ? ['--mount'] : [])]
+    const kinds = [
+      ...(ownUsers ? users(options) : []),
+      '--net',
+      ...(ownFiles ? ['--mount'] : []),
+      ...(pids ? OWN_PIDS : []),
+    ]
     const script = ['/bin/sh', '-c', HOLDER_SCRIPT, 'portside-host', ...argumentsOf(steps)]
     const [program = '', ...args] = [...join, toolPath('unshare'), ...kinds, '--', ...script]
     if (signal?.aborted) throw abortError(signal, ASKED)
     const shell = started(program, args)
     const answers = new Answers(shell, steps, patience)
+    let pid: number | undefined
     try {
       await answers.ready(signal)
+      pid = pids ? childrenOf(shell.pid as number)[0] : shell.pid
+      // A kernel without CONFIG_PROC_CHILDREN.
+      if (pid === undefined) throw unsupported('proc(5) does not tell the children of a process')
     } catch (error) {
       answers.giveUp()
       throw error
@@ -73,12 +113,13 @@ export class Holder {
     letGo(shell)
     const entrance = [
       '--target',
-      String(shell.pid),
+      String(pid),
       ...(ownUsers ? ['--user', '--preserve-credentials'] : []),
       '--net',
       ...(ownFiles ? ['--mount'] : []),
+      ...(pids ? ['--pid'] : []),
     ]
-    return new Holder(shell, answers, entrance, patience)
+    return new Holder(shell, pid, answers, entrance, patience)
   }
 
   /** Runs a command of ip(8) in it. Rejects with ERR_PORTSIDE_NAMESPACE, and ABORT_ERR; then the holder is gone. */
@@ -111,6 +152,11 @@ export class Holder {
     return this.entrance.includes('--user') ? ['--target', String(this.pid), '--user', '--preserve-credentials'] : []
   }
 }
+
+/** Asked once, by making one: a container may keep proc(5) from being mounted. */
+let pidsPossible = true
+
+const OWN_PIDS = ['--pid', '--fork', '--kill-child', '--mount-proc']
 
 /** The user keeps the id that it has, or is root; the shell keeps the rights of whoever makes a user namespace. */
 function users({ root = false }: HolderOptions): string[] {

@@ -7,6 +7,7 @@ import { clearTimeout, setTimeout } from '../timers.js'
 import { Holder, type HolderOptions } from './holder.js'
 import { checkProfile, type HostProfile } from './profile.js'
 import { type Neighbours, stepsOf } from './set-up.js'
+import { standIn } from './stand-in.js'
 import { toolPath } from './tools.js'
 
 export interface HostOptions extends HolderOptions {
@@ -52,10 +53,19 @@ export class PrivateHost implements AsyncDisposable {
         next: 'start it before the network is closed',
       })
     }
-    const { cwd = process.cwd() } = options
+    const { cwd = process.cwd(), detached = false } = options
     const program = programOf(command, args, options, asked)
-    const entered = [...this.#wrapped(typeof cwd === 'string' ? cwd : fileURLToPath(cwd)), program, ...args]
-    const child = spawn(toolPath('nsenter'), [...this.#holder.entrance, '--', ...entered], options)
+    const { hasPids, entrance } = this.#holder
+    const entered = [
+      ...entrance,
+      '--',
+      ...(hasPids && detached ? [toolPath('setsid')] : []),
+      ...this.#wrapped(typeof cwd === 'string' ? cwd : fileURLToPath(cwd)),
+      program,
+      ...args,
+    ]
+    const child = spawn(toolPath('nsenter'), entered, { ...options, detached: detached && !hasPids })
+    if (hasPids) standIn(child)
     this.#children.add(child)
     child.once('close', () => this.#children.delete(child)).once('error', () => this.#children.delete(child))
     // What a user sees of it is what the user has started.

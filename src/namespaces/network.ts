@@ -77,7 +77,7 @@ async function link(options: NetworkOptions): Promise<PrivateNetwork> {
   const { Holder: Holders } = await import('./holder.js')
   const undos = createUndoList()
   try {
-    const router = await Holders.start(linkSteps(), { root: true, signal: options.signal })
+    const router = await Holders.start(linkSteps(), { root: true, pids: false, signal: options.signal })
     undos.add(() => router.close())
     const hosts = await Promise.all(names.map((name, index) => LinkedHost.start(name, index, router, options, undos)))
     return new Network(hosts, undos)

@@ -12,8 +12,9 @@ export interface SpawnInNamespaceOptions extends Omit<SpawnOptions, 'shell' | 'u
 
 /**
  * Starts a program on a host of its own: a network namespace with a loopback interface and nothing else, as the profile says.
- * Resolves when the program runs; its pid, exit code, signals, standard streams and IPC channel are its own. What it has
- * left running in there is ended when it ends, and all of it is when this process ends, however that comes.
+ * Resolves when the program is started; its exit code, signals, standard streams and IPC channel are its own. `pid` and `kill()` are
+ * those of the program on this machine; it has a pid namespace, where the kernel gives one, and sees another pid. What it has left
+ * running in there is ended when it ends, and all of it is when this process ends, however that comes.
  *
  * Rejects with ERR_PORTSIDE_UNSUPPORTED and the reason where there are no private networks (`namespaceSupport()`), with
  * ERR_PORTSIDE_NAMESPACE and the step that failed, with ENOENT or EACCES for a program that cannot be run, ABORT_ERR, and
@@ -27,22 +28,25 @@ export function spawnInNamespace(
   args: readonly string[] = [],
   options: SpawnInNamespaceOptions = {},
 ): Promise<ChildProcess> {
-  return calledBy(spawnInNamespace, () => launch(profile, command, args, readSpawn(options)))
+  return calledBy(spawnInNamespace, () => launchInNamespace(profile, command, args, readSpawn(options)))
 }
 
-async function launch(
+/** With `terminal`, what a terminal sends to the whole process group ends the program only if the program agrees. */
+export async function launchInNamespace(
   profile: HostProfile,
   command: string,
   args: readonly string[],
   options: SpawnInNamespaceOptions,
+  { terminal = false } = {},
 ): Promise<ChildProcess> {
   checkProfile(profile)
   const { root, ...spawning } = options
   const { signal } = options
   // Loaded here: node:child_process would be a good part of what it takes to import portside.
-  const [{ checkSpawn, PrivateHost }, { programOf }] = await Promise.all([
+  const [{ checkSpawn, PrivateHost }, { programOf }, { programEnded }] = await Promise.all([
     import('./host.js'),
     import('../programs/command.js'),
+    import('./stand-in.js'),
   ])
   const asked = `start ${String(command)} in a private network`
   if (root !== undefined && typeof root !== 'boolean') {
@@ -54,7 +58,9 @@ async function launch(
   const host = await PrivateHost.start(profile, { signal, ...(root === undefined ? {} : { root }) })
   try {
     const child = host.spawn(command, args, spawning)
-    child.once('exit', () => void host.close())
+    child.once('exit', () => {
+      void (terminal ? programEnded(child) : Promise.resolve()).then(() => host.close())
+    })
     await running(child, asked)
     return child
   } catch (error) {

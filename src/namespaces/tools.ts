@@ -2,7 +2,13 @@ import { portsideError } from '../errors.js'
 import { findProgram } from '../platform/program.js'
 
 /** The programs that make and enter namespaces, with the package that brings each (on Debian, Fedora and Alpine alike). */
-const PACKAGES = { unshare: 'util-linux', nsenter: 'util-linux', prlimit: 'util-linux', ip: 'iproute2' } as const
+const PACKAGES = {
+  unshare: 'util-linux',
+  nsenter: 'util-linux',
+  prlimit: 'util-linux',
+  setsid: 'util-linux',
+  ip: 'iproute2',
+} as const
 
 export type Tool = keyof typeof PACKAGES
 

@@ -15,14 +15,17 @@ export interface OtherProcess {
  */
 export function descendantsOf(pid: number, platform: NodeJS.Platform = process.platform): OtherProcess[] {
   if (platform === 'win32') return []
-  const childrenOf = platform === 'linux' || platform === 'android' ? childrenFromProc : childrenIn(listProcesses())
+  const children = platform === 'linux' || platform === 'android' ? childrenOf : childrenIn(listProcesses())
   const found: number[] = []
   for (let queue = [pid]; queue.length > 0; ) {
-    queue = queue.flatMap(childrenOf)
+    queue = queue.flatMap(children)
     found.push(...queue)
   }
-  return found.map((pid) => ({ pid, started: statOf(pid)?.started }))
+  return found.map(identified)
 }
+
+/** A process that runs now. */
+export const identified = (pid: number): OtherProcess => ({ pid, started: statOf(pid)?.started })
 
 /**
  * Whether the system ends a program with the process that started it. On Windows libuv puts them into one job
@@ -41,6 +44,12 @@ export function isRunning({ pid, started }: OtherProcess): boolean {
   const stat = statOf(pid)
   // One that has ended and that its parent has not asked about yet keeps its pid.
   return stat === undefined ? started === undefined : stat.started === started && stat.state !== 'Z'
+}
+
+/** Whether there is such a process of ours that has not ended, on Linux. */
+export function isAlive(pid: number): boolean {
+  const stat = statOf(pid)
+  return stat !== undefined && stat.state !== 'Z'
 }
 
 export function end(other: OtherProcess, signal: NodeJS.Signals): void {
@@ -72,8 +81,8 @@ export function childrenIn(processes: string): (pid: number) => number[] {
   return (pid) => children.get(pid) ?? []
 }
 
-/** Each thread has the children that it started. */
-function childrenFromProc(pid: number): number[] {
+/** On Linux, which lists for each thread those that it started. */
+export function childrenOf(pid: number): number[] {
   try {
     return readdirSync(`/proc/${pid}/task`).flatMap((thread) => childrenOfThread(pid, thread))
   } catch {

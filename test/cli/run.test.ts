@@ -1,11 +1,13 @@
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { turn } from '../../src/timers.js'
+import { until } from '../support/clients.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 import { whyNoNamespace } from '../support/namespace.js'
+import { pidsWith } from '../support/processes.js'
 import { ended, portside, start } from './command-line.js'
 
 leavesNothingOpen()
@@ -105,25 +107,27 @@ describe.skipIf(whyNoNamespace !== undefined)(`portside run (${whyNoNamespace ??
     })
   })
 
-  it('leaves nothing of it running where it is killed', async () => {
-    const child = start(['run', '--', 'sh', '-c', 'sleep 1000 & setsid sleep 1000 & echo $! $$; wait'])
-    const [said] = await once(child.stdout!, 'data')
-    const pids = String(said).trim().split(' ').map(Number)
+  it('leaves to the command what a signal for the whole group does, as Ctrl-C sends it', async () => {
+    const code =
+      "process.on('SIGINT', () => setTimeout(() => process.exit(console.log('done')))); setInterval(() => {}, 1000); console.log('up')"
+    const child = start(['run', process.execPath, '-e', code], { detached: true })
+    const whole = ended(child)
+    await once(child.stdout!, 'data')
+    process.kill(-(child.pid as number), 'SIGINT')
+    expect(await whole).toMatchObject({ stdout: 'up\ndone\n', stderr: '' })
+  })
+
+  it.each([[], ['--root']])('leaves nothing of it running where it is killed: %j', async (...options) => {
+    const mark = randomUUID()
+    onTestFinished(() => {
+      for (const pid of pidsWith(mark)) process.kill(pid, 'SIGKILL')
+    })
+    const script = 'sleep 1000 & setsid sleep 1000 & unshare --user --net sleep 1000 & echo up; wait'
+    const env = { ...process.env, PORTSIDE_TEST: mark }
+    const child = start(['run', ...options, '--', 'sh', '-c', script], { env })
+    await once(child.stdout!, 'data')
     child.kill('SIGKILL')
     await once(child, 'close')
-    for (const pid of pids) while (isRunning(pid)) await turn()
+    await until(() => pidsWith(mark).length === 0)
   })
 })
-
-/** One that has ended may have nobody yet who asks about it. */
-function isRunning(pid: number): boolean {
-  return existsSync(`/proc/${pid}`) && !/^State:\tZ/m.test(statusOf(pid))
-}
-
-function statusOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/status`, 'utf8')
-  } catch {
-    return 'State:\tZ'
-  }
-}

@@ -1,18 +1,29 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { HostProfile } from '../../src/namespaces/profile.js'
-import { turn } from '../../src/timers.js'
+import { until } from '../support/clients.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 import { whyNoNamespace } from '../support/namespace.js'
 import { whyNotNobody } from '../support/nobody.js'
+import { pidsWith } from '../support/processes.js'
 import { node } from '../support/program.js'
 import { runAs, USERS, type User } from '../support/users.js'
 
 leavesNothingOpen()
+
+/** Leaves a network namespace in the private network, a session, and circles of processes, and ends when they run. */
+const ESCAPE = `
+  hop() { [ "$1" = 0 ] && exit; hop $(($1 - 1)) & exit; }
+  for circle in 1 2 3 4 5 6 7 8; do hop 30000 >/dev/null & done
+  setsid sleep 1000 >/dev/null &
+  unshare --user --net sleep 1000 >/dev/null &
+  sleep 0.1
+  echo up`
 
 /** Prints what a program sees of its host. */
 const SEE = `
@@ -226,7 +237,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
       })
     })
 
-    it('has the pid, the signals, the standard input and the IPC channel of the program', async () => {
+    it('has the signals, the standard input and the IPC channel of the program', async () => {
       const code = `
         process.on('SIGUSR2', () => process.send({ got: 'SIGUSR2' }))
         process.on('message', (message) => process.send({ echoed: message }))
@@ -238,8 +249,12 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
         `
         const child = await portside.spawnInNamespace({}, process.execPath, ['-e', ${JSON.stringify(code)}], { stdio: ['pipe', 'inherit', 'inherit', 'ipc'], serialization: 'advanced' })
         const next = () => new Promise((resolve) => child.once('message', resolve))
-        const said = [(await next()).pid === child.pid]
+        const { readFileSync: read } = await import('node:fs')
+        const inner = (pid) => Number(/^NSpid:.*\\s(\\d+)$/m.exec(read('/proc/' + pid + '/status', 'utf8'))[1])
+        const said = [(await next()).pid === inner(child.pid)]
         child.kill('SIGUSR2')
+        said.push(await next())
+        process.kill(child.pid, 'SIGUSR2')
         said.push(await next())
         child.send(new Map([[1, 2n]]))
         said.push([...(await next()).echoed].map(String))
@@ -249,36 +264,86 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
         const [, signal] = await new Promise((resolve) => child.once('exit', (...how) => resolve(how)))
         console.log(JSON.stringify([...said, signal]))`,
       )
-      expect(said).toEqual([true, { got: 'SIGUSR2' }, ['1,2'], { input: 'all of it' }, 'SIGTERM'])
+      const got = { got: 'SIGUSR2' }
+      expect(said).toEqual([true, got, got, ['1,2'], { input: 'all of it' }, 'SIGTERM'])
     })
 
     it('ends what the program has left running, and nothing outside', async () => {
-      const leave = `const { spawn } = require('node:child_process')
-        const child = spawn('setsid', ['sleep', '1000'], { detached: true, stdio: 'ignore' })
-        console.log(child.pid); child.unref()`
+      const leave = `require('node:child_process').spawn('setsid', ['sleep', '1000'], { detached: true, stdio: 'ignore' }).unref()`
       const outside = spawn('sleep', ['1000'], { stdio: 'ignore' })
-      const { stdout } = await runAs<Ended>(user, launched({}, [process.execPath, '-e', leave]))
-      await gone(Number(stdout))
+      const mark = marked()
+      await runAs<Ended>(user, launched({}, [process.execPath, '-e', leave]), { PORTSIDE_TEST: mark })
+      await until(() => pidsWith(mark).length === 0)
       expect(outside.exitCode ?? outside.signalCode).toBeNull()
       outside.kill()
       await once(outside, 'close')
     })
 
+    it('ends what is in nested namespaces, sessions of their own, and circles of processes that start each other', async () => {
+      const mark = marked()
+      const { stdout } = await runAs<Ended>(user, launched({}, ['sh', '-c', ESCAPE]), { PORTSIDE_TEST: mark })
+      expect(stdout).toBe('up\n')
+      await until(() => pidsWith(mark).length === 0)
+    })
+
+    it('begins a process group of its own where it is detached', async () => {
+      const signal = await runAs(
+        user,
+        `
+        const child = await portside.spawnInNamespace({}, 'sh', ['-c', 'echo; sleep 1000; :'], { detached: true, stdio: ['ignore', 'pipe', 'ignore'] })
+        await new Promise((resolve) => child.stdout.once('data', resolve))
+        process.kill(-child.pid, 'SIGTERM')
+        console.log(JSON.stringify(await new Promise((resolve) => child.once('exit', (code, signal) => resolve(signal)))))`,
+      )
+      expect(signal).toBe('SIGTERM')
+    })
+
+    it('takes a signal that is sent before the program runs, and goes on after a stop', async () => {
+      const signals = await runAs(
+        user,
+        `
+        const exit = (child) => new Promise((resolve) => child.once('exit', (code, signal) => resolve(signal)))
+        const network = await portside.createNetwork({ hosts: { a: {} } })
+        const early = network.host('a').spawn('sleep', ['1000'])
+        const signals = [early.kill('SIGTERM'), await exit(early)]
+        const stopped = network.host('a').spawn('sleep', ['1000'])
+        process.kill(stopped.pid, 'SIGSTOP')
+        stopped.kill('SIGCONT')
+        stopped.kill('SIGTERM')
+        signals.push(await exit(stopped))
+        await network.close()
+        console.log(JSON.stringify(signals))`,
+      )
+      expect(signals).toEqual([true, 'SIGTERM', 'SIGTERM'])
+    })
+
+    it('sees its own processes in /proc, and none that has ended and that nobody asks about', async () => {
+      const see = `
+        const { readdirSync, readFileSync } = require('node:fs')
+        require('node:child_process').execFileSync('sh', ['-c', '(true &); (true &)'])
+        const pids = () => readdirSync('/proc').filter(Number)
+        const zombie = (pid) => { try { return / Z /.test(readFileSync('/proc/' + pid + '/stat', 'utf8')) } catch { return false } }
+        const look = () => pids().some(zombie) ? setImmediate(look) : console.log(pids().includes(String(process.pid)), process.ppid)
+        look()`
+      const { stdout } = await runAs<Ended>(user, launched({}, [process.execPath, '-e', see]))
+      expect(stdout).toBe('true 0\n')
+    })
+
     it.each(['SIGKILL', 'SIGTERM', 'SIGINT'] as const)(
       'leaves nothing running where its parent ends by %s',
       async (signal) => {
-        const { parent, pids } = await parentOf(user, { localhost: ['127.0.0.1', '::1'] })
+        const { parent, members } = await parentOf(user, { localhost: ['127.0.0.1', '::1'] })
         parent.kill(signal)
         await once(parent, 'exit')
-        for (const pid of pids) await gone(pid)
+        await until(() => members().length === 0)
       },
     )
 
     it('leaves nothing running where its parent ends by itself', async () => {
-      const { parent, pids } = await parentOf(user, {})
+      const { parent, members } = await parentOf(user, {})
       parent.stdin?.write('exit')
       await once(parent, 'exit')
-      for (const pid of pids) await gone(pid)
+      await until(() => members().length === 0)
     })
 
     it('leaves neither mounts nor files', async () => {
@@ -406,6 +471,18 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
     expect(failures).toEqual(failures.map(() => ({ code: 'ERR_PORTSIDE_NAMESPACE', message })))
   })
 
+  it('ends what is left without a pid namespace, too', async () => {
+    const { PrivateHost } = await import('../../src/namespaces/host.js')
+    const mark = marked()
+    const host = await PrivateHost.start({}, { pids: false })
+    const options = { env: { ...process.env, PORTSIDE_TEST: mark }, stdio: 'ignore' } as const
+    const child = host.spawn('sh', ['-c', 'setsid sleep 1000 & sleep 1000 & :'], options)
+    await once(child, 'exit')
+    expect(pidsWith(mark).length).toBe(2)
+    await host.close()
+    await until(() => pidsWith(mark).length === 0)
+  })
+
   it('is given up where its signal is aborted on the way', async () => {
     const { spawnInNamespace } = await import('../../src/namespaces/spawn-in-namespace.js')
     const controller = new AbortController()
@@ -443,50 +520,35 @@ function failureAs(user: User, args: string, env: NodeJS.ProcessEnv = {}): Promi
   return runAs(user, code, env)
 }
 
-/** A process that has started one in a private network, which has started another; and the pids of both, and the shell. */
-async function parentOf({ become }: User, profile: HostProfile): Promise<{ parent: ChildProcess; pids: number[] }> {
-  const inside = `const child = require('node:child_process').spawn('sleep', ['1000'], { detached: true }); console.log(process.pid + ' ' + child.pid); process.on('SIGINT', () => {}).on('SIGTERM', () => {})`
+/** A mark for the environment of what is started; what is left of them is ended with the test. */
+function marked(): string {
+  const mark = randomUUID()
+  onTestFinished(() => {
+    for (const pid of pidsWith(mark)) process.kill(pid, 'SIGKILL')
+  })
+  return mark
+}
+
+/** A process that has started one in a private network, which has started another. */
+async function parentOf(
+  { become }: User,
+  profile: HostProfile,
+): Promise<{ parent: ChildProcess; members(): number[] }> {
+  const inside = `require('node:child_process').spawn('sleep', ['1000'], { detached: true }); console.log('up'); process.on('SIGINT', () => {}).on('SIGTERM', () => {})`
   const code = `
     const portside = await import(process.env.PORTSIDE)
     await portside.spawnInNamespace(${JSON.stringify(profile)}, process.execPath, ['-e', ${JSON.stringify(inside)}], { stdio: ['ignore', 'inherit', 'inherit'] })
     process.stdin.once('data', () => process.exit())`
   const [program = '', ...args] = [...become, ...node(code)]
-  const parent = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] })
-  let said = ''
-  for await (const chunk of parent.stdout) {
-    said += chunk
-    if (said.includes('\n')) break
-  }
-  const holders = readdirSync('/proc').filter(
-    (pid) => /^\d+$/.test(pid) && commandOf(pid).includes('portside-host') && isChildOf(pid, parent.pid),
-  )
-  expect(holders).toHaveLength(1)
-  return { parent, pids: [...said.trim().split(' '), ...holders].map(Number) }
-}
-
-/** Resolves when there is no such process any more; else the test times out. */
-async function gone(pid: number): Promise<void> {
-  while (existsSync(`/proc/${pid}`) && stateOf(pid) !== 'Z') await turn()
-}
-
-const stat = (pid: number | string): string[] => {
-  try {
-    return readFileSync(`/proc/${pid}/stat`, 'utf8')
-      .replace(/^.*\) /, '')
-      .split(' ')
-  } catch {
-    return []
-  }
-}
-const stateOf = (pid: number): string | undefined => stat(pid)[0]
-const isChildOf = (pid: string, parent: number | undefined): boolean => Number(stat(pid)[1]) === parent
-
-function commandOf(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
-  } catch {
-    return ''
-  }
+  // The holder has nothing of the environment but the PATH.
+  const mark = `/${marked()}`
+  const env = { ...process.env, PATH: `${process.env.PATH}:${mark}` }
+  const parent = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'], env })
+  for await (const chunk of parent.stdout) if (String(chunk).includes('\n')) break
+  // The parent, the program and its child, who waits for it, and the holder.
+  const members = (): number[] => pidsWith(mark)
+  expect(members().length).toBeGreaterThanOrEqual(5)
+  return { parent, members }
 }
 
 const mountPoints = (): string[] => readFileSync('/proc/self/mounts', 'utf8').split('\n')

@@ -1,0 +1,74 @@
+import type { ChildProcess } from 'node:child_process'
+import { patch } from '../platform/patches.js'
+import { childrenOf, identified, isAlive, isRunning, type OtherProcess } from '../platform/process-tree.js'
+import { now, setTimeout } from '../timers.js'
+
+/**
+ * Who joins a pid namespace has the program as its child (setns(2)), and stays outside: it ends as the program does. This makes it
+ * look like the program: its pid is that of the program on this machine, and signals go there.
+ */
+export function standIn(child: ChildProcess): void {
+  const own = child.pid
+  if (own === undefined) return
+  let known: OtherProcess | undefined
+  const look: Look = () => {
+    known ??= childrenOf(own).map(identified)[0]
+    return known
+  }
+  programs.set(child, look)
+  const get = (): number => (look() ?? waitFor(look, own))?.pid ?? own
+  Object.defineProperty(child, 'pid', { configurable: true, enumerable: true, get })
+  const forward =
+    (kill: ChildProcess['kill']): ChildProcess['kill'] =>
+    (signal = 'SIGTERM') => {
+      const program = look()
+      // It stops with the program, and goes on only by itself.
+      if (signal === 'SIGCONT') kill.call(child, signal)
+      if (program === undefined ? hasEnded(child) || signal === 'SIGKILL' || signal === 9 : !isRunning(program)) {
+        return kill.call(child, signal)
+      }
+      if (program === undefined) void onceStarted(child, look).then((late) => late !== undefined && send(late, signal))
+      else send(program, signal)
+      Object.assign(child, { killed: true })
+      return true
+    }
+  patch(child, 'kill', forward, 'the process that Node knows is not the program')
+}
+
+/** Until the program has ended, too: what a terminal sends to its process group may end the one that waits for it. */
+export async function programEnded(child: ChildProcess): Promise<void> {
+  const program = programs.get(child)?.()
+  while (program !== undefined && isRunning(program)) await pause()
+}
+
+/** Finds the program, as soon as there is one. */
+type Look = () => OtherProcess | undefined
+
+const programs = new WeakMap<ChildProcess, Look>()
+
+async function onceStarted(child: ChildProcess, look: Look): Promise<OtherProcess | undefined> {
+  while (look() === undefined && !hasEnded(child)) await pause()
+  return look()
+}
+
+const pause = (): Promise<void> => new Promise((resolve) => void setTimeout(resolve, 1))
+
+const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null
+
+/** For who asks at once: a pid cannot be promised. */
+function waitFor(look: Look, own: number): OtherProcess | undefined {
+  const cell = new Int32Array(new SharedArrayBuffer(4))
+  for (const limit = now() + LIMIT; look() === undefined && isAlive(own) && now() < limit; ) Atomics.wait(cell, 0, 0, 1)
+  return look()
+}
+
+/** Longest that the event loop is held up for a pid, in milliseconds. */
+const LIMIT = 1000
+
+function send({ pid }: OtherProcess, signal: NodeJS.Signals | number): void {
+  try {
+    process.kill(pid, signal)
+  } catch {
+    // ESRCH: it has ended.
+  }
+}
