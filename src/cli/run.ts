@@ -4,7 +4,6 @@ import { constants } from 'node:os'
 import { codeOf, type PortsideError } from '../errors.js'
 import { checkProfile, type HostProfile } from '../namespaces/profile.js'
 import { launchInNamespace } from '../namespaces/spawn-in-namespace.js'
-import { programEnded } from '../namespaces/stand-in.js'
 import type { Command, CommandOption } from './command.js'
 import { UsageError } from './usage-error.js'
 
@@ -85,6 +84,7 @@ async function runPrivately([command = '', ...args]: readonly string[], options:
   const { root = false, ...profile } = options
   if (command === '') throw new UsageError('the name of the command is empty')
   check(profile)
+  const { programEnded } = await import('../namespaces/host.js')
   let child: ChildProcess
   try {
     child = await launchInNamespace(profile, command, args, { stdio: 'inherit', root }, { terminal: true })

@@ -7,7 +7,7 @@ import { clearTimeout, setTimeout } from '../timers.js'
 import { Holder, type HolderOptions } from './holder.js'
 import { checkProfile, type HostProfile } from './profile.js'
 import { type Neighbours, stepsOf } from './set-up.js'
-import { standIn } from './stand-in.js'
+import { programEnded, standIn } from './stand-in.js'
 import { toolPath } from './tools.js'
 
 export interface HostOptions extends HolderOptions {
@@ -99,6 +99,8 @@ export class PrivateHost implements AsyncDisposable {
     return [...back, ...limited]
   }
 }
+
+export { programEnded }
 
 /** Until a program that has ended has closed its streams, as far as these are read. */
 function closed(child: ChildProcess): Promise<void> {

@@ -43,10 +43,9 @@ export async function launchInNamespace(
   const { root, ...spawning } = options
   const { signal } = options
   // Loaded here: node:child_process would be a good part of what it takes to import portside.
-  const [{ checkSpawn, PrivateHost }, { programOf }, { programEnded }] = await Promise.all([
+  const [{ checkSpawn, PrivateHost, programEnded }, { programOf }] = await Promise.all([
     import('./host.js'),
     import('../programs/command.js'),
-    import('./stand-in.js'),
   ])
   const asked = `start ${String(command)} in a private network`
   if (root !== undefined && typeof root !== 'boolean') {
