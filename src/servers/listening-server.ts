@@ -37,9 +37,9 @@ export abstract class ListeningServer<S> {
     this.grace = graceOf(options)
     this.#teardown = teardown
     this.#signal = options.signal
-    this.#signal?.addEventListener('abort', this.#abort, { once: true })
+    this.#signal?.addEventListener('abort', this.begin, { once: true })
     // Aborted between the bind and now.
-    if (this.#signal?.aborted) this.#abort()
+    if (this.#signal?.aborted) this.begin()
   }
 
   get address(): string {
@@ -106,7 +106,8 @@ export abstract class ListeningServer<S> {
     )
   }
 
-  readonly #abort = (): void => {
+  /** Closes without a caller: what goes wrong is left to the disposal. */
+  protected readonly begin = (): void => {
     this.#close({}).catch(() => {})
   }
 
@@ -124,7 +125,7 @@ export abstract class ListeningServer<S> {
     try {
       return await drain.report
     } finally {
-      this.#signal?.removeEventListener('abort', this.#abort)
+      this.#signal?.removeEventListener('abort', this.begin)
       if (release !== undefined) await release()
       if (handlerErrors?.any) handlerErrors.rethrow(this.where)
     }

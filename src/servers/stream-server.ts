@@ -10,6 +10,7 @@ import { readOptions } from '../options.js'
 import { wasEverBound } from '../platform/node-internals.js'
 import { isPipe, isTlsServer } from '../platform/node-objects.js'
 import { connected } from '../sockets/connect.js'
+import type { Connection } from '../sockets/connection.js'
 import { checkDrainOptions, type Drain, type DrainOptions, startDrain } from '../sockets/drain.js'
 import { closedBy } from '../sockets/infrastructure.js'
 import { Pool } from '../sockets/pool.js'
@@ -76,6 +77,7 @@ export class StreamServer<S extends net.Server> extends ListeningServer<S> imple
     super(server, endpoints, options, setup)
     this.#tracked = tracked
     this.#ca = setup.ca
+    tracked.onCloseByOthers(() => this.begin())
   }
 
   protected get scheme(): string {
@@ -124,9 +126,9 @@ export class StreamServer<S extends net.Server> extends ListeningServer<S> imple
     const source = {
       name: `the server on ${this.where}`,
       connections: tracked.connections,
-      collect: () => {
+      collect: (accepted: (connection: Connection) => void) => {
         if (this.#clients !== undefined) endUnread(this.#clients)
-        return tracked.stopListening()
+        return tracked.stopListening(accepted)
       },
       // Clients were closed with their other ends; at most one that its server never saw is left.
       settled: () => (this.#clients === undefined ? tracked.closed() : this.#closeClients()),
