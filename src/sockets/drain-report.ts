@@ -1,4 +1,5 @@
 import { type PortsideError, portsideError } from '../errors.js'
+import { thrownText } from '../thrown-text.js'
 import { now } from '../timers.js'
 import type { ConnectionOutcome } from './connection-outcome.js'
 import type { Departing } from './departing.js'
@@ -62,9 +63,9 @@ export function stuck(name: string, departing: Departing[], limit: number): Erro
 }
 
 export function hookError(name: string, errors: readonly unknown[], report: DrainReport): Error {
-  const first = errors[0] as Error | undefined
+  const [first] = errors
   const error = portsideError('ERR_PORTSIDE_DRAIN_HOOK', {
-    headline: `${errors.length === 1 ? 'A drain hook' : `${errors.length} drain hooks`} of ${name} failed: ${first?.message ?? String(first)}`,
+    headline: `${errors.length === 1 ? 'A drain hook' : `${errors.length} drain hooks`} of ${name} failed: ${thrownText(first)}`,
     next: 'fix the onDrain() hook; the connections were drained anyway',
     cause: first,
   })

@@ -50,6 +50,25 @@ describe.each(KINDS.filter(({ unix }) => !unix))('the accept queue of $name', ({
     expect(left()).toEqual([])
   })
 
+  it('is in the report with every connection, those that its handler ended meanwhile included', async (context) => {
+    needsKernel(context)
+    let accepted = 0
+    const server = await start((first: net.Socket | { socket: net.Socket }) => {
+      const socket = first instanceof net.Socket ? first : first.socket
+      socket.destroy()
+    })
+    server.listener.server.on('connection', () => accepted++)
+    const peers = await queueUp(server.listener, 20, secure)
+    for (const peer of peers) peer.write(get('/'))
+    expect(acceptQueueLength(server.listener.port)).toBe(20)
+    const report = await server.close(LONG)
+    await Promise.all(peers.map(({ closed }) => closed))
+    expect(accepted).toBe(20)
+    expect(report.outcomes).toHaveLength(20)
+    expect(new Set(report.outcomes.map(({ remote }) => JSON.stringify(remote))).size).toBe(20)
+    expect(report.outcomes.every(({ local }) => local !== '')).toBe(true)
+  })
+
   it('is emptied of clients in another process, and none of them is reset', async (context) => {
     needsKernel(context)
     const server = await start(() => {})

@@ -12,6 +12,7 @@ export const LAYERS: readonly (readonly string[])[] = [
     'errors.ts',
     'message.ts',
     'nearest.ts',
+    'thrown-text.ts',
     'numbers.ts',
     'options.ts',
     'process-state.ts',
