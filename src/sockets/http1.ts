@@ -83,22 +83,28 @@ export class Http1Protocol implements Protocol {
   /** Part of a message has been read that is not followed by its end yet. */
   #hasBegun(): boolean {
     const { stream } = this.#connection
-    if (stream.bytesRead === 0) return false
-    const parser = parserOf(stream)
+    return stream.bytesRead > 0 && (this.#parses() ?? stream.bytesRead > this.#bytesDone)
+  }
+
+  /** The parser is within a message. Undefined where Node does not tell. */
+  #parses(): boolean | undefined {
+    const parser = parserOf(this.#connection.stream)
     const atRest = parser == null ? undefined : restingParsers(this.#server)
-    return atRest === undefined ? stream.bytesRead > this.#bytesDone : !atRest.has(parser)
+    return atRest && !atRest.has(parser)
   }
 
   /**
    * `Connection: close` on the newest response only. On an earlier one it would end the connection before the
-   * pipelined responses behind it are written.
+   * pipelined responses behind it are written, and on the newest before one whose request has come in part.
    */
   #announceClose(): void {
     if (this.#exchanges.length > 0) this.#linger()
+    const newest = this.#exchanges.at(-1)
+    const isLast = newest !== undefined && !(newest.request.complete && this.#parses() === true)
     for (const exchange of this.#exchanges) {
       const { response } = exchange
       if (response.headersSent) continue
-      if (exchange === this.#exchanges.at(-1)) {
+      if (exchange === newest && isLast) {
         exchange.last ||= response.shouldKeepAlive
         response.shouldKeepAlive = false
       } else if (exchange.last) {

@@ -136,7 +136,7 @@ function unbegun(request: SeenRequest, matched: Matched, foreign: boolean): Comp
   const detail = `${request.id} ${request.error ?? ''}: ${describe(connection, matched)}`
   if (request.start !== undefined && atCall !== undefined && request.start < atCall.plain)
     return { kind: 'partial-head', detail }
-  if (request.writtenAt === undefined) return
+  if (request.writtenAt === undefined || connection.toldToClose) return
   const { endedAt } = connection
   if (!foreign && (endedAt === undefined || request.writtenAt < endedAt - CLOCKS)) return { kind: 'unread', detail }
 }

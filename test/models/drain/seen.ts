@@ -16,6 +16,8 @@ export interface SeenConnection {
   closed: boolean
   /** What the client did by itself before its end of file: nothing more is owed to it, or to its kernel. */
   own: 'end' | 'reset' | undefined
+  /** A response has said `Connection: close`: what was written behind its request is not handled (RFC 9112 §9.6). */
+  toldToClose: boolean
   /** Bytes that came back from an upgraded or plain connection. */
   upgraded: boolean
   /** The client has cut the connection, at any time. */

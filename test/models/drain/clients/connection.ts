@@ -51,6 +51,7 @@ export function watch(socket: net.Socket, { connections }: Seen, client: number)
     error: undefined,
     closed: false,
     own: undefined,
+    toldToClose: false,
     upgraded: false,
     reset: false,
   }

@@ -133,6 +133,7 @@ class Connection {
     }
     if (this.#own.length === 0) return
     this.#text += chunk.toString('latin1')
+    this.dialled.seen.toldToClose ||= /^connection: close\r$/im.test(this.#text)
     // The end of a body that has a length, or the end of one in chunks.
     for (const [, id] of this.#text.matchAll(/end:([\d.]+)(?:!|;\r\n0\r\n\r\n)/g)) {
       const request = this.#own.find((each) => each.id === id)
