@@ -126,9 +126,9 @@ export class StreamServer<S extends net.Server> extends ListeningServer<S> imple
     const source = {
       name: `the server on ${this.where}`,
       connections: tracked.connections,
-      collect: (accepted: (connection: Connection) => void) => {
+      collect: (accepted: (connection: Connection) => void, expired: () => boolean) => {
         if (this.#clients !== undefined) endUnread(this.#clients)
-        return tracked.stopListening(accepted)
+        return tracked.stopListening(accepted, expired)
       },
       // Clients were closed with their other ends; at most one that its server never saw is left.
       settled: () => (this.#clients === undefined ? tracked.closed() : this.#closeClients()),

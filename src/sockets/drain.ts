@@ -38,8 +38,11 @@ export interface DrainSource {
   readonly name: string
   /** The connections at this moment. */
   readonly connections: Iterable<Connection>
-  /** Lets nothing new in and gives every connection that is left; `accepted` is told of those that came in meanwhile. */
-  collect(accepted: (connection: Connection) => void): Promise<Iterable<Connection>>
+  /**
+   * Lets nothing new in and gives every connection that is left; `accepted` is told of those that came in meanwhile. Waits
+   * until `expired()` at most.
+   */
+  collect(accepted: (connection: Connection) => void, expired: () => boolean): Promise<Iterable<Connection>>
   /** Closes the listener or agent that held the connections. Waits until `expired()` at most. */
   settled(expired: () => boolean): Promise<unknown>
 }
@@ -56,10 +59,11 @@ export function startDrain(source: DrainSource, options: DrainOptions, hooks: re
     const leaving = new Map<Connection, Departing>()
     // Those that are known are looked at before the wait for the accept queue, in which they may end.
     lookAt(source.connections, leaving)
-    lookAt(await source.collect((connection) => note(connection, leaving)), leaving)
+    const expired = (): boolean => deadline.passed
+    lookAt(await source.collect((connection) => note(connection, leaving), expired), leaving)
     const all = [...leaving.values()]
     const hookErrors = all.length === 0 ? NONE : await endAll(source.name, all, deadline, force, hooks)
-    await source.settled(() => deadline.passed)
+    await source.settled(expired)
     deadline.forget()
     const report = makeReport(all, begun)
     if (force === 'reject' && report.destroyed + report.reset > 0) throw drainError(source.name, report, grace)

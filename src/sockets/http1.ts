@@ -11,6 +11,8 @@ interface Exchange {
   readonly response: ServerResponse
   /** We asked this response to say `Connection: close`. */
   last: boolean
+  /** We look at it again at the end of its request's body. */
+  watched: boolean
 }
 
 /** An HTTP/1 connection of a server: which requests are in flight, and how it winds down. */
@@ -57,7 +59,7 @@ export class Http1Protocol implements Protocol {
   }
 
   beginExchange(request: IncomingMessage, response: ServerResponse, emit: () => boolean): boolean {
-    const exchange = { request, response, last: false }
+    const exchange = { request, response, last: false, watched: false }
     this.#exchanges.push(exchange)
     this.#served = true
     response.once('close', () => this.#end(exchange))
@@ -98,8 +100,13 @@ export class Http1Protocol implements Protocol {
    * pipelined responses behind it are written, and on the newest before one whose request has come in part.
    */
   #announceClose(): void {
-    if (this.#exchanges.length > 0) this.#linger()
     const newest = this.#exchanges.at(-1)
+    if (newest !== undefined) this.#linger()
+    // Its body may end together with the beginning of the next head. Ahead of the handler, who may answer then.
+    if (newest?.request.complete === false && !newest.watched) {
+      newest.watched = true
+      newest.request.prependOnceListener('end', () => this.#announceClose())
+    }
     const isLast = newest !== undefined && !(newest.request.complete && this.#parses() === true)
     for (const exchange of this.#exchanges) {
       const { response } = exchange

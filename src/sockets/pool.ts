@@ -162,8 +162,8 @@ export class Pool implements SocketPool {
       {
         name: 'the pool',
         connections: this.#all(),
-        collect: async (accepted) => {
-          await Promise.all(servers.map((tracked) => tracked.stopListening(accepted)))
+        collect: async (accepted, expired) => {
+          await Promise.all(servers.map((tracked) => tracked.stopListening(accepted, expired)))
           return this.#all()
         },
         settled: () => Promise.all(servers.map((tracked) => tracked.closed())),

@@ -51,6 +51,8 @@ export class TrackedServer {
   readonly #protocols: Protocols
   readonly #listeners = new Set<(connection: Connection) => void>()
   #stopping: Promise<Iterable<Connection>> | undefined
+  /** Of each drain that waits for the accept queue. */
+  readonly #expired: Array<() => boolean> = []
   #closed: Promise<unknown> = CLOSED
   /** HTTP/2 tells of a session while it hears of the socket, and a session's own socket is a proxy. */
   #arriving: Connection | undefined
@@ -109,10 +111,15 @@ export class TrackedServer {
 
   /**
    * Takes what already stands in the accept queue, each of which is given to `accepted`, then stops listening: from here on
-   * a new connection is refused. Connections stay as they are, and are given.
+   * a new connection is refused. Connections stay as they are, and are given. Clients that dial again and again keep the
+   * queue from being empty, until `expired()`.
    */
-  async stopListening(accepted: (connection: Connection) => void): Promise<Iterable<Connection>> {
+  async stopListening(
+    accepted: (connection: Connection) => void,
+    expired: () => boolean,
+  ): Promise<Iterable<Connection>> {
     const undo = this.onConnection(accepted)
+    this.#expired.push(expired)
     this.#stopping ??= this.#emptyAcceptQueue().then(() => this.#close())
     try {
       return await this.#stopping
@@ -141,7 +148,8 @@ export class TrackedServer {
    */
   async #emptyAcceptQueue(): Promise<void> {
     if (!this.#listening.some((server) => server.listening)) return
-    for (let turns = 0, before = -1; turns < 2 || (turns < QUEUE_LIMIT && before !== this.accepted); turns++) {
+    for (let turns = 0, before = -1; turns < 2 || before !== this.accepted; turns++) {
+      if (turns >= 2 && (turns > QUEUE_LIMIT || this.#expired.some((expired) => expired()))) return
       before = this.accepted
       await turn()
     }

@@ -6,7 +6,7 @@ import tls from 'node:tls'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createSocketPool, listen, listenHttp, listenHttp2, listenTcp } from '../../src/index.js'
 import { processCertificate } from '../../src/servers/certificate.js'
-import { get, targetOf, turn, until, watch } from '../support/clients.js'
+import { gate, get, targetOf, turn, until, watch } from '../support/clients.js'
 import { HERE } from '../support/here.js'
 import { acceptQueueLength, leavesNothingOpen, needsKernel, tcpEntries, watchPort } from '../support/kernel.js'
 import { spawnPeer } from './foreign.js'
@@ -82,6 +82,39 @@ describe.each(KINDS.filter(({ unix }) => !unix))('the accept queue of $name', ({
     for (let index = 0; index < 20; index++) expect(peer.namesOf(index).at(-1)).toBe('close')
     // To a TLS client an end in the middle of its handshake is an error, whoever sends it.
     expect(peer.codes().filter((code) => !secure || code !== 'ECONNRESET')).toEqual([])
+  })
+})
+
+describe('an accept queue that is never empty', () => {
+  it('is left at the end of the grace', async () => {
+    let accepted = 0
+    const server = await listenTcp((socket) => {
+      accepted++
+      socket.destroy()
+    })
+    const { port, address } = server
+    const ended = gate()
+    let dialling = 0
+    const dial = (): void => {
+      dialling++
+      let refused = false
+      net
+        .connect(port, address)
+        .on('error', ({ code }: NodeJS.ErrnoException) => {
+          refused = code === 'ECONNREFUSED'
+        })
+        .on('close', () => {
+          if (!refused) dial()
+          if (--dialling === 0) ended.open()
+        })
+    }
+    for (let clients = 0; clients < 5; clients++) dial()
+    await until(() => accepted > 20)
+    const before = accepted
+    await server.close({ grace: 1 })
+    await ended.opened
+    // With a queue of 4096 as the only limit it accepts as many.
+    expect(accepted - before).toBeLessThan(1000)
   })
 })
 

@@ -134,7 +134,8 @@ function unbegun(request: SeenRequest, matched: Matched, foreign: boolean): Comp
   const { atCall, outcome, connection } = matched
   if (outcome === undefined || connection === undefined) return
   const detail = `${request.id} ${request.error ?? ''}: ${describe(connection, matched)}`
-  if (request.start !== undefined && atCall !== undefined && request.start < atCall.plain)
+  const handshake = outcome.state === 'tls-handshake'
+  if (!handshake && request.start !== undefined && atCall !== undefined && request.start < atCall.plain)
     return { kind: 'partial-head', detail }
   if (request.writtenAt === undefined || connection.toldToClose) return
   const { endedAt } = connection
