@@ -20,12 +20,12 @@ export const whoCommand: Command<{ json?: boolean }> = {
   run: (options, [where = '']) => who(where, options),
 }
 
-/** Prints who holds a port or an endpoint; gives the exit code: 1 where nobody does, as lsof(8) does. */
+/** Prints who holds a port or an endpoint; gives the exit code: 1 if nobody does, as lsof(8) does. Throws if it cannot find out. */
 async function who(where: string, { json = false }: { json?: boolean }): Promise<number> {
   const place = placeOf(where)
   const owners = await findOwners(place).catch((error: unknown) => {
     if (codeOf(error) !== 'ENOTFOUND' || typeof place === 'number') throw error
-    throw new UsageError(`the host name '${place.host}' does not resolve`)
+    throw new Error(`the host name '${place.host}' does not resolve`)
   })
   if (json) process.stdout.write(`${JSON.stringify(owners.map(fields))}\n`)
   else if (owners.length > 0) process.stdout.write(table([HEADINGS, ...owners.map(row)]))

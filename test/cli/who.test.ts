@@ -50,4 +50,14 @@ describe('portside who', () => {
     })
     expect(await portside('who', String(port), '--json')).toMatchObject({ stdout: '[]\n', stderr: '', code: 1 })
   })
+
+  // The resolver asks no server about an empty label (RFC 1035 §3.1).
+  it.each([[], ['--json']])('exits with 3 when the host name does not resolve %s', async (...options) => {
+    expect(await portside('who', 'no..host:5', ...options)).toEqual({
+      stdout: '',
+      stderr: "portside who: the host name 'no..host' does not resolve\n",
+      code: 3,
+      signal: null,
+    })
+  })
 })
