@@ -44,6 +44,8 @@ export function bounded(text: string, longest: number = LONGEST_PART): string {
 }
 
 const LONGEST_PART = 2500
+/** Of a message that is put together otherwise: characters that are at most 64 kB. */
+export const LONGEST_MESSAGE = 8 * LONGEST_PART
 const NOTE = 20
 
 /** A line for each of the first ten, and how many more there are. */

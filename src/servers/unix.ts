@@ -1,6 +1,7 @@
 import net from 'node:net'
 import { calledBy } from '../caller.js'
 import { codeOf, invalidArgument, portsideError } from '../errors.js'
+import { list } from '../explanations/describe.js'
 import { Lookup } from '../explanations/lookup.js'
 import { openedAt } from '../explanations/opened-at.js'
 import { thrown } from '../explanations/thrown.js'
@@ -108,7 +109,7 @@ async function refusePath(path: unknown): Promise<void> {
     headline: `Cannot listen on ${path}: EADDRINUSE (address already in use)`,
     expected: 'a path that does not exist',
     actual,
-    owner: owners.length === 0 ? undefined : owners.map(describeOwner).join('; '),
+    owner: owners.length === 0 ? undefined : list(owners.map(describeOwner)),
     openedAt: owners.some(({ thisProcess }) => thisProcess) ? openedAt(path) : undefined,
     next:
       actual === LISTENED_ON
