@@ -21,7 +21,8 @@ import { abandonSocket, type ConnectionHandler, echo } from './tcp.js'
 
 /**
  * A server on a unix socket in a new directory that only this user may enter, or on a named pipe on Windows. Without a
- * handler it echoes. `close()` removes both socket and directory.
+ * handler it echoes. `close()` removes both socket and directory, and so does the exit of this process. If the process is
+ * killed, a later one that calls `listenUnix()` removes them.
  *
  * With `path` it listens there and creates nothing else. Rejects with EADDRINUSE for a path that exists, saying whether
  * somebody listens on it, and with ENAMETOOLONG for one that the kernel would cut off (unix(7)).
