@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { transform } from 'esbuild'
 import { defineConfig } from 'tsup'
+import ts from 'typescript'
 
 /** A CJS build of these could not be loaded, for `require('vitest')` throws, whoever calls it; or nobody would load it. */
 const esmOnly = {
@@ -34,6 +35,10 @@ const SHARED = [
 
 /** These load node:child_process, so portside imports them when they are first needed. One file, too. */
 const LAZY = ['src/namespaces/holder.ts', 'src/namespaces/host.ts', 'src/programs/child.ts', 'src/programs/command.ts']
+
+const SOURCES = resolve('src')
+
+const OPTIONS = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ESNext, verbatimModuleSyntax: true }
 
 const SHARED_FILE = { path: 'shared', namespace: 'portside' }
 const LAZY_FILE = { path: 'lazy', namespace: 'portside' }
@@ -76,8 +81,9 @@ export default defineConfig({
         ]
         const paths = new Set(sharing.filter((path) => !LEAN.includes(path)).map((path) => resolve(path)))
         build.onLoad({ filter: /\.ts$/ }, ({ path }) => {
-          if (!paths.has(path)) return
-          return { contents: `${readFileSync(path, 'utf8')}\nimport 'portside:shared'\n`, loader: 'ts' }
+          if (!path.startsWith(SOURCES)) return
+          const code = withoutComments(readFileSync(path, 'utf8'))
+          return { contents: paths.has(path) ? `${code}\nimport 'portside:shared'\n` : code, loader: 'ts' }
         })
         build.onResolve({ filter: /^portside:shared$/ }, () => ({ ...SHARED_FILE, sideEffects: true }))
         build.onLoad({ filter: /^shared$/, namespace: 'portside' }, () => reexport(SHARED))
@@ -116,6 +122,11 @@ export default defineConfig({
     },
   ],
 })
+
+/** esbuild keeps the comments inside of classes and calls, which are a 60th of the package. */
+function withoutComments(code: string): string {
+  return ts.transpileModule(code, { compilerOptions: { ...OPTIONS, removeComments: true } }).outputText
+}
 
 /** A module that exports all of these modules. */
 function reexport(paths: readonly string[]) {

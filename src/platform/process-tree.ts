@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
+import { statOf } from './process-stat.js'
 
 /** A process, and what tells it from a later one of the same pid. */
 export interface OtherProcess {
@@ -21,7 +22,7 @@ export function descendantsOf(pid: number, platform: NodeJS.Platform = process.p
     queue = queue.flatMap(childrenOf)
     found.push(...queue)
   }
-  return found.map((pid) => ({ pid, started: statOf(pid)?.started }))
+  return found.map((pid) => ({ pid, started: tryStat(pid)?.started }))
 }
 
 /**
@@ -38,7 +39,7 @@ export function isRunning({ pid, started }: OtherProcess): boolean {
   } catch {
     return false
   }
-  const stat = statOf(pid)
+  const stat = tryStat(pid)
   // One that has ended and that its parent has not asked about yet keeps its pid.
   return stat === undefined ? started === undefined : stat.started === started && stat.state !== 'Z'
 }
@@ -82,13 +83,11 @@ function childrenOfThread(pid: number, thread: string): number[] {
   }
 }
 
-/** Fields 3 and 22 of /proc/PID/stat; the second field is a name that may hold anything. */
-function statOf(pid: number): { state: string | undefined; started: string | undefined } | undefined {
+function tryStat(pid: number): ReturnType<typeof statOf> | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return { state: fields[0], started: fields[19] }
+    return statOf(pid)
   } catch {
+    // The process has ended, or there is no /proc.
     return undefined
   }
 }

@@ -38,7 +38,10 @@ export async function hold(
     chosen = picked
     if (protocol === 'udp' || lock !== undefined) return
     lock = await lockPort(picked, platform)
-    if (lock === undefined) throw taken(picked, 'a reservation of portside holds it, in this or another process')
+    if (lock === undefined) {
+      const held = taken(picked, 'a reservation of portside holds it, in this or another process')
+      throw Object.assign(held, { locked: true })
+    }
     undos.add(lock.release)
   }
   try {

@@ -42,6 +42,9 @@ const CLOSED = Promise.resolve()
 /** Longest accept queue that Linux allows by default (listen(2), somaxconn): more than that is a flood. */
 const QUEUE_LIMIT = 4096
 
+/** Node's default backlog, and two turns: at the deadline the queue may be full. */
+const LATE_LIMIT = 513
+
 /** A server whose accepted connections are all known. */
 export class TrackedServer {
   readonly connections = new Set<Connection>()
@@ -51,6 +54,8 @@ export class TrackedServer {
   readonly #protocols: Protocols
   readonly #listeners = new Set<(connection: Connection) => void>()
   #stopping: Promise<Iterable<Connection>> | undefined
+  /** The deadline of a drain has passed: what is accepted now is only to be closed, and no handler is told. */
+  #late = false
   /** Of each drain that waits for the accept queue. */
   readonly #expired: Array<() => boolean> = []
   #closed: Promise<unknown> = CLOSED
@@ -70,8 +75,11 @@ export class TrackedServer {
         const emit = original as (...all: unknown[]) => boolean
         return function (this: net.Server, ...all: unknown[]): boolean {
           // The one that every connection pays for.
-          if (all[0] === 'connection') tracked.#arriving = tracked.#accept(all[1] as net.Socket)
-          else if (HEARD.has(all[0])) return hear(all as [string, ...unknown[]], () => emit.apply(this, all))
+          if (all[0] === 'connection') {
+            tracked.#arriving = tracked.#accept(all[1] as net.Socket)
+            if (tracked.#late) return true
+          }
+          if (HEARD.has(all[0])) return hear(all as [string, ...unknown[]], () => emit.apply(this, all))
           const heard = emit.apply(this, all)
           if (all[0] === 'connection' && tracked.#protocols.plain === raw) followInjected(all[1] as net.Socket)
           return heard
@@ -112,7 +120,7 @@ export class TrackedServer {
   /**
    * Takes what already stands in the accept queue, each of which is given to `accepted`, then stops listening: from here on
    * a new connection is refused. Connections stay as they are, and are given. Clients that dial again and again keep the
-   * queue from being empty, until `expired()`.
+   * queue from being empty: after `expired()` no more are accepted than a queue holds.
    */
   async stopListening(
     accepted: (connection: Connection) => void,
@@ -148,11 +156,14 @@ export class TrackedServer {
    */
   async #emptyAcceptQueue(): Promise<void> {
     if (!this.#listening.some((server) => server.listening)) return
+    let lateTurns = 0
     for (let turns = 0, before = -1; turns < 2 || before !== this.accepted; turns++) {
-      if (turns >= 2 && (turns > QUEUE_LIMIT || this.#expired.some((expired) => expired()))) return
+      this.#late = this.#expired.some((expired) => expired())
+      if (turns > QUEUE_LIMIT || (this.#late && ++lateTurns > LATE_LIMIT)) break
       before = this.accepted
       await turn()
     }
+    this.#late = false
   }
 
   #hear([event, ...args]: [string, ...unknown[]], emit: () => boolean): boolean {

@@ -85,6 +85,20 @@ describe.each(KINDS.filter(({ unix }) => !unix))('the accept queue of $name', ({
   })
 })
 
+describe.each(KINDS.filter(({ unix }) => !unix))('the accept queue of $name at the deadline', ({ start, secure }) => {
+  it('is emptied without a call of its handler, and in the report', async (context) => {
+    needsKernel(context)
+    let handled = 0
+    const server = await start(() => void handled++)
+    const peers = await queueUp(server.listener, 20, secure)
+    expect(acceptQueueLength(server.listener.port)).toBe(20)
+    const report = await server.close({ grace: 0 })
+    await Promise.all(peers.map(({ closed }) => closed))
+    expect(handled).toBe(0)
+    expect(report).toMatchObject({ closed: 0, destroyed: 20, reset: 0 })
+  })
+})
+
 describe('an accept queue that is never empty', () => {
   it('is left at the end of the grace', async () => {
     let accepted = 0
@@ -113,7 +127,7 @@ describe('an accept queue that is never empty', () => {
     const before = accepted
     await server.close({ grace: 1 })
     await ended.opened
-    // With a queue of 4096 as the only limit it accepts as many.
+    // Without the deadline it accepts 4096.
     expect(accepted - before).toBeLessThan(1000)
   })
 })
