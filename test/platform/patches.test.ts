@@ -105,7 +105,7 @@ describe('the list of patches', () => {
     const server = await listenTcp()
     expect(namesOn(server.server)).toEqual(['emit', 'close'])
     await server.close()
-    expect(namesOn(server.server)).toEqual(['emit'])
+    expect(namesOn(server.server)).toEqual(['emit', 'close'])
   })
 
   it('keeps no patched object alive', async () => {
