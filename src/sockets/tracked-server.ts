@@ -54,8 +54,6 @@ export class TrackedServer {
   readonly #protocols: Protocols
   readonly #listeners = new Set<(connection: Connection) => void>()
   #stopping: Promise<Iterable<Connection>> | undefined
-  /** The deadline of a drain has passed: what is accepted now is only to be closed, and no handler is told. */
-  #late = false
   /** Of each drain that waits for the accept queue. */
   readonly #expired: Array<() => boolean> = []
   #closed: Promise<unknown> = CLOSED
@@ -75,11 +73,8 @@ export class TrackedServer {
         const emit = original as (...all: unknown[]) => boolean
         return function (this: net.Server, ...all: unknown[]): boolean {
           // The one that every connection pays for.
-          if (all[0] === 'connection') {
-            tracked.#arriving = tracked.#accept(all[1] as net.Socket)
-            if (tracked.#late) return true
-          }
-          if (HEARD.has(all[0])) return hear(all as [string, ...unknown[]], () => emit.apply(this, all))
+          if (all[0] === 'connection') tracked.#arriving = tracked.#accept(all[1] as net.Socket)
+          else if (HEARD.has(all[0])) return hear(all as [string, ...unknown[]], () => emit.apply(this, all))
           const heard = emit.apply(this, all)
           if (all[0] === 'connection' && tracked.#protocols.plain === raw) followInjected(all[1] as net.Socket)
           return heard
@@ -158,12 +153,11 @@ export class TrackedServer {
     if (!this.#listening.some((server) => server.listening)) return
     let lateTurns = 0
     for (let turns = 0, before = -1; turns < 2 || before !== this.accepted; turns++) {
-      this.#late = this.#expired.some((expired) => expired())
-      if (turns > QUEUE_LIMIT || (this.#late && ++lateTurns > LATE_LIMIT)) break
+      if (this.#expired.some((expired) => expired())) lateTurns++
+      if (turns > QUEUE_LIMIT || lateTurns > LATE_LIMIT) return
       before = this.accepted
       await turn()
     }
-    this.#late = false
   }
 
   #hear([event, ...args]: [string, ...unknown[]], emit: () => boolean): boolean {
