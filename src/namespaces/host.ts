@@ -63,8 +63,8 @@ export class PrivateHost implements AsyncDisposable {
   }
 
   /** Runs a command of ip(8) in it. */
-  ip(command: string): Promise<void> {
-    return this.#holder.ip(command)
+  ip(command: string, signal?: AbortSignal): Promise<void> {
+    return this.#holder.ip(command, signal)
   }
 
   /** Ends what runs in it. Resolves when its programs have closed; one whose output nobody reads is not waited for. */

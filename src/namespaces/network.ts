@@ -188,10 +188,13 @@ class LinkedHost implements NetworkHost {
     })
     undos.add(() => host.close())
     const port = `host${index + 1}`
-    await link.ip(`link add ${port} type veth peer name eth0 netns ${host.pid}`)
+    await link.ip(`link add ${port} type veth peer name eth0 netns ${host.pid}`, signal)
     const passing = mtu ?? profile.mtu
-    await link.ip(`link set ${port} ${passing === undefined ? '' : `mtu ${largest(passing)} `}master ${BRIDGE} up`)
-    for (const command of linkCommands(profile, index, mtu !== undefined)) await host.ip(command)
+    await link.ip(
+      `link set ${port} ${passing === undefined ? '' : `mtu ${largest(passing)} `}master ${BRIDGE} up`,
+      signal,
+    )
+    for (const command of linkCommands(profile, index, mtu !== undefined)) await host.ip(command, signal)
     return new LinkedHost(name, addressesOf(profile, index), host)
   }
 

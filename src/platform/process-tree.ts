@@ -53,6 +53,15 @@ export function end(other: OtherProcess, signal: NodeJS.Signals): void {
   }
 }
 
+/** Ends who is left of the process group that a process began, also without it. */
+export function endGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch {
+    // ESRCH: nobody is left. Windows has no groups.
+  }
+}
+
 /** Reads the lines of `ps -A -o pid=,ppid=`. */
 export function childrenIn(processes: string): (pid: number) => number[] {
   const children = new Map<number, number[]>()

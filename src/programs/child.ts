@@ -1,13 +1,13 @@
-import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { constants } from 'node:os'
 import { codeOf, portsideError } from '../errors.js'
 import { formatEndpoint } from '../loopback/endpoint.js'
 import { milliseconds } from '../numbers.js'
-import { descendantsOf, end, isRunning } from '../platform/process-tree.js'
+import { descendantsOf, end, endGroup, isRunning } from '../platform/process-tree.js'
 import { socketTable } from '../socket-table/socket-table.js'
 import { closedBy } from '../sockets/infrastructure.js'
 import { clearTimeout, now, setTimeout } from '../timers.js'
-import { watch } from './watchdog.js'
+import { type Launched, launch } from './launch.js'
 
 export interface ChildExit {
   /** Null where a signal ended it. */
@@ -20,8 +20,7 @@ interface ChildOptions {
   env: NodeJS.ProcessEnv
   grace?: number
   signal?: AbortSignal
-  /** Descriptors of ours that it gets as its own from 3 on. */
-  descriptors?: readonly number[]
+  sockets?: readonly number[]
 }
 
 const DEFAULT_GRACE = 1000
@@ -36,6 +35,7 @@ export class Child {
   readonly spawned: Promise<void>
   readonly exited: Promise<ChildExit>
   readonly #grace: number
+  readonly #launched: Launched
   readonly #output = { stdout: '', stderr: '' }
   #exit: ChildExit | undefined
   #stopping: Promise<ChildExit> | undefined
@@ -47,29 +47,23 @@ export class Child {
     args: readonly string[],
     options: ChildOptions,
   ) {
-    const { cwd, env, grace = DEFAULT_GRACE, signal, descriptors = [] } = options
+    const { cwd, env, grace = DEFAULT_GRACE, signal, sockets = [] } = options
     this.#grace = milliseconds('grace', grace)
-    const child = started(asked, path, args, {
-      cwd,
-      env,
-      stdio: ['ignore', 'pipe', 'pipe', ...descriptors],
-      windowsHide: true,
-    })
+    this.#launched = launch(asked, path, args, { cwd, env, sockets })
+    const { child, running } = this.#launched
     this.process = closedBy(child, 'stop() of what spawnListening() gave')
-    const forget = watch(child.pid)
+    this.spawned = running
     for (const name of ['stdout', 'stderr'] as const) {
       child[name]?.setEncoding('utf8').on('data', (text: string) => {
         this.#output[name] = (this.#output[name] + text).slice(-KEPT)
       })
     }
-    this.spawned = new Promise((resolve, reject) => {
-      child.once('spawn', resolve).on('error', (error) => reject(notStarted(asked, error)))
-    })
-    this.spawned.catch(() => {})
     this.exited = new Promise((resolve) => {
       child.once('exit', (code, by) => {
         this.#exit = { code, signal: by }
-        const forgotten = forget()
+        // Those that a program leaves behind when it ends by itself.
+        if (this.#stopping === undefined && child.pid !== undefined) endGroup(child.pid)
+        const forgotten = this.#stopping === undefined ? this.#launched.forget() : undefined
         // Its last words may still be in the pipe; a process that it left behind may keep that open for ever.
         const told = async (): Promise<void> => {
           await forgotten
@@ -82,7 +76,9 @@ export class Child {
         })
       })
       child.once('error', () => {
-        if (child.pid === undefined) resolve({ code: null, signal: null })
+        if (child.pid !== undefined) return
+        void this.#launched.forget()
+        resolve({ code: null, signal: null })
       })
     })
     const abort = (): void => void this.stop()
@@ -111,8 +107,9 @@ export class Child {
 
   async #stop(signal: NodeJS.Signals): Promise<ChildExit> {
     const { pid } = this.process
-    const family = pid === undefined || this.#exit !== undefined ? [] : descendantsOf(pid)
-    if (this.#exit === undefined) this.process.kill(signal)
+    const ended = this.#exit !== undefined
+    const family = pid === undefined || ended ? [] : descendantsOf(pid)
+    if (!ended) this.process.kill(signal)
     for (const other of family) end(other, signal)
     const timer = setTimeout(() => {
       if (this.#exit === undefined) this.process.kill('SIGKILL')
@@ -123,6 +120,10 @@ export class Child {
       await new Promise((resolve) => void setTimeout(resolve, 5))
     }
     clearTimeout(timer)
+    if (pid !== undefined && !ended) {
+      endGroup(pid)
+      await this.#launched.forget()
+    }
     this.process.stdout?.destroy()
     this.process.stderr?.destroy()
     return exit
@@ -186,15 +187,6 @@ function lastWords(said: string): string {
 /** Longest that a process which was sent SIGKILL is waited for, in milliseconds. */
 const KILL_LIMIT = 1000
 
-function started(asked: string, path: string, args: readonly string[], options: SpawnOptions): ChildProcess {
-  try {
-    return spawn(path, args, options)
-  } catch (error) {
-    // E2BIG and its like come within the call.
-    throw notStarted(asked, error as Error)
-  }
-}
-
 function unknownSignal(signal: unknown): Error {
   return portsideError('ERR_UNKNOWN_SIGNAL', {
     headline: 'Cannot stop the program',
@@ -202,19 +194,4 @@ function unknownSignal(signal: unknown): Error {
     actual: String(signal),
     next: 'leave the signal out, or take one of os.constants.signals',
   })
-}
-
-function notStarted(asked: string, cause: Error): Error {
-  return portsideError(codeOf(cause) ?? 'ERR_PORTSIDE_CHILD_EXITED', {
-    headline: `Cannot ${asked}`,
-    actual: cause.message,
-    next: ADVICE[codeOf(cause) ?? ''] ?? 'see whether the file is for this system and its interpreter is there',
-    cause,
-  })
-}
-
-const ADVICE: Record<string, string> = {
-  E2BIG: 'pass fewer or shorter arguments and variables, what is long in a file',
-  EMFILE: 'close sockets and files, or raise the limit (ulimit -n)',
-  EAGAIN: 'end processes, or raise the limit (ulimit -u)',
 }

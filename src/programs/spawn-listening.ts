@@ -65,10 +65,13 @@ export interface ListeningChild extends AsyncDisposable {
  * there is no moment at which they are refused. It is non-blocking, as libuv makes it; a program that expects otherwise
  * sets it so. Resolves once the program runs. By port it resolves once somebody accepts connections there.
  *
+ * It is watched before its first instruction: when this process or thread ends, however that comes, the program and those
+ * that it started end, too. It has a session and a process group of its own, where the system has groups.
+ *
  * Its stdout and stderr are read and their ends kept. Disposing stops it, and rejects with ERR_PORTSIDE_CHILD_EXITED
  * where it had ended by itself with a failure and nobody has called `stop()`.
  *
- * Rejects with ENOENT or EACCES where there is no such program, ERR_PORTSIDE_CHILD_EXITED with its stderr where it ends
+ * Rejects with ENOENT or EACCES where there is no such program or interpreter, ERR_PORTSIDE_CHILD_EXITED with its stderr where it ends
  * before it listens, ERR_PORTSIDE_WAIT_TIMEOUT, ERR_PORTSIDE_UNSUPPORTED by descriptor on Windows, and as `listenTcp`.
  */
 export function spawnListening(
@@ -169,6 +172,7 @@ async function startByPort(plan: Plan, endpoints: readonly Endpoint[]): Promise<
   const { timeout = 10_000, signal } = options
   if (signal?.aborted) throw abortError(signal, name)
   const child = new Program(name, path, args, { ...options, env: { ...envOf(options), ...portOf(endpoints) } })
+  await running(child, plan)
   const giveUp = new AbortController()
   const abort = (): void => giveUp.abort(signal?.reason)
   signal?.addEventListener('abort', abort, { once: true })
@@ -177,7 +181,6 @@ async function startByPort(plan: Plan, endpoints: readonly Endpoint[]): Promise<
     return exit
   })
   try {
-    await child.spawned
     await Promise.all(endpoints.map((endpoint) => waitForListening(endpoint, { timeout, signal: giveUp.signal })))
     return child
   } catch (error) {
@@ -195,11 +198,19 @@ async function startByPort(plan: Plan, endpoints: readonly Endpoint[]): Promise<
   }
 }
 
+async function running(child: Child, { name, options: { signal } }: Plan): Promise<void> {
+  await child.spawned
+  if (!signal?.aborted) return
+  await child.stop()
+  throw abortError(signal, name)
+}
+
 /**
  * Nothing here lets the event loop poll between the bind and the end of our own copies, or this process would accept
  * connections that are the program's.
  */
-async function startByDescriptor({ path, args, options, name }: Plan, endpoints: readonly Endpoint[]): Promise<Child> {
+async function startByDescriptor(plan: Plan, endpoints: readonly Endpoint[]): Promise<Child> {
+  const { path, args, options, name } = plan
   const { Child: Program } = await import('./child.js')
   const { backlog, signal } = options
   if (signal?.aborted) throw abortError(signal, name)
@@ -207,28 +218,13 @@ async function startByDescriptor({ path, args, options, name }: Plan, endpoints:
   try {
     for (const endpoint of endpoints) listeners.push(await listening(endpoint, backlog))
     const env = { ...envOf(options), ...portOf(endpoints), LISTEN_FDS: String(listeners.length) }
-    // The shell becomes the program, which so has the pid that LISTEN_PID names (execve(2)).
-    const become = ['-c', 'LISTEN_PID=$$ exec "$@"', 'sh', ...unspeakable(env), path, ...args]
-    const child = new Program(name, '/bin/sh', become, { ...options, env, descriptors: listeners.map(descriptorOf) })
+    const child = new Program(name, path, args, { ...options, env, sockets: listeners.map(descriptorOf) })
     for (const listener of listeners.splice(0)) listener.close()
-    await child.spawned
-    if (signal?.aborted) {
-      await child.stop()
-      throw abortError(signal, name)
-    }
+    await running(child, plan)
     return child
   } finally {
     for (const listener of listeners) listener.close()
   }
-}
-
-/**
- * A shell passes on the variables that it can name, and may drop all others (POSIX, Shell Command Language 2.5.3): these
- * go through env(1), as arguments.
- */
-function unspeakable(env: NodeJS.ProcessEnv): string[] {
-  const others = Object.entries(env).filter(([name, value]) => value !== undefined && !/^[A-Za-z_]\w*$/.test(name))
-  return others.length === 0 ? [] : ['env', ...others.map(([name, value]) => `${name}=${value}`)]
 }
 
 const portOf = ([endpoint]: readonly Endpoint[]): NodeJS.ProcessEnv => ({ PORT: String(endpoint?.port) })

@@ -1,56 +1,84 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import type { Writable } from 'node:stream'
 import { endsWithItsParent } from '../platform/process-tree.js'
 import { processState } from '../process-state.js'
 import { infrastructure } from '../sockets/infrastructure.js'
+import { SHELL } from './waiting-shell.js'
 
 /**
- * Sees to it that no program outlives this process, or this thread, however that ends: a test runner ends its workers by
- * a signal, and then nothing here runs any more. A shell of ours reads pids from a pipe; when the pipe ends, it ends the
+ * Ends programs that would outlive this process, or this thread, however that ends: a test runner ends its workers by a
+ * signal, and then nothing here runs any more. A shell of ours reads pids from a pipe; when the pipe ends, it ends the
  * programs that are still on its list, and what they have started. It runs while there are any.
  */
-class Watchdog {
+export class Watchdog {
   readonly #shell: ChildProcess
-  readonly #pids: Writable
+  readonly #pids: Writable | undefined
   readonly #ended: Promise<void>
   readonly #gone: () => void
-  #watched = 0
+  #failure: Error | undefined
+  #held = 0
 
-  constructor(gone: () => void) {
-    this.#gone = gone
-    this.#shell = spawn('/bin/sh', ['-c', SCRIPT, 'portside-watchdog'], { stdio: ['pipe', 'ignore', 'ignore'] })
+  constructor(gone: (dog: Watchdog) => void) {
+    this.#gone = () => gone(this)
+    // In a session of its own: a signal for the group of this process, such as Ctrl-C, must not end it first.
+    this.#shell = spawn(SHELL, ['-c', SCRIPT, 'portside-watchdog'], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      detached: true,
+    })
     infrastructure(this.#shell).unref()
-    this.#pids = this.#shell.stdin as Writable
-    // A shell that is gone, or was never there, watches nothing; that is no reason to fail.
-    this.#pids.on('error', () => {})
-    ;(this.#pids as Writable & { unref?(): void }).unref?.()
+    // Without a free descriptor there is none.
+    this.#pids = this.#shell.stdin ?? undefined
+    this.#pids?.on('error', () => {})
+    ;(this.#pids as (Writable & { unref?(): void }) | undefined)?.unref?.()
     this.#ended = new Promise((resolve) => {
-      this.#shell.once('close', () => resolve()).once('error', () => resolve())
+      const end = (): void => {
+        this.#gone()
+        resolve()
+      }
+      this.#shell.once('close', end).once('error', (error) => {
+        this.#failure = error
+        end()
+      })
     })
   }
 
-  watch(pid: number): void {
-    this.#watched++
-    this.#pids.write(`+ ${pid}\n`)
+  hold(): void {
+    this.#held++
+  }
+
+  /** Resolves when the kernel has the pid for it, whatever becomes of this process then. Rejects where nobody watches. */
+  async watch(pid: number): Promise<void> {
+    if (this.#shell.pid === undefined || this.#pids === undefined) {
+      await this.#ended
+      throw this.#failure
+    }
+    await new Promise<void>((resolve, reject) => {
+      this.#pids?.write(`+ ${pid}\n`, (error) => (error ? reject(error) : resolve()))
+    })
   }
 
   /** Resolves when it no longer watches; with the last, when it has ended itself. */
-  forget(pid: number): Promise<void> | undefined {
-    this.#pids.write(`- ${pid}\n`)
-    if (--this.#watched > 0) return undefined
+  release(pid: number | undefined): Promise<void> | undefined {
+    if (pid !== undefined) this.#pids?.write(`- ${pid}\n`)
+    if (--this.#held > 0) return undefined
     this.#gone()
     this.#shell.ref()
-    this.#pids.end()
+    this.#pids?.end()
     return this.#ended
   }
 }
 
-/** Signals are not for it: Ctrl-C goes to the whole process group. The children of a process are in proc(5), on Linux. */
+/**
+ * A process that is stopped starts no other while its children are listed; these are in proc(5), on Linux. A program is the
+ * first of its process group, which has also those that have lost their parent.
+ */
 const SCRIPT = `
 trap '' HUP INT TERM
 end() {
-  for child in $(cat /proc/"$1"/task/*/children 2>/dev/null); do end "$child"; done
-  kill -9 "$1"
+  kill -STOP "$1"
+  for child in $(cat /proc/"$1"/task/*/children); do end "$child"; done
+  kill -KILL "$1"
 }
 pids=' '
 while read -r what pid; do
@@ -59,16 +87,19 @@ while read -r what pid; do
     -) pids="\${pids%% $pid *} \${pids#* $pid }" ;;
   esac
 done
-for pid in $pids; do end "$pid"; done`
+for pid in $pids; do
+  kill -STOP -"$pid"
+  end "$pid"
+  kill -KILL -"$pid"
+done`
 
-/** Watches a program that was started; call what it returns when the program has ended. */
-export function watch(pid: number | undefined): () => Promise<void> | undefined {
-  if (pid === undefined || endsWithItsParent()) return () => undefined
-  const state = processState<{ dog?: Watchdog | undefined }>('ports.watchdog', () => ({}))
-  state.dog ??= new Watchdog(() => {
-    state.dog = undefined
+/** For the program that is started next: `watch()` it at once, and `release()` it when it has ended. None without a shell. */
+export function watchdog(): Watchdog | undefined {
+  if (endsWithItsParent() || !existsSync(SHELL)) return undefined
+  const state = processState<{ dog?: Watchdog | undefined }>('programs.watchdog', () => ({}))
+  state.dog ??= new Watchdog((dog) => {
+    if (state.dog === dog) state.dog = undefined
   })
-  const { dog } = state
-  dog.watch(pid)
-  return () => dog.forget(pid)
+  state.dog.hold()
+  return state.dog
 }

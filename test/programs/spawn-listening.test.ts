@@ -197,6 +197,13 @@ describe('spawnListening by port', () => {
     await child.stop()
   })
 
+  it('hands no descriptor on', async (context) => {
+    needsKernel(context)
+    const list = ['sh', ['-c', 'ls /proc/$$/fd']] as const
+    const { stdout } = (await failureOf(spawnListening(...list, byPort))) as Error & { stdout: string }
+    expect(stdout).toBe(spawnSync(...list, { encoding: 'utf8' }).stdout)
+  })
+
   it('ends the server that a shell script started as its child', async (context) => {
     needsShell(context)
     const args = [fixture('start-child-server.sh'), node, fixture('serve-port.mjs')]
@@ -361,6 +368,17 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
     await using child = await start({ env })
     expect((await ask(child)).env).toMatchObject({ ...env, PORT: String(child.port) })
     await child.stop()
+  })
+
+  it('gives the program the environment that was passed and nothing beside it', async () => {
+    const all = { PWD: '/nowhere', OLDPWD: "it's /old", SHLVL: '7', PORTSIDE_GO: 'go', HOME: '' }
+    for (const env of [{ PATH: process.env.PATH }, { PATH: process.env.PATH, ...all }]) {
+      await using child = await start({ env })
+      // bash(1) as sh adds the last.
+      const { PORT, LISTEN_FDS, LISTEN_PID, _, ...seen } = (await ask(child)).env
+      expect(seen).toEqual(env)
+      await child.stop()
+    }
   })
 
   it('passes on variables whose names no shell takes', async () => {
@@ -556,6 +574,39 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
     expect(failure.message).toContain(`Cannot start ${command}.\n`)
     expect(failure.message).toContain(`\n  got        ${actual}\n`)
     expect(failure.message).toMatch(READABLE)
+  })
+
+  it('refuses a script whose interpreter does not exist', async (context) => {
+    needsShell(context)
+    const script = join(await directory(), 'script')
+    await writeFile(script, '#!/no/such/interpreter\n', { mode: 0o755 })
+    const failure = await failureOf(spawnListening(script, [], { by }))
+    expect(failure).toMatchObject({ code: 'ENOENT', syscall: `spawn ${script}` })
+    expect(failure.message).toContain(`Cannot start ${script}.\n`)
+    expect(failure.message).toContain('interpreter')
+    expect(failure.message).toMatch(READABLE)
+  })
+
+  it('ends what the program started and no longer has, with stop() and when it ends by itself', async (context) => {
+    needsShell(context)
+    const script = '(sleep 1000 & echo $!); [ "$1" = stay ] || exit 0; shift; exec "$@"'
+    for (const how of ['stay', 'leave']) {
+      const starting = spawnListening('sh', ['-c', script, 'sh', how, node, server], { by })
+      // By port, one that ends before it listens is an error, which has the output, too.
+      const child = await starting.catch((error) => ({ ...error, stop: () => {} }))
+      await until(() => child.stdout.includes('\n'))
+      const orphan = Number.parseInt(child.stdout, 10)
+      killsAtTheEnd(orphan)
+      await child.stop()
+      await until(() => !runs(orphan))
+    }
+  })
+
+  it('shows the program as its user started it', async () => {
+    await using child = await start({}, 'argument')
+    expect(child.child).toMatchObject({ spawnfile: node, spawnargs: [node, server, 'argument'], stdin: null })
+    expect(child.child.stdio[0]).toBeNull()
+    await child.stop()
   })
 
   it('refuses a working directory that does not exist, and one that is a file', async () => {
