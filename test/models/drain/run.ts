@@ -15,6 +15,8 @@ const { values } = parseArgs({
     together: { type: 'string', default: '4' },
     /** How many schedules of each kind are printed, up to 10. */
     show: { type: 'string', default: '2' },
+    /** For programs: all that was counted. */
+    json: { type: 'boolean', default: false },
     /** What is tested, as a path from here. */
     portside: { type: 'string', default: '../../../src/index.js' },
   },
@@ -30,7 +32,7 @@ const many = await playMany(portside, {
   ...(count === undefined ? {} : { count: Number(count) }),
 })
 const took = (performance.now() - begun) / 1000
-console.log(
+const report = (): string =>
   [
     `Node ${process.version}, seed ${values.seed}, ${values.protocols}`,
     `${many.schedules} schedules in ${took.toFixed(1)} s, ${(many.schedules / took).toFixed(1)} a second; longest lag ${Math.round(many.longestLag)} ms`,
@@ -48,7 +50,7 @@ console.log(
             `      ${JSON.stringify(schedule)}`,
           ]),
       ]),
-  ].join('\n'),
-)
+    ...(many.kinds.size > 0 ? [] : ['no complaint']),
+  ].join('\n')
+console.log(values.json ? JSON.stringify({ ...many, kinds: [...many.kinds] }) : report())
 if (many.kinds.size > 0 || many.socketsAfter > many.socketsBefore) process.exitCode = 1
-else console.log('no complaint')
