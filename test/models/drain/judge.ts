@@ -134,6 +134,7 @@ function unbegun(request: SeenRequest, matched: Matched, foreign: boolean): Comp
   const { atCall, outcome, connection } = matched
   if (outcome === undefined || connection === undefined) return
   const detail = `${request.id} ${request.error ?? ''}: ${describe(connection, matched)}`
+  // The bytes of a handshake are no head.
   const handshake = outcome.state === 'tls-handshake'
   if (!handshake && request.start !== undefined && atCall !== undefined && request.start < atCall.plain)
     return { kind: 'partial-head', detail }

@@ -1,10 +1,12 @@
-import { tcpEntries } from '../../support/kernel.js'
+import { openSockets, tcpEntries } from '../../support/kernel.js'
 import type { Complaint } from './judge.js'
 import type { Played } from './play.js'
 
 /** What the kernel still has of schedules that are over: listeners, open connections, and a TIME_WAIT where none is promised. */
 export function leftInKernel(all: readonly Played[]): Map<Played, Complaint[]> {
   const left = new Map<Played, Complaint[]>()
+  // Others may have got a port meanwhile.
+  const own = new Set(openSockets().map(({ inode }) => inode))
   const byPort = new Map(all.filter(({ port }) => port !== 0).map((played) => [played.port, played]))
   for (const { state, local, remote, inode } of tcpEntries()) {
     const played = byPort.get(local.port) ?? byPort.get(remote.port)
@@ -14,12 +16,11 @@ export function leftInKernel(all: readonly Played[]): Map<Played, Complaint[]> {
       const complaint = { kind, detail: `${state} ${local.port} -> ${remote.port}` }
       left.set(played, [...(left.get(played) ?? []), complaint])
     }
-    if (state === 'LISTEN') {
-      if (atServer) complain('kernel: listener')
-    } else if (state === 'TIME_WAIT') {
+    if (own.has(inode)) complain(state === 'LISTEN' ? 'kernel: listener' : 'kernel: open')
+    else if (state === 'TIME_WAIT') {
       const port = atServer ? remote.port : local.port
       if (promisesNone(played, port)) complain('kernel: TIME_WAIT')
-    } else if (inode !== 0) complain('kernel: open')
+    }
   }
   return left
 }

@@ -82,8 +82,10 @@ export function watch(socket: net.Socket, { connections }: Seen, client: number)
 export function leave({ socket, seen }: Dialled, how: 'end' | 'reset'): void {
   if (seen.endedAt === undefined && !socket.destroyed) seen.own ??= how
   if (how === 'reset') seen.reset = true
+  // Node cannot reset a socket whose FIN is leaving: it says EINVAL and never closes the socket.
+  const leaving = socket.writableEnded && !socket.writableFinished
   if (how === 'end') socket.end()
-  else if (socket instanceof tls.TLSSocket || seen.port === 0) socket.destroy()
+  else if (socket instanceof tls.TLSSocket || seen.port === 0 || leaving) socket.destroy()
   else socket.resetAndDestroy()
 }
 

@@ -143,6 +143,11 @@ const POOLS: Record<Pooled['kind'], (target: Target, seen: Seen, client: number)
         stream.once('close', () => (stream.rstCode === 0 ? resolve(text) : reject(new Error(`rst ${stream.rstCode}`))))
         stream.end(body)
       })
-    return { ask, discard: () => void session.destroy() }
+    const discard = (): void => {
+      session.destroy()
+      // A session does not always close a TLS socket that was cut (Node 20).
+      socket.destroy()
+    }
+    return { ask, discard }
   },
 }
