@@ -60,16 +60,7 @@ export function startDrain(source: DrainSource, options: DrainOptions, hooks: re
     // Those that are known are looked at before the wait for the accept queue, in which they may end.
     lookAt(source.connections, leaving)
     const expired = (): boolean => deadline.passed
-    const accepted = (connection: Connection): void => {
-      note(connection, leaving)
-      if (expired()) void turn().then(() => endLate(connection))
-    }
-    // By then its client knows its own address. Most handshakes, which cost more time than all the rest, have not begun.
-    const endLate = (connection: Connection): void => {
-      lookAt([connection], leaving)
-      leaving.get(connection)?.end(force)
-    }
-    lookAt(await source.collect(accepted, expired), leaving)
+    lookAt(await source.collect((connection) => note(connection, leaving), expired), leaving)
     const all = [...leaving.values()]
     const hookErrors = all.length === 0 ? NONE : await endAll(source.name, all, deadline, force, hooks)
     await source.settled(expired)

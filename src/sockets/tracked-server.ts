@@ -56,6 +56,8 @@ export class TrackedServer {
   #stopping: Promise<Iterable<Connection>> | undefined
   /** Of each drain that waits for the accept queue. */
   readonly #expired: Array<() => boolean> = []
+  /** Tells the server of what is accepted after a deadline, when it has stopped listening. */
+  #held: Array<() => void> | undefined
   #closed: Promise<unknown> = CLOSED
   /** HTTP/2 tells of a session while it hears of the socket, and a session's own socket is a proxy. */
   #arriving: Connection | undefined
@@ -73,8 +75,11 @@ export class TrackedServer {
         const emit = original as (...all: unknown[]) => boolean
         return function (this: net.Server, ...all: unknown[]): boolean {
           // The one that every connection pays for.
-          if (all[0] === 'connection') tracked.#arriving = tracked.#accept(all[1] as net.Socket)
-          else if (HEARD.has(all[0])) return hear(all as [string, ...unknown[]], () => emit.apply(this, all))
+          if (all[0] === 'connection') {
+            const connection = tracked.#accept(all[1] as net.Socket)
+            if (tracked.#held !== undefined) return tracked.#hold(() => server.emit('connection', all[1] as net.Socket))
+            tracked.#arriving = connection
+          } else if (HEARD.has(all[0])) return hear(all as [string, ...unknown[]], () => emit.apply(this, all))
           const heard = emit.apply(this, all)
           if (all[0] === 'connection' && tracked.#protocols.plain === raw) followInjected(all[1] as net.Socket)
           return heard
@@ -137,11 +142,20 @@ export class TrackedServer {
   }
 
   #close(): Iterable<Connection> {
-    if (!this.#listening.some(mayListen)) return this.connections
-    const [first, ...others] = this.#listening
-    if (mayListen(first as net.Server)) this.#closed = closeListener(first as net.Server)
-    if (others.length > 0) this.#closed = Promise.all([this.#closed, ...others.map((other) => closeListener(other))])
+    if (this.#listening.some(mayListen)) {
+      const [first, ...others] = this.#listening
+      if (mayListen(first as net.Server)) this.#closed = closeListener(first as net.Server)
+      if (others.length > 0) this.#closed = Promise.all([this.#closed, ...others.map((other) => closeListener(other))])
+    }
+    const held = this.#held ?? []
+    this.#held = undefined
+    for (const tell of held) tell()
     return this.connections
+  }
+
+  #hold(tell: () => void): true {
+    this.#held?.push(tell)
+    return true
   }
 
   /**
@@ -153,7 +167,11 @@ export class TrackedServer {
     if (!this.#listening.some((server) => server.listening)) return
     let lateTurns = 0
     for (let turns = 0, before = -1; turns < 2 || before !== this.accepted; turns++) {
-      if (this.#expired.some((expired) => expired())) lateTurns++
+      if (this.#expired.some((expired) => expired())) {
+        // What is served, or ended, now would make its client dial again.
+        this.#held ??= []
+        lateTurns++
+      }
       if (turns > QUEUE_LIMIT || lateTurns > LATE_LIMIT) return
       before = this.accepted
       await turn()
