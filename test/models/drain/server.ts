@@ -1,4 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs'
 import http from 'node:http'
 import type net from 'node:net'
 import { tmpdir } from 'node:os'
@@ -77,7 +76,9 @@ export async function serve({ protocol, serves }: Schedule, portside: Portside, 
       case 'https':
         return portside.listenHttps(handler)
       case 'http-unix':
-        return portside.listen(http.createServer(handler), { path: join(directory(), name) })
+        return portside.listen(http.createServer(handler), {
+          path: join(tmpdir(), `drain-model-${process.pid}-${name}`),
+        })
       case 'h2c':
         return portside.listenHttp2(handler as never)
       case 'h2':
@@ -168,16 +169,4 @@ async function react(
   const body = `${'b'.repeat(kind === 'large' ? n : 10)}end:${id}!`
   response.writeHead(200, { 'content-length': body.length })
   response.end(body)
-}
-
-let made: string | undefined
-
-/** For the unix sockets of this process. */
-function directory(): string {
-  if (made === undefined) {
-    const path = mkdtempSync(join(tmpdir(), 'drain-model-'))
-    made = path
-    process.once('exit', () => rmSync(path, { recursive: true, force: true }))
-  }
-  return made
 }
