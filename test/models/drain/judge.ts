@@ -183,7 +183,9 @@ function* servers(played: Played): Generator<Complaint> {
       // The rest of a head that was not owed an answer, or a complaint of its own already.
       const head =
         code === 'HPE_INVALID_EOF_STATE' && seen.requests.some((request) => isLeft(request, connection, seen))
-      if (code !== undefined && !head)
+      // A client that closes when it has its answer has not read the alert that ends TLS behind it: its kernel resets.
+      const alert = code === 'ECONNRESET' && played.schedule.protocol === 'https' && connection.error === undefined
+      if (code !== undefined && !head && !alert)
         yield { kind: `server-error ${code}${where}`, detail: describe(connection, matched) }
     }
   }
