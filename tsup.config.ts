@@ -2,7 +2,6 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { transform } from 'esbuild'
 import { defineConfig } from 'tsup'
-import ts from 'typescript'
 
 /** A CJS build of these could not be loaded, for `require('vitest')` throws, whoever calls it; or nobody would load it. */
 const esmOnly = {
@@ -36,10 +35,6 @@ const SHARED = [
 /** These load node:child_process, so portside imports them when they are first needed. One file, too. */
 const LAZY = ['src/namespaces/holder.ts', 'src/namespaces/host.ts', 'src/programs/child.ts', 'src/programs/command.ts']
 
-const SOURCES = resolve('src')
-
-const OPTIONS = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ESNext, verbatimModuleSyntax: true }
-
 const SHARED_FILE = { path: 'shared', namespace: 'portside' }
 const LAZY_FILE = { path: 'lazy', namespace: 'portside' }
 
@@ -62,8 +57,9 @@ export default defineConfig({
     // esbuild splits ES modules only, and tsup's own way from there to CJS rewrites every `?.` and `??` into a call.
     options.format = 'esm'
     options.splitting = true
-    // Shorter syntax, with the names of functions, which stacks show.
+    // Shorter, with the names of functions, which stacks show.
     options.minifySyntax = true
+    options.minifyWhitespace = true
     // The bundled p-wait-for takes its timers from here, too, and not from a global that a test has faked.
     options.inject = ['src/timers.ts']
   },
@@ -81,9 +77,8 @@ export default defineConfig({
         ]
         const paths = new Set(sharing.filter((path) => !LEAN.includes(path)).map((path) => resolve(path)))
         build.onLoad({ filter: /\.ts$/ }, ({ path }) => {
-          if (!path.startsWith(SOURCES)) return
-          const code = withoutComments(readFileSync(path, 'utf8'))
-          return { contents: paths.has(path) ? `${code}\nimport 'portside:shared'\n` : code, loader: 'ts' }
+          if (!paths.has(path)) return
+          return { contents: `${readFileSync(path, 'utf8')}\nimport 'portside:shared'\n`, loader: 'ts' }
         })
         build.onResolve({ filter: /^portside:shared$/ }, () => ({ ...SHARED_FILE, sideEffects: true }))
         build.onLoad({ filter: /^shared$/, namespace: 'portside' }, () => reexport(SHARED))
@@ -115,6 +110,7 @@ export default defineConfig({
           format: 'cjs',
           platform: 'node',
           target: 'node20',
+          minifyWhitespace: true,
           // `await import()` becomes a `require` that is as lazy: under Jest a real import() in a CJS file throws.
           supported: { 'dynamic-import': false },
         })
@@ -122,11 +118,6 @@ export default defineConfig({
     },
   ],
 })
-
-/** esbuild keeps the comments inside of classes and calls, which are a 60th of the package. */
-function withoutComments(code: string): string {
-  return ts.transpileModule(code, { compilerOptions: { ...OPTIONS, removeComments: true } }).outputText
-}
 
 /** A module that exports all of these modules. */
 function reexport(paths: readonly string[]) {
