@@ -29,8 +29,13 @@ export function messageOf(headline: string, lines: MessageLines = {}): string {
     const text = lines[name]
     return text === undefined || text === '' ? [] : [labelledLine(label, text)]
   })
-  return [sentence(headline), ...labelled].join('\n')
+  return bounded([sentence(headline), ...labelled].join('\n'))
 }
+
+/** The most characters of a message: the value of a user may be of any length. */
+const MOST = 60_000
+
+const bounded = (text: string): string => (text.length > MOST ? `${text.slice(0, MOST)}...` : text)
 
 /** Indents each line of the text alike, so that a diff or a list inside of it keeps its shape. */
 export function labelledLine(label: string, text: string): string {

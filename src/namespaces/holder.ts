@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import { abortError, codeOf, portsideError } from '../errors.js'
 import { isRootOfTheMachine, whyNoPrivateNetworks, whyNoUserNamespaces } from '../platform/private-networks.js'
+import { onAbort, refuseAborted } from '../signals.js'
 import { infrastructure } from '../sockets/infrastructure.js'
 import { describeStep, hasOwnFiles, type Step } from './set-up.js'
 import { toolPath } from './tools.js'
@@ -58,18 +59,17 @@ export class Holder {
       SCRIPT,
       'portside-host',
     ]
-    if (signal?.aborted) throw abortError(signal, ASKED)
+    refuseAborted(signal, ASKED)
     const shell = started(program, [...args, ...steps.flatMap(argumentsOf)])
     const answers = new Answers(shell, steps)
-    const abort = (): void => void shell.kill('SIGKILL')
-    signal?.addEventListener('abort', abort, { once: true })
+    const forget = onAbort(signal, () => void shell.kill('SIGKILL'))
     try {
       await answers.ready()
     } catch (error) {
       shell.kill('SIGKILL')
       throw signal?.aborted ? abortError(signal, ASKED) : error
     } finally {
-      signal?.removeEventListener('abort', abort)
+      forget()
     }
     letGo(shell)
     const entrance = [
