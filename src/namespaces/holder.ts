@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
-import { abortError, codeOf } from '../errors.js'
+import { codeOf } from '../errors.js'
 import { isRootOfTheMachine, whyNoPrivateNetworks } from '../platform/private-networks.js'
+import { refuseAborted } from '../signals.js'
 import { infrastructure } from '../sockets/infrastructure.js'
 import { whenOverdue } from '../timers.js'
 import { Answers, PATIENCE } from './answers.js'
@@ -61,7 +62,7 @@ export class Holder {
     const kinds = [...(ownUsers ? users(options) : []), '--net', ...(ownFiles ? ['--mount'] : [])]
     const script = ['/bin/sh', '-c', HOLDER_SCRIPT, 'portside-host', ...argumentsOf(steps)]
     const [program = '', ...args] = [...join, toolPath('unshare'), ...kinds, '--', ...script]
-    if (signal?.aborted) throw abortError(signal, ASKED)
+    refuseAborted(signal, ASKED)
     const shell = started(program, args)
     const answers = new Answers(shell, steps, patience)
     try {

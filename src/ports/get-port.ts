@@ -7,6 +7,7 @@ import { loopbackFamilies } from '../loopback/probe.js'
 import { listensWhileHeld } from '../platform/port-hold.js'
 import { processState } from '../process-state.js'
 import { setTimeout } from '../timers.js'
+import { notEndless } from './candidates.js'
 import { reserveFor } from './reserve-port.js'
 
 /** The options of get-port 7. Those of `server.listen()` beside `host` are taken and make no difference. */
@@ -42,7 +43,7 @@ async function find(options?: Options): Promise<number> {
   const { port, exclude, reserve = false, host } = options ?? {}
   const excluded = excludedPorts(exclude)
   let cause: unknown
-  for (const preferred of preferredPorts(port)) {
+  for (const preferred of notEndless(preferredPorts(port), 'port')) {
     if (excluded.has(preferred)) continue
     try {
       return await keep([...at(preferred)], excluded, { host, reserve })
@@ -113,7 +114,7 @@ function excludedPorts(exclude: Iterable<number> | undefined): ReadonlySet<numbe
     throw new TypeError('The `exclude` option must be an iterable.')
   }
   // Read once: a generator, such as portNumbers() gives, has no second time.
-  const excluded = new Set<number>(exclude)
+  const excluded = new Set<number>(notEndless(exclude, 'exclude'))
   for (const element of excluded as Set<unknown>) {
     if (typeof element !== 'number') {
       throw new TypeError(

@@ -1,6 +1,6 @@
 import { calledBy } from '../caller.js'
 import { createUndoList } from '../disposal.js'
-import { abortError, codeOf, invalidArgument, type PortsideError, portsideError } from '../errors.js'
+import { codeOf, invalidArgument, type PortsideError, portsideError } from '../errors.js'
 import { list } from '../explanations/describe.js'
 import { thrown } from '../explanations/thrown.js'
 import { addressesFor } from '../loopback/address.js'
@@ -11,6 +11,7 @@ import { integer } from '../numbers.js'
 import { namesOf, readOptions } from '../options.js'
 import { ephemeralRange } from '../platform/ephemeral-range.js'
 import { describeErrno } from '../platform/errno.js'
+import { refuseAborted } from '../signals.js'
 import type { SocketOwner } from '../socket-table/owners.js'
 import { type Candidates, candidatesOf, listed, sweep } from './candidates.js'
 import { hold, type Wanted } from './hold-port.js'
@@ -136,18 +137,27 @@ export async function wantOf(options: ReserveOptions, howToClose: string, platfo
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'protocol', "'tcp', 'udp' or 'both'", protocol)
   }
   const candidates = candidatesOf(options)
-  refuseAborted(signal)
+  refuseAborted(signal, ASKED)
   const { addresses, bind } = await addressesFor(options, 'reserve a port on')
   const chosen = bind === 'all' ? addresses : onePerFamily(addresses)
   return { addresses: chosen, protocol, candidates, wished: candidates.wished.values(), signal, platform, howToClose }
 }
 
+const ASKED = 'reserve a port'
+
 /** Reserves the next port that is wanted and can be had. */
 export async function reserve(want: Want): Promise<PortReservation> {
+  const reservation = await next(want)
+  if (want.signal?.aborted) await reservation.release()
+  refuseAborted(want.signal, ASKED)
+  return reservation
+}
+
+async function next(want: Want): Promise<PortReservation> {
   const { wished, candidates, signal } = want
   const failures: unknown[] = []
   for (let next = wished.next(); !next.done; next = wished.next()) {
-    refuseAborted(signal)
+    refuseAborted(signal, ASKED)
     const held = await hold(want, next.value).catch((error) => passOver(error, failures, want))
     if (held !== undefined) return held
   }
@@ -160,13 +170,13 @@ const PICKS = 32
 
 async function pick(want: Want): Promise<PortReservation> {
   for (let picks = 0; picks < PICKS; picks++) {
-    refuseAborted(want.signal)
+    refuseAborted(want.signal, ASKED)
     const held = await hold(want, 0).catch((error) => passOver(error, [], want))
     if (held !== undefined) return held
   }
   const failures: unknown[] = []
   for (const port of sweep(ephemeralRange(want.platform), want.candidates)) {
-    refuseAborted(want.signal)
+    refuseAborted(want.signal, ASKED)
     const held = await hold(want, port).catch((error) => passOver(error, failures, want))
     if (held !== undefined) return held
   }
@@ -238,8 +248,4 @@ function refuseMoreThanThereAre(count: number, { wished, anyOther, allows }: Can
       ? 'reserve fewer, or widen the range (net.ipv4.ip_local_port_range)'
       : 'reserve fewer, or name more ports',
   })
-}
-
-function refuseAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw abortError(signal, 'reserve a port')
 }

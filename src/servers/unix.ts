@@ -92,6 +92,10 @@ async function refusePath(path: unknown): Promise<void> {
   if (path.indexOf('\0') > 0) {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'path', 'a path without null bytes', path)
   }
+  // net.Server takes such a path for a port (`isPipeName` in Node's lib/net.js).
+  if (Number(path) >= 0) {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'path', 'a path that is not a number', path, `write ./${path}`)
+  }
   const longest = longestUnixPath()
   const length = Buffer.byteLength(path)
   if (longest !== undefined && length > longest) {

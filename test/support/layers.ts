@@ -7,6 +7,7 @@ import ts from 'typescript'
  */
 export const LAYERS: readonly (readonly string[])[] = [
   [
+    'argument.ts',
     'caller.ts',
     'disposal.ts',
     'errors.ts',
@@ -16,6 +17,7 @@ export const LAYERS: readonly (readonly string[])[] = [
     'numbers.ts',
     'options.ts',
     'process-state.ts',
+    'signals.ts',
     'timers.ts',
   ],
   ['platform'],
