@@ -57,8 +57,9 @@ export default defineConfig({
     // esbuild splits ES modules only, and tsup's own way from there to CJS rewrites every `?.` and `??` into a call.
     options.format = 'esm'
     options.splitting = true
-    // Shorter syntax, with the names of functions, which stacks show.
+    // Shorter, with the names of functions, which stacks show.
     options.minifySyntax = true
+    options.minifyWhitespace = true
     // The bundled p-wait-for takes its timers from here, too, and not from a global that a test has faked.
     options.inject = ['src/timers.ts']
   },
@@ -109,6 +110,7 @@ export default defineConfig({
           format: 'cjs',
           platform: 'node',
           target: 'node20',
+          minifyWhitespace: true,
           // `await import()` becomes a `require` that is as lazy: under Jest a real import() in a CJS file throws.
           supported: { 'dynamic-import': false },
         })

@@ -1,5 +1,5 @@
 import { beginOutside } from './caller.js'
-import { describeType, type MessageLines, messageOf } from './message.js'
+import { bounded, describeType, type MessageLines, messageOf } from './message.js'
 
 /** What an error of portside says: for people in `message`, for programs in fields. */
 export interface ErrorDetails extends MessageLines {
@@ -68,7 +68,7 @@ export function portsideError(code: string, details: ErrorDetails, shown: Messag
   Error.captureStackTrace?.(error, portsideError)
   beginOutside(error)
   leaveDiffOut(error)
-  return Object.assign(error, { code }, systemFields(cause), defined(fields)) as PortsideError
+  return Object.assign(error, { code }, systemFields(cause), boundedTexts(defined(fields))) as PortsideError
 }
 
 /** The message has it all, and runners would print `expected` and `actual` once more. */
@@ -114,6 +114,13 @@ function systemFields(cause: unknown): object {
     // Whatever a signal was aborted with: a proxy that throws.
     return {}
   }
+}
+
+/** A runner prints the fields, too. */
+function boundedTexts(fields: object): object {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [name, typeof value === 'string' ? bounded(value) : value]),
+  )
 }
 
 function defined(fields: object): object {

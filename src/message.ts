@@ -23,14 +23,47 @@ const LABELS: ReadonlyArray<readonly [name: keyof MessageLines, label: string]> 
   ['next', 'fix'],
 ]
 
-/** Writes a message: a headline that is a sentence, then one labelled line for each fact. All messages have this form. */
+/**
+ * Writes a message: a headline that is a sentence, then one labelled line for each fact. All messages have this form. None is
+ * longer than 64 kB: each part is shortened to 2500 characters of up to 3 bytes.
+ */
 export function messageOf(headline: string, lines: MessageLines = {}): string {
   const labelled = LABELS.flatMap(([name, label]) => {
     const text = lines[name]
-    return text === undefined || text === '' ? [] : [labelledLine(label, text)]
+    return text === undefined || text === '' ? [] : [labelledLine(label, bounded(text))]
   })
-  return [sentence(headline), ...labelled].join('\n')
+  return [sentence(bounded(headline)), ...labelled].join('\n')
 }
+
+/** The text; if it is too long, its beginning and its end, and how much there is in between. */
+export function bounded(text: string, longest: number = LONGEST_PART): string {
+  if (text.length <= longest) return text
+  const kept = Math.floor(longest / 2) - NOTE
+  const note = ` [... ${text.length - 2 * kept} characters ...] `
+  return `${text.slice(0, kept)}${note}${text.slice(-kept)}`
+}
+
+const LONGEST_PART = 2500
+/** Of a message that is put together otherwise: characters that are at most 64 kB. */
+export const LONGEST_MESSAGE = 8 * LONGEST_PART
+const NOTE = 20
+
+/** A line for each of the first ten, and how many more there are. */
+export function listOf<T>(items: readonly T[], lineOf: (item: T) => string): string {
+  const lines = items.slice(0, MOST_ITEMS).map(lineOf)
+  if (items.length > MOST_ITEMS) lines.push(`and ${items.length - MOST_ITEMS} more`)
+  return lines.join('\n')
+}
+
+export const MOST_ITEMS = 10
+
+/** Somebody else's text, such as the name of a process, may have characters that a terminal obeys. */
+export const escaped = (text: string): string =>
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it is these that are looked for.
+  text.replace(/[\x00-\x1f\x7f-\x9f]/g, (character) =>
+    // JSON leaves those above 0x7e as they are.
+    character < ' ' ? JSON.stringify(character).slice(1, -1) : `\\u00${character.charCodeAt(0).toString(16)}`,
+  )
 
 /** Indents each line of the text alike, so that a diff or a list inside of it keeps its shape. */
 export function labelledLine(label: string, text: string): string {

@@ -1,3 +1,4 @@
+import { checkFunction } from './argument.js'
 import { calledBy } from './caller.js'
 import { createUndoList, type Undo } from './disposal.js'
 import { fragmentingEndpoint } from './endpoints/fragmenting.js'
@@ -9,7 +10,7 @@ import { stalledEndpoint } from './endpoints/stalled.js'
 import { switchableEndpoint } from './endpoints/switchable.js'
 import { unassignedEndpoint } from './endpoints/unassigned.js'
 import { unresponsiveEndpoint } from './endpoints/unresponsive.js'
-import { invalidArgument, portsideError } from './errors.js'
+import { portsideError } from './errors.js'
 import { isOfAnotherKind, readOptions } from './options.js'
 import { reservePort, reservePorts } from './ports/reserve-port.js'
 import { spawnListening } from './programs/spawn-listening.js'
@@ -127,7 +128,7 @@ export function scopeFor(of: string, given: ScopeOptions | undefined): NetScope 
     },
     defer(undo) {
       refuseClosed('call defer() in a scope')
-      if (typeof undo !== 'function') throw invalidArgument('ERR_INVALID_ARG_TYPE', 'undo', 'a function', undo)
+      checkFunction('undo', undo)
       undos.add(undo)
     },
     close: function close(given = {}) {
@@ -152,8 +153,7 @@ export function scopeFor(of: string, given: ScopeOptions | undefined): NetScope 
 function isPlain(value: unknown): value is object | undefined {
   try {
     if (typeof value !== 'object' || value === null || isOfAnotherKind(value)) return false
-    const descriptors = Object.values(Object.getOwnPropertyDescriptors(value))
-    return descriptors.every((each) => each.get === undefined)
+    return Reflect.ownKeys(value).every((key) => Reflect.getOwnPropertyDescriptor(value, key)?.get === undefined)
   } catch {
     // A proxy that throws.
     return false

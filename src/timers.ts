@@ -13,6 +13,12 @@ export const now = (): number => Number(nanoseconds()) / 1e6
 /** Resolves after the event loop has polled for I/O and run its check phase once more. */
 export const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
 
+/** A turn; from the sixteenth in a row on a longer and longer sleep, up to 16 ms. */
+export function pause(turns: number): Promise<void> {
+  if (turns < 16) return turn()
+  return new Promise((resolve) => void setTimeout(resolve, Math.min(2 ** (turns - 16), 16)))
+}
+
 /**
  * Calls back when an answer is overdue, and returns what cancels that. Node runs timers before it polls for I/O
  * (https://nodejs.org/learn/asynchronous-work/event-loop-timers-and-nexttick), so after a busy time an answer of the kernel

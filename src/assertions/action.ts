@@ -1,6 +1,7 @@
 import { abortError } from '../errors.js'
 import type { Endpoint } from '../loopback/endpoint.js'
 import { milliseconds } from '../numbers.js'
+import { onAbort, refuseAborted } from '../signals.js'
 import { whenOverdue } from '../timers.js'
 import {
   type Done,
@@ -56,7 +57,7 @@ const ASKED = 'wait for what the action comes to'
 function checkActionOptions(options: ActionOptions): void {
   const { timeout = DEFAULT_TIMEOUT, signal } = options
   milliseconds('timeout', timeout, 1)
-  if (signal?.aborted) throw abortError(signal, ASKED)
+  refuseAborted(signal, ASKED)
 }
 
 /** The wait for one action, which ends once. */
@@ -80,7 +81,7 @@ class Wait {
       const finish = (): void => {
         this.#over = true
         cancel()
-        signal?.removeEventListener('abort', aborted)
+        forget()
         this.#unwatch?.()
       }
       const done: Done = async (end) => {
@@ -104,7 +105,7 @@ class Wait {
         reject(abortError(signal as AbortSignal, ASKED))
       }
       const cancel = whenOverdue(timeout, () => void expired())
-      signal?.addEventListener('abort', aborted, { once: true })
+      const forget = onAbort(signal, aborted)
       if (promise !== undefined) this.#await(promise, done)
       else if (typeof action === 'function') this.#call(action as () => unknown, done)
       else if (isEmitter(action)) this.#watch(action, done)

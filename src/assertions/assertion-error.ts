@@ -47,7 +47,7 @@ export const assertionMessage = (details: AssertionDetails): string => messageOf
 const headlineOf = ({ expected }: AssertionDetails): string => `Expected ${expected}`
 
 function linesOf({ actual, tried, owners, because, next }: AssertionDetails): MessageLines {
-  const held = owners?.map(describeOwner).join('; ') ?? ''
+  const held = list(owners?.map(describeOwner) ?? [])
   return {
     actual,
     tried: tried !== undefined && tried.length > 1 ? list([...new Set(tried)]) : undefined,

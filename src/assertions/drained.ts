@@ -1,11 +1,12 @@
 import { calledBy } from '../caller.js'
+import { listOf } from '../message.js'
 import { turn } from '../timers.js'
 import { type AssertionDetails, assertionError } from './assertion-error.js'
 import { type ConnectionHolder, openSocketsOf } from './open-sockets.js'
 
 /**
  * Asserts that a server or a pool has no open connection, after two turns of the event loop in which those that are closing
- * may close. Fails with what each one is doing. Rejects with ERR_INVALID_ARG_TYPE for anything else.
+ * may close. Fails with the first ten and what each one is doing. Rejects with ERR_INVALID_ARG_TYPE for anything else.
  */
 export async function assertDrained(holder: ConnectionHolder): Promise<void> {
   return calledBy(assertDrained, async () => {
@@ -30,6 +31,6 @@ export function whyNotDrained(holder: unknown): AssertionDetails | undefined {
 }
 
 export function counted(count: number, lines: readonly string[]): string {
-  const which = lines.map((line) => `\n  - ${line}`).join('')
+  const which = lines.length === 0 ? '' : `\n  - ${listOf(lines, String).replaceAll('\n', '\n  - ')}`
   return `${count} open connection${count === 1 ? '' : 's'}${which}`
 }

@@ -168,7 +168,11 @@ export const isEmitter = (value: unknown): value is Emitter => hasAll(value, 'on
 
 function hasAll(value: unknown, ...names: string[]): boolean {
   try {
-    return typeof value === 'object' && value !== null && names.every((name) => name in value)
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      names.every((name) => typeof Reflect.get(value, name) === 'function')
+    )
   } catch {
     // A proxy that throws.
     return false

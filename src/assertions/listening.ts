@@ -1,4 +1,5 @@
 import net from 'node:net'
+import { readArgument } from '../argument.js'
 import { codeOf, invalidArgument } from '../errors.js'
 import { type Endpoint, LOOPBACK, toEndpoint } from '../loopback/endpoint.js'
 import { dialsOf, type EndpointLike, namedBy, nameOf, printable } from '../loopback/endpoint-like.js'
@@ -109,6 +110,10 @@ function said(answers: Answers): string {
 }
 
 function serverOf(target: unknown): object | undefined {
+  return readArgument('endpoint', 'an endpoint or a server', target, () => ({ server: serverIn(target) })).server
+}
+
+function serverIn(target: unknown): object | undefined {
   if (typeof target !== 'object' || target === null) return undefined
   if ('server' in target && typeof target.server === 'object' && target.server !== null) return target.server
   return canListen(target) || isDatagram(target) ? target : undefined
@@ -151,7 +156,10 @@ function placesOf(target: EndpointLike): Array<Endpoint | string> {
 }
 
 function endpointLikeOf(target: unknown): EndpointLike {
-  const { server, endpoint } = (target ?? {}) as { server?: unknown; endpoint?: unknown }
+  const { server, endpoint } = readArgument('endpoint', 'an endpoint or a server', target, () => {
+    const { server, endpoint } = (target ?? {}) as { server?: unknown; endpoint?: unknown }
+    return { server, endpoint }
+  })
   // A server of portside is an endpoint itself, also after its close.
   return (endpoint !== undefined && server !== undefined ? target : namedOf(target)) as EndpointLike
 }

@@ -1,5 +1,5 @@
 import { invalidArgument, portsideError } from '../errors.js'
-import { describeFailure } from '../explanations/describe.js'
+import { describeFailure, list } from '../explanations/describe.js'
 import { failuresIn } from '../explanations/socket-failure.js'
 import { checkedProtocol, type OwnersOptions } from '../socket-table/owners.js'
 import { type AssertionDetails, assertionMessage } from './assertion-error.js'
@@ -78,7 +78,7 @@ function onErrors(name: string, outcome: Outcome): OnError {
     checkExpected(expected, name)
     const mismatch = mismatchOf(outcome, received, expected)
     if (mismatch !== undefined) return { pass: false, message: () => assertionMessage(mismatch()) }
-    const actual = () => failuresIn(received).map(describeFailure).join('; ')
+    const actual = () => list(failuresIn(received).map(describeFailure))
     return {
       pass: true,
       message: () => assertionMessage({ expected: `an error that is not ${outcome.name}`, actual: actual() }),

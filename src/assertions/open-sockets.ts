@@ -1,5 +1,5 @@
 import type net from 'node:net'
-import { invalidArgument } from '../errors.js'
+import { readArgument } from '../argument.js'
 import { connectionCount } from '../platform/node-internals.js'
 import { isServer } from '../platform/node-objects.js'
 import type { Connection } from '../sockets/connection.js'
@@ -20,12 +20,12 @@ export interface OpenSockets {
 
 /** The open connections of a server or pool. Throws ERR_INVALID_ARG_TYPE for anything else. */
 export function openSocketsOf(holder: unknown): OpenSockets {
-  if (typeof holder === 'object' && holder !== null) {
+  return readArgument('the value', 'a server or a socket pool', holder, () => {
+    if (typeof holder !== 'object' || holder === null) return undefined
     if ('connections' in holder && isPool(holder.connections)) return openIn(holder.connections)
     if (isPool(holder)) return openIn(holder)
-    if (isServer(holder)) return openOf(holder)
-  }
-  throw invalidArgument('ERR_INVALID_ARG_TYPE', 'the value', 'a server or a socket pool', holder)
+    return isServer(holder) ? openOf(holder) : undefined
+  })
 }
 
 function openIn(pool: SocketPool): OpenSockets {

@@ -1,5 +1,6 @@
 import dgram from 'node:dgram'
 import net from 'node:net'
+import { readArgument } from '../argument.js'
 import { calledBy } from '../caller.js'
 import { codeOf, invalidArgument } from '../errors.js'
 import { meaningOf } from '../explanations/codes.js'
@@ -139,7 +140,9 @@ function bindOnce({ address, port, family }: Endpoint): Promise<void> {
 
 /** The endpoint of a server of Node, which tells it as long as it is bound. */
 export function namedOf(target: unknown): EndpointLike {
-  const { address } = (target ?? {}) as { address?: unknown }
+  const { address } = readArgument('endpoint', 'an endpoint or a server', target, () => ({
+    address: (target as { address?: unknown } | null | undefined)?.address,
+  }))
   if (typeof address !== 'function') return target as EndpointLike
   let bound: unknown
   try {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { codeOf } from '../errors.js'
+import { bounded, escaped } from '../message.js'
 import { nearest } from '../nearest.js'
 import type { Command, CommandOption } from './command.js'
 import { doctorCommand } from './doctor.js'
@@ -27,6 +28,11 @@ const helpCommand: Command = {
 
 const COMMANDS: readonly Command[] = [doctorCommand, runCommand, whoCommand, helpCommand]
 
+/** Exit codes that every command has. 1 is an answer of some commands, so that there is none has a code of its own. */
+const UNWRITTEN = 1
+const INVALID = 2
+const FAILED = 3
+
 /** Sets the exit code, and never throws. */
 async function main(args: readonly string[]): Promise<void> {
   process.stdout.on('error', outputFailed)
@@ -48,7 +54,7 @@ async function main(args: readonly string[]): Promise<void> {
     const isUsage = error instanceof UsageError
     const usage = command === undefined ? usageOfAll(COMMANDS) : usageOf(command)
     process.stderr.write(`${name}: ${oneLine(error)}${isUsage ? ` (usage: ${usage})` : ''}\n`)
-    process.exitCode = isUsage ? 2 : 1
+    process.exitCode = isUsage ? INVALID : FAILED
   }
 }
 
@@ -85,13 +91,16 @@ function outputFailed(error: Error): void {
   // The reader has seen enough: `portside doctor | head -1`.
   if (codeOf(error) === 'EPIPE') process.exit()
   process.stderr.write(`portside: cannot write to standard output: ${oneLine(error)}\n`)
-  process.exit(1)
+  process.exit(UNWRITTEN)
 }
 
-const oneLine = (error: unknown): string =>
-  String((error as Partial<Error>)?.message ?? error)
-    .trim()
-    .replace(/\s*\n\s*/g, ' ')
+/** It may have what was typed, and names of other processes. */
+function oneLine(error: unknown): string {
+  const text = String((error as Partial<Error>)?.message ?? error)
+  return bounded(escaped(text.trim().replace(/\s*\n\s*/g, ' ')), LONGEST_LINE)
+}
+
+const LONGEST_LINE = 1000
 
 const documentation = (): string => join(ownPackage().folder, 'docs', 'cli.md')
 

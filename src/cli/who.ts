@@ -20,7 +20,7 @@ export const whoCommand: Command<{ json?: boolean }> = {
   run: (options, [where = '']) => who(where, options),
 }
 
-/** Prints who holds a port or an endpoint; gives the exit code: 1 where nobody does, as lsof(8) does. */
+/** Prints who holds a port or an endpoint; gives the exit code: 1 if nobody does, as lsof(8) does. Throws if it cannot find out. */
 async function who(where: string, { json = false }: { json?: boolean }): Promise<number> {
   const place = placeOf(where)
   const owners = await findOwners(place).catch((error: unknown) => {

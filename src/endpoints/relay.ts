@@ -1,5 +1,5 @@
 import net from 'node:net'
-import { invalidArgument } from '../errors.js'
+import { readArgument } from '../argument.js'
 import { dialAddress } from '../loopback/dial-address.js'
 import { toEndpoint } from '../loopback/endpoint.js'
 import { reset } from '../sockets/pair.js'
@@ -22,7 +22,7 @@ export class Relay {
   readonly #upstreams = new Pool()
 
   constructor(target: RelayTarget, carry: Carry) {
-    this.#dial = dialOf(target)
+    this.#dial = readArgument('target', 'an endpoint, a server, or { path }', target, () => dialOf(target))
     this.#carry = carry
   }
 
@@ -71,14 +71,10 @@ function drained(socket: net.Socket): Promise<void> {
   })
 }
 
-function dialOf(target: RelayTarget): net.NetConnectOpts {
-  if (typeof target === 'object' && target !== null) {
-    // A unix server of portside has both: its path, and an address with port 0.
-    if ('path' in target && typeof target.path === 'string') return { path: target.path }
-    const { address, port } = target as { address: unknown; port: unknown }
-    if (typeof address === 'string' && typeof port === 'number' && port > 0) {
-      return { host: net.isIP(address) === 0 ? address : dialAddress(toEndpoint(address, port)), port }
-    }
-  }
-  throw invalidArgument('ERR_INVALID_ARG_TYPE', 'target', 'an endpoint, a server, or { path }', target)
+function dialOf(target: RelayTarget): net.NetConnectOpts | undefined {
+  // A unix server of portside has both: its path, and an address with port 0.
+  if ('path' in target && typeof target.path === 'string') return { path: target.path }
+  const { address, port } = target as { address: unknown; port: unknown }
+  if (typeof address !== 'string' || typeof port !== 'number' || port <= 0) return undefined
+  return { host: net.isIP(address) === 0 ? address : dialAddress(toEndpoint(address, port)), port }
 }

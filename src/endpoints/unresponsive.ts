@@ -2,10 +2,11 @@ import net from 'node:net'
 import type { Worker } from 'node:worker_threads'
 import { calledBy } from '../caller.js'
 import { createUndoList } from '../disposal.js'
-import { abortError, codeOf, portsideError } from '../errors.js'
+import { codeOf, portsideError } from '../errors.js'
 import { thrownByBind } from '../explanations/thrown.js'
 import { addressesFor } from '../loopback/address.js'
 import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
+import { refuseAborted } from '../signals.js'
 import { closedBy } from '../sockets/infrastructure.js'
 import { clearTimeout, setTimeout, turn } from '../timers.js'
 import { type EndpointOptions, readEndpointOptions, type TestEndpoint, testEndpoint } from './test-endpoint.js'
@@ -32,6 +33,7 @@ export function unresponsiveEndpoint(options: UnresponsiveOptions = {}): Promise
 
 async function openUnresponsive(options: UnresponsiveOptions): Promise<TestEndpoint> {
   const { signal } = options
+  refuseAborted(signal, 'listen')
   const { addresses, bind } = await addressesFor(options)
   const undos = createUndoList()
   try {
@@ -102,10 +104,11 @@ class SleepingListener {
   /** Connects until a connect is not answered any more. */
   async fill(signal: AbortSignal | undefined): Promise<void> {
     const where = formatEndpoint(this.endpoint)
+    const asked = `fill the accept queue of ${where}`
     while (this.#fillers.length < MOST_FILLERS) {
-      if (signal?.aborted) throw abortError(signal, `fill the accept queue of ${where}`)
+      refuseAborted(signal, asked)
       const outcome = await this.#dial()
-      if (outcome === 'unanswered') return
+      if (outcome === 'unanswered') return refuseAborted(signal, asked)
       if (outcome !== 'connected') throw neverFull(where, `a connect that fails with ${outcome}`)
     }
     throw neverFull(where, `one that has taken ${MOST_FILLERS} connections with a backlog of 1`)

@@ -1,4 +1,5 @@
 import { type Endpoint, toEndpoint } from '../loopback/endpoint.js'
+import { bounded, MOST_ITEMS } from '../message.js'
 import { describeErrno } from '../platform/errno.js'
 import type { SocketOwner } from '../socket-table/owners.js'
 import { circumstancesOf } from './circumstances-of.js'
@@ -42,11 +43,24 @@ export interface SocketExplanation {
  */
 export async function explainSocketError(error: unknown): Promise<SocketExplanation> {
   const [failure, ...others] = failuresIn(error)
-  if (failure === undefined) return unknown(error)
+  if (failure === undefined) return shortened(unknown(error))
   const explanation = explainFailure(failure)
-  if (others.length === 0) return explanation
+  if (others.length === 0) return shortened(explanation)
   const rest = list(others.map(describeFailure))
-  return { ...explanation, summary: `${explanation.summary}; the other addresses: ${rest}` }
+  return shortened({ ...explanation, summary: `${bounded(explanation.summary)}; the other addresses: ${rest}` })
+}
+
+/** An error may have a message of any length. */
+function shortened(explanation: SocketExplanation): SocketExplanation {
+  const { summary, cause, evidence, hints } = explanation
+  const first = (texts: readonly string[]): string[] => texts.slice(0, MOST_ITEMS).map((text) => bounded(text))
+  return {
+    ...explanation,
+    summary: bounded(summary),
+    cause: bounded(cause),
+    evidence: first(evidence),
+    hints: first(hints),
+  }
 }
 
 /** The same within the call, of one failure. */

@@ -7,14 +7,20 @@ export function codeFrame({ file, line, column }: StackFrame): string[] {
   if (lines[line - 1] === undefined) return []
   const numbers = [line - 1, line, line + 1].filter((number) => lines[number - 1] !== undefined)
   const width = String(numbers.at(-1)).length
+  // A bundler may have written all of a file into one line.
+  const from = column > WIDEST ? column - WIDEST / 2 : 0
   return numbers.flatMap((number) => {
-    const text = `${number === line ? '>' : ' '} ${String(number).padStart(width)} | ${lines[number - 1]}`.trimEnd()
+    const shown = (lines[number - 1] as string).slice(from, from + WIDEST)
+    const text = `${number === line ? '>' : ' '} ${String(number).padStart(width)} | ${shown}`.trimEnd()
     if (number !== line) return [text]
     // A tab is as wide as the tab above it.
-    const indent = (lines[number - 1] as string).slice(0, column - 1).replace(/[^\t]/g, ' ')
+    const indent = shown.slice(0, column - 1 - from).replace(/[^\t]/g, ' ')
     return [text, `${' '.repeat(width + 3)}| ${indent}^`]
   })
 }
+
+/** Characters of a source line that are shown. */
+const WIDEST = 160
 
 function linesOf(file: string): string[] {
   try {

@@ -1,5 +1,5 @@
+import { readArgument } from '../argument.js'
 import { calledBy } from '../caller.js'
-import { invalidArgument } from '../errors.js'
 import { errorFor, type Found, findOpen, NOTHING } from './find-open.js'
 import { isIgnored } from './ignore.js'
 import { withFields } from './leak-error.js'
@@ -34,9 +34,9 @@ export async function verifyNoLeaks(since: SocketSnapshot, given: LeakOptions = 
 }
 
 async function find(since: SocketSnapshot, options: LeakOptions): Promise<Found> {
-  if (typeof since?.activity !== 'number') {
-    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'since', 'what snapshotSockets() gave', since)
-  }
+  readArgument('since', 'what snapshotSockets() gave', since, () =>
+    typeof since.activity === 'number' ? since : undefined,
+  )
   if (options.mode === 'off') return NOTHING
   const kernel = options.kernel === false ? undefined : since.inodes
   const state = tracker()

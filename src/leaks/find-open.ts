@@ -50,11 +50,12 @@ export async function findOpen({ isSuspect, baseline, mayStay, options }: Search
   const told = described.filter(
     ({ leak, record }) => (leak.fd === undefined || latest.get(leak.fd) === record) && !mayStay(leak, record),
   )
+  const reported = new Set(told)
   if (options.close === true) for (const { record } of told) closeLeaked(record)
   return {
     leaks: [...told.map(({ leak }) => leak), ...untracked.filter((leak) => !mayStay(leak))],
     records: told.map(({ record }) => record),
-    ignored: described.filter((each) => !told.includes(each)).map(({ record }) => record),
+    ignored: described.filter((each) => !reported.has(each)).map(({ record }) => record),
   }
 }
 

@@ -1,3 +1,4 @@
+import { checkBoolean, readArgument } from '../argument.js'
 import { invalidArgument } from '../errors.js'
 import { validPort } from '../loopback/address.js'
 import { namesOf, readOptions } from '../options.js'
@@ -46,18 +47,15 @@ export function checkLeakOptions(given: LeakOptions | undefined, of: string): Le
   const options = readOptions(given, { of, names: NAMES, example: "{ mode: 'warn' }" })
   checkOneOf('mode', options.mode, MODES)
   checkOneOf('idlePools', options.idlePools, IDLE_POOLS)
-  for (const name of ['kernel', 'close'] as const) {
-    const value = options[name] as unknown
-    if (value !== undefined && typeof value !== 'boolean')
-      throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'true or false', value)
-  }
+  for (const name of ['kernel', 'close'] as const) checkBoolean(name, options[name])
   if (options.ignore !== undefined) checkIgnores(options.ignore)
   return options
 }
 
 export function checkIgnores(ignores: unknown): readonly LeakIgnore[] {
-  if (!Array.isArray(ignores)) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'ignore', 'an array of rules', ignores)
-  return ignores.map(checkIgnore)
+  return readArgument('ignore', 'an array of rules', ignores, () =>
+    Array.isArray(ignores) ? Array.from(ignores, checkIgnore) : undefined,
+  )
 }
 
 function checkIgnore(given: unknown): LeakIgnore {
@@ -68,7 +66,8 @@ function checkIgnore(given: unknown): LeakIgnore {
   if (names.length === 0) throw invalidArgument('ERR_INVALID_ARG_VALUE', 'ignore', RULE, given)
   for (const name of names) {
     const { expected, fits } = CONDITIONS[name]
-    if (!fits(rule[name])) throw invalidArgument('ERR_INVALID_ARG_VALUE', name, expected, rule[name])
+    if (!readArgument(name, expected, rule[name], () => fits(rule[name])))
+      throw invalidArgument('ERR_INVALID_ARG_VALUE', name, expected, rule[name])
   }
   if (rule.endpoint === undefined) return rule
   const spec = { of: 'the endpoint of a rule', names: ['address', 'port', 'path'], example: '{ port: 3000 }' }

@@ -1,20 +1,47 @@
 import { relative, sep } from 'node:path'
 import { styleText } from 'node:util'
-import { labelledLine } from '../message.js'
+import { bounded, labelledLine, listOf, MOST_ITEMS } from '../message.js'
 import { formatTuple } from '../sockets/tuple.js'
 import { codeFrame } from './code-frame.js'
 import type { SocketLeak } from './socket-leak.js'
 import { userFrame } from './stack.js'
 import type { StackFrame } from './stack-frame.js'
 
-/** What a leak is told with: for people, without colours. */
+/**
+ * What leaks are reported with: for people, without colours. The first ten are described, the others are counted by kind, place
+ * and test.
+ */
 export function report(leaks: readonly SocketLeak[]): string {
   const otherEnds = pairs(leaks)
-  const listed = leaks.filter((leak) => ![...otherEnds.values()].includes(leak))
+  const told = new Set(otherEnds.values())
+  const listed = leaks.filter((leak) => !told.has(leak))
   const named = oneTest(leaks) !== undefined && !leaks.some(({ late }) => late)
-  const items = listed.map((leak, index) => describe(leak, index + 1, otherEnds.get(leak), named))
-  return [headline(leaks), ...items].join('\n\n')
+  const items = listed
+    .slice(0, MOST_ITEMS)
+    .map((leak, index) => bounded(describe(leak, index + 1, otherEnds.get(leak), named), LONGEST_ITEM))
+  const others = listed.slice(MOST_ITEMS).flatMap((leak) => [leak, otherEnds.get(leak) ?? []].flat())
+  return [bounded(headline(leaks), LONGEST_ITEM), ...items, ...(others.length === 0 ? [] : [counts(others)])].join(
+    '\n\n',
+  )
 }
+
+/** In characters of up to 3 bytes: with the headline and the counts, ten of them stay below 64 kB. */
+const LONGEST_ITEM = 1500
+
+/** `and 30 more:`, and for each kind, place and test how many. */
+function counts(leaks: readonly SocketLeak[]): string {
+  const groups = new Map<string, number>()
+  for (const { kind, openedAt, test } of leaks) {
+    const where = placeOf(openedAt)
+    const place = where === undefined ? '' : `, ${kind === 'accepted' ? 'dialled at' : 'opened at'} ${where}`
+    const group = bounded(`${kind}${place}${test === undefined ? '' : `, by '${test}'`}`, LONGEST_GROUP)
+    groups.set(group, (groups.get(group) ?? 0) + 1)
+  }
+  const most = [...groups].sort(([, one], [, other]) => other - one)
+  return `and ${leaks.length} more:\n${listOf(most, ([group, count]) => `  ${count} ${group}`)}`
+}
+
+const LONGEST_GROUP = 300
 
 /** For `console.warn`: in colours where that is a terminal, and nobody has asked for none (https://no-color.org). */
 export function printable(

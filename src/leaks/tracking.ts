@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js'
+import { checkFunction, readArgument } from '../argument.js'
 import { describeLeaks } from './leak.js'
 import type { Owner } from './owner.js'
 import type { SocketLeak } from './socket-leak.js'
@@ -30,10 +30,12 @@ export function trackSockets(): SocketTracking {
     },
     sockets: () => describeLeaks([...state.open()], state).map(({ leak }) => leak),
     run(test, action) {
-      if (typeof test?.name !== 'string')
-        throw invalidArgument('ERR_INVALID_ARG_TYPE', 'test', 'an object with a name', test)
-      if (typeof action !== 'function') throw invalidArgument('ERR_INVALID_ARG_TYPE', 'action', 'a function', action)
-      return state.run(makeOwner(state, 'test', test.name, test.file), action)
+      const { name, file } = readArgument('test', 'an object with a name, and a file if it has one', test, () => {
+        const { name, file } = test
+        return typeof name === 'string' && (file === undefined || typeof file === 'string') ? { name, file } : undefined
+      })
+      checkFunction('action', action)
+      return state.run(makeOwner(state, 'test', name, file), action)
     },
   }
 }

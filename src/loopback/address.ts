@@ -1,5 +1,6 @@
 import net from 'node:net'
 import { codeOf, invalidArgument, portsideError } from '../errors.js'
+import { unlessAborted } from '../signals.js'
 import { type Family, familyOf, LOOPBACK } from './endpoint.js'
 import { loopbackFamilies, whyFamilyIsMissing } from './probe.js'
 
@@ -7,6 +8,8 @@ import { loopbackFamilies, whyFamilyIsMissing } from './probe.js'
 export interface AddressOptions {
   family?: Family | 'dual' | undefined
   host?: string | undefined
+  /** Aborted: the lookup of a name is not waited for. */
+  signal?: AbortSignal | undefined
 }
 
 /** Which addresses to bind. */
@@ -20,11 +23,12 @@ export interface Addresses {
  * Turns `family` and `host` into addresses. Throws ERR_INVALID_ARG_VALUE, ERR_PORTSIDE_FAMILY_UNAVAILABLE, or the
  * resolver's code (ENOTFOUND, EAI_AGAIN) for a name that does not resolve. `asked` is what is to be done there.
  */
-export function addressesFor({ family, host }: AddressOptions, asked = 'listen on'): Addresses | Promise<Addresses> {
+export function addressesFor(options: AddressOptions, asked = 'listen on'): Addresses | Promise<Addresses> {
+  const { family, host } = options
   if (family !== undefined && !(FAMILIES as readonly unknown[]).includes(family)) {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'family', "'IPv4', 'IPv6' or 'dual'", family)
   }
-  if (host !== undefined) return addressesOfHost(host, family, asked)
+  if (host !== undefined) return addressesOfHost(options, asked)
   if (family === 'dual') return { addresses: [available('IPv4', asked), available('IPv6', asked)], bind: 'all' }
   return { addresses: [available(family ?? anyFamily(), asked)], bind: 'first' }
 }
@@ -52,11 +56,7 @@ function anyFamily(): Family {
   return whyFamilyIsMissing('IPv4') !== undefined && whyFamilyIsMissing('IPv6') === undefined ? 'IPv6' : 'IPv4'
 }
 
-function addressesOfHost(
-  host: unknown,
-  family: AddressOptions['family'],
-  asked: string,
-): Addresses | Promise<Addresses> {
+function addressesOfHost({ host, family, signal }: AddressOptions, asked: string): Addresses | Promise<Addresses> {
   if (typeof host !== 'string') throw invalidArgument('ERR_INVALID_ARG_TYPE', 'host', 'a string', host)
   // The resolver reads up to there.
   if (host.includes('\0')) throw invalidArgument('ERR_INVALID_ARG_VALUE', 'host', 'a name without null bytes', host)
@@ -68,7 +68,7 @@ function addressesOfHost(
       family,
     )
   }
-  if (net.isIP(host) === 0) return resolved(host, family, asked)
+  if (net.isIP(host) === 0) return unlessAborted(signal, `${asked} '${host}'`, resolved(host, family, asked))
   if (family !== undefined && familyOf(host) !== family) {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'host', `an ${family} address, as family says`, host)
   }

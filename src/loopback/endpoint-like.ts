@@ -1,4 +1,5 @@
 import net from 'node:net'
+import { readArgument } from '../argument.js'
 import { invalidArgument, portsideError } from '../errors.js'
 import { nearest } from '../nearest.js'
 import { validPort } from './address.js'
@@ -22,6 +23,10 @@ export type Named = { readonly host: string; readonly port: number } | { readonl
 
 /** The places that are named, several for a server that has several. Throws ERR_INVALID_ARG_TYPE or ERR_SOCKET_BAD_PORT. */
 export function namedBy(target: EndpointLike): Named[] {
+  return readArgument('endpoint', TARGET, target, () => placesOf(target))
+}
+
+function placesOf(target: EndpointLike): Named[] {
   if (typeof target === 'object' && target !== null) {
     // A unix server has both: its path, and an address with port 0.
     if ('path' in target && target.path !== undefined) return [{ path: validPath(target.path, target) }]
@@ -130,5 +135,5 @@ function validPath(path: unknown, target: unknown): string {
   throw badTarget(target)
 }
 
-const badTarget = (target: unknown) =>
-  invalidArgument('ERR_INVALID_ARG_TYPE', 'endpoint', 'an endpoint, a server, a URL, a port or { path }', target)
+const TARGET = 'an endpoint, a server, a URL, a port or { path }'
+const badTarget = (target: unknown) => invalidArgument('ERR_INVALID_ARG_TYPE', 'endpoint', TARGET, target)

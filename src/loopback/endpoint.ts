@@ -1,5 +1,5 @@
 import net from 'node:net'
-import { invalidArgument } from '../errors.js'
+import { readArgument } from '../argument.js'
 
 export type Family = 'IPv4' | 'IPv6'
 
@@ -15,10 +15,10 @@ export interface Endpoint {
  * anything without an address and a port.
  */
 export function formatEndpoint(endpoint: { readonly address: string; readonly port: number }): string {
-  if (typeof endpoint?.address !== 'string' || typeof endpoint.port !== 'number') {
-    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'endpoint', 'an address and a port', endpoint)
-  }
-  return `${bracketed(endpoint.address)}:${endpoint.port}`
+  return readArgument('endpoint', 'an address and a port', endpoint, () => {
+    const { address, port } = endpoint
+    return typeof address === 'string' && typeof port === 'number' ? `${bracketed(address)}:${port}` : undefined
+  })
 }
 
 /** An address as the host part of a URL. A zone index has no place in a WHATWG URL and is left out. */

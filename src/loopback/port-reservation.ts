@@ -29,5 +29,11 @@ export interface PortReservation extends Endpoint, AsyncDisposable {
 
 /** Told by what only a reservation can do: classes differ between two copies of portside. */
 export function isReservation(port: unknown): port is PortReservation {
-  return typeof port === 'object' && port !== null && 'handOver' in port && 'endpoints' in port
+  try {
+    const { handOver, endpoints } = (typeof port === 'object' && port !== null ? port : {}) as Partial<PortReservation>
+    return typeof handOver === 'function' && Array.isArray(endpoints)
+  } catch {
+    // A proxy that throws.
+    return false
+  }
 }

@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { abortError, codeOf } from '../errors.js'
 import { whyNoUserNamespaces } from '../platform/private-networks.js'
 import { endGroup } from '../platform/process-tree.js'
+import { onAbort } from '../signals.js'
 import { turn, whenOverdue } from '../timers.js'
 import { ASKED, failed, unsupported } from './failures.js'
 import { describeStep, type Step } from './set-up.js'
@@ -70,7 +71,7 @@ export class Answers {
     const abort = (): void => this.giveUp(abortError(signal as AbortSignal, ASKED))
     const overdue = (): void => this.giveUp(failed(asked, `no answer within ${this.#patience / 1000} s`))
     const cancel = whenOverdue(this.#patience, overdue)
-    signal?.addEventListener('abort', abort, { once: true })
+    const forget = onAbort(signal, abort)
     if (signal?.aborted) abort()
     while (this.#lines.length === 0 && this.#ended === undefined) {
       await new Promise<void>((resolve) => {
@@ -78,7 +79,7 @@ export class Answers {
       })
     }
     cancel()
-    signal?.removeEventListener('abort', abort)
+    forget()
     if (this.#givenUp !== undefined) throw this.#givenUp
     // What a tool said of its failure was written before, and may be read after.
     await turn()

@@ -1,13 +1,14 @@
 import net from 'node:net'
 import { calledBy } from '../caller.js'
 import { createUndoList, type UndoList } from '../disposal.js'
-import { abortError, codeOf, invalidArgument, portsideError } from '../errors.js'
+import { codeOf, invalidArgument, portsideError } from '../errors.js'
 import { LOOPBACK } from '../loopback/endpoint.js'
 import { loopbackFamilies } from '../loopback/probe.js'
 import { integer } from '../numbers.js'
 import { namesOf, readOptions } from '../options.js'
 import { ephemeralRange, type PortRange } from '../platform/ephemeral-range.js'
 import { openAnchor } from '../ports/anchor.js'
+import { refuseAborted } from '../signals.js'
 import { closedBy } from '../sockets/infrastructure.js'
 
 export interface ExhaustOptions {
@@ -67,7 +68,7 @@ async function exhaust(options: ExhaustOptions): Promise<Exhaustion> {
     let refusal: Error | undefined
     for (const family of loopbackFamilies()) {
       for (;;) {
-        if (signal?.aborted) throw abortError(signal, asked)
+        refuseAborted(signal, asked)
         const taken = await take(LOOPBACK[family], undos)
         if (!Array.isArray(taken)) {
           refusal ??= taken as Error
@@ -76,6 +77,7 @@ async function exhaust(options: ExhaustOptions): Promise<Exhaustion> {
         for (const port of taken) if (port >= range.first && port <= range.last) ports.add(port)
       }
     }
+    refuseAborted(signal, asked)
     return new HeldPorts(by, range, ports.size, refusal as Error, undos)
   } catch (error) {
     throw await undos.runAfter(error)

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
-import { abortError, codeOf } from '../errors.js'
+import { codeOf } from '../errors.js'
 import { isRootOfTheMachine, whyNoPrivateNetworks } from '../platform/private-networks.js'
 import { childrenOf } from '../platform/process-tree.js'
+import { refuseAborted } from '../signals.js'
 import { infrastructure } from '../sockets/infrastructure.js'
 import { whenOverdue } from '../timers.js'
 import { Answers, PATIENCE } from './answers.js'
@@ -97,7 +98,7 @@ export class Holder {
     ]
     const script = ['/bin/sh', '-c', HOLDER_SCRIPT, 'portside-host', ...argumentsOf(steps)]
     const [program = '', ...args] = [...join, toolPath('unshare'), ...kinds, '--', ...script]
-    if (signal?.aborted) throw abortError(signal, ASKED)
+    refuseAborted(signal, ASKED)
     const shell = started(program, args)
     const answers = new Answers(shell, steps, patience)
     let pid: number | undefined

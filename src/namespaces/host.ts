@@ -1,12 +1,15 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { readArgument } from '../argument.js'
 import { invalidArgument, portsideError } from '../errors.js'
 import { mostOpenFiles } from '../platform/private-networks.js'
 import { checkCommand, programOf } from '../programs/command.js'
+import { onAbort, refuseAborted } from '../signals.js'
 import { clearTimeout, setTimeout } from '../timers.js'
 import { Holder, type HolderOptions } from './holder.js'
 import { checkProfile, type HostProfile } from './profile.js'
 import { type Neighbours, stepsOf } from './set-up.js'
+import { checkSpawnValues } from './spawn-options.js'
 import { programEnded, standIn } from './stand-in.js'
 import { toolPath } from './tools.js'
 
@@ -64,8 +67,17 @@ export class PrivateHost implements AsyncDisposable {
       program,
       ...args,
     ]
-    const child = spawn(toolPath('nsenter'), entered, { ...options, detached: detached && !hasPids })
+    refuseAborted(options.signal, asked)
+    const aborting = options.signal && new AbortController()
+    const forget = onAbort(options.signal, () => aborting?.abort(options.signal?.reason))
+    // Each program with a signal of its own: Node would listen once for each to that of the user.
+    const outside = { ...options, detached: detached && !hasPids }
+    const own = aborting === undefined ? outside : { ...outside, signal: aborting.signal }
+    const child = readArgument('stdio', 'streams and descriptors that a program can have', options.stdio, () =>
+      spawn(toolPath('nsenter'), entered, own),
+    )
     if (hasPids) standIn(child)
+    child.once('exit', forget).once('error', forget)
     this.#children.add(child)
     child.once('close', () => this.#children.delete(child)).once('error', () => this.#children.delete(child))
     // What a user sees of it is what the user has started.
@@ -118,10 +130,11 @@ const UNREAD = 1000
 /** Throws ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE. */
 export function checkSpawn(command: string, args: readonly string[], options: HostSpawnOptions): void {
   checkCommand(command, args, options)
+  checkSpawnValues(options)
   for (const name of ['shell', 'uid', 'gid', 'argv0'] as const) {
     const value = (options as SpawnOptions)[name]
     if (value !== undefined && value !== false) {
-      throw invalidArgument('ERR_INVALID_ARG_VALUE', `options.${name}`, 'nothing: a private network has none', value)
+      throw invalidArgument('ERR_INVALID_ARG_VALUE', name, 'nothing: a private network has none', value)
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
+import { checkBoolean, readArgument } from '../argument.js'
 import { calledBy } from '../caller.js'
 import { createUndoList, type UndoList } from '../disposal.js'
 import { invalidArgument } from '../errors.js'
@@ -32,7 +33,7 @@ export interface NetworkHost {
   readonly addresses: Readonly<Partial<Record<Family, string>>>
   /**
    * Starts a program on the host, as `spawnInNamespace()`. Throws ENOENT or EACCES where it cannot be run,
-   * ERR_PORTSIDE_NAMESPACE where the network is closed.
+   * ERR_PORTSIDE_NAMESPACE where the network is closed, ABORT_ERR for a signal that is aborted.
    */
   spawn(command: string, args?: readonly string[], options?: Omit<SpawnInNamespaceOptions, 'root'>): ChildProcess
 }
@@ -73,7 +74,7 @@ export function createNetwork(options: NetworkOptions): Promise<PrivateNetwork> 
 }
 
 async function link(options: NetworkOptions): Promise<PrivateNetwork> {
-  const names = checkNetwork(options)
+  const names = readArgument('hosts', HOSTS, options.hosts, () => checkNetwork(options))
   const { Holder: Holders } = await import('./holder.js')
   const undos = createUndoList()
   try {
@@ -91,14 +92,13 @@ const LENGTHS = { IPv4: 24, IPv6: 64 } as const
 const ROUTER = 254
 const BRIDGE = 'switch0'
 const MOST_HOSTS = ROUTER - 1
+const HOSTS = 'an object of profiles by name'
 
 function checkNetwork(options: NetworkOptions): string[] {
   const { hosts, mtu, root } = options
-  if (root !== undefined && typeof root !== 'boolean') {
-    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'root', 'true or false', root)
-  }
+  checkBoolean('root', root)
   if (typeof hosts !== 'object' || hosts === null) {
-    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'hosts', 'an object of profiles by name', hosts)
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'hosts', HOSTS, hosts)
   }
   const names = Object.keys(hosts)
   if (names.length === 0 || names.length > MOST_HOSTS) {

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { checkBoolean, readArgument } from '../argument.js'
 import { invalidArgument } from '../errors.js'
 import { integer } from '../numbers.js'
 import { readOptions } from '../options.js'
@@ -38,7 +39,9 @@ export function checkProfile(profile: HostProfile): void {
   if (profile === undefined) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'profile', 'an object', profile)
   readOptions(profile, { of: 'the profile of a host', names: Object.keys(CHECKS), example: '{ ipv6: false }' })
   for (const key of Object.keys(CHECKS) as Array<keyof HostProfile>) {
-    if (profile[key] !== undefined) CHECKS[key](profile[key], profile)
+    const value = profile[key]
+    if (value === undefined) continue
+    readArgument(key, 'a value that can be read', value, () => CHECKS[key](value, profile) ?? true)
   }
   if (profile.ipv4 === false && profile.ipv6 === false) {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'profile', 'a host with IPv4, IPv6 or both', 'neither')
@@ -147,6 +150,6 @@ function familyOfPrefix(destination: string): number {
 
 function boolean(name: string): (value: unknown) => void {
   return (value) => {
-    if (typeof value !== 'boolean') throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'true or false', value)
+    checkBoolean(name, value)
   }
 }

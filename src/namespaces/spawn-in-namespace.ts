@@ -1,6 +1,8 @@
 import type { ChildProcess, SpawnOptions } from 'node:child_process'
+import { checkBoolean } from '../argument.js'
 import { calledBy } from '../caller.js'
-import { abortError, invalidArgument, portsideError } from '../errors.js'
+import { portsideError } from '../errors.js'
+import { refuseAborted } from '../signals.js'
 import { checkProfile, type HostProfile } from './profile.js'
 import { readSpawn } from './spawn-options.js'
 
@@ -47,13 +49,11 @@ export async function launchInNamespace(
     import('./host.js'),
     import('../programs/command.js'),
   ])
-  const asked = `start ${String(command)} in a private network`
-  if (root !== undefined && typeof root !== 'boolean') {
-    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'root', 'true or false', root)
-  }
+  checkBoolean('root', root)
   checkSpawn(command, args, options)
+  const asked = `start ${command} in a private network`
   programOf(command, args, options, asked)
-  if (signal?.aborted) throw abortError(signal, asked)
+  refuseAborted(signal, asked)
   const host = await PrivateHost.start(profile, { signal, ...(root === undefined ? {} : { root }) })
   try {
     const child = host.spawn(command, args, spawning)

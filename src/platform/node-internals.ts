@@ -18,6 +18,9 @@ export interface SocketHandle {
   hasRef?(): boolean
   close?(closed?: () => void): void
   readStop?(): void
+  /** Bytes that libuv has read, and was given to write, on behalf of everything above the handle: TLS and HTTP/2, too. */
+  readonly bytesRead?: number
+  readonly bytesWritten?: number
   /** Of a TLS handle: the one below. */
   readonly _parent?: SocketHandle | null
   /** Fills the object in; 0 means that it worked. */
@@ -53,6 +56,50 @@ export function isRef(handle: SocketHandle | null | undefined): boolean {
 /** Stops reading from the kernel below the stream, `pause()` only above it: the socket then never learns of a reset. */
 export function stopReading(socket: net.Socket): void {
   handleOf(socket)?.readStop?.()
+}
+
+/** The handle of the kernel's socket, below that of TLS. Null once closed. */
+export function transportOf(socket: net.Socket): SocketHandle | null | undefined {
+  let handle = handleOf(socket)
+  while (handle?._parent != null) handle = handle._parent
+  return handle
+}
+
+/**
+ * The parsers of an HTTP/1 server that are between two messages, by the list that Node keeps for its timeouts. A socket's
+ * `bytesRead` counts the first bytes of a pipelined request together with the request before it. Undefined for a server
+ * without the list.
+ */
+export function parsersAtRest(server: net.Server): ReadonlySet<unknown> | undefined {
+  connections ??= Object.getOwnPropertySymbols(server).find(
+    ({ description }) => description === 'http.server.connections',
+  )
+  const list = connections && (server as unknown as Record<symbol, { idle?(): unknown[] } | undefined>)[connections]
+  return list?.idle === undefined ? undefined : new Set(list.idle())
+}
+
+let connections: symbol | undefined
+
+/** `parser`: what reads the requests of an accepted HTTP/1 socket. Null once it has no more to read. */
+export function parserOf(socket: net.Socket): object | null | undefined {
+  return (socket as { parser?: object | null }).parser
+}
+
+/** `[server]` of a socket: the HTTP/2 server that reads it, when a plain server handed the socket on. */
+export function http2ServerOf(socket: net.Socket): net.Server | undefined {
+  const key = Object.getOwnPropertySymbols(socket).find(({ description }) => description === 'server')
+  return key && (socket as unknown as Record<symbol, net.Server | undefined>)[key]
+}
+
+/** `[socket]` of a server's HTTP/2 session: its public `socket` is a proxy that is nobody's key. */
+export function socketOfSession(session: object): object | undefined {
+  const key = Object.getOwnPropertySymbols(session).find(({ description }) => description === 'socket')
+  return key && (session as Record<symbol, object | undefined>)[key]
+}
+
+/** `_last`: the head that was sent says `Connection: close`, whoever asked for it. */
+export function endsConnection(response: http.ServerResponse): boolean {
+  return response.headersSent && (response as { _last?: boolean })._last === true
 }
 
 /** The private state of a datagram socket: reading `_handle` prints a deprecation (DEP0112). Null once closed. */

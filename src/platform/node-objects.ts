@@ -8,7 +8,8 @@ import { handleOf } from './node-internals.js'
 // Node's objects are recognized by members that only their kind has. `instanceof` fails for an object of another realm,
 // such as a Jest test file. Every guard takes any value and was checked on Node 20, 22, 24 and 26.
 
-export const isServer = (value: unknown): value is net.Server => has(value, 'getConnections', 'listen')
+export const isServer = (value: unknown): value is net.Server =>
+  has(value, 'getConnections', 'listen') && kindOf(value as object, 'listening') === 'boolean'
 
 /** A server, or anything else that can be told to listen, such as an Express app. */
 export const canListen = (value: unknown): value is { listen(...args: unknown[]): unknown } => has(value, 'listen')
@@ -24,11 +25,14 @@ export const isHttpServer = (value: unknown): value is http.Server =>
 
 /** A TCP, TLS or unix socket. Not the socket of an HTTP/2 session, whose methods throw when they are read. */
 export const isSocket = (value: unknown): value is net.Socket =>
-  has(value, 'setNoDelay', 'connecting') && canRead(value as object, 'setNoDelay')
+  has(value, 'setNoDelay', 'connecting') &&
+  kindOf(value as object, 'setNoDelay') === 'function' &&
+  kindOf(value as object, 'connecting') === 'boolean'
 
 export const isTlsSocket = (value: unknown): value is tls.TLSSocket => isSocket(value) && has(value, 'encrypted')
 
-export const isDatagram = (value: unknown): value is dgram.Socket => has(value, 'bind', 'send')
+export const isDatagram = (value: unknown): value is dgram.Socket =>
+  has(value, 'bind', 'send') && kindOf(value as object, 'type') === 'string'
 
 export const isAgent = (value: unknown): value is http.Agent => has(value, 'freeSockets', 'sockets')
 
@@ -47,11 +51,11 @@ function has(value: unknown, ...names: readonly string[]): boolean {
   }
 }
 
-function canRead(value: object, name: string): boolean {
+/** The type of a property. Undefined if it throws when it is read. */
+function kindOf(value: object, name: string): string | undefined {
   try {
-    Reflect.get(value, name)
-    return true
+    return typeof Reflect.get(value, name)
   } catch {
-    return false
+    return undefined
   }
 }

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
+import { statOf } from './process-stat.js'
 
 /** A process, and what tells it from a later one of the same pid. */
 export interface OtherProcess {
@@ -25,7 +26,7 @@ export function descendantsOf(pid: number, platform: NodeJS.Platform = process.p
 }
 
 /** A process that runs now. */
-export const identified = (pid: number): OtherProcess => ({ pid, started: statOf(pid)?.started })
+export const identified = (pid: number): OtherProcess => ({ pid, started: tryStat(pid)?.started })
 
 /**
  * Whether the system ends a program with the process that started it. On Windows libuv puts them into one job
@@ -41,14 +42,14 @@ export function isRunning({ pid, started }: OtherProcess): boolean {
   } catch {
     return false
   }
-  const stat = statOf(pid)
+  const stat = tryStat(pid)
   // One that has ended and that its parent has not asked about yet keeps its pid.
   return stat === undefined ? started === undefined : stat.started === started && stat.state !== 'Z'
 }
 
 /** Whether there is such a process of ours that has not ended, on Linux. */
 export function isAlive(pid: number): boolean {
-  const stat = statOf(pid)
+  const stat = tryStat(pid)
   return stat !== undefined && stat.state !== 'Z'
 }
 
@@ -100,13 +101,11 @@ function childrenOfThread(pid: number, thread: string): number[] {
   }
 }
 
-/** Fields 3 and 22 of /proc/PID/stat; the second field is a name that may hold anything. */
-function statOf(pid: number): { state: string | undefined; started: string | undefined } | undefined {
+function tryStat(pid: number): ReturnType<typeof statOf> | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return { state: fields[0], started: fields[19] }
+    return statOf(pid)
   } catch {
+    // The process has ended, or there is no /proc.
     return undefined
   }
 }

@@ -7,11 +7,13 @@ export interface Program {
   readonly code?: 'ENOENT' | 'EACCES'
 }
 
-/** Why nothing can be run in a directory: it does not exist, or is none; undefined where it is one. */
-export function whyNoDirectory(path: string): 'ENOENT' | 'ENOTDIR' | undefined {
-  const found = statSync(path, { throwIfNoEntry: false })
-  if (found === undefined) return 'ENOENT'
-  return found.isDirectory() ? undefined : 'ENOTDIR'
+/** The code for a directory in which nothing can be run: ENOENT, ENOTDIR, EACCES, ENAMETOOLONG. Undefined for any other. */
+export function whyNoDirectory(path: string): string | undefined {
+  try {
+    return statSync(path).isDirectory() ? undefined : 'ENOTDIR'
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? 'ENOENT'
+  }
 }
 
 /**

@@ -1,5 +1,6 @@
 import { lstatSync, type Stats, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { tmpdir } from 'node:os'
+import { makeSocketDirectory, sweepOnce } from './socket-directory.js'
 
 export interface UnixPath {
   readonly path: string
@@ -12,11 +13,11 @@ export interface UnixPath {
  * https://nodejs.org/api/net.html#identifying-paths-for-ipc-connections
  */
 export async function makeUnixPath(platform: NodeJS.Platform = process.platform): Promise<UnixPath> {
-  // Loaded here, for they would double what it takes to import portside.
-  const [{ mkdtemp, rm }, { tmpdir }] = await Promise.all([import('node:fs/promises'), import('node:os')])
   if (platform === 'win32') return { path: await pipeName(), remove: async () => {} }
-  const directory = await mkdtemp(join(shortEnough(tmpdir(), platform), 'portside-'))
-  return { path: join(directory, 's.sock'), remove: () => rm(directory, { recursive: true, force: true }) }
+  const parent = shortEnough(tmpdir(), platform)
+  const { path, remove } = makeSocketDirectory(parent, platform)
+  void sweepOnce(parent, platform)
+  return { path, remove }
 }
 
 /**

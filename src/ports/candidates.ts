@@ -1,3 +1,4 @@
+import { checkBoolean, readArgument } from '../argument.js'
 import { invalidArgument, portsideError } from '../errors.js'
 import { validPort } from '../loopback/address.js'
 import { FETCH_REFUSES } from '../loopback/fetch-ports.js'
@@ -25,7 +26,7 @@ export interface Candidates {
  * ERR_PORTSIDE_NO_PORT where nothing that was asked for is allowed.
  */
 export function candidatesOf({ port = 0, exclude = [], fetchSafe = true }: CandidateOptions): Candidates {
-  if (typeof fetchSafe !== 'boolean') throw invalidArgument('ERR_INVALID_ARG_TYPE', 'fetchSafe', 'a boolean', fetchSafe)
+  checkBoolean('fetchSafe', fetchSafe)
   const excluded = new Set(portsIn(exclude, 'exclude'))
   const allows = (candidate: number): boolean =>
     !excluded.has(candidate) && !(fetchSafe && FETCH_REFUSES.has(candidate))
@@ -34,6 +35,7 @@ export function candidatesOf({ port = 0, exclude = [], fetchSafe = true }: Candi
   if (wished.length === 0) {
     throw portsideError('ERR_INVALID_ARG_VALUE', {
       headline: 'Cannot reserve one of the ports that were given',
+      argument: 'port',
       expected: 'a port, or an iterable with at least one',
       actual: 'an empty iterable',
       next: 'name a port, or leave port out so that the kernel picks',
@@ -54,11 +56,21 @@ export function* sweep({ first, last }: PortRange, { allows }: Candidates): Gene
 }
 
 function portsIn(ports: Iterable<number>, name: string): number[] {
-  if (typeof ports !== 'object' || ports === null || typeof ports[Symbol.iterator] !== 'function') {
-    throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'an iterable of ports', ports)
-  }
   // Consumed once: an iterable may be a generator.
-  return Array.from(ports, (port) => validPort(port ?? null, name))
+  return readArgument(name, 'an iterable of ports', ports, () =>
+    typeof ports === 'object'
+      ? Array.from(notEndless(ports, name), (port) => validPort(port ?? null, name))
+      : undefined,
+  )
+}
+
+/** Throws ERR_OUT_OF_RANGE for more numbers than there are ports: a generator may never end. */
+export function* notEndless<T>(ports: Iterable<T>, name: string): Generator<T> {
+  let count = 0
+  for (const port of ports) {
+    if (++count > 65_536) throw invalidArgument('ERR_OUT_OF_RANGE', name, 'at most 65536 ports', 'more')
+    yield port
+  }
 }
 
 function nothingAllowed(wished: readonly number[], fetchSafe: boolean): Error {

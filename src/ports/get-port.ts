@@ -7,6 +7,7 @@ import { loopbackFamilies } from '../loopback/probe.js'
 import { listensWhileHeld } from '../platform/port-hold.js'
 import { processState } from '../process-state.js'
 import { setTimeout } from '../timers.js'
+import { notEndless } from './candidates.js'
 import { reserveFor } from './reserve-port.js'
 
 /** The options of get-port 7. Those of `server.listen()` beside `host` are taken and make no difference. */
@@ -41,12 +42,18 @@ export default function getPort(options?: Options): Promise<number> {
 async function find(options?: Options): Promise<number> {
   const { port, exclude, reserve = false, host } = options ?? {}
   const excluded = excludedPorts(exclude)
-  for (const preferred of preferredPorts(port)) {
+  let cause: unknown
+  for (const preferred of notEndless(preferredPorts(port), 'port')) {
     if (excluded.has(preferred)) continue
-    const found = await keep([...at(preferred)], excluded, { host, reserve })
-    if (found !== undefined) return found
+    try {
+      return await keep([...at(preferred)], excluded, { host, reserve })
+    } catch (error) {
+      if (!PASSED_OVER.has(codeOf(error))) throw error
+      cause = error
+    }
   }
-  throw new Error('No available ports found')
+  // The last one is of the kernel's choice, and says who holds the ports.
+  throw new Error('No available ports found', { cause })
 }
 
 /** The numbers from one port to another, for `port` and `exclude`. From 1024 to 65535. */
@@ -74,19 +81,16 @@ async function keep(
   wished: number[],
   excluded: ReadonlySet<number>,
   { host, reserve }: { host: string | undefined; reserve: boolean },
-): Promise<number | undefined> {
-  let reservation: PortReservation
-  try {
-    reservation = await reserveFor('clearLockedPorts() of portside/get-port', {
-      host: host || everywhere(),
-      exclude: [...excluded].filter((port) => port >= 0 && port <= HIGHEST),
-      fetchSafe: false,
-      ...(wished.length === 0 ? {} : { port: wished }),
-    })
-  } catch (error) {
-    if (PASSED_OVER.has(codeOf(error))) return undefined
-    throw error
+): Promise<number> {
+  const wanted = {
+    host: host || everywhere(),
+    exclude: [...excluded].filter((port) => port >= 0 && port <= HIGHEST),
+    fetchSafe: false,
+    ...(wished.length === 0 ? {} : { port: wished }),
   }
+  // Of many preferred ports most may be taken, and nobody reads why.
+  const explains = wished.length === 0
+  const reservation = await reserveFor('clearLockedPorts() of portside/get-port', wanted, { explains })
   kept().add(reservation)
   // Where nobody can listen on a held port, TIME_WAIT and the lock keep it from here on.
   if (!listensWhileHeld()) await reservation.handOver(() => {})
@@ -110,7 +114,7 @@ function excludedPorts(exclude: Iterable<number> | undefined): ReadonlySet<numbe
     throw new TypeError('The `exclude` option must be an iterable.')
   }
   // Read once: a generator, such as portNumbers() gives, has no second time.
-  const excluded = new Set<number>(exclude)
+  const excluded = new Set<number>(notEndless(exclude, 'exclude'))
   for (const element of excluded as Set<unknown>) {
     if (typeof element !== 'number') {
       throw new TypeError(

@@ -1,4 +1,5 @@
 import type dgram from 'node:dgram'
+import { checkFunction } from '../argument.js'
 import { createUndoList } from '../disposal.js'
 import { codeOf, invalidArgument, portsideError } from '../errors.js'
 import { type Endpoint, type Family, toEndpoint, WILDCARD } from '../loopback/endpoint.js'
@@ -38,7 +39,10 @@ export async function hold(
     chosen = picked
     if (protocol === 'udp' || lock !== undefined) return
     lock = await lockPort(picked, platform)
-    if (lock === undefined) throw taken(picked, 'a reservation of portside holds it, in this or another process')
+    if (lock === undefined) {
+      const held = taken(picked, 'a reservation of portside holds it, in this or another process')
+      throw Object.assign(held, { locked: true })
+    }
     undos.add(lock.release)
   }
   try {
@@ -102,10 +106,11 @@ class Reservation implements PortReservation {
     bind: () => T | Promise<T>,
     protocol: PortProtocol = this.protocol === 'udp' ? 'udp' : 'tcp',
   ): Promise<T> {
-    if (typeof bind !== 'function') throw invalidArgument('ERR_INVALID_ARG_TYPE', 'bind', 'a function', bind)
+    checkFunction('bind', bind)
     this.#refuseReleased('hand over')
-    if (this.protocol !== 'both' && this.protocol !== protocol) {
-      throw invalidArgument('ERR_INVALID_ARG_VALUE', 'protocol', `'${this.protocol}', as reserved`, protocol)
+    const kept: readonly unknown[] = this.protocol === 'both' ? ['tcp', 'udp'] : [this.protocol]
+    if (!kept.includes(protocol)) {
+      throw invalidArgument('ERR_INVALID_ARG_VALUE', 'protocol', `'${kept.join("' or '")}', as reserved`, protocol)
     }
     // Without a turn of the event loop in between.
     if (protocol === 'udp') void this.#closeSockets()
@@ -114,6 +119,7 @@ class Reservation implements PortReservation {
   }
 
   takeSocket(address: string): dgram.Socket | undefined {
+    if (typeof address !== 'string') throw invalidArgument('ERR_INVALID_ARG_TYPE', 'address', 'a string', address)
     this.#refuseReleased('take the socket of')
     const { sockets } = this.#holdings
     const socket = sockets.get(address)

@@ -1,6 +1,7 @@
 import { calledBy } from '../caller.js'
 import { createUndoList } from '../disposal.js'
-import { abortError, codeOf, invalidArgument, type PortsideError, portsideError } from '../errors.js'
+import { codeOf, invalidArgument, type PortsideError, portsideError } from '../errors.js'
+import { list } from '../explanations/describe.js'
 import { thrown } from '../explanations/thrown.js'
 import { addressesFor } from '../loopback/address.js'
 import { type Family, familyOf } from '../loopback/endpoint.js'
@@ -10,9 +11,11 @@ import { integer } from '../numbers.js'
 import { namesOf, readOptions } from '../options.js'
 import { ephemeralRange } from '../platform/ephemeral-range.js'
 import { describeErrno } from '../platform/errno.js'
+import { refuseAborted } from '../signals.js'
 import type { SocketOwner } from '../socket-table/owners.js'
 import { type Candidates, candidatesOf, listed, sweep } from './candidates.js'
 import { hold, type Wanted } from './hold-port.js'
+import { describeLockHolder, lockHolders } from './lock-holder.js'
 
 export interface ReserveOptions {
   /** Default: the first of `loopbackFamilies()`. `'dual'`: the port is kept on 127.0.0.1 and on ::1. */
@@ -60,9 +63,16 @@ export function reservePort(options: ReserveOptions = {}): Promise<PortReservati
   )
 }
 
-/** The same for what holds a port as part of something else, which is told how it is closed. */
-export async function reserveFor(howToClose: string, options: ReserveOptions): Promise<PortReservation> {
-  return reserve(await wantOf(options, howToClose))
+/**
+ * The same for what holds a port as part of something else, which is told how it is closed. Without `explains` an error has its
+ * code and no more: an explanation reads the tables of the kernel.
+ */
+export async function reserveFor(
+  howToClose: string,
+  options: ReserveOptions,
+  { explains = true } = {},
+): Promise<PortReservation> {
+  return reserve({ ...(await wantOf(options, howToClose)), explains })
 }
 
 /** Reads the options of `of`, a function that reserves. */
@@ -115,6 +125,7 @@ async function reserveAll(count: number, options: ReserveOptions): Promise<PortR
 export interface Want extends Wanted {
   readonly wished: Iterator<number>
   readonly signal: AbortSignal | undefined
+  readonly explains?: boolean
 }
 
 const PROTOCOLS: ReadonlyArray<ReserveOptions['protocol']> = ['tcp', 'udp', 'both']
@@ -126,18 +137,27 @@ export async function wantOf(options: ReserveOptions, howToClose: string, platfo
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'protocol', "'tcp', 'udp' or 'both'", protocol)
   }
   const candidates = candidatesOf(options)
-  refuseAborted(signal)
+  refuseAborted(signal, ASKED)
   const { addresses, bind } = await addressesFor(options, 'reserve a port on')
   const chosen = bind === 'all' ? addresses : onePerFamily(addresses)
   return { addresses: chosen, protocol, candidates, wished: candidates.wished.values(), signal, platform, howToClose }
 }
 
+const ASKED = 'reserve a port'
+
 /** Reserves the next port that is wanted and can be had. */
 export async function reserve(want: Want): Promise<PortReservation> {
+  const reservation = await next(want)
+  if (want.signal?.aborted) await reservation.release()
+  refuseAborted(want.signal, ASKED)
+  return reservation
+}
+
+async function next(want: Want): Promise<PortReservation> {
   const { wished, candidates, signal } = want
   const failures: unknown[] = []
   for (let next = wished.next(); !next.done; next = wished.next()) {
-    refuseAborted(signal)
+    refuseAborted(signal, ASKED)
     const held = await hold(want, next.value).catch((error) => passOver(error, failures, want))
     if (held !== undefined) return held
   }
@@ -150,13 +170,13 @@ const PICKS = 32
 
 async function pick(want: Want): Promise<PortReservation> {
   for (let picks = 0; picks < PICKS; picks++) {
-    refuseAborted(want.signal)
+    refuseAborted(want.signal, ASKED)
     const held = await hold(want, 0).catch((error) => passOver(error, [], want))
     if (held !== undefined) return held
   }
   const failures: unknown[] = []
   for (const port of sweep(ephemeralRange(want.platform), want.candidates)) {
-    refuseAborted(want.signal)
+    refuseAborted(want.signal, ASKED)
     const held = await hold(want, port).catch((error) => passOver(error, failures, want))
     if (held !== undefined) return held
   }
@@ -180,7 +200,7 @@ function passOver(error: unknown, failures: unknown[], { addresses }: Want): und
   failures.push(error)
 }
 
-function noneFree({ candidates, addresses }: Want, failures: readonly unknown[]): Error {
+function noneFree({ candidates, addresses, platform, explains }: Want, failures: readonly unknown[]): Error {
   const asked = candidates.wished.length > 0 ? listed(candidates.wished) : 'a port of the ephemeral range'
   const [failure] = failures
   if (failure === undefined) {
@@ -191,24 +211,27 @@ function noneFree({ candidates, addresses }: Want, failures: readonly unknown[])
       next: 'exclude fewer',
     })
   }
+  if (explains === false) return failure as Error
   const place = addresses.join(' and ')
   // Only the first is explained: each explanation reads the kernel's table.
   const first = thrown(failure, `reserve ${asked} on ${place}`) as PortsideError & { owners?: readonly SocketOwner[] }
   const code = codeOf(first) ?? 'EADDRINUSE'
   const several = failures.length > 1
+  const { locked, port } = failure as { locked?: boolean; port: number }
+  const holders = locked ? lockHolders(port, platform) : []
   const error = portsideError(code, {
     headline: several
       ? `Cannot reserve ${asked} on ${place}: none of the ${failures.length} is free, the first fails with ${code}`
       : `Cannot reserve ${asked} on ${place}: ${code} (${describeErrno(code) ?? first.message})`,
     because: first.because,
-    owner: first.owner,
+    owner: (first.owner ?? list(holders.map((holder) => describeLockHolder(holder, port)))) || undefined,
     openedAt: first.openedAt,
     next: several
       ? 'name more ports, or leave port out; .errors has each failure'
       : 'name more ports, or leave port out',
     cause: failure,
   })
-  return Object.assign(error, { errors: failures, owners: first.owners ?? [] })
+  return Object.assign(error, { errors: failures, owners: first.owners ?? holders })
 }
 
 function refuseMoreThanThereAre(count: number, { wished, anyOther, allows }: Candidates): void {
@@ -225,8 +248,4 @@ function refuseMoreThanThereAre(count: number, { wished, anyOther, allows }: Can
       ? 'reserve fewer, or widen the range (net.ipv4.ip_local_port_range)'
       : 'reserve fewer, or name more ports',
   })
-}
-
-function refuseAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw abortError(signal, 'reserve a port')
 }

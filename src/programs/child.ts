@@ -1,9 +1,11 @@
 import type { ChildProcess } from 'node:child_process'
 import { constants } from 'node:os'
-import { codeOf, portsideError } from '../errors.js'
+import { codeOf, invalidArgument, portsideError } from '../errors.js'
 import { formatEndpoint } from '../loopback/endpoint.js'
+import { describeType } from '../message.js'
 import { milliseconds } from '../numbers.js'
 import { descendantsOf, end, endGroup, isRunning } from '../platform/process-tree.js'
+import { onAbort } from '../signals.js'
 import { socketTable } from '../socket-table/socket-table.js'
 import { closedBy } from '../sockets/infrastructure.js'
 import { clearTimeout, now, setTimeout } from '../timers.js'
@@ -81,9 +83,7 @@ export class Child {
         resolve({ code: null, signal: null })
       })
     })
-    const abort = (): void => void this.stop()
-    signal?.addEventListener('abort', abort, { once: true })
-    this.exited.then(() => signal?.removeEventListener('abort', abort))
+    this.exited.then(onAbort(signal, () => void this.stop()))
   }
 
   get stdout(): string {
@@ -100,7 +100,8 @@ export class Child {
   }
 
   stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<ChildExit> {
-    if (!(signal in constants.signals)) return Promise.reject(unknownSignal(signal))
+    if (typeof signal !== 'string' || !Object.hasOwn(constants.signals, signal))
+      return Promise.reject(unknownSignal(signal))
     this.#stopping ??= this.#stop(signal)
     return this.#stopping
   }
@@ -188,10 +189,13 @@ function lastWords(said: string): string {
 const KILL_LIMIT = 1000
 
 function unknownSignal(signal: unknown): Error {
+  const expected = 'the name of a signal of this system, such as SIGTERM'
+  if (typeof signal !== 'string') return invalidArgument('ERR_INVALID_ARG_TYPE', 'signal', expected, signal)
   return portsideError('ERR_UNKNOWN_SIGNAL', {
     headline: 'Cannot stop the program',
-    expected: 'the name of a signal of this system, such as SIGTERM',
-    actual: String(signal),
+    argument: 'signal',
+    expected,
+    actual: describeType(signal),
     next: 'leave the signal out, or take one of os.constants.signals',
   })
 }

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
-import { invalidArgument, portsideError } from '../errors.js'
+import { readArgument } from '../argument.js'
+import { codeOf, invalidArgument, portsideError } from '../errors.js'
 import { findProgram, whyNoDirectory } from '../platform/program.js'
 
 export interface CommandOptions {
@@ -13,11 +14,10 @@ export function checkCommand(
   args: readonly string[],
   { cwd, env = process.env }: CommandOptions,
 ): void {
-  if (cwd !== undefined && typeof cwd !== 'string' && !isUrl(cwd)) {
-    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'cwd', 'the path of a directory, or a file: URL of it', cwd)
-  }
+  // A URL is recognized by Node: that of a Jest test file is of another realm.
+  if (cwd !== undefined && typeof cwd !== 'string') readArgument('cwd', DIRECTORY, cwd, () => pathOf(cwd))
   if (cwd === '' || (typeof cwd === 'string' && cwd.includes('\0'))) {
-    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'cwd', 'the path of a directory, or a file: URL of it', cwd)
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'cwd', DIRECTORY, cwd)
   }
   if (typeof command !== 'string') {
     throw invalidArgument('ERR_INVALID_ARG_TYPE', 'command', 'the name or path of a program', command)
@@ -25,22 +25,38 @@ export function checkCommand(
   if (command === '' || command.includes('\0')) {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'command', 'the name or path of a program', command)
   }
-  if (!Array.isArray(args) || args.some((arg) => typeof arg !== 'string')) {
-    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'args', 'an array of strings', args)
-  }
-  const broken = args.find((arg) => arg.includes('\0'))
+  const texts = readArgument('args', 'an array of strings', args, () => {
+    const all = Array.isArray(args) ? Array.from<unknown>(args) : [undefined]
+    return isTexts(all) ? all : undefined
+  })
+  const broken = texts.find((arg) => arg.includes('\0'))
   if (broken !== undefined) {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'args', 'strings without null bytes', broken)
   }
-  if (typeof env !== 'object' || env === null) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'env', 'an object', env)
-  const [cut] = Object.entries(env).find((pair) => pair.join('').includes('\0')) ?? []
+  const [cut] = readArgument('env', 'an object of strings', env, () => {
+    // Copied with its symbols, as it is for the program.
+    if (typeof env !== 'object' || (env.PATH !== undefined && typeof env.PATH !== 'string')) return undefined
+    return Object.entries({ ...env }).find(([name, value]) => `${name}${value}`.includes('\0')) ?? []
+  })
   if (cut !== undefined) {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'env', 'names and values without null bytes', cut)
   }
 }
 
-/** By its fields: a URL of a Jest test file is of another realm. */
-const isUrl = (cwd: unknown): boolean => typeof cwd === 'object' && cwd !== null && 'href' in cwd && 'protocol' in cwd
+const DIRECTORY = 'the path of a directory, or a file: URL of it'
+
+function pathOf(cwd: URL): string {
+  try {
+    return fileURLToPath(cwd)
+  } catch (cause) {
+    const code = codeOf(cause)
+    if (code !== 'ERR_INVALID_URL_SCHEME') throw cause
+    const headline = `Invalid \`cwd\`: expected ${DIRECTORY}, got ${cwd.href}`
+    throw portsideError(code, { name: 'TypeError', headline, argument: 'cwd', cause }, {})
+  }
+}
+
+const isTexts = (values: readonly unknown[]): values is string[] => values.every((value) => typeof value === 'string')
 
 /**
  * The file to execute for a command. Throws ENOENT where there is none, or no such working directory, ENOTDIR where that is
@@ -69,7 +85,7 @@ function noDirectory(code: string, asked: string, directory: string): Error {
   const error = portsideError(code, {
     headline: `Cannot ${asked}`,
     expected: 'a working directory',
-    actual: `${directory}, which ${code === 'ENOENT' ? 'does not exist' : 'is no directory'}`,
+    actual: `${directory}, which ${code === 'ENOENT' ? 'does not exist' : code === 'ENOTDIR' ? 'is no directory' : `cannot be entered (${code})`}`,
     next: 'make the directory first, or leave cwd out',
   })
   return Object.assign(error, { syscall: 'spawn', path: directory })

@@ -11,6 +11,7 @@ import { namesOf, readOptions } from '../options.js'
 import { whyNoDescriptorPassing } from '../platform/descriptor-passing.js'
 import { handleOf } from '../platform/node-internals.js'
 import { reserveFor } from '../ports/reserve-port.js'
+import { onAbort, refuseAborted } from '../signals.js'
 import type { Child, ChildExit } from './child.js'
 import { waitForListening } from './wait.js'
 
@@ -143,7 +144,7 @@ async function planOf(command: string, args: readonly string[], options: SpawnLi
   }
   if (backlog !== undefined) integer('backlog', backlog, 1)
   const name = `start ${command}`
-  if (signal?.aborted) throw abortError(signal, name)
+  refuseAborted(signal, name)
   const why = by === 'descriptor' ? whyNoDescriptorPassing() : undefined
   if (why !== undefined) {
     throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
@@ -170,12 +171,11 @@ async function startByPort(plan: Plan, endpoints: readonly Endpoint[]): Promise<
   const { Child: Program } = await import('./child.js')
   const { path, args, options, name } = plan
   const { timeout = 10_000, signal } = options
-  if (signal?.aborted) throw abortError(signal, name)
+  refuseAborted(signal, name)
   const child = new Program(name, path, args, { ...options, env: { ...envOf(options), ...portOf(endpoints) } })
   await running(child, plan)
   const giveUp = new AbortController()
-  const abort = (): void => giveUp.abort(signal?.reason)
-  signal?.addEventListener('abort', abort, { once: true })
+  const forget = onAbort(signal, () => giveUp.abort(signal?.reason))
   const died = child.exited.then((exit) => {
     giveUp.abort()
     return exit
@@ -194,7 +194,7 @@ async function startByPort(plan: Plan, endpoints: readonly Endpoint[]): Promise<
     await child.stop()
     throw told
   } finally {
-    signal?.removeEventListener('abort', abort)
+    forget()
   }
 }
 
@@ -213,7 +213,7 @@ async function startByDescriptor(plan: Plan, endpoints: readonly Endpoint[]): Pr
   const { path, args, options, name } = plan
   const { Child: Program } = await import('./child.js')
   const { backlog, signal } = options
-  if (signal?.aborted) throw abortError(signal, name)
+  refuseAborted(signal, name)
   const listeners: net.Server[] = []
   try {
     for (const endpoint of endpoints) listeners.push(await listening(endpoint, backlog))

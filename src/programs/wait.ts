@@ -2,12 +2,13 @@ import { setMaxListeners } from 'node:events'
 import net from 'node:net'
 import pWaitFor from 'p-wait-for'
 import { calledBy } from '../caller.js'
-import { abortError, codeOf, portsideError } from '../errors.js'
+import { codeOf, portsideError } from '../errors.js'
 import { type Endpoint, toEndpoint } from '../loopback/endpoint.js'
 import { dialsOf, type EndpointLike, nameOf, printable } from '../loopback/endpoint-like.js'
 import { milliseconds } from '../numbers.js'
 import { namesOf, readOptions } from '../options.js'
 import { describeErrno } from '../platform/errno.js'
+import { onAbort, refuseAborted } from '../signals.js'
 import { clearTimeout, now, setTimeout, whenOverdue } from '../timers.js'
 
 export interface WaitOptions {
@@ -61,14 +62,13 @@ async function waitFor(
   milliseconds('interval', interval)
   const dials = dialsOf(target)
   const asked = `wait until ${nameOf(target)} is ${wanted}`
-  if (signal?.aborted) throw abortError(signal, asked)
+  refuseAborted(signal, asked)
 
   const giveUp = new AbortController()
   // Each pause listens to it.
   setMaxListeners(0, giveUp.signal)
   const cancel = whenOverdue(timeout, () => giveUp.abort())
-  const aborted = (): void => giveUp.abort()
-  signal?.addEventListener('abort', aborted, { once: true })
+  const forget = onAbort(signal, () => giveUp.abort())
   const begun = now()
   let last: Answer[] = []
   let attempts = 0
@@ -84,15 +84,15 @@ async function waitFor(
       },
       { interval, signal: giveUp.signal },
     )
-    if (signal?.aborted) throw abortError(signal, asked)
+    refuseAborted(signal, asked)
     return found
   } catch (error) {
-    if (signal?.aborted) throw abortError(signal, asked)
+    refuseAborted(signal, asked)
     if (!giveUp.signal.aborted) throw error
     throw expired({ asked, wanted, attempts, last, waited: now() - begun })
   } finally {
     cancel()
-    signal?.removeEventListener('abort', aborted)
+    forget()
   }
 }
 

@@ -1,4 +1,5 @@
 import { LeakCheck, type RunnerOptions, readLeakOptions } from '../leaks/leak-check.js'
+import { bounded, LONGEST_MESSAGE } from '../message.js'
 import { type Fn, withArity } from './with-arity.js'
 
 type Owner = ReturnType<LeakCheck['beginTest']>
@@ -47,11 +48,14 @@ export function install(options?: RunnerOptions): MochaHooks {
       const error = await check.endFile()
       if (error !== undefined) late.push(error)
       const [first] = late
-      if (late.length > 1) throw new AggregateError(late, late.map(({ message }) => message).join('\n\n'))
+      if (late.length > 1) throw new AggregateError(late, together(late))
       if (first !== undefined) throw first
     },
   }
 }
+
+const together = (errors: readonly Error[]): string =>
+  bounded(errors.map(({ message }) => message).join('\n\n'), LONGEST_MESSAGE)
 
 export interface MochaHooks {
   beforeAll(this: HookContext): void

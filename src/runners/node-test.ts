@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import { after, afterEach, beforeEach } from 'node:test'
-import { invalidArgument } from '../errors.js'
+import { readArgument } from '../argument.js'
 import { LeakCheck, type RunnerOptions } from '../leaks/leak-check.js'
 import { patch } from '../platform/patches.js'
 import { processState } from '../process-state.js'
@@ -22,9 +22,9 @@ interface Context {
  * A scope for one test, closed after its `afterEach` hooks and before the leak check. What fails then fails the test.
  */
 export function useNet(test: { after(hook: () => Promise<void>): void }, options?: ScopeOptions): NetScope {
-  if (typeof test?.after !== 'function') {
-    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'test', 'the context of a test, as in useNet(t)', test)
-  }
+  readArgument('test', 'the context of a test, as in useNet(t)', test, () =>
+    typeof test.after === 'function' ? test : undefined,
+  )
   const scope = scopeFor('useNet()', options)
   test.after(() => scope.close())
   return scope

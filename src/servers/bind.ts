@@ -8,6 +8,7 @@ import type { Place } from '../loopback/place.js'
 import { saysAddressAbsent } from '../platform/errno.js'
 import { acceptOptionsOf, forgetBind } from '../platform/node-internals.js'
 import { isHttpServer } from '../platform/node-objects.js'
+import { onAbort } from '../signals.js'
 
 /** What binding needs of a socket, so that TCP listeners and datagram sockets are bound by the same rules. */
 export interface Binder<S> {
@@ -147,7 +148,7 @@ export function listening(
   return new Promise((resolve, reject) => {
     const settle = (): void => {
       server.off('listening', bound).off('error', failed).off('close', closed)
-      signal?.removeEventListener('abort', aborted)
+      forget()
     }
     const bound = (): void => {
       settle()
@@ -165,9 +166,10 @@ export function listening(
       server.close()
       failed(abortError(signal as AbortSignal, asked))
     }
+    let forget = (): void => {}
     if (signal?.aborted) return aborted()
     server.on('listening', bound).on('error', failed).on('close', closed)
-    signal?.addEventListener('abort', aborted)
+    forget = onAbort(signal, aborted)
     // In a worker of a cluster, port 0 would be the same port in every worker.
     where.exclusive = true
     if (backlog !== undefined) where.backlog = backlog

@@ -14,15 +14,18 @@ export interface Certificate {
 }
 
 /**
- * The certificate of this process: made on first use, valid from one day ago for seven days ahead whatever a test's fake
- * clock says, and the same for every later call until less than a day is left: then the next call makes a new one, with a
- * new authority. Nothing is written to disk, and the key of the authority is dropped once it has signed. Calls share one
- * promise; after a rejection the next call tries again. `clock` gives milliseconds since 1970.
+ * The certificate of this process: made on first use, and valid from one day ago for seven days ahead, whatever a test's fake
+ * clock says. Later calls get the same one, until less than a day is left or the system's clock is set back by more than half
+ * a day: then the next call makes a new one, with a new authority. Nothing is written to disk, and the key of the authority is
+ * dropped once it has signed. Calls share one promise; after a rejection the next call tries again. `clock` gives
+ * milliseconds since 1970.
  */
 export function processCertificate(clock: () => number = realNow): Promise<Certificate> {
   const state = processState('servers.certificate', (): Made => ({}))
   const now = clock()
-  if (state.made === undefined || state.until === undefined || state.until - now < DAY) {
+  const left = (state.until ?? 0) - now
+  // More than its lifetime is left on a clock that was set back, perhaps to a time when it is not yet valid.
+  if (state.made === undefined || left < DAY || left > LIFETIME + DAY / 2) {
     state.until = now + LIFETIME
     const made = makeCertificate(now).catch((error: unknown) => {
       if (state.made === made) state.made = undefined

@@ -1,5 +1,6 @@
 import net from 'node:net'
 import type tls from 'node:tls'
+import { readArgument } from '../argument.js'
 import { isHttp2Server, isHttpServer, isTlsServer } from '../platform/node-objects.js'
 import type { ConnectOptions } from './server.js'
 
@@ -20,14 +21,14 @@ export async function dialSecure(
   ca: string | undefined,
 ): Promise<tls.TLSSocket> {
   const { connect } = await import('node:tls')
-  return connect({
+  const own = {
     ...(ca === undefined ? {} : { ca }),
     ...(isHttp2Server(server) ? { ALPNProtocols: ['h2'] } : {}),
     servername: 'localhost',
     ...(target as tls.ConnectionOptions),
     ...socketOptions(options),
-    ...options.tls,
-  })
+  }
+  return readArgument('tls', 'options that tls.connect() takes', options.tls, () => connect({ ...own, ...options.tls }))
 }
 
 function socketOptions({ localAddress, localPort, allowHalfOpen }: ConnectOptions): Partial<net.TcpNetConnectOpts> {

@@ -1,4 +1,5 @@
 import { invalidArgument, portsideError } from '../errors.js'
+import { thrownText } from '../thrown-text.js'
 
 /**
  * Errors that a user's handler threw or rejected with. Left alone, one would end the process or hang the client: the
@@ -31,7 +32,7 @@ export class HandlerErrors {
   /** Throws ERR_PORTSIDE_HANDLER with the first error as its cause. */
   rethrow(endpoint: string): never {
     const [first] = this.#errors
-    const said = String((first as Partial<Error> | undefined)?.message ?? first)
+    const said = thrownText(first)
     const count = this.#errors.length
     const error = portsideError('ERR_PORTSIDE_HANDLER', {
       headline: `The handler of the server on ${endpoint} threw${count === 1 ? '' : ` ${count} errors, the first`}: ${said}`,

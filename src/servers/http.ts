@@ -3,6 +3,7 @@ import type https from 'node:https'
 import type { Readable } from 'node:stream'
 import { calledBy } from '../caller.js'
 import { readOptions } from '../options.js'
+import { thrownText } from '../thrown-text.js'
 import { HandlerErrors, handlerOr } from './handler.js'
 import { serverIdentity } from './identity.js'
 import { listenSpec, secureListenSpec } from './listen-options.js'
@@ -71,5 +72,5 @@ export function abandonRequest(error: unknown, _request: unknown, response: AnyR
   }
   response.statusCode = 500
   response.setHeader('content-type', 'text/plain; charset=utf-8')
-  response.end(`The handler failed. ${(error as Error)?.stack ?? String(error)}\n`)
+  response.end(`The handler failed. ${thrownText(error, 'stack')}\n`)
 }

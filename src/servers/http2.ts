@@ -1,6 +1,6 @@
 import type http2 from 'node:http2'
+import { checkBoolean } from '../argument.js'
 import { calledBy } from '../caller.js'
-import { invalidArgument } from '../errors.js'
 import { readOptions } from '../options.js'
 import { HandlerErrors, handlerOr } from './handler.js'
 import { abandonRequest, echoRequest } from './http.js'
@@ -36,7 +36,7 @@ export function listenHttp2(onRequest?: Http2RequestHandler, options: Http2Liste
 
 async function openHttp2(onRequest: Http2RequestHandler | undefined, given: Http2ListenOptions): Promise<unknown> {
   const { secure = false, ...options } = given
-  if (typeof secure !== 'boolean') throw invalidArgument('ERR_INVALID_ARG_TYPE', 'secure', 'true or false', secure)
+  checkBoolean('secure', secure)
   const handler = handlerOr<Http2RequestHandler>(onRequest, echoRequest)
   const handlerErrors = new HandlerErrors()
   const { createServer, createSecureServer } = await import('node:http2')

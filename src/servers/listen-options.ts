@@ -1,4 +1,5 @@
 import net from 'node:net'
+import { checkBoolean } from '../argument.js'
 import { invalidArgument } from '../errors.js'
 import { validPort } from '../loopback/address.js'
 import { namesOf, type OptionsSpec } from '../options.js'
@@ -92,9 +93,7 @@ export function checkConnectOptions(options: ConnectOptions): void {
     const code = typeof localAddress === 'string' ? 'ERR_INVALID_ARG_VALUE' : 'ERR_INVALID_ARG_TYPE'
     throw invalidArgument(code, 'localAddress', 'an IP address', localAddress)
   }
-  if (allowHalfOpen !== undefined && typeof allowHalfOpen !== 'boolean') {
-    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'allowHalfOpen', 'true or false', allowHalfOpen)
-  }
+  checkBoolean('allowHalfOpen', allowHalfOpen)
   if (tls !== undefined && (typeof tls !== 'object' || tls === null)) {
     throw invalidArgument('ERR_INVALID_ARG_TYPE', 'tls', 'an object of options for tls.connect()', tls)
   }

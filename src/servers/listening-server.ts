@@ -2,6 +2,7 @@ import { calledBy } from '../caller.js'
 import { invalidArgument, portsideError } from '../errors.js'
 import { dialAddress } from '../loopback/dial-address.js'
 import { bracketed, type Endpoint, type Family, formatEndpoint } from '../loopback/endpoint.js'
+import { onAbort } from '../signals.js'
 import { type Drain, type DrainOptions, readDrainOptions } from '../sockets/drain.js'
 import type { DrainReport } from '../sockets/drain-report.js'
 import type { HandlerErrors } from './handler.js'
@@ -18,7 +19,7 @@ export abstract class ListeningServer<S> {
   readonly endpoints: readonly Endpoint[]
   readonly endpoint: Endpoint
   protected readonly grace: DrainOptions
-  readonly #signal: AbortSignal | undefined
+  readonly #forget: () => void
   readonly #teardown: Teardown
   #drain: Drain | undefined
   #closed: Promise<DrainReport> | undefined
@@ -36,10 +37,9 @@ export abstract class ListeningServer<S> {
     this.endpoint = endpoints[0] as Endpoint
     this.grace = graceOf(options)
     this.#teardown = teardown
-    this.#signal = options.signal
-    this.#signal?.addEventListener('abort', this.#abort, { once: true })
+    this.#forget = onAbort(options.signal, this.begin)
     // Aborted between the bind and now.
-    if (this.#signal?.aborted) this.#abort()
+    if (options.signal?.aborted) this.begin()
   }
 
   get address(): string {
@@ -106,7 +106,8 @@ export abstract class ListeningServer<S> {
     )
   }
 
-  readonly #abort = (): void => {
+  /** Closes without a caller: what goes wrong is left to the disposal. */
+  protected readonly begin = (): void => {
     this.#close({}).catch(() => {})
   }
 
@@ -124,7 +125,7 @@ export abstract class ListeningServer<S> {
     try {
       return await drain.report
     } finally {
-      this.#signal?.removeEventListener('abort', this.#abort)
+      this.#forget()
       if (release !== undefined) await release()
       if (handlerErrors?.any) handlerErrors.rethrow(this.where)
     }

@@ -1,6 +1,6 @@
 import type net from 'node:net'
 import { calledBy } from '../caller.js'
-import { abortError, portsideError } from '../errors.js'
+import { portsideError } from '../errors.js'
 import { dialAddress } from '../loopback/dial-address.js'
 import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
 import { bindAt, placeOf } from '../loopback/place.js'
@@ -9,7 +9,9 @@ import { integer } from '../numbers.js'
 import { readOptions } from '../options.js'
 import { wasEverBound } from '../platform/node-internals.js'
 import { isPipe, isTlsServer } from '../platform/node-objects.js'
+import { refuseAborted } from '../signals.js'
 import { connected } from '../sockets/connect.js'
+import type { Connection } from '../sockets/connection.js'
 import { checkDrainOptions, type Drain, type DrainOptions, startDrain } from '../sockets/drain.js'
 import { closedBy } from '../sockets/infrastructure.js'
 import { Pool } from '../sockets/pool.js'
@@ -54,7 +56,7 @@ export function prepare(server: net.Server, options: ListenOptions): number | un
   checkDrainOptions(graceOf(options))
   const { backlog, signal } = options
   if (backlog !== undefined) integer('backlog', backlog, 1)
-  if (signal?.aborted) throw abortError(signal, askedOf(options))
+  refuseAborted(signal, askedOf(options))
   if (server.listening) throw alreadyListening(server)
   if (registry().closedServers.has(server) || wasEverBound(server)) throw alreadyClosed()
   return backlog
@@ -76,6 +78,7 @@ export class StreamServer<S extends net.Server> extends ListeningServer<S> imple
     super(server, endpoints, options, setup)
     this.#tracked = tracked
     this.#ca = setup.ca
+    tracked.onCloseByOthers(() => this.begin())
   }
 
   protected get scheme(): string {
@@ -124,9 +127,9 @@ export class StreamServer<S extends net.Server> extends ListeningServer<S> imple
     const source = {
       name: `the server on ${this.where}`,
       connections: tracked.connections,
-      collect: () => {
+      collect: (accepted: (connection: Connection) => void, expired: () => boolean) => {
         if (this.#clients !== undefined) endUnread(this.#clients)
-        return tracked.stopListening()
+        return tracked.stopListening(accepted, expired)
       },
       // Clients were closed with their other ends; at most one that its server never saw is left.
       settled: () => (this.#clients === undefined ? tracked.closed() : this.#closeClients()),
@@ -147,8 +150,10 @@ function endUnread(clients: Pool): void {
 
 /** What was asked, as far as it was said. */
 export function askedOf({ host, family, port }: ListenOptions & { path?: string }): string {
-  const number = isReservation(port) ? port.port : (port ?? 0)
-  return `listen on ${host ?? (family === undefined ? 'loopback' : `loopback, ${family}`)}, port ${number}`
+  // Before these are checked: a value of another type has no place in a message.
+  const number = isReservation(port) ? port.port : typeof port === 'number' ? port : 0
+  const loopback = typeof family === 'string' ? `loopback, ${family}` : 'loopback'
+  return `listen on ${typeof host === 'string' ? host : loopback}, port ${number}`
 }
 
 function alreadyListening(server: net.Server): Error {

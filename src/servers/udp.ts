@@ -7,6 +7,7 @@ import { bindAt, type Place, placeOf } from '../loopback/place.js'
 import { isReservation } from '../loopback/port-reservation.js'
 import { readOptions } from '../options.js'
 import { datagramType } from '../platform/node-internals.js'
+import { onAbort, refuseAborted } from '../signals.js'
 import { checkDrainOptions, type Drain, type DrainOptions, startDrain } from '../sockets/drain.js'
 import { closedBy } from '../sockets/infrastructure.js'
 import { Pool } from '../sockets/pool.js'
@@ -83,7 +84,7 @@ export async function listenOnSocket(
 
 function validate(options: ListenOptions): void {
   checkDrainOptions(graceOf(options))
-  if (options.signal?.aborted) throw abortError(options.signal, askedOf(options))
+  refuseAborted(options.signal, askedOf(options))
 }
 
 function bindAtPlace(socket: dgram.Socket, place: Place, options: ListenOptions): Promise<Bound<dgram.Socket>> {
@@ -140,7 +141,8 @@ class DatagramServer extends ListeningServer<dgram.Socket> implements UdpTestSer
   }
 
   async #dial(options: ConnectOptions): Promise<dgram.Socket> {
-    if (options.signal?.aborted) throw abortError(options.signal, `connect to ${this.where}`)
+    const asked = `connect to ${this.where}`
+    refuseAborted(options.signal, asked)
     const to = this.dialled(options.family)
     const address = dialAddress(to)
     const client = dgram.createSocket(familyOf(address) === 'IPv6' ? 'udp6' : 'udp4')
@@ -150,6 +152,8 @@ class DatagramServer extends ListeningServer<dgram.Socket> implements UdpTestSer
     await new Promise<void>((resolve, reject) => {
       client.connect(to.port, address, ((error?: Error) => (error ? reject(error) : resolve())) as () => void)
     })
+    if (options.signal?.aborted) await closeSocket(client)
+    refuseAborted(options.signal, asked)
     return client
   }
 
@@ -225,7 +229,7 @@ function bound(
   return new Promise((resolve, reject) => {
     const finish = (error?: unknown): void => {
       socket.off('listening', finish).off('error', finish).off('close', closed)
-      signal?.removeEventListener('abort', aborted)
+      forget()
       if (error === undefined) resolve()
       else reject(error)
     }
@@ -234,9 +238,10 @@ function bound(
       finish(abortError(signal as AbortSignal, asked))
       void closeSocket(socket)
     }
+    let forget = (): void => {}
     if (signal?.aborted) return aborted()
     socket.once('listening', finish).once('error', finish).once('close', closed)
-    signal?.addEventListener('abort', aborted)
+    forget = onAbort(signal, aborted)
     try {
       socket.bind({ address, port, exclusive: true })
     } catch (error) {

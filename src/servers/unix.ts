@@ -1,6 +1,7 @@
 import net from 'node:net'
 import { calledBy } from '../caller.js'
 import { codeOf, invalidArgument, portsideError } from '../errors.js'
+import { list } from '../explanations/describe.js'
 import { Lookup } from '../explanations/lookup.js'
 import { openedAt } from '../explanations/opened-at.js'
 import { thrown } from '../explanations/thrown.js'
@@ -20,7 +21,8 @@ import { abandonSocket, type ConnectionHandler, echo } from './tcp.js'
 
 /**
  * A server on a unix socket in a new directory that only this user may enter, or on a named pipe on Windows. Without a
- * handler it echoes. `close()` removes both socket and directory.
+ * handler it echoes. `close()` removes both socket and directory, and so does the exit of this process. If the process is
+ * killed, a later one that calls `listenUnix()` removes them.
  *
  * With `path` it listens there and creates nothing else. Rejects with EADDRINUSE for a path that exists, saying whether
  * somebody listens on it, and with ENAMETOOLONG for one that the kernel would cut off (unix(7)).
@@ -90,6 +92,10 @@ async function refusePath(path: unknown): Promise<void> {
   if (path.indexOf('\0') > 0) {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'path', 'a path without null bytes', path)
   }
+  // net.Server takes such a path for a port (`isPipeName` in Node's lib/net.js).
+  if (Number(path) >= 0) {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'path', 'a path that is not a number', path, `write ./${path}`)
+  }
   const longest = longestUnixPath()
   const length = Buffer.byteLength(path)
   if (longest !== undefined && length > longest) {
@@ -108,7 +114,7 @@ async function refusePath(path: unknown): Promise<void> {
     headline: `Cannot listen on ${path}: EADDRINUSE (address already in use)`,
     expected: 'a path that does not exist',
     actual,
-    owner: owners.length === 0 ? undefined : owners.map(describeOwner).join('; '),
+    owner: owners.length === 0 ? undefined : list(owners.map(describeOwner)),
     openedAt: owners.some(({ thisProcess }) => thisProcess) ? openedAt(path) : undefined,
     next:
       actual === LISTENED_ON

@@ -3,6 +3,7 @@ import { invalidArgument, portsideError } from '../errors.js'
 import { dialAddress } from '../loopback/dial-address.js'
 import { canonical, type Endpoint, familyOf, formatEndpoint, toEndpoint, WILDCARD } from '../loopback/endpoint.js'
 import { addressesOf, type EndpointLike, namedBy } from '../loopback/endpoint-like.js'
+import { escaped } from '../message.js'
 import { readOptions } from '../options.js'
 import type { SocketEntry, SocketHolder, SocketState } from './socket-entry.js'
 import { socketTable } from './socket-table.js'
@@ -121,11 +122,6 @@ export function describeOwner({ pid, program, hidden, thisProcess, state, protoc
   const who = thisProcess ? `this process (pid ${pid})` : `pid ${pid}${program ? ` (${escaped(program)})` : ''}`
   return state === 'LISTEN' ? `${who} listens on ${where}` : `${who} has ${what} on ${where}`
 }
-
-/** Somebody else's name may have what a terminal obeys. */
-const escaped = (name: string): string =>
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: it is these that are looked for.
-  name.replace(/[\x00-\x1f\x7f-\x9f]/g, (character) => JSON.stringify(character).slice(1, -1))
 
 type Place = { readonly address?: string; readonly port: number }
 

@@ -18,6 +18,14 @@ export function connectionsOf(agent: http.Agent): Connection[] {
   )
 }
 
+/**
+ * Makes an agent forget a socket that it keeps for a later request, as it does for one that was upgraded. An agent gives
+ * out a socket that has seen its end of file, until the socket is destroyed.
+ */
+export function leaveAgent(socket: net.Socket): void {
+  if (requestOn(socket) === undefined) socket.emit('agentRemove')
+}
+
 /** A socket of a client pool: busy until its request is answered and the agent has it back. */
 class PooledProtocol implements Protocol {
   readonly hookable = false

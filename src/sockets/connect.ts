@@ -2,6 +2,7 @@ import type net from 'node:net'
 import { abortError, portsideError } from '../errors.js'
 import { thrown } from '../explanations/thrown.js'
 import { milliseconds } from '../numbers.js'
+import { onAbort } from '../signals.js'
 import { whenOverdue } from '../timers.js'
 
 export interface PoolConnectOptions {
@@ -23,13 +24,13 @@ export async function connected(
   { timeout = DEFAULT_TIMEOUT, signal }: PoolConnectOptions,
 ): Promise<void> {
   let cancel: (() => void) | undefined
-  let abort: (() => void) | undefined
+  let forget: (() => void) | undefined
   const asked = `connect to ${target}`
   try {
     await new Promise<void>((resolve, reject) => {
-      abort = () => reject(abortError(signal as AbortSignal, asked))
+      const abort = (): void => reject(abortError(signal as AbortSignal, asked))
       if (signal?.aborted) abort()
-      signal?.addEventListener('abort', abort, { once: true })
+      forget = onAbort(signal, abort)
       cancel = whenOverdue(timeout, () => reject(unanswered(socket, asked, timeout)))
       socket.once(event, resolve).once('error', reject)
     })
@@ -38,7 +39,7 @@ export async function connected(
     throw thrown(error, asked)
   } finally {
     cancel?.()
-    if (abort !== undefined) signal?.removeEventListener('abort', abort)
+    forget?.()
   }
 }
 

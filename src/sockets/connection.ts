@@ -28,6 +28,8 @@ export interface Protocol {
   quiesce(changed: () => void): void
   /** Whether a user's drain hook may write to the socket without breaking a protocol. */
   readonly hookable: boolean
+  /** True once nothing that the peer sends can be answered any more: no handler is called for it. */
+  over?(): boolean
   /** Ends what sits on top of the socket and would outlive it. */
   abandon?(): void
   /** An HTTP/1 request has begun; `emit` tells its handler. */
@@ -47,6 +49,8 @@ export class Connection {
   /** The first error of the socket. Recorded, because our listener keeps it from ending the process. */
   error: Error | undefined
   closed = false
+  /** Sockets of this connection that have not emitted 'close'. */
+  #open = 1
   #tuple: ConnectionTuple | undefined
   readonly #whenClosed: Array<() => void> = []
   #changed: (() => void) | undefined
@@ -75,6 +79,7 @@ export class Connection {
 
   secured(socket: tls.TLSSocket): void {
     this.secure = socket
+    this.#open++
     socket.on('error', this.#record)
     socket.once('close', this.#settle)
   }
@@ -103,8 +108,8 @@ export class Connection {
   }
 
   readonly #settle = (): void => {
-    // The secure socket closes after its raw one; only then has everybody heard of it.
-    if (this.closed || (this.secure !== undefined && !this.secure.destroyed)) return
+    // The raw and the secure socket close in either order. Only after both has everybody heard of it.
+    if (--this.#open > 0) return
     this.closed = true
     for (const callback of this.#whenClosed.splice(0)) callback()
   }

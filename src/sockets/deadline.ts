@@ -1,3 +1,4 @@
+import { onAbort } from '../signals.js'
 import { clearTimeout, now, setTimeout } from '../timers.js'
 
 /** A point in time that can only come nearer. */
@@ -5,7 +6,7 @@ export class Deadline {
   #at = Number.POSITIVE_INFINITY
   #timer: ReturnType<typeof setTimeout> | undefined
   #reached: (() => void) | undefined
-  #signals: AbortSignal[] | undefined
+  #forget: Array<() => void> | undefined
   readonly #now = (): void => this.bring(now())
 
   get passed(): boolean {
@@ -21,9 +22,8 @@ export class Deadline {
   heed(signal: AbortSignal | undefined): void {
     if (signal === undefined) return
     if (signal.aborted) this.#now()
-    signal.addEventListener('abort', this.#now)
-    this.#signals ??= []
-    this.#signals.push(signal)
+    this.#forget ??= []
+    this.#forget.push(onAbort(signal, this.#now))
   }
 
   async race(work: Promise<unknown>): Promise<void> {
@@ -37,9 +37,9 @@ export class Deadline {
 
   forget(): void {
     if (this.#timer !== undefined) clearTimeout(this.#timer)
-    if (this.#signals === undefined) return
-    for (const signal of this.#signals) signal.removeEventListener('abort', this.#now)
-    this.#signals = undefined
+    if (this.#forget === undefined) return
+    for (const forget of this.#forget) forget()
+    this.#forget = undefined
   }
 
   #arm(): void {

@@ -1,4 +1,6 @@
 import { type PortsideError, portsideError } from '../errors.js'
+import { listOf } from '../message.js'
+import { thrownText } from '../thrown-text.js'
 import { now } from '../timers.js'
 import type { ConnectionOutcome } from './connection-outcome.js'
 import type { Departing } from './departing.js'
@@ -35,7 +37,7 @@ export function drainError(name: string, report: DrainReport, grace: number): Dr
   const error = portsideError('ERR_PORTSIDE_DRAIN', {
     name: 'DrainError',
     headline: `Cannot drain ${name}: ${count} still open after the grace of ${grace} ms and had to be closed`,
-    actual: stragglers.map(describeOutcome).join('\n'),
+    actual: listOf(stragglers, describeOutcome),
     next: 'end these in the code under test, or give a longer grace',
   })
   return Object.assign(error, { stragglers, report }) as DrainError
@@ -55,16 +57,16 @@ export function stuck(name: string, departing: Departing[], limit: number): Erro
   const left = departing.filter(({ connection }) => !connection.closed).map((each) => each.toOutcome())
   return portsideError('ERR_PORTSIDE_DRAIN_STUCK', {
     headline: `Cannot drain ${name}: ${left.length} destroyed sockets did not emit 'close' within ${limit} ms`,
-    actual: left.map(describeOutcome).join('\n'),
+    actual: listOf(left, describeOutcome),
     because: 'something keeps the socket from closing, most likely an overridden destroy or a removed listener',
     next: 'look for code that calls removeAllListeners() on the socket or replaces its methods',
   })
 }
 
 export function hookError(name: string, errors: readonly unknown[], report: DrainReport): Error {
-  const first = errors[0] as Error | undefined
+  const [first] = errors
   const error = portsideError('ERR_PORTSIDE_DRAIN_HOOK', {
-    headline: `${errors.length === 1 ? 'A drain hook' : `${errors.length} drain hooks`} of ${name} failed: ${first?.message ?? String(first)}`,
+    headline: `${errors.length === 1 ? 'A drain hook' : `${errors.length} drain hooks`} of ${name} failed: ${thrownText(first)}`,
     next: 'fix the onDrain() hook; the connections were drained anyway',
     cause: first,
   })

@@ -1,12 +1,13 @@
 import { invalidArgument } from '../errors.js'
 import { milliseconds } from '../numbers.js'
 import { namesOf, readOptions } from '../options.js'
-import { now, turn } from '../timers.js'
+import { now, pause, turn } from '../timers.js'
 import type { Connection } from './connection.js'
 import { Deadline, within } from './deadline.js'
 import { Departing, type Force } from './departing.js'
 import { type DrainReport, drainError, hookError, makeReport, stuck } from './drain-report.js'
-import { closeTogether, delivered } from './pair.js'
+import { finish } from './finish.js'
+import { closeTogether, quiet, received } from './pair.js'
 import { type Pair, pairUp } from './registry.js'
 
 export interface DrainOptions {
@@ -37,8 +38,11 @@ export interface DrainSource {
   readonly name: string
   /** The connections at this moment. */
   readonly connections: Iterable<Connection>
-  /** Lets nothing new in and gives every connection that is left. */
-  collect(): Iterable<Connection> | Promise<Iterable<Connection>>
+  /**
+   * Lets nothing new in and gives every connection that is left; `accepted` is told of those that came in meanwhile. Waits
+   * until `expired()` at most.
+   */
+  collect(accepted: (connection: Connection) => void, expired: () => boolean): Promise<Iterable<Connection>>
   /** Closes the listener or agent that held the connections. Waits until `expired()` at most. */
   settled(expired: () => boolean): Promise<unknown>
 }
@@ -55,10 +59,11 @@ export function startDrain(source: DrainSource, options: DrainOptions, hooks: re
     const leaving = new Map<Connection, Departing>()
     // Those that are known are looked at before the wait for the accept queue, in which they may end.
     lookAt(source.connections, leaving)
-    lookAt(await source.collect(), leaving)
+    const expired = (): boolean => deadline.passed
+    lookAt(await source.collect((connection) => note(connection, leaving), expired), leaving)
     const all = [...leaving.values()]
     const hookErrors = all.length === 0 ? NONE : await endAll(source.name, all, deadline, force, hooks)
-    await source.settled(() => deadline.passed)
+    await source.settled(expired)
     deadline.forget()
     const report = makeReport(all, begun)
     if (force === 'reject' && report.destroyed + report.reset > 0) throw drainError(source.name, report, grace)
@@ -77,9 +82,7 @@ export function startDrain(source: DrainSource, options: DrainOptions, hooks: re
 
 /** Notes what each connection is doing, and from here on lets no end in this process send the first FIN. */
 function lookAt(connections: Iterable<Connection>, leaving: Map<Connection, Departing>): void {
-  for (const connection of connections) {
-    if (!leaving.has(connection)) leaving.set(connection, new Departing(connection))
-  }
+  for (const connection of connections) note(connection, leaving)
   // Those that were looked at before, too: the client of an accepted connection may not have known then that it is one.
   const unpaired = [...leaving.values()].filter(({ pair, connection }) => pair === undefined && !connection.closed)
   if (unpaired.length === 0) return
@@ -88,6 +91,10 @@ function lookAt(connections: Iterable<Connection>, leaving: Map<Connection, Depa
     each.pair = pairs.get(each.connection)
     if (each.pair !== undefined) closeTogether(each.pair)
   }
+}
+
+function note(connection: Connection, leaving: Map<Connection, Departing>): void {
+  if (!leaving.has(connection)) leaving.set(connection, new Departing(connection))
 }
 
 async function endAll(
@@ -164,20 +171,21 @@ async function atRest(connection: Connection, pair: Pair | undefined): Promise<v
       })
       continue
     }
-    // A request may be on its way to us: written by a client of this process, or read but not parsed yet.
-    if (connection.accepted && pair !== undefined && connection.protocol.state() !== 'http2') {
-      await delivered(pair.client, connection.stream)
-    } else {
-      await turn()
-    }
+    // A request may be on its way to us, written by a client of this process, or read but not parsed yet.
+    await settle(connection, pair)
     if (!connection.protocol.busy()) return
   }
 }
 
-/** Our FIN, and an open ear for the peer's. */
-function finish(connection: Connection): void {
-  const { stream } = connection
-  if (!stream.writableEnded) stream.end()
-  // Without a reader the peer's FIN, behind bytes that nobody took, would never be seen.
-  if (stream.readableFlowing === null && stream.listenerCount('readable') === 0) stream.resume()
+/**
+ * One turn at least. Of a pair, until a client of HTTP/1 has read what it was answered, and we what it wrote: it may ask
+ * again at the moment in which it has its answer. Peers of an unknown protocol may go on for ever: until we have read
+ * what the client has written by now.
+ */
+async function settle(connection: Connection, pair: Pair | undefined): Promise<void> {
+  const { protocol } = connection
+  await turn()
+  if (pair === undefined || !connection.accepted) return
+  const there = protocol.hookable ? received(pair) : () => quiet(pair)
+  for (let turns = 1; !there() && connection.protocol === protocol && !protocol.busy(); turns++) await pause(turns)
 }

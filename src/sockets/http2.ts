@@ -1,14 +1,27 @@
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
-import type { ConnectionState, Protocol } from './connection.js'
+import type { Connection, ConnectionState, Protocol } from './connection.js'
 
-/** An HTTP/2 connection of a server. GOAWAY ends it once its streams are done (RFC 9113 §6.8). */
+/**
+ * An HTTP/2 connection of a server. What the client had sent when it answers a PING is here: that is finished, and a GOAWAY
+ * refuses the rest (RFC 9113 §6.8). A first GOAWAY ahead of the PING is not possible: behind it Node stops to read.
+ */
 export class Http2Protocol implements Protocol {
   readonly hookable = false
+  readonly #connection: Connection
   readonly #session: ServerHttp2Session
   readonly #streams = new Map<ServerHttp2Stream, string>()
+  /** The client's first frame, which it owes before all others (RFC 9113 §3.4). */
+  #greeted: boolean
+  #ending = false
 
-  constructor(session: ServerHttp2Session) {
+  constructor(connection: Connection, session: ServerHttp2Session, greeted = false) {
+    this.#connection = connection
     this.#session = session
+    this.#greeted = greeted
+    session.once('remoteSettings', () => {
+      this.#greeted = true
+      if (this.#ending) this.#closeBehindPing()
+    })
   }
 
   state(): ConnectionState {
@@ -31,10 +44,26 @@ export class Http2Protocol implements Protocol {
 
   quiesce(changed: () => void): void {
     this.#session.once('close', changed)
-    if (!this.#session.closed) this.#session.close()
+    if (this.#ending) return
+    this.#ending = true
+    if (this.#greeted) this.#closeBehindPing()
+    // A client that has sent nothing is owed nothing. Over TLS it has asked for HTTP/2, and its first frame is under way.
+    else if (this.#connection.secure === undefined && this.#connection.socket.bytesRead === 0) this.#close()
   }
 
   abandon(): void {
     this.#session.destroy()
+  }
+
+  #closeBehindPing(): void {
+    if (this.#session.destroyed || this.#session.closed) return
+    // A client that has ended its half answers no PING.
+    this.#connection.stream.once('end', () => this.#close())
+    // False: too many PINGs of the user's own are unanswered.
+    if (!this.#session.ping(() => this.#close())) this.#close()
+  }
+
+  #close(): void {
+    if (!this.#session.closed) this.#session.close()
   }
 }

@@ -1,7 +1,8 @@
 import type net from 'node:net'
-import { type Finishing, resetOnDestroy, stopReading } from '../platform/node-internals.js'
+import { type Finishing, resetOnDestroy, stopReading, transportOf } from '../platform/node-internals.js'
 import { patch } from '../platform/patches.js'
-import { now, setTimeout, turn } from '../timers.js'
+import { pause, turn } from '../timers.js'
+import { leaveAgent } from './agent.js'
 import type { Connection } from './connection.js'
 import type { Pair } from './registry.js'
 
@@ -11,7 +12,7 @@ import type { Pair } from './registry.js'
  * Whoever sends the first FIN is left with a TIME_WAIT for a minute, unless the other end answers it with a reset
  * (RFC 9293 §3.6.1, §3.10.7.4). Both ends are in our hands, so the accepted end never sends a FIN: when it is done
  * writing and the client has read everything, the client's stream gets its end of file from us; the client closes, as
- * it does for any server that hangs up; the accepted end reads that FIN and then resets a connection that nobody
+ * it does for any server that hangs up; the accepted end reads up to that FIN and then resets a connection that nobody
  * uses any more. User code at both ends sees 'end' and 'close' as ever, and no error.
  */
 export function closeTogether({ accepted, client }: Pair): void {
@@ -24,29 +25,57 @@ export function closeTogether({ accepted, client }: Pair): void {
     (final) => (done) => {
       undo()
       holding.add(stream)
-      letGo(accepted, client).then(
-        (verdict) => {
-          holding.delete(stream)
-          if (stream.destroyed) final.call(stream, done)
-          else if (verdict === 'gone') resetWhenDone(accepted, done)
-          else final.call(stream, (error) => leave(accepted, error, done))
-        },
+      letGo(accepted, client)
         // A client whose methods its user has replaced: a FIN of our own, as for a client we cannot see.
-        () => {
+        .then(
+          () => true,
+          () => false,
+        )
+        .then((gone) => {
           holding.delete(stream)
-          final.call(stream, done)
-        },
-      )
+          if (gone && !stream.destroyed) void resetWhenRead(accepted, done)
+          else final.call(stream, done)
+        })
     },
     'the FIN waits until the client at the other end, in this process, has closed',
   )
 }
 
+/** Neither end holds a byte that the other has not read. */
+export function quiet({ accepted, client }: Pair): boolean {
+  return (
+    client.destroyed ||
+    accepted.stream.destroyed ||
+    (client.writableLength === 0 &&
+      accepted.stream.writableLength === 0 &&
+      hasRead(client, accepted.socket) &&
+      hasRead(accepted.socket, client))
+  )
+}
+
+/** Tells whether the accepted end has read what the client had written when this was called. */
+export function received({ accepted, client }: Pair): () => boolean {
+  const asked = client.bytesWritten
+  let written: number | undefined
+  return () => {
+    if (client.destroyed || accepted.stream.destroyed) return true
+    // What waits in the client's stream is counted by its handle, below TLS, when the handle gets it.
+    if (client.bytesWritten - client.writableLength < asked) return false
+    written ??= transportOf(client)?.bytesWritten ?? 0
+    return (transportOf(accepted.socket)?.bytesRead ?? written) >= written
+  }
+}
+
 /**
  * Ends both sides at once, without an error at the client. The reset goes first: a FIN of the client would meet an end
- * that has sent its own, and leave the TIME_WAIT there.
+ * that has sent its own, and leave the TIME_WAIT there. A client that still has all that was written to read in the
+ * kernel keeps it: only its other end goes.
  */
 export function destroyTogether({ accepted, client }: Pair): void {
+  if (holding.has(accepted.stream) && !hasRead(accepted.socket, client)) {
+    accepted.stream.destroy()
+    return
+  }
   stopReading(client)
   reset(accepted)
   client.destroy()
@@ -71,25 +100,11 @@ export function reset(connection: Connection): boolean {
   }
 }
 
-/**
- * Waits until all that one end wrote has been read by the other. False where the reader has stopped reading, so that
- * nobody can say when it will.
- */
-export async function delivered(from: net.Socket, to: net.Socket): Promise<boolean> {
-  let missingBefore = -1
-  let since = now()
-  for (let turns = 0; ; turns++) {
-    if (from.destroyed || to.destroyed) return true
-    const missing = from.bytesWritten - to.bytesRead
-    if (missing <= 0) return true
-    if (missing !== missingBefore) {
-      missingBefore = missing
-      since = now()
-    } else if (now() - since > STALLED) {
-      return false
-    }
-    await pause(turns)
-  }
+/** Below TLS and HTTP/2, so that it is right for every protocol. Of an end that is closed there is nothing to read. */
+function hasRead(from: net.Socket, to: net.Socket): boolean {
+  const { bytesWritten } = transportOf(from) ?? {}
+  const { bytesRead } = transportOf(to) ?? {}
+  return bytesWritten === undefined || bytesRead === undefined || bytesRead >= bytesWritten
 }
 
 /**
@@ -105,32 +120,31 @@ const armed = new WeakSet<net.Socket>()
 /** Ended streams whose FIN is held back until the client has let go. */
 const holding = new WeakSet<net.Socket>()
 
-/** A reader that took nothing for so many milliseconds is held up by its user, not by the machine. */
-const STALLED = 100
-
 /** Turns of the event loop that a client gets to close by itself after its end of file; it needs three. */
 const TURNS_TO_CLOSE = 8
 
 /**
- * Makes the client let go of the connection.
- * - `gone`: nothing at the client's side will touch the kernel's socket again.
- * - `stalled`: its user has stopped reading, so the rest must wait in the kernel for it.
+ * Makes the client let go of the connection: afterwards nothing at its side touches the kernel's socket again. A client that
+ * does not read is waited for. Within one tick if there is nothing to wait for, so that the client cannot begin anything
+ * between the last look at it and its end of file.
  */
-async function letGo(accepted: Connection, client: net.Socket): Promise<'gone' | 'stalled'> {
-  // An HTTP/2 session reads and writes below its sockets, whose counts stand still. Its GOAWAY tells the client, which
-  // then closes by itself, given the turns to read it.
-  const http2 = accepted.protocol.state() === 'http2'
-  if (!http2 && !(await delivered(accepted.stream, client))) return 'stalled'
+async function letGo(accepted: Connection, client: net.Socket): Promise<void> {
+  const { stream } = accepted
+  for (let turns = 0; !client.destroyed && !hasRead(accepted.socket, client); turns++) await pause(turns)
+  // The deadline came. The client still has everything to read in the kernel.
+  if (stream.destroyed) return
   if (client.allowHalfOpen && !client.destroyed) {
     // Its user has the end of what we say, and says when it has said its own.
     hangUp(client)
     await finished(client)
   }
-  const hangUpAt = http2 ? TURNS_TO_CLOSE : 1
+  // The GOAWAY tells an HTTP/2 client, and it closes by itself, given the turns to read it.
+  const hangUpAt = accepted.protocol.state() === 'http2' ? TURNS_TO_CLOSE : 0
   for (let turns = 0; turns < hangUpAt + TURNS_TO_CLOSE && !client.destroyed; turns++) {
     if (turns === hangUpAt) {
       // Whatever destroys the accepted end from here on resets it: an HTTP server, a TLS socket, the user's listener.
       resetOnDestroy(accepted.socket)
+      leaveAgent(client)
       hangUp(client)
       // Answering the client's FIN with one of its own is the first that an unfinished TLS socket would do.
       if (accepted.protocol.state() === 'tls-handshake') reset(accepted)
@@ -147,7 +161,6 @@ async function letGo(accepted: Connection, client: net.Socket): Promise<'gone' |
     }
   }
   await turn()
-  return 'gone'
 }
 
 function finished(client: net.Socket): Promise<void> {
@@ -164,26 +177,20 @@ function hangUp(client: net.Socket): void {
   stopReading(client)
 }
 
-function resetWhenDone(accepted: Connection, done: () => void): void {
+/** The client has closed: its FIN stands behind all that it wrote. */
+async function resetWhenRead(accepted: Connection, done: () => void): Promise<void> {
   const { stream } = accepted
   resetOnDestroy(accepted.socket)
   done()
-  stream.resume()
-  turn()
-    .then(turn)
-    .then(() => reset(accepted))
+  if (stream.listenerCount('readable') === 0) stream.resume()
+  await readToEnd(stream)
+  await turn()
+  reset(accepted)
 }
 
-/** Our FIN is on its way; what the client has not read waits in the kernel without us. */
-function leave({ stream }: Connection, error: Error | null | undefined, done: (error?: Error | null) => void): void {
-  done(error)
-  stream.resume()
-  turn()
-    .then(turn)
-    .then(() => stream.destroy())
-}
-
-function pause(turns: number): Promise<void> {
-  if (turns < 16) return turn()
-  return new Promise((resolve) => void setTimeout(resolve, Math.min(2 ** (turns - 16), 16)))
+function readToEnd(stream: net.Socket): Promise<void> {
+  if (stream.readableEnded || stream.destroyed) return Promise.resolve()
+  return new Promise((resolve) => {
+    stream.once('end', resolve).once('close', () => resolve())
+  })
 }

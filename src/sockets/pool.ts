@@ -1,5 +1,6 @@
 import type http from 'node:http'
 import net from 'node:net'
+import { checkFunction, readArgument } from '../argument.js'
 import { calledBy } from '../caller.js'
 import { invalidArgument, portsideError } from '../errors.js'
 import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
@@ -116,17 +117,18 @@ export class Pool implements SocketPool {
   async #dial(to: Endpoint | net.NetConnectOpts, options: PoolConnectOptions): Promise<net.Socket> {
     if (this.#draining !== undefined) throw draining('connect')
     checkConnect(options)
-    if (typeof to !== 'object' || to === null) {
-      throw invalidArgument('ERR_INVALID_ARG_TYPE', 'endpoint', 'an endpoint, or the options of net.connect', to)
-    }
-    const dial: net.NetConnectOpts = 'address' in to ? { host: to.address, port: to.port } : to
-    const socket = this.track(net.connect(dial))
-    await connected(socket, 'connect', describeTarget(to), options)
+    const { dialled, target } = readArgument('endpoint', 'an endpoint, or the options of net.connect', to, () => {
+      if (typeof to !== 'object') return undefined
+      const dial: net.NetConnectOpts = 'address' in to ? { host: to.address, port: to.port } : to
+      return { target: describeTarget(to), dialled: net.connect(dial) }
+    })
+    const socket = this.track(dialled)
+    await connected(socket, 'connect', target, options)
     return socket
   }
 
   onDrain(hook: DrainHook): void {
-    if (typeof hook !== 'function') throw invalidArgument('ERR_INVALID_ARG_TYPE', 'hook', 'a function', hook)
+    checkFunction('hook', hook)
     this.hooks.push(hook)
   }
 
@@ -162,8 +164,8 @@ export class Pool implements SocketPool {
       {
         name: 'the pool',
         connections: this.#all(),
-        collect: async () => {
-          await Promise.all(servers.map((tracked) => tracked.stopListening()))
+        collect: async (accepted, expired) => {
+          await Promise.all(servers.map((tracked) => tracked.stopListening(accepted, expired)))
           return this.#all()
         },
         settled: () => Promise.all(servers.map((tracked) => tracked.closed())),

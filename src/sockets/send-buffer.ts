@@ -1,10 +1,12 @@
 import type net from 'node:net'
+import { readArgument } from '../argument.js'
 import { calledBy } from '../caller.js'
-import { abortError, invalidArgument, portsideError } from '../errors.js'
+import { invalidArgument, portsideError } from '../errors.js'
 import { milliseconds } from '../numbers.js'
 import { namesOf, readOptions } from '../options.js'
 import { bytesUnderWay, handleOf } from '../platform/node-internals.js'
 import { isTlsSocket } from '../platform/node-objects.js'
+import { refuseAborted } from '../signals.js'
 import { now, setTimeout, turn } from '../timers.js'
 import { connectionTuple, formatTuple } from './tuple.js'
 
@@ -51,7 +53,7 @@ export function fillSendBuffer(socket: net.Socket, options: FillOptions = {}): P
 }
 
 async function fill(socket: net.Socket, options: FillOptions): Promise<FilledSendBuffer> {
-  const handle = writableHandle(socket)
+  const handle = readArgument('socket', SOCKET, socket, () => writableHandle(socket))
   const { timeout = 10_000, signal } = options
   milliseconds('timeout', timeout, 1)
   const begun = now()
@@ -68,7 +70,7 @@ async function fill(socket: net.Socket, options: FillOptions): Promise<FilledSen
   let polls = 0
   try {
     for (;;) {
-      if (signal?.aborted) throw abortError(signal, asked)
+      refuseAborted(signal, asked)
       if (failure !== undefined || socket.destroyed) throw failure ?? closed(asked)
       if (socket.writableLength === 0) {
         socket.write(CHUNK)
@@ -105,11 +107,12 @@ function queued(socket: net.Socket, { writeQueueSize }: WriteHandle): number {
 function writableHandle(socket: net.Socket): WriteHandle {
   const handle = handleOf(socket)
   if (typeof (socket as Partial<net.Socket> | null)?.write !== 'function' || isTlsSocket(socket)) {
-    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'socket', 'a TCP or unix net.Socket without TLS', socket)
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'socket', SOCKET, socket)
   }
   if (typeof handle?.writeQueueSize !== 'number' || socket.connecting || !socket.writable) {
     throw portsideError('ERR_INVALID_ARG_VALUE', {
       headline: 'Cannot fill the send buffer of what was given as socket',
+      argument: 'socket',
       expected: 'a socket that is connected and writable',
       actual: socket.connecting ? 'one that is still connecting' : 'one that is closed, ended, or was never connected',
       next: "wait for its 'connect' first",
@@ -117,6 +120,8 @@ function writableHandle(socket: net.Socket): WriteHandle {
   }
   return handle as WriteHandle
 }
+
+const SOCKET = 'a TCP or unix net.Socket without TLS'
 
 const closed = (asked: string): Error =>
   portsideError('ERR_STREAM_DESTROYED', { headline: `Cannot ${asked}`, because: 'the socket was destroyed meanwhile' })

@@ -12,6 +12,7 @@ import { turn } from '../timers.js'
 import { type Connection, type ConnectionState, type Protocol, RawProtocol } from './connection.js'
 import { Http1Protocol } from './http1.js'
 import { Http2Protocol } from './http2.js'
+import { followInjected } from './injected-http2.js'
 import { newConnection, registry } from './registry.js'
 
 /**
@@ -41,6 +42,9 @@ const CLOSED = Promise.resolve()
 /** Longest accept queue that Linux allows by default (listen(2), somaxconn): more than that is a flood. */
 const QUEUE_LIMIT = 4096
 
+/** Node's default backlog, and two turns: at the deadline the queue may be full. */
+const LATE_LIMIT = 513
+
 /** A server whose accepted connections are all known. */
 export class TrackedServer {
   readonly connections = new Set<Connection>()
@@ -48,8 +52,12 @@ export class TrackedServer {
   accepted = 0
   readonly #listening: net.Server[]
   readonly #protocols: Protocols
-  #listeners: Array<(connection: Connection) => void> | undefined
+  readonly #listeners = new Set<(connection: Connection) => void>()
   #stopping: Promise<Iterable<Connection>> | undefined
+  /** Of each drain that waits for the accept queue. */
+  readonly #expired: Array<() => boolean> = []
+  /** Tells the server of what is accepted after a deadline, when it has stopped listening. */
+  #held: Array<() => void> | undefined
   #closed: Promise<unknown> = CLOSED
   /** HTTP/2 tells of a session while it hears of the socket, and a session's own socket is a proxy. */
   #arriving: Connection | undefined
@@ -67,19 +75,40 @@ export class TrackedServer {
         const emit = original as (...all: unknown[]) => boolean
         return function (this: net.Server, ...all: unknown[]): boolean {
           // The one that every connection pays for.
-          if (all[0] === 'connection') tracked.#arriving = tracked.#accept(all[1] as net.Socket)
-          else if (HEARD.has(all[0])) return hear(all as [string, ...unknown[]], () => emit.apply(this, all))
-          return emit.apply(this, all)
+          if (all[0] === 'connection') {
+            const connection = tracked.#accept(all[1] as net.Socket)
+            if (tracked.#held !== undefined) return tracked.#hold(() => server.emit('connection', all[1] as net.Socket))
+            tracked.#arriving = connection
+          } else if (HEARD.has(all[0])) return hear(all as [string, ...unknown[]], () => emit.apply(this, all))
+          const heard = emit.apply(this, all)
+          if (all[0] === 'connection' && tracked.#protocols.plain === raw) followInjected(all[1] as net.Socket)
+          return heard
         } as typeof server.emit
       },
       "a listener of 'upgrade', 'connect', 'checkContinue' or 'clientError' changes what Node does",
     )
   }
 
-  /** Calls the listener with each connection that is accepted from now on. */
-  onConnection(listener: (connection: Connection) => void): void {
-    this.#listeners ??= []
-    this.#listeners.push(listener)
+  /** Calls the listener with each connection that is accepted from now on, until the undo is called. */
+  onConnection(listener: (connection: Connection) => void): Undo {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
+  /** Calls back when somebody else closes the server: a framework's own close() would wait for idle connections. */
+  onCloseByOthers(begin: () => void): void {
+    patch(
+      this.server,
+      'close',
+      (close) => (callback) => {
+        const { server } = this
+        if (!mayListen(server) || registry().closedServers.has(server)) return close.call(server, callback)
+        this.#closed = closeListener(server, (closed) => close.call(server.once('close', closed), callback))
+        begin()
+        return server
+      },
+      "close() of Node waits for connections that are kept alive, up to the server's keepAliveTimeout",
+    )
   }
 
   /** Takes the connections of a second listener as its own: the other address of a dual server. */
@@ -89,12 +118,22 @@ export class TrackedServer {
   }
 
   /**
-   * Takes what already stands in the accept queue, then stops listening: from here on a new connection is refused.
-   * Connections stay as they are, and are given.
+   * Takes what already stands in the accept queue, each of which is given to `accepted`, then stops listening: from here on
+   * a new connection is refused. Connections stay as they are, and are given. Clients that dial again and again keep the
+   * queue from being empty: after `expired()` no more are accepted than a queue holds.
    */
-  stopListening(): Promise<Iterable<Connection>> {
+  async stopListening(
+    accepted: (connection: Connection) => void,
+    expired: () => boolean,
+  ): Promise<Iterable<Connection>> {
+    const undo = this.onConnection(accepted)
+    this.#expired.push(expired)
     this.#stopping ??= this.#emptyAcceptQueue().then(() => this.#close())
-    return this.#stopping
+    try {
+      return await this.#stopping
+    } finally {
+      undo()
+    }
   }
 
   /** Resolves when Node has let go of every listener that `stopListening()` ended. */
@@ -103,11 +142,20 @@ export class TrackedServer {
   }
 
   #close(): Iterable<Connection> {
-    if (!this.#listening.some(mayListen)) return this.connections
-    const [first, ...others] = this.#listening
-    const closing = closeListener(first as net.Server)
-    this.#closed = others.length === 0 ? closing : Promise.all([closing, ...others.map(closeListener)])
+    if (this.#listening.some(mayListen)) {
+      const [first, ...others] = this.#listening
+      if (mayListen(first as net.Server)) this.#closed = closeListener(first as net.Server)
+      if (others.length > 0) this.#closed = Promise.all([this.#closed, ...others.map((other) => closeListener(other))])
+    }
+    const held = this.#held ?? []
+    this.#held = undefined
+    for (const tell of held) tell()
     return this.connections
+  }
+
+  #hold(tell: () => void): true {
+    this.#held?.push(tell)
+    return true
   }
 
   /**
@@ -117,7 +165,14 @@ export class TrackedServer {
    */
   async #emptyAcceptQueue(): Promise<void> {
     if (!this.#listening.some((server) => server.listening)) return
-    for (let turns = 0, before = -1; turns < 2 || (turns < QUEUE_LIMIT && before !== this.accepted); turns++) {
+    let lateTurns = 0
+    for (let turns = 0, before = -1; turns < 2 || before !== this.accepted; turns++) {
+      if (this.#expired.some((expired) => expired())) {
+        // What is served, or ended, now would make its client dial again.
+        this.#held ??= []
+        lateTurns++
+      }
+      if (turns > QUEUE_LIMIT || lateTurns > LATE_LIMIT) return
       before = this.accepted
       await turn()
     }
@@ -140,7 +195,7 @@ export class TrackedServer {
       case 'session':
         if (this.#arriving === undefined) break
         connectionOf.set(args[0] as object, this.#arriving)
-        this.#arriving.become(new Http2Protocol(args[0] as ServerHttp2Session))
+        this.#arriving.become(new Http2Protocol(this.#arriving, args[0] as ServerHttp2Session))
         break
       case 'stream': {
         const [stream, headers] = args as [ServerHttp2Stream, Record<string, unknown>]
@@ -152,22 +207,29 @@ export class TrackedServer {
       case 'checkExpectation': {
         const [request, response] = args as [IncomingMessage, ServerResponse]
         const protocol = connectionOf.get(request.socket)?.protocol
+        if (protocol?.over?.()) return discard(request)
         return protocol?.beginExchange?.(request, response, emit) ?? emit()
       }
       case 'upgrade':
       case 'connect': {
         const [request, socket] = args as [IncomingMessage, net.Socket]
-        connectionOf.get(socket)?.become(new RawProtocol('upgraded', `${request.method} ${request.url}`))
+        const connection = connectionOf.get(socket)
+        if (connection?.protocol.over?.()) return discard(socket)
+        connection?.become(new RawProtocol('upgraded', `${request.method} ${request.url}`))
         break
       }
-      case 'clientError':
-        connectionOf.get(args[1] as object)?.protocol.fail?.()
+      case 'clientError': {
+        const protocol = connectionOf.get(args[1] as object)?.protocol
+        if (protocol?.over?.()) return true
+        protocol?.fail?.()
         break
+      }
     }
     try {
       return emit()
     } finally {
       this.#arriving = before
+      if (event === 'secureConnection' && this.#protocols.secure === raw) followInjected(args[0] as net.Socket)
     }
   }
 
@@ -183,9 +245,15 @@ export class TrackedServer {
       accepted.delete(connection)
       this.connections.delete(connection)
     })
-    for (const listener of this.#listeners ?? []) listener(connection)
+    for (const listener of this.#listeners) listener(connection)
     return connection
   }
+}
+
+/** Reads on to the peer's FIN, without a handler: our end of the connection has said its last. */
+function discard(stream: IncomingMessage | net.Socket): true {
+  stream.resume()
+  return true
 }
 
 const HEARD: ReadonlySet<unknown> = new Set([
@@ -204,12 +272,12 @@ type Protocols = Record<'plain' | 'secure', (connection: Connection) => Protocol
 
 /** What a server's connections speak. */
 function protocolsOf(server: net.Server): Protocols {
+  const http1 = (connection: Connection): Protocol => new Http1Protocol(connection, server)
   const secure = isHttpServer(server) ? http1 : raw
   return { secure, plain: isTlsServer(server) ? handshake : secure }
 }
 
 const raw = (): Protocol => new RawProtocol('raw')
-const http1 = (connection: Connection): Protocol => new Http1Protocol(connection)
 const handshake = (connection: Connection): Protocol => new HandshakeProtocol(connection)
 
 /** A TLS handshake that the peer has not begun, or that is under way (RFC 8446 §2). */
@@ -230,7 +298,10 @@ class HandshakeProtocol implements Protocol {
 }
 
 /** Without the idle connections of an HTTP server, which `close()` would destroy: they are drained instead. */
-function closeListener(server: net.Server): Promise<void> {
+function closeListener(
+  server: net.Server,
+  close = (closed: () => void): unknown => server.close(closed),
+): Promise<void> {
   if (!mayListen(server)) return CLOSED
   registry().closedServers.add(server)
   const undo = keepIdleConnections(server)
@@ -245,7 +316,7 @@ function closeListener(server: net.Server): Promise<void> {
         waiting++
         whenHandleCloses(handle as ClosableHandle, done)
       }
-      server.close(done)
+      close(done)
     })
   } finally {
     undo?.()

@@ -1,6 +1,6 @@
 import type dgram from 'node:dgram'
 import type net from 'node:net'
-import { invalidArgument } from '../errors.js'
+import { readArgument } from '../argument.js'
 import { type Endpoint, formatEndpoint, toEndpoint, unmapped } from '../loopback/endpoint.js'
 import { serverOf } from '../platform/node-internals.js'
 import { isDatagram, isPipe } from '../platform/node-objects.js'
@@ -14,12 +14,15 @@ export interface ConnectionTuple {
 
 /**
  * The tuple of a socket as the kernel knows it. A closed or unconnected TCP socket has no local address any more:
- * its `local` is the empty string. Unix sockets that were not bound have no name: theirs is empty, too.
+ * its `local` is the empty string. So is that of a datagram socket that is closed or not bound. Unix sockets that were not bound have no name: theirs is empty, too.
  */
 export function connectionTuple(socket: net.Socket | dgram.Socket): ConnectionTuple {
-  if (typeof socket !== 'object' || socket === null) {
-    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'socket', 'a net.Socket or a dgram.Socket', socket)
-  }
+  return readArgument('socket', 'a net.Socket or a dgram.Socket', socket, () =>
+    typeof socket === 'object' ? tupleOf(socket) : undefined,
+  )
+}
+
+function tupleOf(socket: net.Socket | dgram.Socket): ConnectionTuple {
   if (isDatagram(socket)) return datagramTuple(socket)
   const { localAddress, localPort, remoteAddress, remotePort } = socket
   if (localAddress !== undefined && localPort !== undefined) {
@@ -31,8 +34,14 @@ export function connectionTuple(socket: net.Socket | dgram.Socket): ConnectionTu
 }
 
 function datagramTuple(socket: dgram.Socket): ConnectionTuple {
-  const { address, port } = socket.address()
-  const local = toEndpoint(address, port)
+  let local: Endpoint
+  try {
+    const { address, port } = socket.address()
+    local = toEndpoint(address, port)
+  } catch {
+    // EBADF or ERR_SOCKET_DGRAM_NOT_RUNNING: it is not bound, or closed.
+    return { protocol: 'udp', local: '' }
+  }
   try {
     const remote = socket.remoteAddress()
     return { protocol: 'udp', local, remote: toEndpoint(remote.address, remote.port) }

@@ -50,4 +50,11 @@ describe('portside who', () => {
     })
     expect(await portside('who', String(port), '--json')).toMatchObject({ stdout: '[]\n', stderr: '', code: 1 })
   })
+
+  // The resolver asks no server about an empty label (RFC 1035 §3.1).
+  it.each([[], ['--json']])('exits with 2 when the host name does not resolve %s', async (...options) => {
+    const result = await portside('who', 'no..host:5', ...options)
+    expect(result).toMatchObject({ stdout: '', code: 2, signal: null })
+    expect(result.stderr).toMatch(/^portside who: the host name 'no..host' does not resolve \(usage: [^\n]+\)\n$/)
+  })
 })

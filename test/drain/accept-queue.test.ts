@@ -6,7 +6,7 @@ import tls from 'node:tls'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createSocketPool, listen, listenHttp, listenHttp2, listenTcp } from '../../src/index.js'
 import { processCertificate } from '../../src/servers/certificate.js'
-import { get, targetOf, turn, until, watch } from '../support/clients.js'
+import { gate, get, targetOf, turn, until, watch } from '../support/clients.js'
 import { HERE } from '../support/here.js'
 import { acceptQueueLength, leavesNothingOpen, needsKernel, tcpEntries, watchPort } from '../support/kernel.js'
 import { spawnPeer } from './foreign.js'
@@ -50,6 +50,25 @@ describe.each(KINDS.filter(({ unix }) => !unix))('the accept queue of $name', ({
     expect(left()).toEqual([])
   })
 
+  it('is in the report with every connection, those that its handler ended meanwhile included', async (context) => {
+    needsKernel(context)
+    let accepted = 0
+    const server = await start((first: net.Socket | { socket: net.Socket }) => {
+      const socket = first instanceof net.Socket ? first : first.socket
+      socket.destroy()
+    })
+    server.listener.server.on('connection', () => accepted++)
+    const peers = await queueUp(server.listener, 20, secure)
+    for (const peer of peers) peer.write(get('/'))
+    expect(acceptQueueLength(server.listener.port)).toBe(20)
+    const report = await server.close(LONG)
+    await Promise.all(peers.map(({ closed }) => closed))
+    expect(accepted).toBe(20)
+    expect(report.outcomes).toHaveLength(20)
+    expect(new Set(report.outcomes.map(({ remote }) => JSON.stringify(remote))).size).toBe(20)
+    expect(report.outcomes.every(({ local }) => local !== '')).toBe(true)
+  })
+
   it('is emptied of clients in another process, and none of them is reset', async (context) => {
     needsKernel(context)
     const server = await start(() => {})
@@ -63,6 +82,54 @@ describe.each(KINDS.filter(({ unix }) => !unix))('the accept queue of $name', ({
     for (let index = 0; index < 20; index++) expect(peer.namesOf(index).at(-1)).toBe('close')
     // To a TLS client an end in the middle of its handshake is an error, whoever sends it.
     expect(peer.codes().filter((code) => !secure || code !== 'ECONNRESET')).toEqual([])
+  })
+})
+
+describe.each(KINDS.filter(({ unix }) => !unix))('the accept queue of $name at the deadline', ({ start, secure }) => {
+  it('is emptied, and in the report', async (context) => {
+    needsKernel(context)
+    const server = await start(() => {})
+    const left = watchPort(server.listener.port)
+    const peers = await queueUp(server.listener, 20, secure)
+    expect(acceptQueueLength(server.listener.port)).toBe(20)
+    const report = await server.close({ grace: 0 })
+    await Promise.all(peers.map(({ closed }) => closed))
+    expect(report).toMatchObject({ closed: 0, destroyed: 20, reset: 0 })
+    expect(peers.flatMap(({ errors }) => errors)).toEqual([])
+    expect(left()).toEqual([])
+  })
+})
+
+describe('an accept queue that is never empty', () => {
+  it('is left at the end of the grace', async () => {
+    let accepted = 0
+    const server = await listenTcp((socket) => {
+      accepted++
+      socket.destroy()
+    })
+    const { port, address } = server
+    const ended = gate()
+    let dialling = 0
+    const dial = (): void => {
+      dialling++
+      let refused = false
+      net
+        .connect(port, address)
+        .on('error', ({ code }: NodeJS.ErrnoException) => {
+          refused = code === 'ECONNREFUSED'
+        })
+        .on('close', () => {
+          if (!refused) dial()
+          if (--dialling === 0) ended.open()
+        })
+    }
+    for (let clients = 0; clients < 5; clients++) dial()
+    await until(() => accepted > 20)
+    const before = accepted
+    await server.close({ grace: 1 })
+    await ended.opened
+    // Without the deadline it accepts 4096.
+    expect(accepted - before).toBeLessThan(1000)
   })
 })
 

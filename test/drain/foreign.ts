@@ -14,7 +14,8 @@ export interface ForeignOptions {
   /** Sent by each connection as soon as it is there. */
   write?: string
   allowHalfOpen?: boolean
-  reads?: boolean
+  /** `'later'`: not before `read()`. Default true. */
+  reads?: boolean | 'later'
   secure?: boolean
 }
 
@@ -24,6 +25,7 @@ export interface ForeignEvent {
   port?: number
   code?: string
   data?: string
+  bytes?: number
 }
 
 /** Clients in a process of their own, of which portside knows nothing. */
@@ -34,8 +36,12 @@ export interface ForeignPeer {
   namesOf(index?: number): string[]
   /** Everything that one connection has received. */
   textOf(index?: number): string
+  /** How many bytes one connection that reads later had received at its end. */
+  bytesOf(index?: number): number | undefined
   codes(): string[]
   write(text: string): void
+  /** Begins to read. */
+  read(): void
   /** Waits for so many events of this name in all. */
   heard(event: ForeignEvent['event'], count?: number): Promise<void>
   /** Waits for the end of the process, which comes when all of its connections are closed. */
@@ -65,6 +71,8 @@ export function spawnPeer(options: ForeignOptions): ForeignPeer {
     namesOf: (index = 0) => events.filter((e) => e.index === index && e.event !== 'data').map(({ event }) => event),
     textOf: (index = 0) =>
       events.flatMap((e) => (e.index === index && e.event === 'data' ? [e.data ?? ''] : [])).join(''),
+    bytesOf: (index = 0) => events.find((e) => e.index === index && e.event === 'end')?.bytes,
+    read: () => void child.stdin.write('null\n'),
     codes: () => events.flatMap(({ code }) => code ?? []),
     write: (text) => void child.stdin.write(`${JSON.stringify(text)}\n`),
     heard: (event, count = 1) =>

@@ -40,9 +40,16 @@ const KINDS: Http2Kind[] = [
 ]
 
 /** A client session of the user's own, and every 'error' it and its streams had. */
-async function open({ listener }: Running) {
+async function open(server: Running) {
+  const client = dial(server, await processCertificate())
+  // The settings of the other side: both ends have spoken.
+  await once(client.session, 'remoteSettings')
+  return client
+}
+
+/** The same before either end has spoken. */
+function dial({ listener }: Running, { ca }: { ca: string }) {
   const secure = 'setSecureContext' in listener.server
-  const { ca } = await processCertificate()
   const target = targetOf(listener)
   const session =
     'path' in target
@@ -56,8 +63,6 @@ async function open({ listener }: Running) {
   session.on('error', (error) => errors.push(error))
   const closed = gate()
   session.once('close', () => closed.open())
-  // The settings of the other side: both ends have spoken.
-  await once(session, 'remoteSettings')
   const request = (path: string, options: http2.ClientSessionRequestOptions = { endStream: true }, method = 'GET') => {
     const stream = session.request({ ':path': path, ':method': method }, options)
     stream.on('error', (error) => errors.push(error))
@@ -99,6 +104,22 @@ describe.each(KINDS)('a session, on $name', ({ start, unix, secure }) => {
     const report = await server.close(LONG)
     await client.closed
     expect(report.outcomes).toMatchObject([{ state: 'http2', outcome: 'closed' }])
+    expect(client.errors).toEqual([])
+    expect(server.errors).toEqual([])
+    expect(left()).toEqual([])
+  })
+
+  it('finishes what its client had asked for before it had said a word', async () => {
+    const server = await start((request, response) => void turn().then(() => response.end(request.url)))
+    const left = unix ? () => [] : watchPort(server.listener.port)
+    const accepted = once(server.listener.server, 'connection')
+    const client = dial(server, await processCertificate())
+    const texts = ['/1', '/2'].map((path) => textOf(client.request(path)))
+    await accepted
+    const report = await server.close(LONG)
+    expect(await Promise.all(texts)).toEqual(['/1', '/2'])
+    await client.closed
+    expect(report).toMatchObject({ closed: 1, destroyed: 0, reset: 0 })
     expect(client.errors).toEqual([])
     expect(server.errors).toEqual([])
     expect(left()).toEqual([])

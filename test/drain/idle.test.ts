@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { gate, get, until } from '../support/clients.js'
+import { gate, get, turn, until } from '../support/clients.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 import { HTTP1_KINDS, STREAM_KINDS } from './kinds.js'
 
@@ -71,6 +71,43 @@ describe.each(HTTP1_KINDS)('a half-sent request head, on $name', ({ start }) => 
     expect(report.outcomes).toMatchObject([{ state: 'head', outcome: 'closed' }])
     expect(peer.events).toEqual(['end', 'close'])
     expect(server.errors).toEqual([])
+  })
+})
+
+describe.each(HTTP1_KINDS)('part of a head that came together with the request before it, on $name', ({ start }) => {
+  it('is in flight, and answered when the rest of it comes', async () => {
+    const paths: string[] = []
+    const answered = gate()
+    const server = await start((request, response) => {
+      paths.push(request.url ?? '')
+      response.once('close', answered.open).end(`answer to ${request.url}`)
+    })
+    const peer = await server.dial()
+    peer.write(`${get('/whole')}GET /part HTTP/1.1\r\nHo`)
+    await Promise.all([peer.receives('answer to /whole'), answered.opened])
+    const closing = server.close(LONG)
+    await turn().then(turn).then(turn)
+    peer.write('st: localhost\r\n\r\n')
+    const report = await closing
+    await peer.closed
+    expect(paths).toEqual(['/whole', '/part'])
+    expect(peer.text()).toContain('answer to /part')
+    expect(report.outcomes).toMatchObject([{ state: 'head', outcome: 'closed' }])
+    expect(peer.events).toEqual(['end', 'close'])
+    expect(server.errors).toEqual([])
+  })
+
+  it('is no head when it is an empty line', async () => {
+    const answered = gate()
+    const server = await start((_request, response) => response.once('close', answered.open).end('hello'))
+    const peer = await server.dial()
+    // RFC 9112 §2.2: empty lines ahead of a request are skipped.
+    peer.write(`${get('/')}\r\n`)
+    await Promise.all([peer.receives('hello'), answered.opened])
+    const report = await server.close(LONG)
+    await peer.closed
+    expect(report.outcomes).toMatchObject([{ state: 'idle', outcome: 'closed' }])
+    expect(peer.events).toEqual(['end', 'close'])
   })
 })
 

@@ -168,3 +168,54 @@ describe.each(HTTP1_KINDS)('three pipelined requests, on $name', ({ start }) => 
     expect(peer.errors).toEqual([])
   })
 })
+
+describe.each(HTTP1_KINDS)('part of a head behind requests in flight, on $name', ({ start, name }) => {
+  // Node 20 does not list the parsers of such a server.
+  const kept = !name.includes('Http2')
+
+  it.runIf(kept)('is answered when the rest of it comes', async () => {
+    const responses = new Map<string, http.ServerResponse>()
+    const server = await start((request, response) => void responses.set(request.url ?? '', response))
+    const peer = await server.dial()
+    peer.write(`${get('/1')}${get('/2')}GET /3 HTTP/1.1\r\nHo`)
+    await until(() => responses.size === 2)
+    const closing = server.close(LONG)
+    await turn().then(turn)
+    answer(responses.get('/1'), '/1')
+    answer(responses.get('/2'), '/2')
+    await until(() => bodiesIn(peer.text()).length === 2)
+    peer.write('st: localhost\r\n\r\n')
+    await until(() => responses.size === 3)
+    answer(responses.get('/3'), '/3')
+    const report = await closing
+    await peer.closed
+    expect(bodiesIn(peer.text())).toEqual(['/1', '/2', '/3'])
+    expect(peer.text().match(/^connection: close\r$/gim)).toHaveLength(1)
+    expect(report.outcomes).toMatchObject([{ state: 'active', request: 'GET /1', outcome: 'closed' }])
+    expect(peer.events).toEqual(['end', 'close'])
+    expect(server.errors).toEqual([])
+  })
+
+  it.runIf(kept)('is answered when it came with the end of an upload that was in flight', async () => {
+    const bodies: string[] = []
+    const uploading = gate()
+    const server = await start((request, response) => {
+      if (request.url === '/1') uploading.open()
+      bodies.push(request.url ?? '')
+      request.resume().once('end', () => answer(response, request.url ?? ''))
+    })
+    const peer = await server.dial()
+    peer.write('POST /1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbo')
+    await uploading.opened
+    const closing = server.close(LONG)
+    peer.write('dyGET /2 HTTP/1.1\r\nHo')
+    await until(() => bodiesIn(peer.text()).length === 1)
+    peer.write('st: localhost\r\n\r\n')
+    const report = await closing
+    await peer.closed
+    expect(bodies).toEqual(['/1', '/2'])
+    expect(bodiesIn(peer.text())).toEqual(['/1', '/2'])
+    expect(report.outcomes).toMatchObject([{ outcome: 'closed' }])
+    expect(peer.events).toEqual(['end', 'close'])
+  })
+})

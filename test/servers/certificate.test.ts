@@ -3,6 +3,7 @@ import { createPrivateKey, webcrypto, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import https from 'node:https'
+import type net from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,8 +14,15 @@ import { bracketed, type Family, familyOf, LOOPBACK } from '../../src/loopback/e
 import { loopbackFamilies, whyFamilyIsMissing } from '../../src/loopback/probe.js'
 import { processState } from '../../src/process-state.js'
 import { type Certificate, processCertificate } from '../../src/servers/certificate.js'
+import { listenHttps } from '../../src/servers/http.js'
+import { listenHttp2 } from '../../src/servers/http2.js'
+import type { SecureTestServer } from '../../src/servers/server.js'
+import { listenTls } from '../../src/servers/tls.js'
 
-const state = processState<{ made?: Promise<Certificate> | undefined }>('servers.certificate', () => ({}))
+const state = processState<{ made?: Promise<Certificate> | undefined; until?: number }>(
+  'servers.certificate',
+  () => ({}),
+)
 /** id-kp-serverAuth, RFC 5280 §4.2.1.12 */
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'
 const UNTRUSTED = { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' }
@@ -48,6 +56,18 @@ describe('processCertificate', () => {
     expect(validityOf(second).validToDate).toBeGreaterThan(validToDate)
     expect(new X509Certificate(second.cert).verify(new X509Certificate(second.ca).publicKey)).toBe(true)
     expect(await processCertificate(() => start + 6 * day + 2)).toBe(second)
+  })
+
+  it('makes a new certificate when the clock was set back to a time before the first', async () => {
+    const day = 24 * 60 * 60 * 1000
+    const start = Date.now()
+    const first = await processCertificate(() => start)
+    // A clock that is corrected by seconds or hours stays in the day before the certificate was made.
+    expect(await processCertificate(() => start - day / 4)).toBe(first)
+    const second = await processCertificate(() => start - 2 * day)
+    expect(second).not.toBe(first)
+    expect(validityOf(second).validFromDate).toBeLessThan(start - 2 * day)
+    expect(await processCertificate(() => start - 2 * day)).toBe(second)
   })
 
   it('does not remember a failure', async () => {
@@ -95,7 +115,33 @@ describe('processCertificate', () => {
   })
 })
 
-const validityOf = ({ cert }: Certificate) => ({ validToDate: Date.parse(new X509Certificate(cert).validTo) })
+function validityOf({ cert }: Certificate) {
+  const { validFrom, validTo } = new X509Certificate(cert)
+  return { validFromDate: Date.parse(validFrom), validToDate: Date.parse(validTo) }
+}
+
+describe.each<[string, () => Promise<SecureTestServer<net.Server>>]>([
+  ['listenTls', listenTls],
+  ['listenHttps', listenHttps],
+  ['listenHttp2', () => listenHttp2(undefined, { secure: true })],
+])('%s in a process whose certificate expires within a day', (_, listen) => {
+  it('has a new certificate with a ca of its own, and the older server keeps the old ones', async () => {
+    await using older = await listen()
+    state.until = Date.now() + 60 * 60 * 1000
+    await using newer = await listen()
+    expect(newer.ca).not.toBe(older.ca)
+    for (const server of [older, newer]) {
+      await expect(peerName({ host: server.address, port: server.port, ...trusting(server) })).resolves.toBe(
+        'localhost',
+      )
+      expect((await server.connect()).authorized).toBe(true)
+    }
+    const connecting = peerName({ host: newer.address, port: newer.port, ...trusting(older) })
+    await expect(connecting).rejects.toMatchObject(UNTRUSTED)
+  })
+})
+
+const trusting = ({ ca }: { ca: string }) => ({ ca, servername: 'localhost' })
 
 describe('a client that trusts the authority', () => {
   it.for(FAMILIES)('accepts the server on its %s loopback address by the name localhost', async (family, { skip }) => {

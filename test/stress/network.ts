@@ -17,17 +17,19 @@ const RANGE = '/proc/sys/net/ipv4/ip_local_port_range'
 export const ownNetwork: Network = { name: 'own ports', range: ownRange(), command: [], why: undefined }
 
 /** A network that nobody else uses, in which the kernel has so many ports to pick from. */
-export function privateNetwork(ports: number): Network {
+export function privateNetwork(ports: number, { ipv6 = true } = {}): Network {
   const range = [FIRST, FIRST + ports - 1] as const
-  return { name: `range of ${ports}`, range, command: enter(range), why: whyNoPrivateNetwork }
+  const name = `range of ${ports}${ipv6 ? '' : ', no IPv6'}`
+  return { name, range, command: enter(range, ipv6), why: whyNoPrivateNetwork }
 }
 
 /** Even, as the kernel expects: it treats even and odd ports differently. */
 const FIRST = 40_000
 const whyNoPrivateNetwork = probe()
 
-function enter([first, last]: Network['range']): string[] {
-  const setUp = `ip link set lo up && echo ${first} ${last} >${RANGE} && exec "$@"`
+function enter([first, last]: Network['range'], ipv6 = true): string[] {
+  const without = ipv6 ? '' : 'echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6 && '
+  const setUp = `ip link set lo up && ${without}echo ${first} ${last} >${RANGE} && exec "$@"`
   return ['unshare', '--user', '--map-root-user', '--net', '--', 'sh', '-c', setUp, 'sh']
 }
 

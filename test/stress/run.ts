@@ -1,15 +1,23 @@
+import { parseArgs } from 'node:util'
+import { chaos } from './chaos.js'
 import { collisions } from './collisions.js'
+import { drains } from './drains.js'
 import { killedHolder } from './killed-holder.js'
 import { leftovers } from './leftovers.js'
 import { preferredPort } from './preferred-port.js'
 import { refusals } from './refusals.js'
 import { check, format, type Row } from './row.js'
 
+const { values } = parseArgs({ options: { seconds: { type: 'string', default: '60' }, seed: { type: 'string' } } })
+const seconds = Number(values.seconds)
+const seed = Number(values.seed ?? Math.floor(Math.random() * 1e9))
+if (!Number.isFinite(seconds) || !Number.isInteger(seed)) throw new Error('--seconds and --seed take a number')
+
 /** Longest that all of it may take, in milliseconds. */
-const LIMIT = 240_000
+const LIMIT = 300_000 + 2000 * seconds
 
 // What no test of a few seconds can show: many users at once, many times, in networks with few ports.
-console.log(`Node ${process.version}, ${process.platform}\n`)
+console.log(`Node ${process.version}, ${process.platform}, seed ${seed}\n`)
 if (process.platform !== 'linux') {
   console.log(
     'skipped: it listens on ports that are held, which Linux alone allows, and reads what the kernel has in /proc',
@@ -22,21 +30,27 @@ const limit = setTimeout(() => {
   console.log(`\nnot done after ${LIMIT / 1000} s`)
   process.exit(1)
 }, LIMIT)
+// At once, for as long as was asked; again with the same choices by --seed.
+await Promise.all([print('chaos', () => chaos(seconds, seed)), print('drains', () => drains(seconds, seed))])
 for (const stress of [collisions, killedHolder, refusals, leftovers, preferredPort]) {
-  for await (const row of withFailure(stress)) {
-    console.log(format(row))
-    if (row.verdict === 'FAIL') process.exitCode = 1
-  }
+  await print(stress.name, stress)
 }
 clearTimeout(limit)
 console.log(`\n${Math.round((performance.now() - begun) / 1000)} s`)
 
+async function print(name: string, stress: () => AsyncGenerator<Row>): Promise<void> {
+  for await (const row of withFailure(name, stress)) {
+    console.log(format(row))
+    if (row.verdict === 'FAIL') process.exitCode = 1
+  }
+}
+
 /** A run that breaks off is a row, too, and the others go on. */
-async function* withFailure(stress: () => AsyncGenerator<Row>): AsyncGenerator<Row> {
+async function* withFailure(name: string, stress: () => AsyncGenerator<Row>): AsyncGenerator<Row> {
   try {
     yield* stress()
   } catch (error) {
     console.error(error)
-    yield check(stress.name, 'a result', 'it broke off, see above', false)
+    yield check(name, 'a result', 'it broke off, see above', false)
   }
 }

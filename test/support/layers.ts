@@ -7,14 +7,17 @@ import ts from 'typescript'
  */
 export const LAYERS: readonly (readonly string[])[] = [
   [
+    'argument.ts',
     'caller.ts',
     'disposal.ts',
     'errors.ts',
     'message.ts',
     'nearest.ts',
+    'thrown-text.ts',
     'numbers.ts',
     'options.ts',
     'process-state.ts',
+    'signals.ts',
     'timers.ts',
   ],
   ['platform'],

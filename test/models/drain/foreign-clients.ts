@@ -1,0 +1,18 @@
+// Plays clients in a process of its own, of which portside knows nothing. Told what to play by messages.
+import type { Target } from './clients/connection.js'
+import { type Cast, Clients } from './clients/play.js'
+
+export type Told = { schedule: number; target: Target; cast: Cast } | { schedule: number; finish: true }
+
+const playing = new Map<number, Clients>()
+
+process.on('message', (told: Told) => {
+  if ('cast' in told) {
+    playing.set(told.schedule, new Clients(told.target, told.cast))
+    return
+  }
+  const clients = playing.get(told.schedule)
+  playing.delete(told.schedule)
+  void clients?.finish().then((seen) => process.send?.({ schedule: told.schedule, seen }))
+})
+process.once('disconnect', () => process.exit())

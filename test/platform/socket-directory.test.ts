@@ -1,0 +1,146 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { markOfThisProcess } from '../../src/platform/process-mark.js'
+import { sweepSocketDirectories } from '../../src/platform/socket-directory.js'
+import { until } from '../support/clients.js'
+
+const PROGRAM = fileURLToPath(new URL('../../fixtures/programs/listen-unix.mjs', import.meta.url))
+
+let parent: string
+beforeEach(() => {
+  parent = mkdtempSync(join(tmpdir(), 'sweep-'))
+  onTestFinished(() => rmSync(parent, { recursive: true }))
+})
+
+describe.skipIf(process.platform === 'win32')('a directory of listenUnix()', () => {
+  it('goes when the process exits', async () => {
+    const { child, path } = await listening()
+    expect(existsSync(path)).toBe(true)
+    child.stdin?.end()
+    expect(await once(child, 'close')).toEqual([0, null])
+    expect(readdirSync(parent)).toEqual([])
+  })
+
+  it('goes with a later process when its own was killed, and stays while that runs', async () => {
+    const killed = await listening()
+    const running = await listening()
+    killed.child.kill('SIGKILL')
+    await once(killed.child, 'close')
+
+    const later = await listening()
+    await until(() => !existsSync(dirname(killed.path)))
+    expect(
+      readdirSync(parent)
+        .map((name) => join(parent, name))
+        .sort(),
+    ).toEqual([running, later].map(({ path }) => dirname(path)).sort())
+    for (const { child } of [running, later]) {
+      child.stdin?.end()
+      await once(child, 'close')
+    }
+    expect(readdirSync(parent)).toEqual([])
+  })
+})
+
+describe.skipIf(process.platform === 'win32')('the sweep', () => {
+  const mark = markOfThisProcess() ?? ''
+  // No process has a pid above PID_MAX_LIMIT, 2 to the power of 22 (proc_sys_kernel(5)).
+  const ended = mark.replace(/ \d+ (\S+)\n$/, ' 4194305 $1\n')
+
+  it('removes what a process that has ended left', async () => {
+    leave('portside-aaaaaa', { owner: ended, 's.sock': '' })
+    leave('portside-bbbbbb', { owner: ended })
+    await sweepSocketDirectories(parent)
+    expect(readdirSync(parent)).toEqual([])
+  })
+
+  it.skipIf(process.platform !== 'linux')('removes what an earlier process of the same pid left', async () => {
+    leave('portside-aaaaaa', { owner: mark.replace(/\d+\n$/, '1\n'), 's.sock': '' })
+    await sweepSocketDirectories(parent)
+    expect(readdirSync(parent)).toEqual([])
+  })
+
+  it.each<[string, string, Record<string, string>, number?]>([
+    ['a process that runs', 'portside-aaaaaa', { owner: mark }],
+    ['another boot of the machine', 'portside-aaaaaa', { owner: ended.replace(/^\S+?:[^:]*/, 'linux:other') }],
+    ['another PID namespace, or another machine', 'portside-aaaaaa', { owner: ended.replace(/^(\S+):\S+/, '$1:1') }],
+    ['a version that wrote no owner', 'portside-aaaaaa', { 's.sock': '' }],
+    ['a process that was killed before it wrote one', 'portside-aaaaaa', { owner: '' }],
+    ['an owner of another form', 'portside-aaaaaa', { owner: `${ended}more` }],
+    ['files of somebody else', 'portside-aaaaaa', { owner: ended, 's.sock': '', 'notes.txt': '' }],
+    ['a directory that others may enter', 'portside-aaaaaa', { owner: ended }, 0o755],
+    ['another name', 'portside-aaaaaaa', { owner: ended }],
+    ['another prefix', 'portside2-aaaaa', { owner: ended }],
+  ])('leaves %s', async (_, name, files, mode) => {
+    leave(name, files, mode)
+    await sweepSocketDirectories(parent)
+    expect(readdirSync(join(parent, name))).toEqual(Object.keys(files).sort())
+  })
+
+  it('leaves directories of another user', async (context) => {
+    if (process.getuid?.() !== 0) context.skip('only root can give a directory to another user')
+    leave('portside-aaaaaa', { owner: ended })
+    chownSync(join(parent, 'portside-aaaaaa'), 1234, 1234)
+    await sweepSocketDirectories(parent)
+    expect(readdirSync(parent)).toEqual(['portside-aaaaaa'])
+  })
+
+  it('follows no link', async () => {
+    const elsewhere = join(parent, 'elsewhere')
+    leave('elsewhere', { owner: ended, 's.sock': '' })
+    symlinkSync(elsewhere, join(parent, 'portside-aaaaaa'))
+    leave('portside-bbbbbb', {})
+    symlinkSync(join(elsewhere, 'owner'), join(parent, 'portside-bbbbbb/owner'))
+    await sweepSocketDirectories(parent)
+    expect(readdirSync(elsewhere)).toEqual(['owner', 's.sock'])
+    expect(readdirSync(parent)).toEqual(['elsewhere', 'portside-aaaaaa', 'portside-bbbbbb'])
+  })
+
+  it('does nothing in a directory that is not there', async () => {
+    await expect(sweepSocketDirectories(join(parent, 'none'))).resolves.toBeUndefined()
+  })
+
+  it('knows a process by its pid alone on macOS', async () => {
+    const ours = markOfThisProcess('darwin') ?? ''
+    expect(ours).toMatch(new RegExp(`^darwin:\\S+ ${process.pid} -\\n$`))
+    leave('portside-aaaaaa', { owner: ours.replace(/ \d+ /, ' 4194305 '), 's.sock': '' })
+    leave('portside-bbbbbb', { owner: ours })
+    leave('portside-cccccc', { owner: ended })
+    await sweepSocketDirectories(parent, 'darwin')
+    expect(readdirSync(parent)).toEqual(['portside-bbbbbb', 'portside-cccccc'])
+  })
+})
+
+function leave(name: string, files: Record<string, string>, mode = 0o700): void {
+  const directory = join(parent, name)
+  mkdirSync(directory)
+  for (const [file, text] of Object.entries(files)) writeFileSync(join(directory, file), text)
+  chmodSync(directory, mode)
+}
+
+/** A process that listens in `parent`. */
+async function listening(): Promise<{ child: ChildProcess; path: string }> {
+  const child = spawn(process.execPath, [PROGRAM], {
+    env: { ...process.env, TMPDIR: parent },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  const [path] = await once(createInterface({ input: child.stdout! }), 'line')
+  return { child, path }
+}
