@@ -3,6 +3,7 @@ import { chaos } from './chaos.js'
 import { collisions } from './collisions.js'
 import { drains } from './drains.js'
 import { killedHolder } from './killed-holder.js'
+import { killedParent } from './killed-parent.js'
 import { leftovers } from './leftovers.js'
 import { preferredPort } from './preferred-port.js'
 import { refusals } from './refusals.js'
@@ -32,7 +33,7 @@ const limit = setTimeout(() => {
 }, LIMIT)
 // At once, for as long as was asked; again with the same choices by --seed.
 await Promise.all([print('chaos', () => chaos(seconds, seed)), print('drains', () => drains(seconds, seed))])
-for (const stress of [collisions, killedHolder, refusals, leftovers, preferredPort]) {
+for (const stress of [collisions, killedHolder, killedParent, refusals, leftovers, preferredPort]) {
   await print(stress.name, stress)
 }
 clearTimeout(limit)

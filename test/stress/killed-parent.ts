@@ -1,0 +1,88 @@
+import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { setTimeout } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { namespaceSupport } from '../../dist/index.js'
+import { pidsWith } from '../support/processes.js'
+import { check, type Row, skipped } from './row.js'
+
+const KILLS = 200
+
+/** So many at a time: each is a process that loads portside. */
+const AT_ONCE = 4
+
+/** Longest that what is left may take to end, in milliseconds. */
+const PATIENCE = 5000
+
+const SIGNALS = ['SIGKILL', 'SIGINT', 'SIGTERM'] as const
+
+type How = 'descriptor' | 'port' | 'network'
+
+/** What a test process that was killed leaves behind: no program of its own, no child of that, no file. */
+export async function* killedParent(): AsyncGenerator<Row> {
+  for (const how of ['descriptor', 'port'] as const) {
+    yield row(`killed by its program's first act: ${how}`, await left(how, 'KILL'))
+    yield row(`killed at a random moment: ${how}`, await left(how, '0'))
+  }
+  const what = 'killed at a random moment: private network'
+  const support = await namespaceSupport()
+  yield support.supported ? row(what, await left('network', '0')) : skipped(what, support.reason)
+}
+
+const row = (what: string, { processes, files }: Left): Row =>
+  check(
+    `${KILLS} test processes ${what}`,
+    '0 left',
+    `${processes} processes, ${files} files left`,
+    processes + files === 0,
+  )
+
+interface Left {
+  readonly processes: number
+  readonly files: number
+}
+
+async function left(how: How, signal: string): Promise<Left> {
+  const folder = mkdtempSync(join(tmpdir(), 'portside-stress-'))
+  let [begun, processes] = [0, 0]
+  const turns = async (): Promise<void> => {
+    while (begun++ < KILLS) processes += await leftByOne(how, signal, folder)
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, turns))
+  const files = readdirSync(folder).length
+  rmSync(folder, { recursive: true })
+  return { processes, files }
+}
+
+/** The processes that are still there when it and its family had time to end. */
+async function leftByOne(how: How, signal: string, folder: string): Promise<number> {
+  const mark = randomUUID()
+  // The shell of a private network has nothing of the environment but the PATH.
+  const env = { ...process.env, TMPDIR: folder, PATH: `${process.env.PATH}:/${mark}` }
+  const program = fileURLToPath(new URL('programs/start-family.mjs', import.meta.url))
+  const parent = spawn(process.execPath, [program, JSON.stringify({ how, signal })], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env,
+    detached: true,
+  })
+  const exited = once(parent, 'exit')
+  await once(parent.stdout as Readable, 'data')
+  if (signal === '0') {
+    await setTimeout(Math.random() * 80)
+    const pid = parent.pid as number
+    process.kill(Math.random() < 0.5 ? pid : -pid, SIGNALS[Math.floor(Math.random() * SIGNALS.length)])
+  }
+  await exited
+  parent.stdout?.destroy()
+  for (const limit = performance.now() + PATIENCE; performance.now() < limit; await setTimeout(10)) {
+    if (pidsWith(mark).length === 0) return 0
+  }
+  const stayed = pidsWith(mark)
+  for (const pid of stayed) process.kill(pid, 'SIGKILL')
+  return stayed.length
+}
