@@ -77,7 +77,12 @@ export class TrackedServer {
           // The one that every connection pays for.
           if (all[0] === 'connection') {
             const connection = tracked.#accept(all[1] as net.Socket)
-            if (tracked.#held !== undefined) return tracked.#hold(() => server.emit('connection', all[1] as net.Socket))
+            if (tracked.#held !== undefined) {
+              return tracked.#hold(() => {
+                // Its peer may have reset it meanwhile. No handler can do anything with a socket that is gone.
+                if (!connection.socket.destroyed) server.emit('connection', connection.socket)
+              })
+            }
             tracked.#arriving = connection
           } else if (HEARD.has(all[0])) return hear(all as [string, ...unknown[]], () => emit.apply(this, all))
           const heard = emit.apply(this, all)
@@ -236,7 +241,7 @@ export class TrackedServer {
   #accept(socket: net.Socket): Connection {
     const { accepted, connectionOf } = registry()
     const known = connectionOf.get(socket)
-    if (known !== undefined && this.connections.has(known)) return known
+    if (known !== undefined && (known.closed || this.connections.has(known))) return known
     const connection = newConnection(socket, true, this.#protocols.plain)
     this.accepted++
     accepted.add(connection)

@@ -100,6 +100,19 @@ describe.each(KINDS.filter(({ unix }) => !unix))('the accept queue of $name at t
   })
 })
 
+describe.each(KINDS.filter(({ unix }) => !unix))('the accept queue of $name, whose clients are gone', ({ start }) => {
+  it('does not keep the drain from ending at the deadline', async (context) => {
+    needsKernel(context)
+    const server = await start(() => {})
+    const peers = await queueUp(server.listener, 5, false)
+    const closing = server.close({ grace: 0 })
+    for (const { socket } of peers) socket.resetAndDestroy()
+    const report = await closing
+    await Promise.all(peers.map(({ closed }) => closed))
+    expect(report.outcomes).toHaveLength(5)
+  })
+})
+
 describe('an accept queue that is never empty', () => {
   it('is left at the end of the grace', async () => {
     let accepted = 0
