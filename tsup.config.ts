@@ -110,7 +110,8 @@ export default defineConfig({
           format: 'cjs',
           platform: 'node',
           target: 'node20',
-          minifyWhitespace: true,
+          // Of an entry, attw finds the exports by how esbuild prints them.
+          minifyWhitespace: !Object.keys(dual).some((entry) => path.endsWith(`/${entry}.cjs`)),
           // `await import()` becomes a `require` that is as lazy: under Jest a real import() in a CJS file throws.
           supported: { 'dynamic-import': false },
         })
