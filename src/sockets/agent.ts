@@ -4,9 +4,11 @@ import { answerTo, requestOn } from '../platform/node-internals.js'
 import type { Connection, ConnectionState, Protocol } from './connection.js'
 import { newConnection, registry } from './registry.js'
 
-/** Every socket that an agent holds, in use or idle. */
+/** Every open socket that an agent holds, in use or idle. */
 export function socketsOf(agent: http.Agent): net.Socket[] {
-  return [agent.sockets, agent.freeSockets].flatMap((pool) => Object.values(pool).flatMap((sockets) => sockets ?? []))
+  return [agent.sockets, agent.freeSockets]
+    .flatMap((pool) => Object.values(pool).flatMap((sockets) => sockets ?? []))
+    .filter(({ closed }) => !closed)
 }
 
 /** The connections of an agent, as they are now. */
@@ -23,7 +25,11 @@ export function connectionsOf(agent: http.Agent): Connection[] {
  * out a socket that has seen its end of file, until the socket is destroyed.
  */
 export function leaveAgent(socket: net.Socket): void {
-  if (requestOn(socket) === undefined) socket.emit('agentRemove')
+  if (requestOn(socket) !== undefined) return
+  // An agent takes only what cannot be written to out of its free sockets.
+  Object.defineProperty(socket, 'writable', { value: false, configurable: true })
+  socket.emit('agentRemove')
+  Reflect.deleteProperty(socket, 'writable')
 }
 
 /** A socket of a client pool: busy until its request is answered and the agent has it back. */

@@ -163,6 +163,31 @@ describe.each([
     expect(left()).toEqual([])
   })
 
+  it('is empty after the drain of its server, and so is the agent', async () => {
+    const { server, pool, agent, get } = await withAgent((_request, response) => response.end('hello'))
+    await Promise.all([get('/1'), get('/2')])
+    await until(() => pool.size === 2)
+    await turn()
+    expect(await server.close(LONG)).toMatchObject({ closed: 2, destroyed: 0, reset: 0 })
+    expect(agent.freeSockets).toEqual({})
+    expect(pool.size).toBe(0)
+    expect(await pool.drain(LONG)).toMatchObject({ closed: 0, destroyed: 0, reset: 0 })
+  })
+
+  it('leaves out a destroyed socket that its agent still has', async () => {
+    const { server, pool, agent, get } = await withAgent((_request, response) => response.end('hello'))
+    await get('/')
+    await until(() => pool.size === 1)
+    const [socket] = [...pool]
+    socket?.emit('agentRemove')
+    socket?.destroy()
+    await turn()
+    agent.freeSockets = { forgotten: [socket as net.Socket] }
+    expect(pool.size).toBe(0)
+    expect(await pool.drain(LONG)).toMatchObject({ closed: 0, destroyed: 0, reset: 0 })
+    await server.close(LONG)
+  })
+
   it('is drained at the same time as its server', async () => {
     const { server, listener, pool, get, errors, closed } = await withAgent((_request, response) =>
       response.end('hello'),
