@@ -4,15 +4,15 @@ import type net from 'node:net'
 import type tls from 'node:tls'
 import type { Undo } from '../disposal.js'
 import { portsideError } from '../errors.js'
-import { connectionCount, handleOf, rawSocketOf, type SocketHandle, wasEverBound } from '../platform/node-internals.js'
-import { isHttpServer, isTlsServer } from '../platform/node-objects.js'
+import { connectionCount, rawSocketOf } from '../platform/node-internals.js'
 import { patch } from '../platform/patches.js'
 import { processState } from '../process-state.js'
-import { turn } from '../timers.js'
-import { type Connection, type ConnectionState, type Protocol, RawProtocol } from './connection.js'
-import { Http1Protocol } from './http1.js'
+import { AcceptQueue } from './accept-queue.js'
+import { closeListener, mayListen } from './close-listener.js'
+import { type Connection, RawProtocol } from './connection.js'
 import { Http2Protocol } from './http2.js'
 import { followInjected } from './injected-http2.js'
+import { type Protocols, protocolsOf, raw } from './protocols.js'
 import { newConnection, registry } from './registry.js'
 
 /**
@@ -39,12 +39,6 @@ const servers = (): WeakMap<object, TrackedServer> => processState('sockets.serv
 
 const CLOSED = Promise.resolve()
 
-/** Longest accept queue that Linux allows by default (listen(2), somaxconn): more than that is a flood. */
-const QUEUE_LIMIT = 4096
-
-/** Node's default backlog, and two turns: at the deadline the queue may be full. */
-const LATE_LIMIT = 513
-
 /** A server whose accepted connections are all known. */
 export class TrackedServer {
   readonly connections = new Set<Connection>()
@@ -54,10 +48,7 @@ export class TrackedServer {
   readonly #protocols: Protocols
   readonly #listeners = new Set<(connection: Connection) => void>()
   #stopping: Promise<Iterable<Connection>> | undefined
-  /** Of each drain that waits for the accept queue. */
-  readonly #expired: Array<() => boolean> = []
-  /** Tells the server of what is accepted after a deadline, when it has stopped listening. */
-  #held: Array<() => void> | undefined
+  readonly #queue = new AcceptQueue()
   #closed: Promise<unknown> = CLOSED
   /** HTTP/2 tells of a session while it hears of the socket, and a session's own socket is a proxy. */
   #arriving: Connection | undefined
@@ -77,12 +68,7 @@ export class TrackedServer {
           // The one that every connection pays for.
           if (all[0] === 'connection') {
             const connection = tracked.#accept(all[1] as net.Socket)
-            if (tracked.#held !== undefined) {
-              return tracked.#hold(() => {
-                // Its peer may have reset it meanwhile. No handler can do anything with a socket that is gone.
-                if (!connection.socket.destroyed) server.emit('connection', connection.socket)
-              })
-            }
+            if (tracked.#queue.hold(connection.socket, (socket) => server.emit('connection', socket))) return true
             tracked.#arriving = connection
           } else if (HEARD.has(all[0])) return hear(all as [string, ...unknown[]], () => emit.apply(this, all))
           const heard = emit.apply(this, all)
@@ -132,8 +118,8 @@ export class TrackedServer {
     expired: () => boolean,
   ): Promise<Iterable<Connection>> {
     const undo = this.onConnection(accepted)
-    this.#expired.push(expired)
-    this.#stopping ??= this.#emptyAcceptQueue().then(() => this.#close())
+    this.#queue.waitUntil(expired)
+    this.#stopping ??= this.#emptyQueue().then(() => this.#close())
     try {
       return await this.#stopping
     } finally {
@@ -146,41 +132,18 @@ export class TrackedServer {
     return this.#closed
   }
 
+  async #emptyQueue(): Promise<void> {
+    if (this.#listening.some((server) => server.listening)) await this.#queue.empty(() => this.accepted)
+  }
+
   #close(): Iterable<Connection> {
     if (this.#listening.some(mayListen)) {
       const [first, ...others] = this.#listening
       if (mayListen(first as net.Server)) this.#closed = closeListener(first as net.Server)
       if (others.length > 0) this.#closed = Promise.all([this.#closed, ...others.map((other) => closeListener(other))])
     }
-    const held = this.#held ?? []
-    this.#held = undefined
-    for (const tell of held) tell()
+    this.#queue.release()
     return this.connections
-  }
-
-  #hold(tell: () => void): true {
-    this.#held?.push(tell)
-    return true
-  }
-
-  /**
-   * A peer that the kernel has connected, but that Node has not accepted, would be reset when the listener goes. Two
-   * turns hold one whole poll for I/O wherever in its loop Node is now. libuv accepts one peer for each listener in a
-   * poll, so it goes on as long as they come.
-   */
-  async #emptyAcceptQueue(): Promise<void> {
-    if (!this.#listening.some((server) => server.listening)) return
-    let lateTurns = 0
-    for (let turns = 0, before = -1; turns < 2 || before !== this.accepted; turns++) {
-      if (this.#expired.some((expired) => expired())) {
-        // What is served, or ended, now would make its client dial again.
-        this.#held ??= []
-        lateTurns++
-      }
-      if (turns > QUEUE_LIMIT || lateTurns > LATE_LIMIT) return
-      before = this.accepted
-      await turn()
-    }
   }
 
   #hear([event, ...args]: [string, ...unknown[]], emit: () => boolean): boolean {
@@ -272,95 +235,6 @@ const HEARD: ReadonlySet<unknown> = new Set([
   'connect',
   'clientError',
 ])
-
-type Protocols = Record<'plain' | 'secure', (connection: Connection) => Protocol>
-
-/** What a server's connections speak. */
-function protocolsOf(server: net.Server): Protocols {
-  const http1 = (connection: Connection): Protocol => new Http1Protocol(connection, server)
-  const secure = isHttpServer(server) ? http1 : raw
-  return { secure, plain: isTlsServer(server) ? handshake : secure }
-}
-
-const raw = (): Protocol => new RawProtocol('raw')
-const handshake = (connection: Connection): Protocol => new HandshakeProtocol(connection)
-
-/** A TLS handshake that the peer has not begun, or that is under way (RFC 8446 §2). */
-class HandshakeProtocol implements Protocol {
-  readonly hookable = false
-  readonly #connection: Connection
-  constructor(connection: Connection) {
-    this.#connection = connection
-  }
-  state(): ConnectionState {
-    return 'tls-handshake'
-  }
-  request(): undefined {}
-  busy(): boolean {
-    return this.#connection.socket.bytesRead > 0
-  }
-  quiesce(): void {}
-}
-
-/** Without the idle connections of an HTTP server, which `close()` would destroy: they are drained instead. */
-function closeListener(
-  server: net.Server,
-  close = (closed: () => void): unknown => server.close(closed),
-): Promise<void> {
-  if (!mayListen(server)) return CLOSED
-  registry().closedServers.add(server)
-  const undo = keepIdleConnections(server)
-  try {
-    return new Promise((resolve) => {
-      let waiting = 1
-      const done = (): void => {
-        if (--waiting === 0) resolve()
-      }
-      const handle = handleOf(server)
-      if (typeof handle?.close === 'function') {
-        waiting++
-        whenHandleCloses(handle as ClosableHandle, done)
-      }
-      close(done)
-    })
-  } finally {
-    undo?.()
-  }
-}
-
-/** HTTP/1 and secure HTTP/2. Undefined for other servers. */
-function keepIdleConnections(server: net.Server & { closeIdleConnections?: () => void }): Undo | undefined {
-  if (server.closeIdleConnections === undefined) return undefined
-  return patch(
-    server as { closeIdleConnections: () => void },
-    'closeIdleConnections',
-    () => () => {},
-    'the end that closes first keeps the TIME_WAIT (RFC 9293 §3.6.1)',
-  )
-}
-
-type ClosableHandle = Required<Pick<SocketHandle, 'close'>>
-
-/** Calls back when libuv has closed the handle. */
-function whenHandleCloses(handle: ClosableHandle, done: () => void): void {
-  const undo = patch(
-    handle,
-    'close',
-    (close) => (closed) => {
-      undo()
-      close.call(handle, () => {
-        closed?.()
-        done()
-      })
-    },
-    "'close' of a server comes before libuv has closed its handle, an active resource until then",
-  )
-}
-
-/** Listens, or may be about to: Node reports a pending listen only when it ends, and `close()` cancels it. */
-function mayListen(server: net.Server): boolean {
-  return server.listening || !wasEverBound(server)
-}
 
 function lateAttach(count: number): Error {
   return portsideError('ERR_PORTSIDE_LATE_ATTACH', {

@@ -182,7 +182,7 @@ describe.each([
     socket?.emit('agentRemove')
     socket?.destroy()
     await turn()
-    agent.freeSockets = { forgotten: [socket as net.Socket] }
+    Object.assign(agent, { freeSockets: { forgotten: [socket] } })
     expect(pool.size).toBe(0)
     expect(await pool.drain(LONG)).toMatchObject({ closed: 0, destroyed: 0, reset: 0 })
     await server.close(LONG)
