@@ -261,3 +261,54 @@ describe("a server with a 'stream' listener of its own", () => {
     expect(report.outcomes).toMatchObject([{ request: 'GET /first', outcome: 'destroyed' }])
   })
 })
+
+describe('a client that begins a request behind its answer to the PING', () => {
+  const SETTINGS = 4
+  const PING = 6
+  const RST_STREAM = 3
+  const HEADERS = 1
+  const ACK = 1
+  const END = 0b101
+
+  function frame(type: number, flags: number, stream: number, payload: Uint8Array = Buffer.alloc(0)): Buffer {
+    const head = Buffer.alloc(9)
+    head.writeUIntBE(payload.length, 0, 3)
+    head.writeUInt8(type, 3)
+    head.writeUInt8(flags, 4)
+    head.writeUInt32BE(stream, 5)
+    return Buffer.concat([head, payload])
+  }
+
+  /** The frames of a text that holds whole ones. */
+  function* framesOf(bytes: Buffer) {
+    for (let at = 0; at + 9 <= bytes.length; at += 9 + bytes.readUIntBE(at, 3)) {
+      const payload = bytes.subarray(at + 9, at + 9 + bytes.readUIntBE(at, 3))
+      yield {
+        type: bytes.readUInt8(at + 3),
+        flags: bytes.readUInt8(at + 4),
+        stream: bytes.readUInt32BE(at + 5),
+        payload,
+      }
+    }
+  }
+
+  it('has it answered where both come in one read', async () => {
+    const server = run((await listenHttp2((_request, response) => response.end('hello'))) as unknown as AnyServer)
+    const peer = watch(net.connect(targetOf(server.listener)))
+    const received: Buffer[] = []
+    peer.socket.on('data', (chunk) => received.push(chunk))
+    const frames = () => [...framesOf(Buffer.concat(received))]
+    peer.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
+    peer.socket.write(Buffer.concat([frame(SETTINGS, 0, 0), frame(SETTINGS, ACK, 0)]))
+    await until(() => frames().some(({ type, flags }) => type === SETTINGS && flags === ACK))
+    const closing = server.close(LONG)
+    await until(() => frames().some(({ type }) => type === PING))
+    const ping = frames().find(({ type }) => type === PING)
+    const getRoot = Buffer.from([0x82, 0x86, 0x84, 0x01, 0x01, 0x78])
+    peer.socket.write(Buffer.concat([frame(PING, ACK, 0, ping?.payload), frame(HEADERS, END, 1, getRoot)]))
+    await until(() => frames().some(({ stream }) => stream === 1))
+    expect(frames().filter(({ stream, type }) => stream === 1 && type === RST_STREAM)).toEqual([])
+    peer.socket.end()
+    expect((await closing).outcomes).toMatchObject([{ state: 'http2', outcome: 'closed' }])
+  })
+})

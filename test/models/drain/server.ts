@@ -1,3 +1,4 @@
+import diagnostics from 'node:diagnostics_channel'
 import http from 'node:http'
 import type net from 'node:net'
 import { tmpdir } from 'node:os'
@@ -99,9 +100,17 @@ export async function serve({ protocol, serves }: Schedule, portside: Portside, 
     begun,
     onBegun: () => {},
   }
-  listener.server.on('connection', (socket: net.Socket) => {
-    accepted.push(observe(socket))
-  })
+  const note = (socket: net.Socket): void => {
+    if (!accepted.some((known) => known.socket === socket)) accepted.push(observe(socket))
+  }
+  listener.server.on('connection', note)
+  // Those that are gone before the server can hear of them, too.
+  const noteOwn = (message: unknown): void => {
+    const { socket } = message as { socket: net.Socket & { server?: net.Server } }
+    if (socket.server === listener.server) note(socket)
+  }
+  diagnostics.subscribe('net.server.socket', noteOwn)
+  listener.server.once('close', () => diagnostics.unsubscribe('net.server.socket', noteOwn))
   listener.server.on('secureConnection', (stream: net.Socket) => {
     const own = accepted.find(({ port, closed }) => !closed && port === stream.remotePort)
     if (own === undefined) return
