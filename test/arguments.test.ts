@@ -1,4 +1,5 @@
 import dgram from 'node:dgram'
+import net from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { readArgument } from '../src/argument.js'
 import * as portside from '../src/index.js'
@@ -47,6 +48,9 @@ const refused: ReadonlyArray<readonly [is: string, code: string, argument: strin
   ['ignoreLeaks', 'ERR_INVALID_ARG_TYPE', 'function', { function: revoked({}) }],
   ['assertDrained', 'ERR_INVALID_ARG_TYPE', 'the value', revoked({})],
   ['assertReleased', 'ERR_INVALID_ARG_TYPE', 'endpoint', revoked({}), {}],
+  ['connectionTuple', 'ERR_INVALID_ARG_TYPE', 'socket', {}],
+  ['connectionTuple', 'ERR_INVALID_ARG_TYPE', 'socket', []],
+  ['connectionTuple', 'ERR_INVALID_ARG_TYPE', 'socket', net.createServer()],
   ['spawnListening', 'ERR_INVALID_ARG_TYPE', 'args', 'sleep', new Array(2), {}],
   ['spawnListening', 'ERR_INVALID_ARG_TYPE', 'env', 'sleep', [], { env: { NAME: Symbol('x') } }],
   ['spawnInNamespace', 'ERR_INVALID_ARG_TYPE', 'command', {}, Symbol('true'), [], {}],
@@ -60,6 +64,45 @@ it.each(refused)('%s fails with %s of %s', async (is, code, argument, ...args) =
   const entry = entriesOf(portside).find((each) => each.is === is)
   if (entry === undefined) throw new Error(`${is} is no entry`)
   expect((await attempt(entry, () => args)).error).toMatchObject({ code, argument, headline: expect.any(String) })
+})
+
+const wrong = {
+  timeout: 'x',
+  grace: -1,
+  interval: 'x',
+  backlog: 0.5,
+  limit: 'x',
+  after: 'x',
+  chunk: 'x',
+  mtu: 'x',
+  signal: 5,
+  force: 'no',
+  kernel: 'no',
+  mode: 'no',
+  protocol: 'no',
+  fetchSafe: 5,
+  secure: 5,
+  state: 5,
+  pid: 'x',
+  family: 'x',
+  host: 5,
+  path: 5,
+  port: 'x',
+  exclude: 5,
+  ignore: 5,
+  idlePools: 'x',
+  root: 5,
+}
+
+describe('refuses an invalid option, used or not:', () => {
+  const cases = entriesOf(portside)
+    .filter(({ knows, greedy }) => knows !== undefined && !greedy)
+    .flatMap((entry) => Object.entries(wrong).map(([option, value]) => ({ is: entry.is, entry, option, value })))
+
+  it.each(cases)('$is, { $option: $value }', async ({ entry, option, value }) => {
+    const { error } = await attempt(entry, (args) => [...args.slice(0, -1), { [option]: value }])
+    expect(error).toMatchObject({ code: expect.stringMatching(/^ERR_/), argument: expect.any(String) })
+  })
 })
 
 it('keeps a UDP port of which the hand-over is refused', async () => {

@@ -6,7 +6,7 @@ import { thrownByBind } from '../explanations/thrown.js'
 import { type Endpoint, type Family, toEndpoint } from '../loopback/endpoint.js'
 import { placeOf } from '../loopback/place.js'
 import { isReservation, type PortReservation } from '../loopback/port-reservation.js'
-import { integer } from '../numbers.js'
+import { integer, milliseconds } from '../numbers.js'
 import { namesOf, readOptions } from '../options.js'
 import { whyNoDescriptorPassing } from '../platform/descriptor-passing.js'
 import { handleOf } from '../platform/node-internals.js'
@@ -131,6 +131,7 @@ interface Plan {
   readonly args: readonly string[]
   readonly options: SpawnListeningOptions
   readonly by: 'descriptor' | 'port'
+  readonly timeout: number
   readonly name: string
 }
 
@@ -138,11 +139,12 @@ async function planOf(command: string, args: readonly string[], options: SpawnLi
   // Loaded here, with what looks for programs: to import portside takes no longer for it.
   const { checkCommand, programOf } = await import('./command.js')
   checkCommand(command, args, options)
-  const { by = 'descriptor', backlog, signal } = options
+  const { by = 'descriptor', backlog, timeout = 10_000, signal } = options
   if (by !== 'descriptor' && by !== 'port') {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'by', "'descriptor' or 'port'", by)
   }
   if (backlog !== undefined) integer('backlog', backlog, 1)
+  milliseconds('timeout', timeout)
   const name = `start ${command}`
   refuseAborted(signal, name)
   const why = by === 'descriptor' ? whyNoDescriptorPassing() : undefined
@@ -153,7 +155,7 @@ async function planOf(command: string, args: readonly string[], options: SpawnLi
       next: "pass by: 'port', for a program that listens on the number in PORT",
     })
   }
-  return { path: programOf(command, args, options, name), args, options, by, name }
+  return { path: programOf(command, args, options, name), args, options, by, timeout, name }
 }
 
 function reserveOptions({ family, host, signal }: SpawnListeningOptions, port: number) {
@@ -169,8 +171,8 @@ function reserveOptions({ family, host, signal }: SpawnListeningOptions, port: n
 async function startByPort(plan: Plan, endpoints: readonly Endpoint[]): Promise<Child> {
   // Loaded here, for it would be a good part of what it takes to import portside.
   const { Child: Program } = await import('./child.js')
-  const { path, args, options, name } = plan
-  const { timeout = 10_000, signal } = options
+  const { path, args, options, timeout, name } = plan
+  const { signal } = options
   refuseAborted(signal, name)
   const child = new Program(name, path, args, { ...options, env: { ...envOf(options), ...portOf(endpoints) } })
   await running(child, plan)

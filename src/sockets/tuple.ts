@@ -22,9 +22,11 @@ export function connectionTuple(socket: net.Socket | dgram.Socket): ConnectionTu
   )
 }
 
-function tupleOf(socket: net.Socket | dgram.Socket): ConnectionTuple {
+function tupleOf(socket: net.Socket | dgram.Socket): ConnectionTuple | undefined {
   if (isDatagram(socket)) return datagramTuple(socket)
   const { localAddress, localPort, remoteAddress, remotePort } = socket
+  // An HTTP/2 session's `socket` is a proxy that has no property and gives the socket's.
+  if (localAddress === undefined && !('localAddress' in socket)) return undefined
   if (localAddress !== undefined && localPort !== undefined) {
     const local = toEndpoint(unmapped(localAddress), localPort)
     if (remoteAddress === undefined || remotePort === undefined) return { protocol: 'tcp', local }
