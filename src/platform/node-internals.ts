@@ -85,18 +85,6 @@ export function parserOf(socket: net.Socket): object | null | undefined {
   return (socket as { parser?: object | null }).parser
 }
 
-/** `[server]` of a socket: the HTTP/2 server that reads it, when a plain server handed the socket on. */
-export function http2ServerOf(socket: net.Socket): net.Server | undefined {
-  const key = Object.getOwnPropertySymbols(socket).find(({ description }) => description === 'server')
-  return key && (socket as unknown as Record<symbol, net.Server | undefined>)[key]
-}
-
-/** `[socket]` of a server's HTTP/2 session: its public `socket` is a proxy that is nobody's key. */
-export function socketOfSession(session: object): object | undefined {
-  const key = Object.getOwnPropertySymbols(session).find(({ description }) => description === 'socket')
-  return key && (session as Record<symbol, object | undefined>)[key]
-}
-
 /** `_last`: the head that was sent says `Connection: close`, whoever asked for it. */
 export function endsConnection(response: http.ServerResponse): boolean {
   return response.headersSent && (response as { _last?: boolean })._last === true

@@ -17,14 +17,13 @@ export class Http2Protocol implements Protocol {
   readonly #session: ServerHttp2Session
   readonly #streams = new Map<ServerHttp2Stream, string>()
   /** The client's first frame, which it owes before all others (RFC 9113 §3.4). */
-  #greeted: boolean
+  #greeted = false
   #ending = false
   #closing = false
 
-  constructor(connection: Connection, session: ServerHttp2Session, greeted = false) {
+  constructor(connection: Connection, session: ServerHttp2Session) {
     this.#connection = connection
     this.#session = session
-    this.#greeted = greeted
     session.once('remoteSettings', () => {
       this.#greeted = true
       if (this.#ending) this.#closeBehindPing()

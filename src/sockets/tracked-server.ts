@@ -1,18 +1,13 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import type net from 'node:net'
-import type tls from 'node:tls'
 import type { Undo } from '../disposal.js'
 import { portsideError } from '../errors.js'
-import { connectionCount, rawSocketOf } from '../platform/node-internals.js'
+import { connectionCount } from '../platform/node-internals.js'
 import { patch } from '../platform/patches.js'
 import { processState } from '../process-state.js'
 import { AcceptQueue } from './accept-queue.js'
 import { closeListener, mayListen } from './close-listener.js'
-import { type Connection, RawProtocol } from './connection.js'
-import { Http2Protocol } from './http2.js'
-import { followInjected } from './injected-http2.js'
-import { type Protocols, protocolsOf, raw } from './protocols.js'
+import type { Connection } from './connection.js'
+import { type HeardServer, hear } from './heard-server.js'
 import { newConnection, registry } from './registry.js'
 
 /**
@@ -45,39 +40,20 @@ export class TrackedServer {
   /** Connections accepted so far. */
   accepted = 0
   readonly #listening: net.Server[]
-  readonly #protocols: Protocols
+  readonly #heard: HeardServer
   readonly #listeners = new Set<(connection: Connection) => void>()
   #stopping: Promise<Iterable<Connection>> | undefined
   readonly #queue = new AcceptQueue()
   #closed: Promise<unknown> = CLOSED
-  /** HTTP/2 tells of a session while it hears of the socket, and a session's own socket is a proxy. */
-  #arriving: Connection | undefined
 
   constructor(readonly server: net.Server) {
     this.#listening = [server]
-    this.#protocols = protocolsOf(server)
-    const hear = this.#hear.bind(this)
-    const tracked = this
-    // Never undone: a server that was closed can listen again, and its connections are tracked then, too.
-    patch(
-      server,
-      'emit',
-      (original) => {
-        const emit = original as (...all: unknown[]) => boolean
-        return function (this: net.Server, ...all: unknown[]): boolean {
-          // The one that every connection pays for.
-          if (all[0] === 'connection') {
-            const connection = tracked.#accept(all[1] as net.Socket)
-            if (tracked.#queue.hold(connection.socket, (socket) => server.emit('connection', socket))) return true
-            tracked.#arriving = connection
-          } else if (HEARD.has(all[0])) return hear(all as [string, ...unknown[]], () => emit.apply(this, all))
-          const heard = emit.apply(this, all)
-          if (all[0] === 'connection' && tracked.#protocols.plain === raw) followInjected(all[1] as net.Socket)
-          return heard
-        } as typeof server.emit
-      },
-      "a listener of 'upgrade', 'connect', 'checkContinue' or 'clientError' changes what Node does",
-    )
+    this.#heard = hear(server)
+    const emit = (socket: net.Socket): boolean => server.emit('connection', socket)
+    this.#heard.accepting = {
+      accept: (socket) => this.#accept(socket),
+      hold: (socket) => this.#queue.hold(socket, emit),
+    }
   }
 
   /** Calls the listener with each connection that is accepted from now on, until the undo is called. */
@@ -146,66 +122,11 @@ export class TrackedServer {
     return this.connections
   }
 
-  #hear([event, ...args]: [string, ...unknown[]], emit: () => boolean): boolean {
-    const { connectionOf } = registry()
-    const before = this.#arriving
-    switch (event) {
-      case 'secureConnection': {
-        const socket = args[0] as tls.TLSSocket
-        const connection = connectionOf.get(rawSocketOf(socket) ?? socket)
-        if (connection === undefined) break
-        connection.secured(socket)
-        connectionOf.set(socket, connection)
-        connection.become(this.#protocols.secure(connection))
-        this.#arriving = connection
-        break
-      }
-      case 'session':
-        if (this.#arriving === undefined) break
-        connectionOf.set(args[0] as object, this.#arriving)
-        this.#arriving.become(new Http2Protocol(this.#arriving, args[0] as ServerHttp2Session))
-        break
-      case 'stream': {
-        const [stream, headers] = args as [ServerHttp2Stream, Record<string, unknown>]
-        connectionOf.get(stream.session ?? stream)?.protocol.beginStream?.(stream, headers)
-        break
-      }
-      case 'request':
-      case 'checkContinue':
-      case 'checkExpectation': {
-        const [request, response] = args as [IncomingMessage, ServerResponse]
-        const protocol = connectionOf.get(request.socket)?.protocol
-        if (protocol?.over?.()) return discard(request)
-        return protocol?.beginExchange?.(request, response, emit) ?? emit()
-      }
-      case 'upgrade':
-      case 'connect': {
-        const [request, socket] = args as [IncomingMessage, net.Socket]
-        const connection = connectionOf.get(socket)
-        if (connection?.protocol.over?.()) return discard(socket)
-        connection?.become(new RawProtocol('upgraded', `${request.method} ${request.url}`))
-        break
-      }
-      case 'clientError': {
-        const protocol = connectionOf.get(args[1] as object)?.protocol
-        if (protocol?.over?.()) return true
-        protocol?.fail?.()
-        break
-      }
-    }
-    try {
-      return emit()
-    } finally {
-      this.#arriving = before
-      if (event === 'secureConnection' && this.#protocols.secure === raw) followInjected(args[0] as net.Socket)
-    }
-  }
-
   #accept(socket: net.Socket): Connection {
     const { accepted, connectionOf } = registry()
     const known = connectionOf.get(socket)
-    if (known !== undefined && (known.closed || this.connections.has(known))) return known
-    const connection = newConnection(socket, true, this.#protocols.plain)
+    if (known?.closed) return known
+    const connection = newConnection(socket, true, this.#heard.protocols.plain)
     this.accepted++
     accepted.add(connection)
     this.connections.add(connection)
@@ -217,24 +138,6 @@ export class TrackedServer {
     return connection
   }
 }
-
-/** Reads on to the peer's FIN, without a handler: our end of the connection has said its last. */
-function discard(stream: IncomingMessage | net.Socket): true {
-  stream.resume()
-  return true
-}
-
-const HEARD: ReadonlySet<unknown> = new Set([
-  'secureConnection',
-  'session',
-  'stream',
-  'request',
-  'checkContinue',
-  'checkExpectation',
-  'upgrade',
-  'connect',
-  'clientError',
-])
 
 function lateAttach(count: number): Error {
   return portsideError('ERR_PORTSIDE_LATE_ATTACH', {
