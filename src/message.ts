@@ -30,9 +30,9 @@ const LABELS: ReadonlyArray<readonly [name: keyof MessageLines, label: string]> 
 export function messageOf(headline: string, lines: MessageLines = {}): string {
   const labelled = LABELS.flatMap(([name, label]) => {
     const text = lines[name]
-    return text === undefined || text === '' ? [] : [labelledLine(label, bounded(text))]
+    return text === undefined || text === '' ? [] : [labelledLine(label, bounded(harmless(text)))]
   })
-  return [sentence(bounded(headline)), ...labelled].join('\n')
+  return [sentence(bounded(harmless(headline))), ...labelled].join('\n')
 }
 
 /** The text; if it is too long, its beginning and its end, and how much there is in between. */
@@ -64,6 +64,10 @@ export const escaped = (text: string): string =>
     // JSON leaves those above 0x7e as they are.
     character < ' ' ? JSON.stringify(character).slice(1, -1) : `\\u00${character.charCodeAt(0).toString(16)}`,
   )
+
+/** The same for a text of several lines. */
+const harmless = (text: string): string => text.split('\n').map(escapedLine).join('\n')
+const escapedLine = (line: string): string => line.split('\t').map(escaped).join('\t')
 
 /** Indents each line of the text alike, so that a diff or a list inside of it keeps its shape. */
 export function labelledLine(label: string, text: string): string {

@@ -21,6 +21,11 @@ describe('an error of portside', () => {
     expect(message).toBe('No.\n  got        a diff\n  - id\n    - name\n    + name')
   })
 
+  it('has no character that a terminal obeys', () => {
+    const { message } = portsideError('ERR_X', { headline: 'Cannot start \x1b[31ma', actual: 'a\r\n\tb\x9b' })
+    expect(message).toBe('Cannot start \\u001b[31ma.\n  got        a\\r\n  \tb\\u009b')
+  })
+
   it("keeps the system's fields of its cause", () => {
     const cause = Object.assign(new Error('listen EADDRINUSE'), {
       errno: -98,

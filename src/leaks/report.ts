@@ -1,6 +1,6 @@
 import { relative, sep } from 'node:path'
 import { styleText } from 'node:util'
-import { bounded, labelledLine, listOf, MOST_ITEMS } from '../message.js'
+import { bounded, escaped, labelledLine, listOf, MOST_ITEMS } from '../message.js'
 import { formatTuple } from '../sockets/tuple.js'
 import { codeFrame } from './code-frame.js'
 import type { SocketLeak } from './socket-leak.js'
@@ -34,7 +34,7 @@ function counts(leaks: readonly SocketLeak[]): string {
   for (const { kind, openedAt, test } of leaks) {
     const where = placeOf(openedAt)
     const place = where === undefined ? '' : `, ${kind === 'accepted' ? 'dialled at' : 'opened at'} ${where}`
-    const group = bounded(`${kind}${place}${test === undefined ? '' : `, by '${test}'`}`, LONGEST_GROUP)
+    const group = bounded(`${kind}${place}${test === undefined ? '' : `, by '${escaped(test)}'`}`, LONGEST_GROUP)
     groups.set(group, (groups.get(group) ?? 0) + 1)
   }
   const most = [...groups].sort(([, one], [, other]) => other - one)
@@ -65,7 +65,7 @@ const MARKED = /^ +> +\d+ \| |^ +\| +\^$/
 function headline(leaks: readonly SocketLeak[]): string {
   const sockets = leaks.length === 1 ? '1 socket' : `${leaks.length} sockets`
   const test = oneTest(leaks)
-  return test === undefined ? `portside: ${sockets} left open.` : `portside: '${test}' left ${sockets} open.`
+  return test === undefined ? `portside: ${sockets} left open.` : `portside: '${escaped(test)}' left ${sockets} open.`
 }
 
 /** The test that left all of it, where one did. */
@@ -102,7 +102,7 @@ function listenerOf(
 
 /** The test, unless the headline has it. */
 function whose({ test, late, file }: SocketLeak): string[] {
-  if (test !== undefined) return [labelledLine('test', `${test}${late ? ', which had ended by then' : ''}`)]
+  if (test !== undefined) return [labelledLine('test', `${escaped(test)}${late ? ', which had ended by then' : ''}`)]
   return file === undefined ? [] : [labelledLine('test', `none: outside of a test, in ${shortened(file)}`)]
 }
 
