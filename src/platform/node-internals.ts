@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import type dgram from 'node:dgram'
 import type http from 'node:http'
 import type net from 'node:net'
-import type { Writable } from 'node:stream'
+import type { Duplex, Writable } from 'node:stream'
 import type tls from 'node:tls'
 
 // Members of Node's objects that its documentation does not have. Each was checked on Node 20, 22, 24 and 26, and
@@ -83,6 +83,19 @@ let connections: symbol | undefined
 /** `parser`: what reads the requests of an accepted HTTP/1 socket. Null once it has no more to read. */
 export function parserOf(socket: net.Socket): object | null | undefined {
   return (socket as { parser?: object | null }).parser
+}
+
+/**
+ * The open streams of the HTTP/2 session on a socket. The session is found by what it can do: Node keeps it under a key that
+ * differs between versions.
+ */
+export function http2StreamsOn(socket: net.Socket): Iterable<Duplex> {
+  const session = Reflect.ownKeys(socket)
+    .map((key) => Reflect.get(socket, key) as { goaway?: unknown } | null | undefined)
+    .find((value) => typeof value === 'object' && typeof value?.goaway === 'function')
+  const key = session && Object.getOwnPropertySymbols(session).find(({ description }) => description === 'state')
+  const state = key && (session as Record<symbol, { streams?: Map<number, Duplex> } | undefined>)[key]
+  return state?.streams?.values() ?? []
 }
 
 /** `_last`: the head that was sent says `Connection: close`, whoever asked for it. */

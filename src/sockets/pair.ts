@@ -1,5 +1,5 @@
 import type net from 'node:net'
-import { type Finishing, resetOnDestroy, stopReading, transportOf } from '../platform/node-internals.js'
+import { type Finishing, http2StreamsOn, resetOnDestroy, stopReading, transportOf } from '../platform/node-internals.js'
 import { patch } from '../platform/patches.js'
 import { pause, turn } from '../timers.js'
 import { leaveAgent } from './agent.js'
@@ -130,7 +130,9 @@ const TURNS_TO_CLOSE = 8
  */
 async function letGo(accepted: Connection, client: net.Socket): Promise<void> {
   const { stream } = accepted
-  for (let turns = 0; !client.destroyed && !hasRead(accepted.socket, client); turns++) await pause(turns)
+  const waits = (): boolean =>
+    !hasRead(accepted.socket, client) || (accepted.protocol.state() === 'http2' && reads(client))
+  for (let turns = 0; !client.destroyed && !stream.destroyed && waits(); turns++) await pause(turns)
   // The deadline came. The client still has everything to read in the kernel.
   if (stream.destroyed) return
   if (client.allowHalfOpen && !client.destroyed) {
@@ -161,6 +163,12 @@ async function letGo(accepted: Connection, client: net.Socket): Promise<void> {
     }
   }
   await turn()
+}
+
+/** A stream of an HTTP/2 client has not been read to its end, though the transport has given all of it. */
+function reads(client: net.Socket): boolean {
+  for (const { destroyed, readableEnded } of http2StreamsOn(client)) if (!destroyed && !readableEnded) return true
+  return false
 }
 
 function finished(client: net.Socket): Promise<void> {

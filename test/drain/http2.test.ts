@@ -125,6 +125,29 @@ describe.each(KINDS)('a session, on $name', ({ start, unix, secure }) => {
     expect(left()).toEqual([])
   })
 
+  it('gives a client that reads slowly all of a response that was written', async () => {
+    const size = 1_000_000
+    const server = await start((_request, response) => void response.end(Buffer.alloc(size)))
+    const left = unix ? () => [] : watchPort(server.listener.port)
+    const client = await open(server)
+    const received = [0, 0, 0]
+    const read = received.map(async (_bytes, index) => {
+      for await (const chunk of client.request('/')) {
+        received[index] += chunk.length
+        for (let turns = 0; turns < 40; turns++) await turn()
+      }
+    })
+    await until(() => received.every((bytes) => bytes > 100_000))
+    const report = await server.close(LONG)
+    await Promise.all(read)
+    expect(received).toEqual([size, size, size])
+    expect(report).toMatchObject({ closed: 1, destroyed: 0, reset: 0 })
+    await client.closed
+    expect(client.errors).toEqual([])
+    expect(server.errors).toEqual([])
+    expect(left()).toEqual([])
+  })
+
   it('finishes its streams in flight', async () => {
     const responses: http2.Http2ServerResponse[] = []
     const server = await start((_request, response) => void responses.push(response))
