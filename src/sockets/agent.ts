@@ -60,8 +60,22 @@ class PooledProtocol implements Protocol {
 
   quiesce(changed: () => void): void {
     const { socket } = this.#connection
-    const forget = whenFreed(this.#agent, socket, changed)
+    this.#leave()
+    const forget = whenFreed(this.#agent, socket, () => {
+      this.#leave()
+      changed()
+    })
     this.#connection.whenClosed(forget)
+    // Somebody else's from here on: after an upgrade, or a CONNECT.
+    socket.once('agentRemove', changed)
+  }
+
+  /** The agent gives it to no further request: it is ended behind the answer that it waits for. */
+  #leave(): void {
+    const { socket } = this.#connection
+    const message = requestOn(socket)
+    if (message === undefined) leaveAgent(socket)
+    else message.shouldKeepAlive = false
   }
 }
 

@@ -4,6 +4,7 @@ import https from 'node:https'
 import net from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createSocketPool, type Endpoint, listenHttp, listenHttps, listenTcp, listenUnix } from '../../src/index.js'
+import { processCertificate } from '../../src/servers/certificate.js'
 import { gate, targetOf, turn, until, watch } from '../support/clients.js'
 import { HERE } from '../support/here.js'
 import { leavesNothingOpen, watchPort } from '../support/kernel.js'
@@ -132,6 +133,76 @@ describe.each([
     await Promise.all(closed)
     expect(report.outcomes).toMatchObject([{ state: 'active', request: 'GET /never', outcome: 'destroyed' }])
     await server.close(LONG)
+  })
+
+  it('ends each socket behind the request that it carries, however many wait', async () => {
+    const responses: http.ServerResponse[] = []
+    const { server, listener, pool, agent, get, errors } = await withAgent((_request, response) => {
+      responses.push(response)
+    })
+    const left = watchPort(listener.port)
+    agent.maxSockets = 2
+    const answers = Array.from({ length: 6 }, (_none, index) => get(`/${index}`))
+    await until(() => responses.length === 2)
+    const draining = pool.drain(LONG)
+    await turn()
+    for (const response of responses.splice(0)) response.end('done')
+    expect((await draining).outcomes).toMatchObject([
+      { state: 'active', outcome: 'closed' },
+      { state: 'active', outcome: 'closed' },
+    ])
+    expect(pool.size).toBe(0)
+    for (let answered = 2; answered < 6; answered += 2) {
+      await until(() => responses.length === 2)
+      for (const response of responses.splice(0)) response.end('done')
+    }
+    expect(await Promise.all(answers)).toEqual(Array(6).fill('done'))
+    await server.close(LONG)
+    expect([...errors, ...server.errors]).toEqual([])
+    expect(left()).toEqual([])
+  })
+
+  it('ends no socket that a request is given meanwhile', async () => {
+    const { server, pool, get, errors } = await withAgent((_request, response) => {
+      void turn()
+        .then(turn)
+        .then(() => response.end('done'))
+    })
+    let asks = true
+    const loop = async (): Promise<void> => {
+      while (asks) {
+        expect(await get('/')).toBe('done')
+        await turn()
+      }
+    }
+    const loops = [loop(), loop(), loop(), loop()]
+    await until(() => pool.size === 4)
+    for (let turns = 0; turns < 20; turns++) await turn()
+    expect(await pool.drain(LONG)).toMatchObject({ closed: 4, destroyed: 0 })
+    asks = false
+    await Promise.all(loops)
+    await server.close(LONG)
+    expect([...errors, ...server.errors]).toEqual([])
+  })
+
+  it('has a socket that is upgraded meanwhile closed', async () => {
+    const { server, pool, agent, errors } = await withAgent(() => {})
+    const { opened, open } = gate<net.Socket>()
+    server.listener.server.on('upgrade', (_request, socket: net.Socket) => open(socket))
+    const { address: host, port } = server.listener
+    const headers = { connection: 'upgrade', upgrade: 'raw' }
+    const request = (secure ? https : http).request({ host, port, agent, headers, ca: (await processCertificate()).ca })
+    const upgraded = once(request.end(), 'upgrade')
+    const socket = await opened
+    const draining = pool.drain(LONG)
+    await turn()
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: raw\r\n\r\n')
+    const [, client] = await upgraded
+    client.resume()
+    socket.resume().on('end', () => socket.end())
+    expect(await draining).toMatchObject({ closed: 1, destroyed: 0 })
+    await server.close(LONG)
+    expect(errors).toEqual([])
   })
 
   it('can be used again, as can the agent', async () => {
