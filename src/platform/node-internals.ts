@@ -18,6 +18,8 @@ export interface SocketHandle {
   hasRef?(): boolean
   close?(closed?: () => void): void
   readStop?(): void
+  /** Of a listener: listen(2), again if it listens already. */
+  listen?(backlog: number): number
   /** Bytes that libuv has read, and was given to write, on behalf of everything above the handle: TLS and HTTP/2, too. */
   readonly bytesRead?: number
   readonly bytesWritten?: number

@@ -8,6 +8,8 @@ import { Connection, type Protocol } from './connection.js'
 export interface Registry {
   /** Client sockets of this process, ours and everybody else's, from the first use of portside on. */
   readonly clients: Set<net.Socket>
+  /** How many of them have begun to connect so far. */
+  dials: number
   /** Connections that a tracked server accepted. */
   readonly accepted: Set<Connection>
   /** The connection of a socket; a TLS connection is found by its raw and by its secure socket. */
@@ -26,19 +28,22 @@ let shared: Registry | undefined
 function makeRegistry(): Registry {
   const clients = new Set<net.Socket>()
   let sweepAt = 64
+  const made: Registry = {
+    clients,
+    dials: 0,
+    accepted: new Set(),
+    connectionOf: new WeakMap(),
+    closedServers: new WeakSet(),
+  }
   observeClients((socket) => {
     clients.add(socket)
+    made.dials++
     if (clients.size < sweepAt) return
     // Swept now and then instead of by a listener on everybody's sockets: memory stays bounded by what is open.
     for (const client of clients) if (client.destroyed) clients.delete(client)
     sweepAt = Math.max(64, clients.size * 2)
   })
-  return {
-    clients,
-    accepted: new Set(),
-    connectionOf: new WeakMap(),
-    closedServers: new WeakSet(),
-  }
+  return made
 }
 
 /** The connection of a socket, known from here on. */

@@ -95,7 +95,7 @@ export class TrackedServer {
   ): Promise<Iterable<Connection>> {
     const undo = this.onConnection(accepted)
     this.#queue.waitUntil(expired)
-    this.#stopping ??= this.#emptyQueue().then(() => this.#close())
+    this.#stopping ??= this.#stop()
     try {
       return await this.#stopping
     } finally {
@@ -108,18 +108,28 @@ export class TrackedServer {
     return this.#closed
   }
 
-  async #emptyQueue(): Promise<void> {
-    if (this.#listening.some((server) => server.listening)) await this.#queue.empty(() => this.accepted)
+  async #stop(): Promise<Iterable<Connection>> {
+    const listening = this.#listening.filter((server) => server.listening)
+    if (listening.length > 0) {
+      await this.#queue.empty(
+        listening,
+        () => this.accepted,
+        () => this.#close(),
+      )
+    } else {
+      await CLOSED
+      this.#close()
+    }
+    return this.connections
   }
 
-  #close(): Iterable<Connection> {
+  #close(): void {
     if (this.#listening.some(mayListen)) {
       const [first, ...others] = this.#listening
       if (mayListen(first as net.Server)) this.#closed = closeListener(first as net.Server)
       if (others.length > 0) this.#closed = Promise.all([this.#closed, ...others.map((other) => closeListener(other))])
     }
     this.#queue.release()
-    return this.connections
   }
 
   #accept(socket: net.Socket): Connection {

@@ -114,33 +114,54 @@ describe.each(KINDS.filter(({ unix }) => !unix))('the accept queue of $name, who
 })
 
 describe('an accept queue that is never empty', () => {
+  /** Clients that dial again, for as long as they are not refused. Resolves with the other errors. */
+  function dialAgain({ port, address }: { port: number; address: string }, again: 'connect' | 'close') {
+    const ended = gate<Array<string | undefined>>()
+    const errors: Array<string | undefined> = []
+    let dialling = 0
+    const dial = (): void => {
+      dialling++
+      let refused = false
+      const socket = net.connect(port, address).resume()
+      socket.on('error', ({ code }: NodeJS.ErrnoException) => {
+        if (code === 'ECONNREFUSED') refused = true
+        else errors.push(code)
+      })
+      if (again === 'connect') socket.once('connect', () => setImmediate(dial))
+      socket.on('close', () => {
+        if (again === 'close' && !refused) dial()
+        if (--dialling === 0) ended.open(errors)
+      })
+    }
+    for (let clients = 0; clients < 5; clients++) dial()
+    return ended.opened
+  }
+
+  it.each(['connect', 'close'] as const)('is left, and nobody in it is reset: %s', async (again) => {
+    let accepted = 0
+    const server = await listenTcp((socket) => {
+      accepted++
+      socket.resume()
+      if (again === 'close') socket.end()
+    })
+    const errors = dialAgain(server, again)
+    await until(() => accepted > 20)
+    const report = await server.close(LONG)
+    expect(report).toMatchObject({ destroyed: 0, reset: 0 })
+    expect(await errors).toEqual([])
+  })
+
   it('is left at the end of the grace', async () => {
     let accepted = 0
     const server = await listenTcp((socket) => {
       accepted++
       socket.destroy()
     })
-    const { port, address } = server
-    const ended = gate()
-    let dialling = 0
-    const dial = (): void => {
-      dialling++
-      let refused = false
-      net
-        .connect(port, address)
-        .on('error', ({ code }: NodeJS.ErrnoException) => {
-          refused = code === 'ECONNREFUSED'
-        })
-        .on('close', () => {
-          if (!refused) dial()
-          if (--dialling === 0) ended.open()
-        })
-    }
-    for (let clients = 0; clients < 5; clients++) dial()
+    const errors = dialAgain(server, 'close')
     await until(() => accepted > 20)
     const before = accepted
     await server.close({ grace: 1 })
-    await ended.opened
+    await errors
     // Without the deadline it accepts 4096.
     expect(accepted - before).toBeLessThan(1000)
   })

@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest'
+import { AcceptQueue } from '../../src/sockets/accept-queue.js'
+import { registry } from '../../src/sockets/registry.js'
+import { turn } from '../support/clients.js'
+
+/** Empties a queue of which nothing is accepted, while `during` goes on, and tells how many turns that took. */
+async function turnsToEmpty(during: (turns: number) => void): Promise<number> {
+  let turns = 0
+  let closed = false
+  const emptied = new AcceptQueue().empty(
+    [],
+    () => 0,
+    () => {
+      closed = true
+    },
+  )
+  while (!closed) {
+    during(turns++)
+    await turn()
+  }
+  await emptied
+  return turns
+}
+
+/** A client of this process has begun to connect. */
+const dial = (): void => void registry().dials++
+
+describe('an accept queue', () => {
+  it('is empty when nothing came in two turns', async () => {
+    expect(await turnsToEmpty(() => {})).toBeLessThanOrEqual(3)
+  })
+
+  it('is looked at again when a client of this process has dialled meanwhile', async () => {
+    const turns = await turnsToEmpty((now) => {
+      if (now < 10) dial()
+    })
+    expect(turns).toBeGreaterThan(10)
+    expect(turns).toBeLessThan(15)
+  })
+
+  it('is not waited for without end while clients of this process dial other servers', async () => {
+    expect(await turnsToEmpty(dial)).toBeLessThan(80)
+  })
+})
