@@ -41,6 +41,7 @@ export async function listenOnAddress<S extends net.Server>(
   const found = placeOf(options, 'tcp')
   const place = 'then' in found ? await found : found
   const tracked = trackServer(server)
+  if (backlog !== undefined) tracked.queue.backlog = backlog
   closedBy(server, closeOf(setup.opener))
   const binder = streamBinder(server, { backlog, signal: options.signal, asked: askedOf(options) })
   const { endpoints, second } = await bindAt(place, 'tcp', () => bindTo(server, place, binder))

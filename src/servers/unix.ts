@@ -52,6 +52,7 @@ export async function listenOnPath<S extends net.Server>(
   const path = options.path ?? (made?.path as string)
   try {
     const tracked = trackServer(server)
+    if (backlog !== undefined) tracked.queue.backlog = backlog
     closedBy(server, closeOf(setup.opener))
     await listening(server, { path }, { backlog, signal: options.signal, asked: `listen on ${printable(path)}` })
     const release = made === undefined ? {} : { release: () => made.remove() }

@@ -3,11 +3,11 @@ import { takeNoMore } from '../platform/backlog.js'
 import { turn } from '../timers.js'
 import { registry } from './registry.js'
 
-/** Longest accept queue that Linux allows by default (listen(2), somaxconn): more than that is a flood. */
-const QUEUE_LIMIT = 4096
+/** Twice the longest accept queue that Linux allows by default (listen(2), somaxconn): more than that is a flood. */
+const QUEUE_LIMIT = 8192
 
-/** Node's default backlog, and two turns: at the deadline the queue may be full. */
-const LATE_LIMIT = 513
+/** https://nodejs.org/api/net.html#serverlisten */
+const DEFAULT_BACKLOG = 511
 
 /** Turns after which clients seem to come faster than they are accepted. */
 const CROWDED = 16
@@ -17,6 +17,8 @@ const DIALLING_LIMIT = 64
 
 /** The connections that the kernel has made and Node has not accepted, of a server that stops listening. */
 export class AcceptQueue {
+  /** Its longest length. */
+  backlog = DEFAULT_BACKLOG
   /** Of each drain that waits. */
   readonly #expired: Array<() => boolean> = []
   /** Emits what is accepted after a deadline, once the server has stopped listening. */
@@ -47,7 +49,7 @@ export class AcceptQueue {
         this.#held ??= []
         lateTurns++
       }
-      if (turns > QUEUE_LIMIT || lateTurns > LATE_LIMIT) break
+      if (turns > QUEUE_LIMIT || lateTurns > this.backlog + 2) break
       if (turns === CROWDED) this.#narrow(listeners, accepted, closeOnce)
       const before = accepted()
       const { dials } = registry()
@@ -63,7 +65,7 @@ export class AcceptQueue {
    */
   #narrow(listeners: readonly net.Server[], accepted: () => number, close: () => void): void {
     for (const listener of listeners) takeNoMore(listener)
-    const last = accepted() + LATE_LIMIT * listeners.length
+    const last = accepted() + (this.backlog + 2) * listeners.length
     this.#onAccept = () => {
       if (accepted() >= last) close()
     }

@@ -43,7 +43,7 @@ export class TrackedServer {
   readonly #heard: HeardServer
   readonly #listeners = new Set<(connection: Connection) => void>()
   #stopping: Promise<Iterable<Connection>> | undefined
-  readonly #queue = new AcceptQueue()
+  readonly queue = new AcceptQueue()
   #closed: Promise<unknown> = CLOSED
 
   constructor(readonly server: net.Server) {
@@ -52,7 +52,7 @@ export class TrackedServer {
     const emit = (socket: net.Socket): boolean => server.emit('connection', socket)
     this.#heard.accepting = {
       accept: (socket) => this.#accept(socket),
-      hold: (socket) => this.#queue.hold(socket, emit),
+      hold: (socket) => this.queue.hold(socket, emit),
     }
   }
 
@@ -94,7 +94,7 @@ export class TrackedServer {
     expired: () => boolean,
   ): Promise<Iterable<Connection>> {
     const undo = this.onConnection(accepted)
-    this.#queue.waitUntil(expired)
+    this.queue.waitUntil(expired)
     this.#stopping ??= this.#stop()
     try {
       return await this.#stopping
@@ -111,7 +111,7 @@ export class TrackedServer {
   async #stop(): Promise<Iterable<Connection>> {
     const listening = this.#listening.filter((server) => server.listening)
     if (listening.length > 0) {
-      await this.#queue.empty(
+      await this.queue.empty(
         listening,
         () => this.accepted,
         () => this.#close(),
@@ -129,7 +129,7 @@ export class TrackedServer {
       if (mayListen(first as net.Server)) this.#closed = closeListener(first as net.Server)
       if (others.length > 0) this.#closed = Promise.all([this.#closed, ...others.map((other) => closeListener(other))])
     }
-    this.#queue.release()
+    this.queue.release()
   }
 
   #accept(socket: net.Socket): Connection {

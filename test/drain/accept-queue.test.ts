@@ -151,6 +151,17 @@ describe('an accept queue that is never empty', () => {
     expect(await errors).toEqual([])
   })
 
+  it('is left when all that it held before is accepted, however long it was', async (context) => {
+    needsKernel(context)
+    const server = await listenTcp((socket) => void socket.resume(), { backlog: 2000 })
+    const peers = await queueUp(server, 900, false)
+    expect(acceptQueueLength(server.port)).toBe(900)
+    const errors = dialAgain(server, 'connect')
+    expect(await server.close(LONG)).toMatchObject({ destroyed: 0, reset: 0 })
+    expect(await errors).toEqual([])
+    expect(peers.flatMap((peer) => peer.errors)).toEqual([])
+  })
+
   it('is left at the end of the grace', async () => {
     let accepted = 0
     const server = await listenTcp((socket) => {
