@@ -100,6 +100,18 @@ export function http2StreamsOn(socket: net.Socket): Iterable<Duplex> {
   return state?.streams?.values() ?? []
 }
 
+/** Until the undo, an HTTP/2 server has no sessions that its `close()` could close, as it does on Node 24 and newer. */
+export function hideHttp2Sessions(server: net.Server): (() => void) | undefined {
+  const key = Object.getOwnPropertySymbols(server).find(({ description }) => description === 'sessions')
+  if (key === undefined) return undefined
+  const holder = server as unknown as Record<symbol, unknown>
+  const sessions = holder[key]
+  holder[key] = new Set()
+  return () => {
+    holder[key] = sessions
+  }
+}
+
 /** `_last`: the head that was sent says `Connection: close`, whoever asked for it. */
 export function endsConnection(response: http.ServerResponse): boolean {
   return response.headersSent && (response as { _last?: boolean })._last === true

@@ -1,17 +1,17 @@
 import type net from 'node:net'
 import type { Undo } from '../disposal.js'
-import { handleOf, type SocketHandle, wasEverBound } from '../platform/node-internals.js'
+import { handleOf, hideHttp2Sessions, type SocketHandle, wasEverBound } from '../platform/node-internals.js'
 import { patch } from '../platform/patches.js'
 import { registry } from './registry.js'
 
-/** Without the idle connections of an HTTP server, which `close()` would destroy: they are drained instead. */
+/** Without the idle connections of an HTTP server and the sessions of HTTP/2, which `close()` would end: they are drained. */
 export function closeListener(
   server: net.Server,
   close = (closed: () => void): unknown => server.close(closed),
 ): Promise<void> {
   if (!mayListen(server)) return Promise.resolve()
   registry().closedServers.add(server)
-  const undo = keepIdleConnections(server)
+  const undos = [keepIdleConnections(server), hideHttp2Sessions(server)]
   try {
     return new Promise((resolve) => {
       let waiting = 1
@@ -26,7 +26,7 @@ export function closeListener(
       close(done)
     })
   } finally {
-    undo?.()
+    for (const undo of undos) undo?.()
   }
 }
 

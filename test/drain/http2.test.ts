@@ -109,6 +109,28 @@ describe.each(KINDS)('a session, on $name', ({ start, unix, secure }) => {
     expect(left()).toEqual([])
   })
 
+  // Node 24 closes the sessions of a server that closes.
+  it('is closed behind a PING', async () => {
+    const server = await start(() => {})
+    const calls: string[] = []
+    server.listener.server.once('session', (session: http2.ServerHttp2Session) => {
+      const { ping, close } = session
+      session.ping = (...args: unknown[]) => {
+        calls.push('ping')
+        return Reflect.apply(ping, session, args)
+      }
+      session.close = (...args: unknown[]) => {
+        calls.push('close')
+        return Reflect.apply(close, session, args)
+      }
+    })
+    const client = await open(server)
+    await server.close(LONG)
+    await client.closed
+    expect(calls).toEqual(['ping', 'close'])
+    expect(client.errors).toEqual([])
+  })
+
   it('finishes what its client had asked for before it had said a word', async () => {
     const server = await start((request, response) => void turn().then(() => response.end(request.url)))
     const left = unix ? () => [] : watchPort(server.listener.port)
