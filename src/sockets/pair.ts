@@ -19,10 +19,6 @@ export function closeTogether({ accepted, client }: Pair): void {
   const stream = accepted.stream as net.Socket & Finishing
   if (armed.has(stream)) return
   armed.add(stream)
-  // A client that hangs up first, as one of HTTP/2 does behind a GOAWAY, has nothing left to read that a reset would take.
-  client.once('close', () => {
-    if (!sendsFin(stream)) resetOnDestroy(accepted.socket)
-  })
   const undo = patch(
     stream,
     '_final',
