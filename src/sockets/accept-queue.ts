@@ -9,8 +9,8 @@ const QUEUE_LIMIT = 8192
 /** https://nodejs.org/api/net.html#serverlisten */
 const DEFAULT_BACKLOG = 511
 
-/** Turns after which clients seem to come faster than they are accepted. */
-const CROWDED = 16
+/** Turns with a client in each after which clients seem to come faster than they are accepted. */
+const CROWDED = 64
 
 /** Turns for clients of this process that dial, each time maybe another server. */
 const DIALLING_LIMIT = 64
@@ -43,6 +43,7 @@ export class AcceptQueue {
       open = false
     }
     let lateTurns = 0
+    let busyTurns = 0
     for (let turns = 0, quiet = false; open && (turns < 2 || !quiet); turns++) {
       if (this.#expired.some((expired) => expired())) {
         // A client whose connection is served, or ended, now would dial again.
@@ -50,10 +51,10 @@ export class AcceptQueue {
         lateTurns++
       }
       if (turns > QUEUE_LIMIT || lateTurns > this.backlog + 2) break
-      if (turns === CROWDED) this.#narrow(listeners, accepted, closeOnce)
       const before = accepted()
       const { dials } = registry()
       await turn()
+      if (accepted() > before && ++busyTurns === CROWDED) this.#narrow(listeners, accepted, closeOnce)
       quiet = accepted() === before && (registry().dials === dials || turns > DIALLING_LIMIT)
     }
     closeOnce()

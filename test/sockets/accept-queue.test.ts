@@ -1,15 +1,19 @@
-import { describe, expect, it } from 'vitest'
+import type net from 'node:net'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { AcceptQueue } from '../../src/sockets/accept-queue.js'
 import { registry } from '../../src/sockets/registry.js'
 import { turn } from '../support/clients.js'
 
-/** Empties a queue of which nothing is accepted, while `during` goes on, and tells how many turns that took. */
-async function turnsToEmpty(during: (turns: number) => void): Promise<number> {
+/** Empties a queue while `during` goes on, and tells how many turns that took. */
+async function turnsToEmpty(
+  during: (turns: number) => void,
+  { listeners = [], accepted = 0 }: { listeners?: net.Server[]; accepted?: number } = {},
+): Promise<number> {
   let turns = 0
   let closed = false
   const emptied = new AcceptQueue().empty(
-    [],
-    () => 0,
+    listeners,
+    () => Math.min(turns, accepted),
     () => {
       closed = true
     },
@@ -40,5 +44,27 @@ describe('an accept queue', () => {
 
   it('is not waited for without end while clients of this process dial other servers', async () => {
     expect(await turnsToEmpty(dial)).toBeLessThan(80)
+  })
+
+  describe.runIf(process.platform === 'linux')('takes one at a time', () => {
+    const backlogs: number[] = []
+    class TCP {
+      listen(backlog: number) {
+        backlogs.push(backlog)
+      }
+    }
+    const listener = { _handle: new TCP() } as unknown as net.Server
+    beforeEach(() => void backlogs.splice(0))
+
+    it('when clients come without end', async () => {
+      await turnsToEmpty(() => {}, { listeners: [listener], accepted: 100 })
+      expect(backlogs).toEqual([0])
+    })
+
+    // The kernel drops the SYN of a client that finds it full, who then waits a second for the answer.
+    it('not when clients of this process dial other servers', async () => {
+      await turnsToEmpty(dial, { listeners: [listener] })
+      expect(backlogs).toEqual([])
+    })
   })
 })
