@@ -12,7 +12,7 @@ export interface Complaint {
 /** Milliseconds beyond the deadline, besides twice the lag of the event loop. */
 const SLACK = 150
 
-/** Milliseconds by which the clocks of two processes, or a note and its event, may differ. */
+/** Milliseconds by which a note and its event may differ. */
 const CLOCKS = 2
 
 /** Holds what was seen against what docs/sockets.md and the README promise. */

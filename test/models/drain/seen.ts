@@ -1,6 +1,6 @@
 // What clients have seen; sent from one process to another.
 
-/** One connection at its client's end. Times are those of the machine's clock, in milliseconds. */
+/** One connection at its client's end. Times are those of `clock()`, in milliseconds. */
 export interface SeenConnection {
   readonly client: number
   /** The local port; 0 of a unix socket or one that was never connected. */
@@ -42,4 +42,8 @@ export interface Seen {
   readonly requests: SeenRequest[]
 }
 
-export const clock = (): number => performance.timeOrigin + performance.now()
+/**
+ * The same for all processes of the machine. `performance.timeOrigin` is some milliseconds off in a process that was held up
+ * while it started.
+ */
+export const clock = (): number => Number(process.hrtime.bigint()) / 1e6
