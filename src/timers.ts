@@ -2,7 +2,7 @@ import timers from 'node:timers'
 
 // Taken at load, from the module and not from globalThis: fake timers that a test installs later, or that a runner
 // installed on its own global, must not stall a teardown.
-export const { setTimeout, clearTimeout, setImmediate, clearImmediate } = timers
+export const { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate, clearImmediate } = timers
 export const { nextTick } = process
 // Not `performance`, which Node loads on first use: a millisecond of every import.
 const { bigint: nanoseconds } = process.hrtime

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { patch } from '../platform/patches.js'
-import { childrenOf, identified, isAlive, isRunning, type OtherProcess } from '../platform/process-tree.js'
-import { now, setTimeout } from '../timers.js'
+import { childrenOf, identified, isAlive, isRunning, isStopped, type OtherProcess } from '../platform/process-tree.js'
+import { clearInterval, now, setInterval, setTimeout } from '../timers.js'
 
 /**
  * Who joins a pid namespace has the program as its child (setns(2)), and stays outside: it ends as the program does. This makes it
@@ -22,8 +22,6 @@ export function standIn(child: ChildProcess): void {
     (kill: ChildProcess['kill']): ChildProcess['kill'] =>
     (signal = 'SIGTERM') => {
       const program = look()
-      // It stops with the program, and goes on only by itself.
-      if (signal === 'SIGCONT') kill.call(child, signal)
       if (program === undefined ? hasEnded(child) || signal === 'SIGKILL' || signal === 9 : !isRunning(program)) {
         return kill.call(child, signal)
       }
@@ -32,8 +30,18 @@ export function standIn(child: ChildProcess): void {
       Object.assign(child, { killed: true })
       return true
     }
+  const { kill } = child
   patch(child, 'kill', forward, 'the process that Node knows is not the program')
+  // It stops with the program (util-linux), and then hears neither that the program goes on nor that it has ended.
+  const waking = setInterval(() => {
+    const program = look()
+    if (program !== undefined && isStopped(own) && !isStopped(program.pid)) kill.call(child, 'SIGCONT')
+  }, WAKING).unref()
+  for (const event of ['exit', 'error']) child.once(event, () => clearInterval(waking))
 }
+
+/** Milliseconds between two looks at who stands in for a program. */
+const WAKING = 50
 
 /** Until the program has ended, too: what a terminal sends to its process group may end the one that waits for it. */
 export async function programEnded(child: ChildProcess): Promise<void> {

@@ -53,6 +53,11 @@ export function isAlive(pid: number): boolean {
   return stat !== undefined && stat.state !== 'Z'
 }
 
+/** Whether a signal has stopped it, on Linux. */
+export function isStopped(pid: number): boolean {
+  return tryStat(pid)?.state === 'T'
+}
+
 export function end(other: OtherProcess, signal: NodeJS.Signals): void {
   if (!isRunning(other)) return
   try {

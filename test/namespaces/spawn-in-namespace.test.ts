@@ -317,6 +317,27 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
       expect(signals).toEqual([true, 'SIGTERM', 'SIGTERM'])
     })
 
+    it.each(['SIGCONT and SIGTERM to its pid', 'kill(SIGKILL)'])('ends by %s behind a stop', async (how) => {
+      const signal = await runAs(
+        user,
+        `
+        const { readFileSync } = await import('node:fs')
+        const stat = (pid) => readFileSync('/proc/' + pid + '/stat', 'utf8').split(') ')[1].split(' ')
+        const child = await portside.spawnInNamespace({}, 'sleep', ['1000'])
+        const ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve(signal)))
+        const { pid } = child
+        process.kill(pid, 'SIGSTOP')
+        // What waits for it in its place, where it has a pid namespace, stops as well.
+        const parent = Number(stat(pid)[1])
+        const both = parent === process.pid ? [pid] : [pid, parent]
+        while (both.some((each) => stat(each)[0] !== 'T')) await new Promise((resolve) => setTimeout(resolve, 1))
+        if (${JSON.stringify(how)} === 'kill(SIGKILL)') child.kill('SIGKILL')
+        else for (const signal of ['SIGCONT', 'SIGTERM']) process.kill(pid, signal)
+        console.log(JSON.stringify(await ended))`,
+      )
+      expect(signal).toBe(how === 'kill(SIGKILL)' ? 'SIGKILL' : 'SIGTERM')
+    })
+
     it('sees its own processes in /proc, and none that has ended and that nobody asks about', async () => {
       const see = `
         const { readdirSync, readFileSync } = require('node:fs')
