@@ -4,6 +4,7 @@ import * as portside from '../src/index.js'
 import { onAbort } from '../src/signals.js'
 import { type Attempt, attempt as attemptOnce } from './fuzz/attempt.js'
 import { type Entry, entriesOf } from './support/entries.js'
+import { needsDescriptors } from './support/here.js'
 import { leavesNothingOpen, openSockets } from './support/kernel.js'
 
 leavesNothingOpen()
@@ -91,7 +92,8 @@ it('tests the functions that take a signal', () => {
   expect(taking.length).toBeGreaterThan(25)
 })
 
-it('makes no warning when one signal is given to 50 calls', async () => {
+it('makes no warning when one signal is given to 50 calls', async (context) => {
+  needsDescriptors(context, 512)
   const warnings: Error[] = []
   const hear = (warning: Error): void => void warnings.push(warning)
   process.on('warning', hear)

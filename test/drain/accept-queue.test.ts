@@ -3,11 +3,11 @@ import http from 'node:http'
 import http2 from 'node:http2'
 import net from 'node:net'
 import tls from 'node:tls'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, type TestContext } from 'vitest'
 import { createSocketPool, listen, listenHttp, listenHttp2, listenTcp } from '../../src/index.js'
 import { processCertificate } from '../../src/servers/certificate.js'
 import { gate, get, targetOf, turn, until, watch } from '../support/clients.js'
-import { HERE } from '../support/here.js'
+import { HERE, needsDescriptors, needsPorts } from '../support/here.js'
 import { acceptQueueLength, leavesNothingOpen, needsKernel, tcpEntries, watchPort } from '../support/kernel.js'
 import { spawnPeer } from './foreign.js'
 import { HTTP1_KINDS, STREAM_KINDS } from './kinds.js'
@@ -137,7 +137,14 @@ describe('an accept queue that is never empty', () => {
     return ended.opened
   }
 
-  it.each(['connect', 'close'] as const)('is left, and nobody in it is reset: %s', async (again) => {
+  /** A client that dials again for each connection that it gets has more and more of them. */
+  const needsMany = (context: TestContext): void => {
+    needsDescriptors(context, 4096)
+    needsPorts(context, 4096)
+  }
+
+  it.for(['connect', 'close'] as const)('is left, and nobody in it is reset: %s', async (again, context) => {
+    if (again === 'connect') needsMany(context)
     let accepted = 0
     const server = await listenTcp((socket) => {
       accepted++
@@ -153,6 +160,7 @@ describe('an accept queue that is never empty', () => {
 
   it('is left when all that it held before is accepted, however long it was', async (context) => {
     needsKernel(context)
+    needsMany(context)
     const server = await listenTcp((socket) => void socket.resume(), { backlog: 2000 })
     const peers = await queueUp(server, 900, false)
     expect(acceptQueueLength(server.port)).toBe(900)

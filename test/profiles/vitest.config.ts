@@ -15,8 +15,17 @@ export default defineConfig({
       test: {
         ...SOURCE_TESTS,
         name,
-        // Those that make hosts of their own have no use for this one, and would do the same five times.
-        exclude: [...SOURCE_TESTS.exclude, 'test/namespaces/**', 'test/cli/**'],
+        // Those that make hosts of their own have no use for this one, and would do the same five times. What is refused before
+        // anything is opened is refused on each.
+        exclude: [
+          ...SOURCE_TESTS.exclude,
+          'test/namespaces/**',
+          'test/cli/**',
+          'test/arguments.test.ts',
+          'test/fuzz/**',
+          'test/architecture.test.ts',
+          'test/contributing.test.ts',
+        ],
         pool: namespacePool(profile),
       },
     })),
