@@ -42,7 +42,7 @@ export async function sweepOnce(parent: string, platform: NodeJS.Platform): Prom
 
 /**
  * Removes what killed processes have left: directories of this user and of mode 0700, with nothing but a socket and the file of
- * a process that has ended for certain. Those of other users, of other containers and of versions that wrote no such file stay.
+ * a process that has ended for certain, and empty ones that are a minute old. Those of other users, of other containers and of versions that wrote no such file stay.
  * Never rejects.
  */
 export async function sweepSocketDirectories(
@@ -68,6 +68,7 @@ async function sweep(directory: string, platform: NodeJS.Platform): Promise<void
     // Nobody else can put anything into such a directory, nor another one in its place where the parent is sticky.
     if (!stat.isDirectory() || stat.uid !== process.getuid?.() || (stat.mode & 0o777) !== 0o700) return
     const names = await readdir(directory)
+    if (names.length === 0 && Date.now() - stat.mtimeMs > NEW) remove(directory)
     if (!names.includes(OWNER) || names.some((name) => name !== OWNER && name !== SOCKET)) return
     const mark = await readFile(join(directory, OWNER), { encoding: 'utf8', flag: READ })
     if (hasEnded(mark, platform)) remove(directory)
@@ -75,6 +76,9 @@ async function sweep(directory: string, platform: NodeJS.Platform): Promise<void
     // Another process sweeps it, too.
   }
 }
+
+/** Milliseconds in which a directory may still be without the file of its process, which was killed otherwise. */
+const NEW = 60_000
 
 /** No link, and no pipe that would be waited for. */
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK

@@ -9,6 +9,7 @@ import {
   readdirSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -68,6 +69,14 @@ describe.skipIf(process.platform === 'win32')('the sweep', () => {
     leave('portside-bbbbbb', { owner: ended })
     await sweepSocketDirectories(parent)
     expect(readdirSync(parent)).toEqual([])
+  })
+
+  it('removes an empty directory a minute after its process was killed', async () => {
+    for (const name of ['portside-aaaaaa', 'portside-bbbbbb']) leave(name, {})
+    const old = new Date(Date.now() - 61_000)
+    utimesSync(join(parent, 'portside-aaaaaa'), old, old)
+    await sweepSocketDirectories(parent)
+    expect(readdirSync(parent)).toEqual(['portside-bbbbbb'])
   })
 
   it.skipIf(process.platform !== 'linux')('removes what an earlier process of the same pid left', async () => {

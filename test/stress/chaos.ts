@@ -28,6 +28,8 @@ const ENDINGS = [
 const ALLOWED = ['ABORT_ERR', 'ENAMETOOLONG']
 const FEW_FILES = [
   'EMFILE',
+  // libuv accepts and closes a connection that it has no descriptor for.
+  'ECONNRESET',
   'ERR_PORTSIDE_NAMESPACE',
   'ERR_WORKER_INIT_FAILED',
   'ERR_PORTSIDE_WAIT_TIMEOUT',

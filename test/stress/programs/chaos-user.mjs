@@ -51,10 +51,16 @@ const USES = {
   reserve() {
     const protocol = oneOf(['tcp', 'tcp', 'udp', 'both'])
     return having(portside.reservePorts(1 + upTo(3), { protocol, fetchSafe: false }), async (held) => {
-      const claimed = held.ports.map(claim)
-      await wait(upTo(20))
-      if (protocol === 'tcp') await having(portside.listenTcp(undefined, { port: held[0], grace: 200 }), () => {})
-      for (const free of claimed) free()
+      // TCP and UDP have ports of their own.
+      const spaces = protocol === 'both' ? ['tcp', 'udp'] : [protocol]
+      const claimed = held.ports.flatMap((port) => spaces.map((space) => claim(`${space} ${port}`)))
+      try {
+        await wait(upTo(20))
+        if (protocol === 'tcp') await having(portside.listenTcp(undefined, { port: held[0], grace: 200 }), () => {})
+      } finally {
+        // Also where a descriptor is lacking: the ports are given back then, too.
+        for (const free of claimed) free()
+      }
     })
   },
   listen() {
