@@ -147,6 +147,8 @@ it.each(['listenTcp', 'reservePort', 'stalledEndpoint'] as const)(
 it.each([
   ['listenTls', { cert: '', key: '' }, /listen\(tls\.createServer\(\{ cert, key \}\)\)/],
   ['listenHttps', { key: '' }, /createServer/],
+  ['listenTls', { ALPNProtocols: ['h2'] }, /make the server with it, by tls\.createServer\(\)/],
+  ['listenHttps', { requestCert: true }, /and call listen\(server\)/],
   ['listenTcp', { path: '/tmp/x' }, /listenUnix\(\)/],
   ['listenUnix', { port: 3000 }, /a path has none/],
   ['listenTcp', { timeout: 5 }, /AbortSignal\.timeout/],

@@ -42,17 +42,19 @@ export async function sweepOnce(parent: string, platform: NodeJS.Platform): Prom
 
 /**
  * Removes what killed processes have left: directories of this user and of mode 0700, with nothing but a socket and the file of
- * a process that has ended for certain, and empty ones that are a minute old. Those of other users, of other containers and of versions that wrote no such file stay.
- * Never rejects.
+ * a process that has ended for certain, and empty ones that are a minute old. Those of other users, of other containers and of
+ * versions that wrote no such file stay. Never rejects.
  */
 export async function sweepSocketDirectories(
   parent: string,
   platform: NodeJS.Platform = process.platform,
 ): Promise<void> {
   try {
-    const { readdir } = await import('node:fs/promises')
+    const { readdir, stat } = await import('node:fs/promises')
+    // The clock of the file system: fake timers do not move it.
+    const { mtimeMs: latest } = await stat(parent)
     const names = (await readdir(parent)).filter((name) => /^portside-\w{6}$/.test(name))
-    for (const name of names.slice(0, MOST)) await sweep(join(parent, name), platform)
+    for (const name of names.slice(0, MOST)) await sweep(join(parent, name), latest, platform)
   } catch {
     // The directory may not be listed, or there is no descriptor left.
   }
@@ -61,14 +63,14 @@ export async function sweepSocketDirectories(
 /** The others are left for the next process. */
 const MOST = 1000
 
-async function sweep(directory: string, platform: NodeJS.Platform): Promise<void> {
+async function sweep(directory: string, latest: number, platform: NodeJS.Platform): Promise<void> {
   try {
     const { lstat, readdir, readFile } = await import('node:fs/promises')
     const stat = await lstat(directory)
     // Nobody else can put anything into such a directory, nor another one in its place where the parent is sticky.
     if (!stat.isDirectory() || stat.uid !== process.getuid?.() || (stat.mode & 0o777) !== 0o700) return
     const names = await readdir(directory)
-    if (names.length === 0 && Date.now() - stat.mtimeMs > NEW) remove(directory)
+    if (names.length === 0 && latest - stat.mtimeMs > NEW) remove(directory)
     if (!names.includes(OWNER) || names.some((name) => name !== OWNER && name !== SOCKET)) return
     const mark = await readFile(join(directory, OWNER), { encoding: 'utf8', flag: READ })
     if (hasEnded(mark, platform)) remove(directory)
@@ -77,7 +79,7 @@ async function sweep(directory: string, platform: NodeJS.Platform): Promise<void
   }
 }
 
-/** Milliseconds in which a directory may still be without the file of its process, which was killed otherwise. */
+/** Milliseconds in which a directory may yet get its first file. */
 const NEW = 60_000
 
 /** No link, and no pipe that would be waited for. */

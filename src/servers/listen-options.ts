@@ -23,6 +23,8 @@ const TIMEOUT =
   'pass signal: AbortSignal.timeout(MS) to limit the wait for the bind; set a timeout of the server on .server'
 const CERTIFICATE =
   'these servers have a certificate that is made for this process; for one of yours call listen(tls.createServer({ cert, key })), or that of https or http2'
+const TLS =
+  'make the server with it, by tls.createServer(), or that of https or http2, and call listen(server); it needs a certificate of yours'
 
 /** What the functions take that listen on an address. */
 export const listenSpec = (name: string, ...more: string[]): OptionsSpec => ({
@@ -41,11 +43,27 @@ export function udpListenSpec(): OptionsSpec {
   return { ...spec, names: spec.names.filter((name) => name !== 'backlog'), instead }
 }
 
+const OF_CERTIFICATES = ['cert', 'key', 'ca', 'pfx', 'passphrase']
+
+/** https://nodejs.org/api/tls.html#tlscreateserveroptions-secureconnectionlistener */
+const OF_TLS = [
+  'ALPNProtocols',
+  'ALPNCallback',
+  'SNICallback',
+  'requestCert',
+  'rejectUnauthorized',
+  'ciphers',
+  'minVersion',
+  'maxVersion',
+  'secureContext',
+  'handshakeTimeout',
+]
+
 /** The same of those that have a certificate. */
 export function secureListenSpec(name: string, ...more: string[]): OptionsSpec {
   const spec = listenSpec(name, ...more)
-  const own = Object.fromEntries(['cert', 'key', 'ca', 'pfx', 'passphrase'].map((option) => [option, CERTIFICATE]))
-  return { ...spec, instead: { ...spec.instead, ...own } }
+  const all = (options: readonly string[], next: string) => Object.fromEntries(options.map((option) => [option, next]))
+  return { ...spec, instead: { ...spec.instead, ...all(OF_CERTIFICATES, CERTIFICATE), ...all(OF_TLS, TLS) } }
 }
 
 const NO_ADDRESS = 'leave it out: a path has none'

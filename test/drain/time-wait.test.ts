@@ -458,25 +458,27 @@ describe('five hundred idle connections and fifty requests in flight', () => {
 })
 
 describe.each(HTTP1_KINDS.filter(({ unix }) => !unix))('a client that hangs up before its answer, on $name', (kind) => {
-  it.each(['socket', 'response'] as const)(
-    'leaves no TIME_WAIT where the handler destroys the %s',
-    async (destroyed) => {
-      const held: http.ServerResponse[] = []
-      const server = await kind.start((request, response) => {
-        held.push(response)
-        request.once('close', () => (destroyed === 'socket' ? request.socket : response).destroy())
-      })
-      const left = watchPort(server.listener.port)
-      const scene: Scene = { server, secure: kind.secure, ca: (await processCertificate()).ca, held, errors: [] }
-      const peer = await dial(scene, { reads: true })
-      peer.write(get('/held'))
-      await until(() => held.length === 1)
-      const closing = server.close(LONG)
-      await turn().then(turn).then(turn)
-      peer.socket.destroy()
-      await closing
-      expect(peer.errors).toEqual([])
-      expect(left()).toEqual([])
-    },
-  )
+  it.each([
+    ['socket', 'a request', get('/held')],
+    ['response', 'a request', get('/held')],
+    ['socket', 'half of an upload', 'POST /held HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf'],
+    ['response', 'half of an upload', 'POST /held HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf'],
+  ] as const)('leaves no TIME_WAIT where the handler destroys the %s of %s', async (destroyed, _what, asked) => {
+    const held: http.ServerResponse[] = []
+    const server = await kind.start((request, response) => {
+      held.push(response)
+      request.once('close', () => (destroyed === 'socket' ? request.socket : response).destroy())
+    })
+    const left = watchPort(server.listener.port)
+    const scene: Scene = { server, secure: kind.secure, ca: (await processCertificate()).ca, held, errors: [] }
+    const peer = await dial(scene, { reads: true })
+    peer.write(asked)
+    await until(() => held.length === 1)
+    const closing = server.close(LONG)
+    await turn().then(turn).then(turn)
+    peer.socket.destroy()
+    await closing
+    expect(peer.errors).toEqual([])
+    expect(left()).toEqual([])
+  })
 })

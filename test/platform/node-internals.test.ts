@@ -2,6 +2,7 @@ import { fork } from 'node:child_process'
 import dgram from 'node:dgram'
 import { once } from 'node:events'
 import http from 'node:http'
+import http2 from 'node:http2'
 import net from 'node:net'
 import tls from 'node:tls'
 import { describe, expect, it, test } from 'vitest'
@@ -159,6 +160,30 @@ describe('a server', () => {
   it('keeps the options for what it accepts', () => {
     const options = { allowHalfOpen: true, pauseOnConnect: true, noDelay: true, keepAlive: true, highWaterMark: 99 }
     expect(internals.acceptOptionsOf(net.createServer(options))).toMatchObject(options)
+  })
+})
+
+describe('an HTTP/2 server whose sessions are hidden', () => {
+  it.each(['plain', 'secure'] as const)('closes and ends none of them, and has them again: %s', async (kind) => {
+    const identity = await processCertificate()
+    const server = kind === 'plain' ? http2.createServer() : http2.createSecureServer(identity)
+    await once(server.listen(0, HERE), 'listening')
+    const scheme = kind === 'plain' ? 'http' : 'https'
+    const { ca } = identity
+    const client = http2.connect(`${scheme}://localhost:${portOf(server)}`, { host: HERE, ca } as object)
+    const [[session]] = (await Promise.all([once(server, 'session'), once(client, 'remoteSettings')])) as [
+      [http2.ServerHttp2Session],
+      unknown,
+    ]
+    const keysBefore = Object.getOwnPropertySymbols(server).map((key) => Reflect.get(server, key))
+    const undo = internals.hideHttp2Sessions(server)
+    const closed = once(server, 'close')
+    server.close()
+    undo?.()
+    expect(session.closed).toBe(false)
+    expect(Object.getOwnPropertySymbols(server).map((key) => Reflect.get(server, key))).toEqual(keysBefore)
+    client.destroy()
+    await closed
   })
 })
 

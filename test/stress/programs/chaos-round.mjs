@@ -90,10 +90,8 @@ found.leaks.push(...(processes.length > 0 ? [] : await gone(sockets)))
 // The directory of a killed listenUnix() goes with the next process that calls it; a minute later if it is empty.
 process.env.TMPDIR = temporary
 await (await portside.listenUnix()).close()
-const files = () =>
-  filesOf(temporary).filter(
-    (name, _, all) => all.some((other) => other !== name && other.startsWith(name)) || !/^portside-\w{6}$/.test(name),
-  )
+const isNew = (name) => /^portside-\w{6}$/.test(name) && filesOf(`${temporary}/${name}`).length === 0
+const files = () => filesOf(temporary).filter((name) => !isNew(name))
 found.leaks.push(...(await gone(files)).map((text) => `file ${text}`))
 process.stdout.write(JSON.stringify(found), () => process.exit())
 
