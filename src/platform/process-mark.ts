@@ -10,7 +10,7 @@ import { statOf } from './process-stat.js'
 export function markOfThisProcess(platform: NodeJS.Platform = process.platform): string | undefined {
   try {
     const place = placeOfPids(platform)
-    return place && `${place} ${process.pid} ${isLinux(platform) ? statOf(process.pid).started : '-'}\n`
+    return place && `${place} ${process.pid} ${isLinux(platform) ? statOf(process.pid).started : '-'}`
   } catch {
     return undefined
   }
@@ -18,7 +18,7 @@ export function markOfThisProcess(platform: NodeJS.Platform = process.platform):
 
 /** Whether the process of a mark has ended. False if it runs, or if that cannot be known from here. */
 export function hasEnded(mark: string, platform: NodeJS.Platform = process.platform): boolean {
-  const [, place, pid, started] = /^(\S+) ([1-9]\d*) (\d+|-)\n$/.exec(mark) ?? []
+  const [, place, pid, started] = /^(\S+) ([1-9]\d*) (\d+|-)$/.exec(mark) ?? []
   try {
     // A pid says nothing about a process of another kernel or container. The number of a PID namespace is given again only
     // after all of its processes have ended.

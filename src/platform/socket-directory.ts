@@ -1,4 +1,4 @@
-import { constants, mkdtempSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { codeOf } from '../errors.js'
 import { processState } from '../process-state.js'
@@ -9,7 +9,7 @@ const OWNER = 'owner'
 
 /**
  * A new directory of mode 0700 for one unix socket. It goes with `remove()`, or when the process exits. If the process is killed,
- * it stays with a file that says which process had it, for `sweepSocketDirectories()` of a later one.
+ * it stays with a link that says which process had it, for `sweepSocketDirectories()` of a later one.
  */
 export function makeSocketDirectory(
   parent: string,
@@ -20,7 +20,8 @@ export function makeSocketDirectory(
   const directory = mkdtempSync(join(parent, 'portside-'))
   const { directories } = openNow()
   directories.add(directory)
-  if (mark !== undefined) tryTo(() => writeFileSync(join(directory, OWNER), mark, { flag: 'wx', mode: 0o600 }))
+  // A link that leads nowhere: it is there whole or not at all, whenever the process is killed, and takes no descriptor.
+  if (mark !== undefined) tryTo(() => symlinkSync(mark, join(directory, OWNER)))
   return {
     path: join(directory, SOCKET),
     async remove() {
@@ -41,9 +42,9 @@ export async function sweepOnce(parent: string, platform: NodeJS.Platform): Prom
 }
 
 /**
- * Removes what killed processes have left: directories of this user and of mode 0700, with nothing but a socket and the file of
+ * Removes what killed processes have left: directories of this user and of mode 0700, with nothing but a socket and the link of
  * a process that has ended for certain, and empty ones that are a minute old. Those of other users, of other containers and of
- * versions that wrote no such file stay. Never rejects.
+ * versions that made no such link stay. Never rejects.
  */
 export async function sweepSocketDirectories(
   parent: string,
@@ -65,29 +66,25 @@ const MOST = 1000
 
 async function sweep(directory: string, latest: number, platform: NodeJS.Platform): Promise<void> {
   try {
-    const { lstat, readdir, readFile } = await import('node:fs/promises')
+    const { lstat, readdir, readlink } = await import('node:fs/promises')
     const stat = await lstat(directory)
     // Nobody else can put anything into such a directory, nor another one in its place where the parent is sticky.
     if (!stat.isDirectory() || stat.uid !== process.getuid?.() || (stat.mode & 0o777) !== 0o700) return
     const names = await readdir(directory)
     if (names.length === 0 && latest - stat.mtimeMs > NEW) remove(directory)
     if (!names.includes(OWNER) || names.some((name) => name !== OWNER && name !== SOCKET)) return
-    const mark = await readFile(join(directory, OWNER), { encoding: 'utf8', flag: READ })
-    if (hasEnded(mark, platform)) remove(directory)
+    if (hasEnded(await readlink(join(directory, OWNER)), platform)) remove(directory)
   } catch {
-    // Another process sweeps it, too.
+    // Another process sweeps it, too, or it is no link.
   }
 }
 
-/** Milliseconds in which a directory may yet get its first file. */
+/** Milliseconds in which a directory may yet get its link. */
 const NEW = 60_000
-
-/** No link, and no pipe that would be waited for. */
-const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 /** By name, and not recursively: what somebody else has put there stays, and keeps the directory. */
 function remove(directory: string): void {
-  // The file last: without it nobody would sweep what is left.
+  // The link last: without it nobody would sweep what is left.
   for (const name of [SOCKET, OWNER]) tryTo(() => unlinkSync(join(directory, name)))
   tryTo(() => rmdirSync(directory))
 }

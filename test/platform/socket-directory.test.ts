@@ -7,6 +7,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readlinkSync,
   rmSync,
   symlinkSync,
   utimesSync,
@@ -41,6 +42,8 @@ describe.skipIf(process.platform === 'win32')('a directory of listenUnix()', () 
   it('goes with a later process when its own was killed, and stays while that runs', async () => {
     const killed = await listening()
     const running = await listening()
+    // Whole from the first moment, whenever its process is killed.
+    expect(readlinkSync(join(dirname(killed.path), 'owner'))).toContain(` ${killed.child.pid} `)
     killed.child.kill('SIGKILL')
     await once(killed.child, 'close')
 
@@ -62,7 +65,7 @@ describe.skipIf(process.platform === 'win32')('a directory of listenUnix()', () 
 describe.skipIf(process.platform === 'win32')('the sweep', () => {
   const mark = markOfThisProcess() ?? ''
   // No process has a pid above PID_MAX_LIMIT, 2 to the power of 22 (proc_sys_kernel(5)).
-  const ended = mark.replace(/ \d+ (\S+)\n$/, ' 4194305 $1\n')
+  const ended = mark.replace(/ \d+ (\S+)$/, ' 4194305 $1')
 
   it('removes what a process that has ended left', async () => {
     leave('portside-aaaaaa', { owner: ended, 's.sock': '' })
@@ -80,7 +83,7 @@ describe.skipIf(process.platform === 'win32')('the sweep', () => {
   })
 
   it.skipIf(process.platform !== 'linux')('removes what an earlier process of the same pid left', async () => {
-    leave('portside-aaaaaa', { owner: mark.replace(/\d+\n$/, '1\n'), 's.sock': '' })
+    leave('portside-aaaaaa', { owner: mark.replace(/\d+$/, '1'), 's.sock': '' })
     await sweepSocketDirectories(parent)
     expect(readdirSync(parent)).toEqual([])
   })
@@ -90,7 +93,6 @@ describe.skipIf(process.platform === 'win32')('the sweep', () => {
     ['another boot of the machine', 'portside-aaaaaa', { owner: ended.replace(/^\S+?:[^:]*/, 'linux:other') }],
     ['another PID namespace, or another machine', 'portside-aaaaaa', { owner: ended.replace(/^(\S+):\S+/, '$1:1') }],
     ['a version that wrote no owner', 'portside-aaaaaa', { 's.sock': '' }],
-    ['a process that was killed before it wrote one', 'portside-aaaaaa', { owner: '' }],
     ['an owner of another form', 'portside-aaaaaa', { owner: `${ended}more` }],
     ['files of somebody else', 'portside-aaaaaa', { owner: ended, 's.sock': '', 'notes.txt': '' }],
     ['a directory that others may enter', 'portside-aaaaaa', { owner: ended }, 0o755],
@@ -110,12 +112,18 @@ describe.skipIf(process.platform === 'win32')('the sweep', () => {
     expect(readdirSync(parent)).toEqual(['portside-aaaaaa'])
   })
 
+  it('leaves an owner that is no link', async () => {
+    leave('portside-aaaaaa', {})
+    writeFileSync(join(parent, 'portside-aaaaaa/owner'), ended)
+    await sweepSocketDirectories(parent)
+    expect(readdirSync(join(parent, 'portside-aaaaaa'))).toEqual(['owner'])
+  })
+
   it('follows no link', async () => {
     const elsewhere = join(parent, 'elsewhere')
     leave('elsewhere', { owner: ended, 's.sock': '' })
     symlinkSync(elsewhere, join(parent, 'portside-aaaaaa'))
-    leave('portside-bbbbbb', {})
-    symlinkSync(join(elsewhere, 'owner'), join(parent, 'portside-bbbbbb/owner'))
+    leave('portside-bbbbbb', { owner: join(elsewhere, 'owner') })
     await sweepSocketDirectories(parent)
     expect(readdirSync(elsewhere)).toEqual(['owner', 's.sock'])
     expect(readdirSync(parent)).toEqual(['elsewhere', 'portside-aaaaaa', 'portside-bbbbbb'])
@@ -127,7 +135,7 @@ describe.skipIf(process.platform === 'win32')('the sweep', () => {
 
   it('knows a process by its pid alone on macOS', async () => {
     const ours = markOfThisProcess('darwin') ?? ''
-    expect(ours).toMatch(new RegExp(`^darwin:\\S+ ${process.pid} -\\n$`))
+    expect(ours).toMatch(new RegExp(`^darwin:\\S+ ${process.pid} -$`))
     leave('portside-aaaaaa', { owner: ours.replace(/ \d+ /, ' 4194305 '), 's.sock': '' })
     leave('portside-bbbbbb', { owner: ours })
     leave('portside-cccccc', { owner: ended })
@@ -139,7 +147,10 @@ describe.skipIf(process.platform === 'win32')('the sweep', () => {
 function leave(name: string, files: Record<string, string>, mode = 0o700): void {
   const directory = join(parent, name)
   mkdirSync(directory)
-  for (const [file, text] of Object.entries(files)) writeFileSync(join(directory, file), text)
+  for (const [file, text] of Object.entries(files)) {
+    if (file === 'owner') symlinkSync(text, join(directory, file))
+    else writeFileSync(join(directory, file), text)
+  }
   chmodSync(directory, mode)
 }
 
