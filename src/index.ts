@@ -46,9 +46,9 @@ export type { EndpointLike } from './loopback/endpoint-like.js'
 export type { PortProtocol, PortReservation } from './loopback/port-reservation.js'
 export { type LoopbackSupport, loopbackFamilies, probeLoopback } from './loopback/probe.js'
 export { type Exhaustion, type ExhaustOptions, exhaustEphemeralPorts } from './namespaces/exhaustion.js'
+export type { NetworkHost } from './namespaces/linked-host.js'
 export {
   createNetwork,
-  type NetworkHost,
   type NetworkOptions,
   type PrivateNetwork,
 } from './namespaces/network.js'

@@ -10,7 +10,7 @@ import { doctorCommand } from './doctor.js'
 import { helpOf, helpOfAll, usageOf, usageOfAll } from './help.js'
 import { meant, parse } from './parse.js'
 import { runCommand } from './run.js'
-import { UsageError } from './usage-error.js'
+import { USAGE, UsageError } from './usage-error.js'
 import { whoCommand } from './who.js'
 
 const SUMMARY = 'Check the network of this machine as tests see it, and run commands in private networks.'
@@ -51,7 +51,7 @@ async function main(args: readonly string[]): Promise<void> {
     }
   } catch (error) {
     const name = command === undefined ? 'portside' : `portside ${command.name}`
-    const isUsage = error instanceof UsageError
+    const isUsage = codeOf(error) === USAGE
     const usage = command === undefined ? usageOfAll(COMMANDS) : usageOf(command)
     process.stderr.write(`${name}: ${oneLine(error)}${isUsage ? ` (usage: ${usage})` : ''}\n`)
     process.exitCode = isUsage ? INVALID : FAILED

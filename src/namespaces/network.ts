@@ -1,16 +1,11 @@
-import type { ChildProcess } from 'node:child_process'
 import { checkBoolean, readArgument } from '../argument.js'
 import { calledBy } from '../caller.js'
 import { createUndoList, type UndoList } from '../disposal.js'
 import { invalidArgument } from '../errors.js'
-import type { Family } from '../loopback/endpoint.js'
 import { namesOf, readOptions } from '../options.js'
-import type { Holder } from './holder.js'
-import type { PrivateHost } from './host.js'
+import { linkSteps, MOST_HOSTS } from './link.js'
+import { LinkedHost, type NetworkHost } from './linked-host.js'
 import { checkProfile, type HostProfile } from './profile.js'
-import { kernelFamilies, type Step } from './set-up.js'
-import type { SpawnInNamespaceOptions } from './spawn-in-namespace.js'
-import { readHostSpawn } from './spawn-options.js'
 
 export interface NetworkOptions {
   /** The hosts by name; each resolves the names of all. */
@@ -23,19 +18,6 @@ export interface NetworkOptions {
   /** Whether programs are root on their hosts. Default: false. */
   root?: boolean
   signal?: AbortSignal
-}
-
-/** A host of a network. Its programs have a loopback of their own, and the link to the other hosts. */
-export interface NetworkHost {
-  readonly name: string
-  /** On the link: of IPv4, where the host has that, else of IPv6. */
-  readonly address: string
-  readonly addresses: Readonly<Partial<Record<Family, string>>>
-  /**
-   * Starts a program on the host, as `spawnInNamespace()`. Throws ENOENT or EACCES where it cannot be run,
-   * ERR_PORTSIDE_NAMESPACE where the network is closed, ABORT_ERR for a signal that is aborted.
-   */
-  spawn(command: string, args?: readonly string[], options?: Omit<SpawnInNamespaceOptions, 'root'>): ChildProcess
 }
 
 export interface PrivateNetwork extends AsyncDisposable {
@@ -87,11 +69,6 @@ async function link(options: NetworkOptions): Promise<PrivateNetwork> {
   }
 }
 
-const NETWORKS = { IPv4: '10.0.0.', IPv6: 'fd00::' } as const
-const LENGTHS = { IPv4: 24, IPv6: 64 } as const
-const ROUTER = 254
-const BRIDGE = 'switch0'
-const MOST_HOSTS = ROUTER - 1
 const HOSTS = 'an object of profiles by name'
 
 function checkNetwork(options: NetworkOptions): string[] {
@@ -119,131 +96,6 @@ function checkNetwork(options: NetworkOptions): string[] {
   if (mtu !== undefined) checkProfile({ mtu, ipv6: Object.values(hosts).some(({ ipv6 }) => ipv6 !== false) })
   return names
 }
-
-/**
- * Without a querier, a bridge that looks after multicast may lose the questions for IPv6 neighbours (RFC 4541 §3). One whose
- * MTU nobody sets has the least of its ports, and below 1280 no IPv6.
- */
-function linkSteps(): Step[] {
-  const set = (name: string, value: string): Step => ({ kind: 'write', file: `/proc/sys/net/${name}`, value })
-  const router = kernelFamilies().map((family) => `addr add ${onLink(family, ROUTER)} dev ${BRIDGE}${nodad(family)}`)
-  return [
-    {
-      kind: 'ip',
-      commands: [
-        'link set lo up',
-        `link add name ${BRIDGE} type bridge mcast_snooping 0`,
-        ...router,
-        `link set ${BRIDGE} mtu 1280 up`,
-      ],
-    },
-    // A router that says to everybody, and each time, that it knows no way.
-    set('ipv4/ip_forward', '1'),
-    set('ipv4/icmp_ratelimit', '0'),
-    ...(kernelFamilies().includes('IPv6')
-      ? [set('ipv6/conf/all/forwarding', '1'), set('ipv6/icmp/ratelimit', '0')]
-      : []),
-  ]
-}
-
-const onLink = (family: Family, number: number): string => `${NETWORKS[family]}${number}/${LENGTHS[family]}`
-
-/** Nobody else can have the address: it need not be asked for first (RFC 4862 §5.4). */
-const nodad = (family: Family): string => (family === 'IPv6' ? ' nodad' : '')
-
-const familiesOf = ({ ipv4 = true, ipv6 = true }: HostProfile): Family[] =>
-  kernelFamilies().filter((family) => (family === 'IPv4' ? ipv4 : ipv6))
-
-/** The numbers of hosts are those of their addresses, in decimal in both families. */
-const addressesOf = (profile: HostProfile, index: number): Partial<Record<Family, string>> =>
-  Object.fromEntries(familiesOf(profile).map((family) => [family, `${NETWORKS[family]}${index + 1}`]))
-
-class LinkedHost implements NetworkHost {
-  readonly #host: PrivateHost
-
-  private constructor(
-    readonly name: string,
-    readonly addresses: Readonly<Partial<Record<Family, string>>>,
-    host: PrivateHost,
-  ) {
-    this.#host = host
-  }
-
-  static async start(
-    name: string,
-    index: number,
-    link: Holder,
-    { hosts, mtu, root, signal }: NetworkOptions,
-    undos: UndoList,
-  ): Promise<LinkedHost> {
-    const { PrivateHost: Hosts } = await import('./host.js')
-    const profile = hosts[name] as HostProfile
-    const all = Object.entries(hosts).map(([other, its], at) => [other, Object.values(addressesOf(its, at))])
-    const neighbours = Object.fromEntries(all) as Record<string, string[]>
-    const host = await Hosts.start(profile, {
-      neighbours,
-      within: link,
-      signal,
-      ...(root === undefined ? {} : { root }),
-    })
-    undos.add(() => host.close())
-    const port = `host${index + 1}`
-    await link.ip(`link add ${port} type veth peer name eth0 netns ${host.pid}`, signal)
-    const passing = mtu ?? profile.mtu
-    await link.ip(
-      `link set ${port} ${passing === undefined ? '' : `mtu ${largest(passing)} `}master ${BRIDGE} up`,
-      signal,
-    )
-    for (const command of linkCommands(profile, index, mtu !== undefined)) await host.ip(command, signal)
-    return new LinkedHost(name, addressesOf(profile, index), host)
-  }
-
-  get address(): string {
-    return (this.addresses.IPv4 ?? this.addresses.IPv6) as string
-  }
-
-  spawn(
-    command: string,
-    args: readonly string[] = [],
-    options: Omit<SpawnInNamespaceOptions, 'root'> = {},
-  ): ChildProcess {
-    return this.#host.spawn(command, args, readHostSpawn(options))
-  }
-
-  /** Sends what goes to the other host to an address of the link that nobody has, or no longer does. */
-  async turnAway(other: LinkedHost, away: boolean): Promise<void> {
-    for (const family of Object.keys(this.addresses) as Family[]) {
-      const address = other.addresses[family]
-      if (address === undefined) continue
-      await this.#host.ip(
-        away ? `neigh replace ${address} lladdr ${NOBODY} dev eth0 nud permanent` : `neigh del ${address} dev eth0`,
-      )
-    }
-  }
-}
-
-/** An address of the kind that everybody may give out (IEEE 802, locally administered). */
-const NOBODY = '02:00:00:00:00:00'
-
-/** What an interface of the kind of Ethernet can be set to. */
-const largest = (mtu: number): number => Math.min(mtu, 65_535)
-
-function linkCommands(profile: HostProfile, index: number, narrow: boolean): string[] {
-  const { mtu, routes = {} } = profile
-  // A packet that is cut to size later, or never where both ends are of one kernel, would pass as it is.
-  const whole = narrow ? ' gso_max_segs 1' : ''
-  const families = familiesOf(profile).flatMap((family) => {
-    const router = `${NETWORKS[family]}${ROUTER}`
-    const route =
-      'default' in routes || EVERYTHING[family] in routes ? [] : [`route add default via ${router} dev eth0`]
-    return [`addr add ${onLink(family, index + 1)} dev eth0${nodad(family)}`, ...route]
-  })
-  // Only addresses that can be cut off: none that the kernel makes of the interface.
-  const own = familiesOf(profile).includes('IPv6') ? ['link set eth0 addrgenmode none'] : []
-  return [...own, `link set eth0${mtu === undefined ? '' : ` mtu ${largest(mtu)}`}${whole} up`, ...families]
-}
-
-const EVERYTHING = { IPv4: '0.0.0.0/0', IPv6: '::/0' } as const
 
 class Network implements PrivateNetwork {
   readonly #undos: UndoList

@@ -2,12 +2,8 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import {
-  createNetwork,
-  type NetworkHost,
-  type NetworkOptions,
-  type PrivateNetwork,
-} from '../../src/namespaces/network.js'
+import type { NetworkHost } from '../../src/namespaces/linked-host.js'
+import { createNetwork, type NetworkOptions, type PrivateNetwork } from '../../src/namespaces/network.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 import { whyNoNamespace } from '../support/namespace.js'
 import { runAs, USERS } from '../support/users.js'

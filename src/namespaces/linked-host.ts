@@ -1,0 +1,93 @@
+import type { ChildProcess } from 'node:child_process'
+import type { UndoList } from '../disposal.js'
+import type { Family } from '../loopback/endpoint.js'
+import type { Holder } from './holder.js'
+import type { PrivateHost } from './host.js'
+import { addressesOf, hostCommands, portCommand } from './link.js'
+import type { HostProfile } from './profile.js'
+import type { SpawnInNamespaceOptions } from './spawn-in-namespace.js'
+import { readHostSpawn } from './spawn-options.js'
+
+/** A host of a network. Its programs have a loopback of their own, and the link to the other hosts. */
+export interface NetworkHost {
+  readonly name: string
+  /** On the link: of IPv4, where the host has that, else of IPv6. */
+  readonly address: string
+  readonly addresses: Readonly<Partial<Record<Family, string>>>
+  /**
+   * Starts a program on the host, as `spawnInNamespace()`. Throws ENOENT or EACCES where it cannot be run,
+   * ERR_PORTSIDE_NAMESPACE where the network is closed, ABORT_ERR for a signal that is aborted.
+   */
+  spawn(command: string, args?: readonly string[], options?: Omit<SpawnInNamespaceOptions, 'root'>): ChildProcess
+}
+
+/** What a host takes from the options of its network. */
+interface LinkOptions {
+  readonly hosts: Readonly<Record<string, HostProfile>>
+  readonly mtu?: number
+  readonly root?: boolean
+  readonly signal?: AbortSignal
+}
+
+export class LinkedHost implements NetworkHost {
+  readonly #host: PrivateHost
+
+  private constructor(
+    readonly name: string,
+    readonly addresses: Readonly<Partial<Record<Family, string>>>,
+    host: PrivateHost,
+  ) {
+    this.#host = host
+  }
+
+  static async start(
+    name: string,
+    index: number,
+    link: Holder,
+    { hosts, mtu, root, signal }: LinkOptions,
+    undos: UndoList,
+  ): Promise<LinkedHost> {
+    const { PrivateHost: Hosts } = await import('./host.js')
+    const profile = hosts[name] as HostProfile
+    const all = Object.entries(hosts).map(([other, its], at) => [other, Object.values(addressesOf(its, at))])
+    const neighbours = Object.fromEntries(all) as Record<string, string[]>
+    const host = await Hosts.start(profile, {
+      neighbours,
+      within: link,
+      signal,
+      ...(root === undefined ? {} : { root }),
+    })
+    undos.add(() => host.close())
+    const port = `host${index + 1}`
+    await link.ip(`link add ${port} type veth peer name eth0 netns ${host.pid}`, signal)
+    await link.ip(portCommand(port, mtu ?? profile.mtu), signal)
+    for (const command of hostCommands(profile, index, mtu !== undefined)) await host.ip(command, signal)
+    return new LinkedHost(name, addressesOf(profile, index), host)
+  }
+
+  get address(): string {
+    return (this.addresses.IPv4 ?? this.addresses.IPv6) as string
+  }
+
+  spawn(
+    command: string,
+    args: readonly string[] = [],
+    options: Omit<SpawnInNamespaceOptions, 'root'> = {},
+  ): ChildProcess {
+    return this.#host.spawn(command, args, readHostSpawn(options))
+  }
+
+  /** Sends what goes to the other host to an address of the link that nobody has, or no longer does. */
+  async turnAway(other: LinkedHost, away: boolean): Promise<void> {
+    for (const family of Object.keys(this.addresses) as Family[]) {
+      const address = other.addresses[family]
+      if (address === undefined) continue
+      await this.#host.ip(
+        away ? `neigh replace ${address} lladdr ${NOBODY} dev eth0 nud permanent` : `neigh del ${address} dev eth0`,
+      )
+    }
+  }
+}
+
+/** An address of the kind that everybody may give out (IEEE 802, locally administered). */
+const NOBODY = '02:00:00:00:00:00'
