@@ -6,11 +6,11 @@ import { isInfrastructure } from '../sockets/infrastructure.js'
 
 /** A socket that portside keeps for the whole process, or that one of those accepted: no test can close it. */
 export const isOfPortside = ({ socket, listener }: Opened): boolean =>
-  isInfrastructure(socket) || (listener !== undefined && isInfrastructure(listener.socket))
+  isInfrastructure(socket) || isInfrastructure(listener?.socket)
 
 interface Opened {
-  readonly socket: object
-  readonly listener?: { readonly socket: object } | undefined
+  readonly socket: object | undefined
+  readonly listener?: { readonly socket: object | undefined } | undefined
 }
 
 /** A pooled connection between two requests: `fetch` keeps it for the next test, too. The option `idlePools` changes this. */

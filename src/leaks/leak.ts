@@ -2,7 +2,6 @@ import type { ChildProcess } from 'node:child_process'
 import type dgram from 'node:dgram'
 import { fstatSync } from 'node:fs'
 import type net from 'node:net'
-import type { Trace } from '../caller.js'
 import { codeOf } from '../errors.js'
 import type { Endpoint } from '../loopback/endpoint.js'
 import { serverOf } from '../platform/node-internals.js'
@@ -12,13 +11,13 @@ import { howToCloseOf } from '../sockets/infrastructure.js'
 import { connectionTuple } from '../sockets/tuple.js'
 import type { Origins } from './origins.js'
 import type { SocketLeak } from './socket-leak.js'
-import { framesOf } from './stack.js'
-import { handlesOf, type TrackedSocket } from './tracked-socket.js'
+import { framesOf, type Trace } from './stack.js'
+import { handlesOf, type Trackable, type TrackedSocket } from './tracked-socket.js'
 
 /** Tells of tracked sockets, each beside its record. */
 export function describeLeaks(records: readonly TrackedSocket[], origins: Origins): DescribedLeak[] {
   const known = descriptors()
-  return records.map((record) => ({ record, leak: describe(record, origins, known) }))
+  return records.flatMap((record) => (record.socket ? { record, leak: describe(record, origins, known) } : []))
 }
 
 export interface DescribedLeak {
@@ -64,7 +63,7 @@ function describe(record: TrackedSocket, origins: Origins, known: ReadonlyMap<nu
 
 function kindOf({ kind, socket }: TrackedSocket): SocketLeak['kind'] {
   if (kind === 'child') return 'unix'
-  return (kind === 'client' || kind === 'accepted') && isPipe(socket) ? 'unix' : kind
+  return (kind === 'client' || kind === 'accepted') && isPipe(socket as net.Socket) ? 'unix' : kind
 }
 
 /** The ends of a socket as Node knows them, and as the kernel does if it was asked. */
@@ -88,13 +87,13 @@ function addressOf(server: net.Server): Endpoint | string {
 export function traceOf(record: TrackedSocket, origins: Origins): Trace | undefined {
   if (record.kind === 'accepted') return record.peer && traceOf(record.peer, origins)
   const sent = origins.sendingOn(record)
-  if (sent === undefined || framesOf(sent.trace).length > 0) return sent?.trace ?? record.trace
+  if (sent === undefined || sent.trace.length > 0) return sent?.trace ?? record.trace
   // Where somebody else opened it is not where it was left open.
   return sent.owner === record.owner ? record.trace : undefined
 }
 
 function acceptedBy({ kind, listener, socket }: TrackedSocket): SocketLeak['acceptedBy'] {
-  const server = serverOf(socket)
+  const server = serverOf(socket as net.Socket)
   if (kind !== 'accepted' || server == null) return undefined
   // A closed listener has no address, and its connections still have the same at their own end.
   const { localAddress: address, localPort: port } = socket as net.Socket
@@ -110,7 +109,7 @@ function acceptedBy({ kind, listener, socket }: TrackedSocket): SocketLeak['acce
 
 /** What portside opened says by itself how it is closed. */
 function howToClose({ kind, socket }: TrackedSocket): string {
-  const told = howToCloseOf(socket)
+  const told = howToCloseOf(socket as Trackable)
   if (told !== undefined) return told
   switch (kind) {
     case 'listener':

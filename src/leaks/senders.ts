@@ -1,19 +1,20 @@
 import diagnostics from 'node:diagnostics_channel'
 import type http from 'node:http'
 import type net from 'node:net'
-import type { Trace } from '../caller.js'
-import { agentOf, handleOf, isRef, requestOn } from '../platform/node-internals.js'
+import { agentOf, requestOn } from '../platform/node-internals.js'
+import { patch } from '../platform/patches.js'
+import { createSlot } from '../slot.js'
+import { ClientPools } from './client-pools.js'
 import type { Owner } from './owner.js'
-import { takeTrace } from './stack.js'
+import { type Trace, takeTrace } from './stack.js'
+import type { TrackedSocket } from './tracked-socket.js'
 
-/** Who sent last on a socket of a client pool. */
+/** Who used a socket of a client pool last. */
 export interface Sending {
   /** Counts what is done in this process, as that of a tracked socket. */
   readonly sequence: number
   readonly owner: Owner | undefined
   readonly trace: Trace
-  /** Of http; those of undici are known by the socket. */
-  readonly agent: http.Agent | undefined
   /** `GET /large`. */
   readonly request: string
 }
@@ -23,72 +24,111 @@ interface Requested {
   readonly path?: string
 }
 
+/** What the senders ask of the tracker. */
+interface Tracking {
+  readonly ownerNow: () => Owner | undefined
+  /** Counts what is done in this process. */
+  readonly sent: () => number
+  readonly recordOf: (socket: object) => TrackedSocket | undefined
+}
+
 /**
  * A pooled connection belongs to whoever uses it, not to whoever was the first to. Listens to what http and undici (that
  * of Node's fetch, and the package) tell of their requests. https://nodejs.org/api/diagnostics_channel.html#built-in-channels
  */
 export class Senders {
-  readonly #ownerNow: () => Owner | undefined
-  readonly #sent: () => number
-  readonly #bySocket = new WeakMap<object, Sending>()
-  readonly #byRequest = new WeakMap<object, Sending>()
-  readonly #ofUndici = new WeakSet<object>()
+  readonly pools = new ClientPools()
+  readonly #tracking: Tracking
+  readonly #byRequest = createSlot<Sending>()
+  /** Node tells of a request when it is made: from 22.12 on. */
+  #tellsOfNew = false
 
-  /** `sent` counts what is done in this process. */
-  constructor(ownerNow: () => Owner | undefined, sent: () => number) {
-    this.#ownerNow = ownerNow
-    this.#sent = sent
+  constructor(tracking: Tracking) {
+    this.#tracking = tracking
     const hear = <T>(channel: string, listener: (message: T) => void): void =>
       diagnostics.subscribe(channel, (message) => listener(message as T))
-    // From 22.12 on. Where there is none, a request on a connection that was open before has no stack of its user's.
     hear('http.client.request.created', this.#heardCreated)
-    hear('http.client.request.start', this.#heardHttp)
+    hear('http.client.request.start', this.#heardSent)
     hear('undici:request:create', this.#heardUndici)
-    hear<{ socket: object }>('undici:client:connected', ({ socket }) => void this.#ofUndici.add(socket))
-    hear<{ request: object; socket: object }>('undici:client:sendHeaders', ({ request, socket }) => {
-      const sending = this.#byRequest.get(request)
-      if (sending !== undefined) this.#bySocket.set(socket, sending)
-    })
+    hear<{ request: object; socket: object }>('undici:client:sendHeaders', ({ request, socket }) =>
+      this.#use(socket, this.#byRequest.get(request)),
+    )
   }
 
-  /** The last request on a socket. */
-  sendingOn(socket: object): Sending | undefined {
-    return this.#bySocket.get(socket)
+  /** The request that a socket carries, or else the last one on it. */
+  sendingOn(record: TrackedSocket): Sending | undefined {
+    return this.#byRequest.get(this.#requestOn(record)) ?? record.sending
   }
 
   /** What ends the request that keeps the socket from the next one; undefined where none does. */
-  howToEnd(socket: net.Socket): string | undefined {
-    if (this.#ofUndici.has(socket)) return 'response.body.cancel(), or read the body to its end'
+  howToEnd(record: TrackedSocket): string | undefined {
+    const socket = record.socket as net.Socket | undefined
+    if (socket !== undefined && this.pools.isOfUndici(socket))
+      return 'response.body.cancel(), or read the body to its end'
     // Not on one that was upgraded: that is its user's.
-    const asked = this.#bySocket.has(socket) && requestOn(socket) !== undefined
-    return asked ? 'response.destroy(), or read it to its end' : undefined
+    const request = this.#requestOn(record)
+    if (request === undefined || this.sendingOn(record) === undefined) return undefined
+    return request.writableEnded
+      ? 'response.destroy(), or read it to its end'
+      : 'request.end(), and read the response to its end, or request.destroy()'
   }
 
-  /** Whether a pool keeps the socket for the next request. */
-  isIdle(socket: net.Socket): boolean {
-    // Undici unrefs a connection on which nothing is asked any more (lib/dispatcher/client-h1.js).
-    if (this.#ofUndici.has(socket)) return !isRef(handleOf(socket))
-    const { agent } = this.sendingOn(socket) ?? {}
-    const free = agent?.freeSockets
-    return free !== undefined && Object.values(free).some((sockets) => sockets?.includes(socket))
+  #requestOn({ kind, socket }: TrackedSocket): http.ClientRequest | undefined {
+    return kind === 'client' && socket !== undefined ? requestOn(socket as net.Socket) : undefined
+  }
+
+  #use(socket: object, sending: Sending | undefined): void {
+    const record = this.#tracking.recordOf(socket)
+    if (record !== undefined && sending !== undefined) record.sending = sending
   }
 
   readonly #heardCreated = ({ request }: { request: http.ClientRequest }): void => {
-    this.#byRequest.set(request, this.#sending(this.#heardCreated, request, agentOf(request)))
+    this.#tellsOfNew = true
+    this.#note(request, this.#heardCreated)
   }
 
-  readonly #heardHttp = ({ request }: { request: http.ClientRequest }): void => {
-    const sending = this.#byRequest.get(request) ?? this.#sending(this.#heardHttp, request, agentOf(request))
-    if (request.socket != null) this.#bySocket.set(request.socket, sending)
-    else request.once('socket', (socket: net.Socket) => void this.#bySocket.set(socket, sending))
+  readonly #heardSent = ({ request }: { request: http.ClientRequest }): void => {
+    if (!this.#tellsOfNew) this.#hearOfNew()
+    const sending = this.#byRequest.get(request) ?? this.#note(request, this.#heardSent)
+    if (request.socket != null) this.#use(request.socket, sending)
+    else request.once('socket', (socket: net.Socket) => this.#use(socket, sending))
   }
 
-  readonly #heardUndici = ({ request }: { request: Requested }): void => {
-    this.#byRequest.set(request, this.#sending(this.#heardUndici, request, undefined))
+  readonly #heardUndici = ({ request }: { request: object }): void => {
+    this.#byRequest.set(request, this.#sending(this.#heardUndici, request))
   }
 
-  #sending(heard: (message: never) => void, { method, path }: Requested, agent: http.Agent | undefined): Sending {
-    const request = `${method} ${path}`
-    return { sequence: this.#sent(), owner: this.#ownerNow(), trace: takeTrace(heard), agent, request }
+  /** A request on a connection that was open before belongs to whoever makes it, also if it is never sent. */
+  #hearOfNew(): void {
+    this.#tellsOfNew = true
+    const note = (request: http.ClientRequest): Sending => this.#note(request, addRequest)
+    type AddRequest = (this: object, request: http.ClientRequest, ...rest: unknown[]) => void
+    const { Agent } = process.getBuiltinModule('node:http')
+    let addRequest: AddRequest
+    // Never undone: the state of this process goes on listening.
+    patch(
+      Agent.prototype as unknown as { addRequest: AddRequest },
+      'addRequest',
+      (original) => {
+        addRequest = function (request, ...rest) {
+          note(request)
+          return Reflect.apply(original, this, [request, ...rest])
+        }
+        return addRequest
+      },
+      'diagnostics_channel reports a request only when it is sent',
+    )
+  }
+
+  #note(request: http.ClientRequest, above: (...args: never[]) => unknown): Sending {
+    const sending = this.#sending(above, request)
+    this.#byRequest.set(request, sending)
+    this.pools.add(agentOf(request))
+    return sending
+  }
+
+  #sending(above: (...args: never[]) => unknown, { method, path }: Requested): Sending {
+    const { sent, ownerNow } = this.#tracking
+    return { sequence: sent(), owner: ownerNow(), trace: takeTrace(above), request: `${method} ${path}` }
   }
 }

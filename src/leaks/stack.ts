@@ -1,40 +1,28 @@
 import { fileURLToPath } from 'node:url'
-import { isOwnFile, type Trace, takeTrace as takeFrames, textOf } from '../caller.js'
+import { isOwnFile, linesAbove } from '../caller.js'
 import { isRunnerOrNode } from './known.js'
+import { mapped } from './mapped.js'
 import { unbundled } from './source-map.js'
 import type { StackFrame } from './stack-frame.js'
 
 /** Deep enough for `fetch`, which opens a connection twenty calls below its caller. */
 const FRAMES = 40
 
-/** Notes where the caller of `above` was called from. */
-export const takeTrace = (above: (...args: never[]) => unknown): Trace => takeFrames(above, FRAMES)
+/** Lines of a stack as V8 gave them, innermost first, without those of Node, of portside and of the runner. */
+export type Trace = readonly string[]
 
-/**
- * The frames of a trace, innermost first, without those of Node, of portside and of the runner; in the user's sources,
- * where source maps lead there.
- */
+/** Notes where the caller of `above` was called from. */
+export const takeTrace = (above: (...args: never[]) => unknown): Trace => linesAbove(above, FRAMES, isWanted)
+
+/** The frames of a trace; in the user's sources, where source maps lead there. */
 export function framesOf(trace: Trace | undefined): StackFrame[] {
-  return parsed(trace)
-    .filter(({ file }) => !isForeign(file))
+  return linesOf(trace)
+    .flatMap((line) => parseFrame(line) ?? [])
     .map(unbundled)
 }
 
-/** The same as lines of a stack, as V8 gave them: a runner maps those itself. */
-export function linesOf(trace: Trace | undefined): string[] {
-  return textOf(trace)
-    .split('\n')
-    .filter((line) => {
-      const frame = parseFrame(line)
-      return frame !== undefined && !isForeign(frame.file)
-    })
-}
-
-function parsed(trace: Trace | undefined): StackFrame[] {
-  return textOf(trace)
-    .split('\n')
-    .flatMap((line) => parseFrame(line) ?? [])
-}
+/** The same as lines of a stack, as the runner would show them. */
+export const linesOf = (trace: Trace | undefined): string[] => (trace ?? []).map(mapped)
 
 /** Where the user is: the innermost frame outside of packages, or else the innermost one at all. */
 export function userFrame(frames: readonly StackFrame[]): StackFrame | undefined {
@@ -61,4 +49,15 @@ function pathOf(url: string): string {
   }
 }
 
-const isForeign = (file: string): boolean => isRunnerOrNode(file) || isOwnFile(file)
+/** Asked for each frame of each connection, and there are few files. */
+export function isWanted(file: string): boolean {
+  let wanted = WANTED.get(file)
+  if (wanted === undefined) {
+    const path = file.startsWith('file:') ? pathOf(file) : file
+    wanted = !isRunnerOrNode(path) && !isOwnFile(path)
+    WANTED.set(file, wanted)
+  }
+  return wanted
+}
+
+const WANTED = new Map<string, boolean>()

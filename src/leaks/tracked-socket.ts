@@ -1,22 +1,26 @@
 import type { ChildProcess } from 'node:child_process'
 import type dgram from 'node:dgram'
 import type net from 'node:net'
-import type { Trace } from '../caller.js'
 import { channelOf, datagramHandle, handleOf, isHandleOpen, type SocketHandle } from '../platform/node-internals.js'
 import { isPipeOfService } from './known.js'
 import type { Owner } from './owner.js'
+import type { Sending } from './senders.js'
+import type { Trace } from './stack.js'
 
 export type Trackable = net.Socket | net.Server | dgram.Socket | ChildProcess
 export type TrackedKind = 'client' | 'accepted' | 'listener' | 'udp' | 'child'
 
-/** A socket that was seen when it was opened. Known by its object, never by its handle: some have several, one by one. */
+/**
+ * A socket that was seen when it was opened. Known by its object, never by its handle: some have several, one by one. It keeps
+ * neither: libuv keeps the handle as long as it is open, and the handle its owner.
+ */
 export class TrackedSocket {
   /** Of an accepted socket: the client at its other end, where that is in this process. */
   peer: TrackedSocket | undefined
   /** Of an accepted socket. */
   listener: TrackedSocket | undefined
-  /** Where a client was given its handle; it may be taken away from it while it is open. */
-  handle: SocketHandle | null | undefined
+  /** The last request for which a client pool used it. */
+  sending: Sending | undefined
   /** Of a listener: it has listened. */
   bound = false
   /** Of a listener: its port. */
@@ -25,10 +29,12 @@ export class TrackedSocket {
   reportedAt = 0
   /** Its owner's check was over when it was opened. */
   readonly late: boolean
+  readonly #socket: WeakRef<Trackable>
+  #handle: WeakRef<SocketHandle> | undefined
 
   constructor(
     readonly kind: TrackedKind,
-    readonly socket: Trackable,
+    socket: Trackable,
     /** Counts what was opened in this process. */
     readonly sequence: number,
     /** Whoever ran when it was opened. */
@@ -36,19 +42,35 @@ export class TrackedSocket {
     readonly trace: Trace | undefined,
   ) {
     this.late = owner?.ended === true
+    this.#socket = new WeakRef(socket)
+  }
+
+  /** Undefined once it is closed and collected. */
+  get socket(): Trackable | undefined {
+    return this.#socket.deref()
+  }
+
+  /** Where a client was given its handle, or one was accepted: it may be taken away from its socket while it is open. */
+  get handle(): SocketHandle | undefined {
+    return this.#handle?.deref()
+  }
+  set handle(handle: SocketHandle | null | undefined) {
+    this.#handle = handle == null ? undefined : new WeakRef(handle)
   }
 
   /** Whether the kernel has a socket for it now. */
   get open(): boolean {
+    const { socket } = this
+    if (socket === undefined) return false
     switch (this.kind) {
       case 'listener':
-        return (this.socket as net.Server).listening
+        return (socket as net.Server).listening
       case 'udp':
-        return isBound(this.socket as dgram.Socket)
+        return isBound(socket as dgram.Socket)
       case 'child':
-        return openPipes(this.socket as ChildProcess).length > 0
+        return openPipes(socket as ChildProcess).length > 0
       default:
-        return this.#streamOpen()
+        return this.#streamOpen(socket as net.Socket)
     }
   }
 
@@ -57,35 +79,39 @@ export class TrackedSocket {
    * name. One whose connect() has thrown looks the same for good.
    */
   get dialling(): boolean {
-    const { connecting, destroyed } = this.socket as net.Socket
-    return this.kind === 'client' && connecting && !destroyed && !this.open
+    if (this.kind !== 'client') return false
+    const { connecting = false, destroyed = true } = (this.socket ?? {}) as Partial<net.Socket>
+    return connecting && !destroyed && !this.open
   }
 
   /** Whether it will never be open again under this record. */
   get gone(): boolean {
+    const { socket } = this
+    if (socket === undefined) return true
     if (this.open || this.dialling) return false
     switch (this.kind) {
       case 'listener':
         return this.bound
       case 'udp':
-        return datagramHandle(this.socket as dgram.Socket) == null
+        return datagramHandle(socket as dgram.Socket) == null
       case 'child':
-        return (this.socket as ChildProcess).exitCode !== null || (this.socket as ChildProcess).signalCode !== null
+        return (socket as ChildProcess).exitCode !== null || (socket as ChildProcess).signalCode !== null
       default:
         return true
     }
   }
 
-  #streamOpen(): boolean {
-    const socket = this.socket as net.Socket
-    const handle = handleOf(socket)
-    if (isHandleOpen(handle, socket.destroyed)) return true
-    return this.handle != null && this.handle !== handle && isHandleOpen(this.handle, true)
+  #streamOpen(socket: net.Socket): boolean {
+    const own = handleOf(socket)
+    if (isHandleOpen(own, socket.destroyed)) return true
+    const { handle } = this
+    return handle !== undefined && handle !== own && isHandleOpen(handle, true)
   }
 }
 
 /** The handles that keep a socket open, for their descriptors. */
 export function handlesOf({ kind, socket, handle }: TrackedSocket): SocketHandle[] {
+  if (socket === undefined) return []
   const own =
     kind === 'udp'
       ? [datagramHandle(socket as dgram.Socket)]

@@ -6,6 +6,7 @@ import type net from 'node:net'
 import { provideOpenedAt } from '../explanations/opened-at.js'
 import { handleOf, serverOf } from '../platform/node-internals.js'
 import { processState } from '../process-state.js'
+import { createSlot } from '../slot.js'
 import { observeClients } from '../sockets/client-sockets.js'
 import { isOfPortside } from './known.js'
 import type { LeakIgnore } from './options.js'
@@ -36,18 +37,18 @@ export class Tracker implements Origins {
   readonly ignoredIn = new Map<string, 'all' | LeakIgnore[]>()
   readonly #owners = new AsyncLocalStorage<Owner | undefined>()
   readonly #sockets = new Set<TrackedSocket>()
-  /** Only these: a weak map of a million sockets is a burden for the garbage collector, and for good. */
-  readonly #listenerOf = new WeakMap<net.Server, TrackedSocket>()
+  readonly #records = createSlot<TrackedSocket>()
   readonly #peers = new Peers()
   readonly #senders: Senders
   #sweepAt = 64
 
   constructor() {
     provideOpenedAt((local) => whereOpened(this, local))
-    this.#senders = new Senders(
-      () => this.ownerNow(),
-      () => ++this.activity,
-    )
+    this.#senders = new Senders({
+      ownerNow: () => this.ownerNow(),
+      sent: () => ++this.activity,
+      recordOf: this.#records.get,
+    })
     const hear = <T>(channel: string, listener: (message: T) => void): void =>
       diagnostics.subscribe(channel, (message) => listener(message as T))
     observeClients(this.#heardClient)
@@ -86,7 +87,7 @@ export class Tracker implements Origins {
    */
   ownerOf(record: TrackedSocket): Owner | undefined {
     if (record.kind !== 'accepted') {
-      const sending = this.#senders.sendingOn(record.socket)
+      const sending = this.#senders.sendingOn(record)
       return sending === undefined ? record.owner : sending.owner
     }
     if (record.peer !== undefined) return this.ownerOf(record.peer)
@@ -96,7 +97,7 @@ export class Tracker implements Origins {
   /** When it was opened or sent on last, as a count of what is done in this process. */
   lastUse(record: TrackedSocket): number {
     const { sequence } = record.peer ?? record
-    return Math.max(record.sequence, sequence, this.#senders.sendingOn((record.peer ?? record).socket)?.sequence ?? 0)
+    return Math.max(record.sequence, sequence, this.#senders.sendingOn(record.peer ?? record)?.sequence ?? 0)
   }
 
   /** Lets no check tell of it again, unless it is used anew. */
@@ -110,18 +111,19 @@ export class Tracker implements Origins {
 
   /** The request for which the socket was last used, where it was opened by a pool. */
   sendingOn(record: TrackedSocket): ReturnType<Senders['sendingOn']> {
-    return this.#senders.sendingOn(record.socket)
+    return this.#senders.sendingOn(record)
   }
 
   /** What ends the request that it is used for. */
   howToEnd(record: TrackedSocket): string | undefined {
-    return record.kind === 'client' ? this.#senders.howToEnd(record.socket as net.Socket) : undefined
+    return record.kind === 'client' ? this.#senders.howToEnd(record) : undefined
   }
 
   /** Whether it is kept by a client pool for the next request, or accepted from one that is. */
   isIdle(record: TrackedSocket): boolean {
     if (record.kind === 'accepted') return record.peer !== undefined && this.isIdle(record.peer)
-    return record.kind === 'client' && this.#senders.isIdle(record.socket as net.Socket)
+    const { kind, socket } = record
+    return kind === 'client' && socket !== undefined && this.#senders.pools.isIdle(socket as net.Socket)
   }
 
   readonly #heardClient = (socket: net.Socket): void => {
@@ -131,18 +133,18 @@ export class Tracker implements Origins {
   readonly #heardAccepted = ({ socket }: { socket: net.Socket }): void => {
     const record = this.#add('accepted', socket)
     const server = serverOf(socket)
-    const listener = server == null ? undefined : this.#listenerOf.get(server)
+    const listener = this.#records.get(server)
     record.listener = listener
     record.handle = handleOf(socket)
     record.peer = this.#peers.clientOf(socket, listener?.port)
   }
 
   readonly #heardListen = ({ server }: { server: net.Server }): void => {
-    this.#listenerOf.set(server, this.#add('listener', server, this.#heardListen))
+    this.#add('listener', server, this.#heardListen)
   }
 
   readonly #heardListening = ({ server }: { server: net.Server }): void => {
-    const record = this.#listenerOf.get(server)
+    const record = this.#records.get(server)
     if (record === undefined) return
     record.bound = true
     const address = server.address()
@@ -163,6 +165,7 @@ export class Tracker implements Origins {
     const trace = heard && takeTrace(heard)
     const record = new TrackedSocket(kind, socket, ++this.activity, this.ownerNow(), trace)
     this.#sockets.add(record)
+    this.#records.set(socket, record)
     return record
   }
 

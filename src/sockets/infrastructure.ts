@@ -16,7 +16,8 @@ export function closedBy<T extends object>(resource: T, howToClose: string): T {
   return resource
 }
 
-export const isInfrastructure = (resource: object): boolean => marks().infrastructure.has(resource)
+export const isInfrastructure = (resource: object | undefined): boolean =>
+  resource !== undefined && marks().infrastructure.has(resource)
 
 export const howToCloseOf = (resource: object): string | undefined => marks().howToClose.get(resource)
 

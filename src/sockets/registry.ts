@@ -1,13 +1,14 @@
 import type net from 'node:net'
 import { unmapped } from '../loopback/endpoint.js'
 import { processState } from '../process-state.js'
+import { WeakList } from '../weak-list.js'
 import { observeClients } from './client-sockets.js'
 import { Connection, type Protocol } from './connection.js'
 
 /** Every socket that portside knows of, whichever copy of portside tracked it. */
 export interface Registry {
   /** Client sockets of this process, ours and everybody else's, from the first use of portside on. */
-  readonly clients: Set<net.Socket>
+  readonly clients: Iterable<net.Socket>
   /** How many of them have begun to connect so far. */
   dials: number
   /** Connections that a tracked server accepted. */
@@ -26,8 +27,7 @@ export function registry(): Registry {
 let shared: Registry | undefined
 
 function makeRegistry(): Registry {
-  const clients = new Set<net.Socket>()
-  let sweepAt = 64
+  const clients = new WeakList<net.Socket>(({ destroyed }) => destroyed)
   const made: Registry = {
     clients,
     dials: 0,
@@ -38,10 +38,6 @@ function makeRegistry(): Registry {
   observeClients((socket) => {
     clients.add(socket)
     made.dials++
-    if (clients.size < sweepAt) return
-    // Swept now and then instead of by a listener on everybody's sockets: memory stays bounded by what is open.
-    for (const client of clients) if (client.destroyed) clients.delete(client)
-    sweepAt = Math.max(64, clients.size * 2)
   })
   return made
 }

@@ -1,16 +1,27 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { once } from 'node:events'
 import http from 'node:http'
+import https from 'node:https'
 import net from 'node:net'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { findLeaks, type SocketLeak, type SocketSnapshot, snapshotSockets, trackSockets } from '../../src/index.js'
+import {
+  findLeaks,
+  type NetScope,
+  type SocketLeak,
+  type SocketSnapshot,
+  snapshotSockets,
+  trackSockets,
+} from '../../src/index.js'
+import { userFrame } from '../../src/leaks/stack.js'
 import { gate, turn } from '../support/clients.js'
 import { connected, KINDS, openShared, type Shared } from './kinds.js'
 
 const { run } = trackSockets()
 let shared: Shared
+let secure: Awaited<ReturnType<NetScope['listenHttps']>>
 beforeAll(async () => {
   shared = await openShared()
+  secure = await shared.net.listenHttps((_request, response) => void response.end('answer'))
 })
 afterAll(() => shared.net.close())
 
@@ -123,6 +134,25 @@ describe('a pooled connection', () => {
     const [response] = await once(second, 'response')
     expect(await ownersSince(since)).toEqual({ client: 'second', accepted: 'second' })
     response.destroy()
+  })
+
+  test.each(['http', 'https'] as const)('of %s is that of a sender who never ends its request', async (protocol) => {
+    const { request: open, Agent } = protocol === 'http' ? http : https
+    const server = protocol === 'http' ? shared.url : secure.url
+    const agent = new Agent({ keepAlive: true, maxSockets: 1, ca: secure.ca })
+    onTestFinished(() => agent.destroy())
+    const since = snapshotSockets()
+    await run({ name: 'first' }, async () => {
+      const [response] = await once(open(server, { agent }).end(), 'response')
+      await once(response.resume(), 'close')
+    })
+    const request = run({ name: 'second' }, () => open(server, { agent, method: 'POST' }))
+    request.on('error', () => {}).write('the first part')
+    const found = await findLeaks(since)
+    expect(ownersOf(found)).toEqual({ client: 'second', accepted: 'second' })
+    expect(found[0]).toMatchObject({ request: 'POST /', howToClose: expect.stringMatching(/^request\.end\(\)/) })
+    expect(userFrame(found[0]?.openedAt ?? [])?.file).toBe(import.meta.filename)
+    request.destroy()
   })
 
   test('of fetch is that of its last sender, also where it was idle before', async () => {

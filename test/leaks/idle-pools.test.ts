@@ -65,6 +65,21 @@ describe.each(Object.entries(POOLS))('an idle connection of %s', (_name, use) =>
   })
 })
 
+test.each([
+  ['before it was sent', () => AbortSignal.abort()],
+  ['while it connects', () => abortSoon()],
+])('the connection of a request that was aborted %s is no leak', async (_, signal) => {
+  for (const keepAlive of [true, false]) {
+    const agent = new http.Agent({ keepAlive })
+    onTestFinished(() => agent.destroy())
+    const since = snapshotSockets()
+    const request = http.get(shared.url, { agent, signal: signal() })
+    await new Promise((resolve) => request.on('error', () => {}).on('close', resolve))
+    await connectedOf(agent)
+    expect(await findLeaks(since)).toEqual([])
+  }
+})
+
 test('a pool of somebody else is no pool: its connections are leaks', async () => {
   const since = snapshotSockets()
   const socket = net.connect(shared.port, '127.0.0.1')
@@ -73,3 +88,14 @@ test('a pool of somebody else is no pool: its connections are leaks', async () =
   expect((await findLeaks(since)).map(({ kind }) => kind)).toEqual(['client', 'accepted'])
   socket.destroy()
 })
+
+function abortSoon(): AbortSignal {
+  const controller = new AbortController()
+  process.nextTick(() => controller.abort())
+  return controller.signal
+}
+
+/** Its sockets may connect when the request that they were for is gone. */
+async function connectedOf(agent: http.Agent): Promise<void> {
+  for (const socket of Object.values(agent.sockets).flat()) if (socket?.connecting) await once(socket, 'connect')
+}
