@@ -1,5 +1,6 @@
 import { isMainThread } from 'node:worker_threads'
 import { readOptions } from '../options.js'
+import { nextTick } from '../timers.js'
 import { closeLeaked } from './close-leaked.js'
 import { errorFor, findOpen } from './find-open.js'
 import { isIgnored } from './ignore.js'
@@ -60,13 +61,22 @@ export class LeakCheck {
     return this.#tracker && makeOwner(this.#tracker, 'test', name, file)
   }
 
+  /** For what a file does outside of its tests, where a runner has several files in one check. */
+  ofFile(file: string | undefined): Owner | undefined {
+    if (this.#tracker === undefined || file === undefined) return undefined
+    return makeOwner(this.#tracker, 'file', file, file)
+  }
+
+  /** Without an owner it is nobody's, whoever has called. */
   run<T>(owner: Owner | undefined, action: () => T): T {
-    return owner === undefined || this.#tracker === undefined ? action() : this.#tracker.run(owner, action)
+    return this.#tracker === undefined ? action() : this.#tracker.run(owner, action)
   }
 
   /** What the test has left open. Costs nothing but a comparison where nobody has opened or used a socket since it began. */
-  endTest(owner: Owner | undefined): Promise<Error | undefined> | undefined {
+  async endTest(owner: Owner | undefined): Promise<Error | undefined> {
     if (owner === undefined || this.#tracker === undefined) return undefined
+    // With a host, `listen()` looks the address up first and opens its socket in the next tick.
+    await new Promise<void>((resolve) => nextTick(resolve))
     const perTest = this.options.kernel === true
     if (owner.ignored === 'all' || this.#file?.ignored === 'all') {
       owner.ended = true

@@ -1,6 +1,6 @@
 import { LeakCheck, type RunnerOptions, readLeakOptions } from '../leaks/leak-check.js'
 import { bounded, LONGEST_MESSAGE } from '../message.js'
-import { type Fn, withArity } from './with-arity.js'
+import { patch } from '../platform/patches.js'
 
 type Owner = ReturnType<LeakCheck['beginTest']>
 
@@ -11,68 +11,42 @@ type Owner = ReturnType<LeakCheck['beginTest']>
 export function install(options?: RunnerOptions): MochaHooks {
   // Refused where it is called, and not in a hook.
   readLeakOptions(options, 'install()', [])
-  let check: LeakCheck
-  const owners = new WeakMap<object, Owner>()
-  const originals = new WeakMap<Fn, Fn>()
-  const late: Error[] = []
-  const ownerOf = (test: Runnable): Owner => owners.get(test)
-
-  return {
+  let run: MochaRun
+  const hooks: MochaHooks = {
     beforeAll(this: HookContext) {
       // A worker of a parallel run has one after the other.
-      late.length = 0
-      check = new LeakCheck(undefined, options, { waits: true })
-      let root = this.test.parent
-      while (root?.parent) root = root.parent
-      if (root !== undefined) wrapHooks(root, check, ownerOf)
-    },
-    beforeEach(this: HookContext) {
-      const test = this.currentTest as Runnable
-      const owner = check.beginTest(test.fullTitle(), test.file)
-      owners.set(test, owner)
-      // A retry is a copy, with the function as it was wrapped for the attempt before.
-      const fn = originals.get(test.fn as Fn) ?? test.fn
-      if (fn == null) return
-      test.fn = wrapped(fn, () => owner, check)
-      originals.set(test.fn, fn)
+      run = new MochaRun(options, this.test, hooks)
     },
     async afterEach(this: HookContext) {
-      const test = this.currentTest as Runnable
-      const error = await check.endTest(ownerOf(test))
-      if (error === undefined) return
-      // An error thrown in a root hook ends the run. One that the test emits fails the test; the runner listens for it.
-      if (test.listenerCount('error') > 0) test.emit('error', error)
-      else late.push(error)
+      await run.endTest(this.currentTest as Runnable)
     },
     async afterAll() {
-      const error = await check.endFile()
-      if (error !== undefined) late.push(error)
-      const [first] = late
-      if (late.length > 1) throw new AggregateError(late, together(late))
-      if (first !== undefined) throw first
+      await run.end()
     },
   }
+  return hooks
 }
-
-const together = (errors: readonly Error[]): string =>
-  bounded(errors.map(({ message }) => message).join('\n\n'), LONGEST_MESSAGE)
 
 export interface MochaHooks {
   beforeAll(this: HookContext): void
-  beforeEach(this: HookContext): void
   afterEach(this: HookContext): Promise<void>
   afterAll(): Promise<void>
 }
 
 /** Mocha's context of a hook, as far as it is read here. */
 export interface HookContext {
-  readonly test: { readonly parent?: Suite | undefined }
+  readonly test: Runnable
   readonly currentTest?: Runnable | undefined
 }
 
+/** A test or a hook. */
 interface Runnable {
-  fn?: Fn | null
+  readonly type: 'test' | 'hook'
+  readonly fn?: unknown
   readonly file?: string
+  readonly parent?: Suite | undefined
+  readonly ctx?: { readonly currentTest?: Runnable | undefined }
+  run(done: (error?: unknown) => void): void
   fullTitle(): string
   emit(event: 'error', error: Error): boolean
   listenerCount(event: 'error'): number
@@ -80,28 +54,105 @@ interface Runnable {
 
 interface Suite {
   readonly parent?: Suite | undefined
-  readonly suites: readonly Suite[]
   readonly _beforeEach: Runnable[]
   readonly _afterEach: Runnable[]
+  readonly _afterAll: Runnable[]
 }
 
-/** What a hook opens for a test is that test's; before and after hooks are the file's. */
-function wrapHooks(suite: Suite, check: LeakCheck, ownerOf: (test: Runnable) => Owner): void {
-  for (const hook of [...suite._beforeEach, ...suite._afterEach]) {
-    const { fn } = hook
-    if (fn == null) continue
-    const current = (self: unknown): Owner => {
-      const test = (self as HookContext | undefined)?.currentTest
-      return test === undefined ? undefined : ownerOf(test)
-    }
-    hook.fn = wrapped(fn, current, check)
+/** The leak check of what Mocha runs in one process. */
+class MochaRun {
+  readonly #check: LeakCheck
+  readonly #owners = new WeakMap<Runnable, { owner: Owner }>()
+  readonly #late: Error[] = []
+  readonly #undo: () => void
+
+  constructor(options: RunnerOptions | undefined, hook: Runnable, hooks: MochaHooks) {
+    this.#check = new LeakCheck(undefined, options, { waits: true })
+    // Only now: Mocha has loaded all files of this run.
+    const root = rootOf(hook)
+    moveToEnd(root._afterEach, hooks.afterEach)
+    moveToEnd(root._afterAll, hooks.afterAll)
+    this.#undo = this.#runAsOwners(hook, hooks)
   }
-  for (const inner of suite.suites) wrapHooks(inner, check, ownerOf)
+
+  async endTest(test: Runnable): Promise<void> {
+    const error = await this.#check.endTest(this.#ownerOfTest(test))
+    if (error === undefined) return
+    // An error thrown in a root hook ends the run. One that the test emits fails the test; the runner listens for it.
+    if (test.listenerCount('error') > 0) test.emit('error', error)
+    else this.#late.push(error)
+  }
+
+  async end(): Promise<void> {
+    this.#undo()
+    const error = await this.#check.endFile()
+    if (error !== undefined) this.#late.push(error)
+    const [first] = this.#late
+    if (this.#late.length > 1) throw new AggregateError(this.#late, together(this.#late))
+    if (first !== undefined) throw first
+  }
+
+  /**
+   * Everything that Mocha runs goes through this method. What follows a test that calls back runs inside of its call: it is
+   * led out of the test again. Other stores of the user stay as they are, which may be meant.
+   */
+  #runAsOwners(hook: Runnable, hooks: MochaHooks): () => void {
+    const [check, ownerOf] = [this.#check, (runnable: Runnable) => this.#ownerOf(runnable)]
+    const own: readonly unknown[] = Object.values(hooks)
+    return patch(
+      classOf(hook),
+      'run',
+      (run) =>
+        function (this: Runnable, done) {
+          if (own.includes(this.fn)) return Reflect.apply(run, this, [done])
+          const outside = (...args: [unknown?]): void => check.run(undefined, () => done(...args))
+          return check.run(ownerOf(this), () => Reflect.apply(run, this, [outside]))
+        },
+      'Mocha has no hook around a test',
+    )
+  }
+
+  /** What a hook opens for a test is that test's; before and after hooks are the file's. */
+  #ownerOf(runnable: Runnable): Owner {
+    if (runnable.type === 'test') return this.#ownerOfTest(runnable)
+    const { parent, ctx, file } = runnable
+    const isOfTest = parent?._beforeEach.includes(runnable) || parent?._afterEach.includes(runnable)
+    if (isOfTest && ctx?.currentTest !== undefined) return this.#ownerOfTest(ctx.currentTest)
+    return this.#check.ofFile(file)
+  }
+
+  #ownerOfTest(test: Runnable): Owner {
+    let known = this.#owners.get(test)
+    if (known === undefined) {
+      known = { owner: this.#check.beginTest(test.fullTitle(), test.file) }
+      this.#owners.set(test, known)
+    }
+    return known.owner
+  }
 }
 
-function wrapped(fn: Fn, ownerOf: (self: unknown) => Owner, check: LeakCheck): Fn {
-  return withArity(fn.length, (self, args) => check.run(ownerOf(self), () => Reflect.apply(fn, self, args)))
+function rootOf({ parent }: { parent?: Suite | undefined }): Suite {
+  let root = parent as Suite
+  while (root.parent) root = root.parent
+  return root
 }
+
+/** Behind the hooks that files and other plugins have at the root: what those close is no leak. */
+function moveToEnd(hooks: Runnable[], fn: unknown): void {
+  const own = hooks.filter((hook) => hook.fn === fn)
+  const others = hooks.filter((hook) => hook.fn !== fn)
+  hooks.splice(0, hooks.length, ...others, ...own)
+}
+
+/** The class of which tests and hooks are subclasses, of the Mocha that runs. */
+function classOf(runnable: Runnable): Runnable {
+  let holder = runnable
+  while (!Object.hasOwn(holder, 'run')) holder = Object.getPrototypeOf(holder)
+  return holder
+}
+
+const together = (errors: readonly Error[]): string =>
+  bounded(errors.map(({ message }) => message).join('\n\n'), LONGEST_MESSAGE)
 
 /** For Mocha's `--require`. */
 export const mochaHooks: MochaHooks = install()

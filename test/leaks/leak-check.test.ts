@@ -16,10 +16,19 @@ beforeAll(async () => {
 afterAll(() => server.close({ grace: 0 }))
 
 describe('the check of a test', () => {
-  test('gives nothing, and no promise, where no socket was touched', () => {
+  test('reports nothing when no socket was used', async () => {
     const check = checkOf()
     const owner = check.beginTest('a test')
-    expect(check.endTest(owner)).toBeUndefined()
+    expect(await check.endTest(owner)).toBeUndefined()
+  })
+
+  test('reports a listener that a synchronous test began in its last line', async () => {
+    const check = checkOf()
+    const owner = check.beginTest('a test')
+    const server = check.run(owner, () => net.createServer().listen(0, '127.0.0.1'))
+    const error = await check.endTest(owner)
+    expect(error?.message).toMatch(/^portside: 'a test' left 1 socket open\./)
+    server.close()
   })
 
   test('gives what it left open, and its file is not told again', async () => {
@@ -178,7 +187,7 @@ describe('ignoreLeaks', () => {
       ignoreLeaks()
       await dialled()
     })
-    expect(check.endTest(owner)).toBeUndefined()
+    expect(await check.endTest(owner)).toBeUndefined()
     expect(await check.endFile()).toBeUndefined()
   })
 

@@ -26,8 +26,8 @@ const FILES = ['life', 'concurrent']
 const vitest = vitestRun(['--pool=forks', ...FILES], join(root, 'node_modules/vitest/vitest.mjs'))
 const jest = jestRun(['--maxWorkers=2', ...FILES], join(root, 'node_modules/jest/bin/jest.js'))
 const RUNNERS = [
-  ['vitest', vitest, { leaking: 12, clean: 11, files: 0 }],
-  ['jest', jest, { leaking: 13, clean: 11, files: 0 }],
+  ['vitest', vitest, { leaking: 12, clean: 11, files: 0, hooks: 0 }],
+  ['jest', jest, { leaking: 13, clean: 11, files: 0, hooks: 0 }],
 ] as const
 
 test.for(RUNNERS)('%s fails the tests that leak, and no others', async ([, start, expected]) => {

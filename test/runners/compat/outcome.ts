@@ -15,6 +15,8 @@ export interface Tally {
   readonly clean: number
   /** Files that leave something open outside of their tests. */
   readonly files: number
+  /** Hooks that do, and are named by their file's report: those that are no test's. */
+  readonly hooks: number
 }
 
 /** What was found, and what is wrong with it. The titles of the tests say what has to become of them. */
@@ -23,17 +25,27 @@ export function tallyOf({ tests, files }: Outcome): { found: Tally; complaints: 
   let [leaking, clean] = [0, 0]
   for (const { title, failed, said } of tests) {
     const told = said.includes(LEAK) || said.includes('ERR_PORTSIDE_LEAK')
-    if (title.startsWith('leaks') && failed && told && saysBoth(title, said)) leaking++
+    const blamed = hooksIn(said).every((hook) => hook === hookOf(title))
+    if (title.startsWith('leaks') && failed && told && saysBoth(title, said) && blamed) leaking++
     else if (title.startsWith('clean') && !failed) clean++
     else complaints.push(`'${title}' has ${failed ? 'failed' : 'passed'}: ${said}`)
   }
-  const unexpected = files.filter((said) => !said.includes(FILE_LEAK))
+  const hooks = new Set(files.flatMap(hooksIn))
+  const unexpected = files.filter((said) => !said.includes(FILE_LEAK) && hooksIn(said).length === 0)
   for (const said of unexpected) complaints.push(`of a file: ${said}`)
-  return { found: { leaking, clean, files: files.length - unexpected.length }, complaints }
+  for (const hook of hooks) if (/Each|test/.test(hook)) complaints.push(`of a file, and it is a test's: ${hook}`)
+  return { found: { leaking, clean, files: files.length - unexpected.length, hooks: hooks.size }, complaints }
 }
+
+/** The functions of hooks.cjs that a report names. */
+const hooksIn = (said: string): string[] => said.match(/LEAK_\w+_/g) ?? []
+
+/** `leaks by afterEach, done` is a test of what that hook opens; in any other no hook leaks. */
+const hookOf = (title: string): string => `LEAK_${title.replace(/^leaks by /, '').replace(/\W+/g, '_')}_`
 
 /** A failure of the test's own does not hide its leak, nor the other way round. */
 const saysBoth = (title: string, said: string): boolean =>
+  (!title.startsWith('leaks by') || hooksIn(said).length > 0) &&
   (!title.includes('and fails') || said.includes('its own error')) &&
   (!title.includes('times out') || /time/i.test(said))
 
@@ -53,13 +65,18 @@ export function readJestReport(path: string): Outcome {
         said: (failureMessages ?? []).join('\n'),
       })),
     ),
-    // Jest repeats there what failed tests have said.
     files: testResults
       .filter(
-        ({ name, message }) => message && (basename(name).startsWith('file.') || !/● (?!Test suite)/.test(message)),
+        ({ name, message }) => message && (/^(file|hooks)\./.test(basename(name)) || !/● (?!Test suite)/.test(message)),
       )
-      .map(({ message }) => message as string),
+      .map(({ message }) => ofSuite(message as string)),
   }
+}
+
+/** Without the failures of tests, which Jest repeats in the message of the file. */
+function ofSuite(message: string): string {
+  const sections = message.split(/^(?= *● )/m)
+  return sections.filter((section) => !/^ *● (?!Test suite)/.test(section)).join('')
 }
 
 interface JestReport {

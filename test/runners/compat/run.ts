@@ -26,7 +26,7 @@ async function report(combinations: readonly LeakCombination[]): Promise<boolean
   const slot = limited(availableParallelism())
   const running = combinations.map((combination) => ({ combination, checked: slot(() => checked(combination)) }))
   const failed: string[] = []
-  console.log(`${'expected/found'.padEnd(34)} leaking tests   clean tests   files`)
+  console.log(`${'expected/found'.padEnd(34)} leaking tests   clean tests   files  hooks`)
   for (const { combination, checked } of running) {
     const { found, complaints, seconds } = await checked
     const { name, expected } = combination
@@ -34,6 +34,7 @@ async function report(combinations: readonly LeakCombination[]): Promise<boolean
       column(expected, found, 'leaking').padEnd(15),
       column(expected, found, 'clean').padEnd(13),
       column(expected, found, 'files').padEnd(6),
+      column(expected, found, 'hooks').padEnd(6),
       `${seconds.toFixed(1).padStart(5)} s`,
     ]
     console.log(`${name.padEnd(34)} ${columns.join(' ')} ${complaints.length > 0 ? 'FAILED' : 'ok'}`)
