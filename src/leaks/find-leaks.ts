@@ -1,6 +1,7 @@
 import { readArgument } from '../argument.js'
 import { calledBy } from '../caller.js'
 import { errorFor, type Found, findOpen, NOTHING } from './find-open.js'
+import type { Redial } from './find-redials.js'
 import { isIgnored } from './ignore.js'
 import { withFields } from './leak-error.js'
 import { checkLeakOptions, type LeakOptions } from './options.js'
@@ -17,7 +18,7 @@ import { tracker } from './tracker.js'
  * or ERR_INVALID_ARG_VALUE for an invalid snapshot or invalid options.
  */
 export function findLeaks(since: SocketSnapshot, options: LeakOptions = {}): Promise<SocketLeak[]> {
-  return calledBy(findLeaks, async () => (await find(since, checkLeakOptions(options, 'findLeaks()'))).leaks)
+  return calledBy(findLeaks, async () => leaksOf(await find(since, checkLeakOptions(options, 'findLeaks()'))))
 }
 
 /**
@@ -26,24 +27,35 @@ export function findLeaks(since: SocketSnapshot, options: LeakOptions = {}): Pro
  */
 export async function verifyNoLeaks(since: SocketSnapshot, given: LeakOptions = {}): Promise<void> {
   const options = checkLeakOptions(given, 'verifyNoLeaks()')
-  const found = await find(since, options)
-  if (found.leaks.length === 0) return
-  const error = errorFor(found)
-  if (options.mode !== 'warn') throw withFields(error, found.leaks)
+  const { found, redials } = await find(since, options)
+  const leaks = leaksOf({ found, redials })
+  if (leaks.length === 0) return
+  const error = errorFor(found, redials)
+  if (options.mode !== 'warn') throw withFields(error, leaks)
   console.warn(printable(error.message))
 }
 
-async function find(since: SocketSnapshot, options: LeakOptions): Promise<Found> {
+const leaksOf = ({ found, redials }: Leaks): SocketLeak[] => [...found.leaks, ...redials.map(({ leak }) => leak)]
+
+interface Leaks {
+  readonly found: Found
+  readonly redials: readonly Redial[]
+}
+
+async function find(since: SocketSnapshot, options: LeakOptions): Promise<Leaks> {
   readArgument('since', 'what snapshotSockets() gave', since, () =>
     typeof since.activity === 'number' ? since : undefined,
   )
-  if (options.mode === 'off') return NOTHING
+  if (options.mode === 'off') return { found: NOTHING, redials: [] }
   const kernel = options.kernel === false ? undefined : since.inodes
   const state = tracker()
-  return findOpen({
+  const mayStay = (leak: SocketLeak): boolean => isIgnored(leak, options.ignore ?? [])
+  const redials = await state.redials(({ sequence }) => sequence > since.activity, options)
+  const found = await findOpen({
     isSuspect: (record) => state.lastUse(record) > since.activity,
     baseline: kernel,
-    mayStay: (leak) => isIgnored(leak, options.ignore ?? []),
+    mayStay,
     options,
   })
+  return { found, redials: redials.filter(({ leak }) => !mayStay(leak)) }
 }

@@ -1,4 +1,6 @@
+import type { Alive } from './alive.js'
 import { closeLeaked } from './close-leaked.js'
+import type { Redial } from './find-redials.js'
 import { afterGrace } from './grace.js'
 import { isIdleInPool } from './known.js'
 import { describeLeaks, describeUntracked, traceOf } from './leak.js'
@@ -59,11 +61,16 @@ export async function findOpen({ isSuspect, baseline, mayStay, options }: Search
   }
 }
 
-/** The error for the sockets that were found. It settles them: no later error reports them again. */
-export function errorFor({ leaks, records }: Found): Error {
+/** The error for what was found. It settles the sockets: no later error reports them again. */
+export function errorFor(
+  { leaks, records }: Found,
+  redials: readonly Redial[] = [],
+  alive: readonly Alive[] = [],
+): Error {
   const state = tracker()
   state.settle(records)
-  return leakError(leaks, records[0] === undefined ? [] : linesOf(traceOf(records[0], state)))
+  const trace = records[0] === undefined ? redials[0]?.trace : traceOf(records[0], state)
+  return leakError([...leaks, ...redials.map(({ leak }) => leak)], linesOf(trace), alive)
 }
 
 type Suspect = TrackedSocket | Parameters<typeof describeUntracked>[0]

@@ -1,8 +1,13 @@
+import { isDeepStrictEqual } from 'node:util'
 import { isMainThread } from 'node:worker_threads'
 import { readOptions } from '../options.js'
 import { nextTick } from '../timers.js'
+import type { Alive } from './alive.js'
+import { type AliveBefore, aliveBefore, isMoreAlive } from './alive-before.js'
 import { closeLeaked } from './close-leaked.js'
-import { errorFor, findOpen } from './find-open.js'
+import type { FailedDial } from './dials.js'
+import { errorFor, type Found, findOpen, NOTHING } from './find-open.js'
+import type { Redial } from './find-redials.js'
 import { isIgnored } from './ignore.js'
 import { checkLeakOptions, checkMode, type LeakIgnore, type LeakOptions } from './options.js'
 import type { Owner } from './owner.js'
@@ -23,6 +28,8 @@ export interface RunnerOptions {
 interface CheckSettings {
   /** The runner does not end, or complains, as long as something is open. */
   readonly waits?: boolean
+  /** Fails a test that has ended; false where the runner cannot. */
+  readonly failEnded?: (owner: Owner, error: Error) => boolean
   /** Where its options stand: `provide.portside`. */
   readonly of?: string
   /** What else may stand there. */
@@ -42,19 +49,25 @@ export class LeakCheck {
 
   /** What was told of and is left for the end of the file, where the runner waits for what is open. */
   readonly #left: TrackedSocket[] | undefined
+  readonly #failEnded: NonNullable<CheckSettings['failEnded']>
+  /** What kept the process alive before, where it is asked what else does. */
+  readonly #alive: AliveBefore | undefined
 
   constructor(
     file: string | undefined,
     given: RunnerOptions | undefined,
-    { waits = false, of = 'install()', more = [] }: CheckSettings = {},
+    { waits = false, failEnded = () => false, of = 'install()', more = [] }: CheckSettings = {},
   ) {
     this.options = readLeakOptions(given, of, more)
+    this.#failEnded = failEnded
     if (this.options.mode === 'off') return
     if (this.options.close === undefined && waits) this.#left = []
     this.#tracker = tracker()
     this.#file = makeOwner(this.#tracker, 'file', file ?? 'this process', file)
     if (file !== undefined) this.#tracker.file = this.#file
     if (this.options.kernel ?? seesOnlyItsOwn) this.#baseline = new Set(inodesNow())
+    const { alive = waits ? 'warn' : 'off' } = this.options
+    if (alive !== 'off') this.#alive = aliveBefore(this.#tracker.workers)
   }
 
   beginTest(name: string, file = this.#file?.file): Owner | undefined {
@@ -75,8 +88,7 @@ export class LeakCheck {
   /** What the test has left open. Costs nothing but a comparison where nobody has opened or used a socket since it began. */
   async endTest(owner: Owner | undefined): Promise<Error | undefined> {
     if (owner === undefined || this.#tracker === undefined) return undefined
-    // With a host, `listen()` looks the address up first and opens its socket in the next tick.
-    await new Promise<void>((resolve) => nextTick(resolve))
+    await nextListen()
     const perTest = this.options.kernel === true
     if (owner.ignored === 'all' || this.#file?.ignored === 'all') {
       owner.ended = true
@@ -90,15 +102,28 @@ export class LeakCheck {
     return this.#check(owner, (record) => state.ownerOf(record) === owner, perTest ? this.#baseline : undefined)
   }
 
-  /** What has been left open in the file, and no test was told of. */
+  /** What has been left open in the file, and no test was told of; clients that dial again; what else keeps the process alive. */
   async endFile(): Promise<Error | undefined> {
     const [state, file] = [this.#tracker, this.#file]
     if (state === undefined || file === undefined) return undefined
     if (state.file === file) state.file = undefined
-    const error = await this.#check(file, (record) => state.lastUse(record) > file.begun, this.#baseline)
+    await nextListen()
+    // First: what dials again while it is waited for may connect.
+    const redials = await this.#redials(state, file)
+    const found = await this.#find(file, (record) => state.lastUse(record) > file.begun, this.#baseline)
+    const ofFile = this.#failTests(redials.filter((redial) => !isAmong(redial, found)))
+    const leftRecords = this.#left?.splice(0) ?? []
     // Not before: what one test has left open others may use, and only the one that did so fails.
-    for (const record of this.#left?.splice(0) ?? []) closeLeaked(record)
-    return error
+    for (const record of leftRecords) closeLeaked(record)
+    if (this.#left !== undefined || this.options.close === true) {
+      // A client whose connection was closed for it would dial again.
+      for (const owner of [...leftRecords.map((record) => state.ownerOf(record)), ...redials.map(ownerOf)]) {
+        if (owner !== undefined) state.dials.stop(owner)
+      }
+    }
+    for (const { owner } of redials) if (owner !== undefined) state.dials.settle(owner)
+    state.dials.forget()
+    return this.#told(found, ofFile, await this.#aliveNow(state))
   }
 
   async #check(
@@ -106,6 +131,14 @@ export class LeakCheck {
     isMine: (record: TrackedSocket) => boolean,
     baseline: ReadonlySet<number> | undefined,
   ): Promise<Error | undefined> {
+    return this.#told(await this.#find(owner, isMine, baseline))
+  }
+
+  async #find(
+    owner: Owner,
+    isMine: (record: TrackedSocket) => boolean,
+    baseline: ReadonlySet<number> | undefined,
+  ): Promise<Found> {
     const state = this.#tracker as Tracker
     const found = await findOpen({
       isSuspect: (record) => !state.isSettled(record) && isMine(record),
@@ -115,11 +148,39 @@ export class LeakCheck {
     })
     owner.ended = true
     state.settle(found.ignored)
-    if (found.leaks.length === 0) return undefined
     for (const { inode } of found.leaks) if (inode !== undefined) this.#baseline?.add(inode)
     this.#left?.push(...found.records)
-    const error = errorFor(found)
-    if (this.options.mode !== 'warn') return error
+    return found
+  }
+
+  /** What is nobody's is not asked for: it may be the runner's. */
+  async #redials(state: Tracker, file: Owner): Promise<Redial[]> {
+    const isSuspect = ({ owner, sequence }: FailedDial): boolean =>
+      owner !== undefined && (owner.kind === 'file' || owner.ended) && sequence > file.begun
+    const redials = await state.redials(isSuspect, this.options)
+    return redials.filter(({ leak, owner }) => !this.#mayStay(leak, owner))
+  }
+
+  /** Fails the tests that left a client, where the runner can; the others are the file's. */
+  #failTests(redials: readonly Redial[]): Redial[] {
+    if (this.options.mode === 'warn') return [...redials]
+    return [...new Set(redials.map(ownerOf))].flatMap((owner) => {
+      const own = redials.filter((redial) => redial.owner === owner)
+      return owner?.kind === 'test' && this.#failEnded(owner, errorFor(NOTHING, own)) ? [] : own
+    })
+  }
+
+  async #aliveNow(state: Tracker): Promise<Alive[]> {
+    if (this.#alive === undefined || !isMoreAlive(this.#alive, state.workers)) return []
+    const { findAlive } = await import('./alive.js')
+    return findAlive(state, this.#alive)
+  }
+
+  #told(found: Found, redials: readonly Redial[] = [], alive: readonly Alive[] = []): Error | undefined {
+    const leaks = found.leaks.length + redials.length
+    if (leaks + alive.length === 0) return undefined
+    const error = errorFor(found, redials, alive)
+    if (this.options.mode !== 'warn' && (leaks > 0 || this.options.alive === 'fail')) return error
     console.warn(printable(error.message))
     return undefined
   }
@@ -133,6 +194,16 @@ export class LeakCheck {
       leak.file === undefined ? leak.openedAt.some((frame) => frame.file === file) : leak.file === file
     return [...(this.#tracker?.ignoredIn ?? [])].some(([file, rules]) => isOf(file) && fits(rules))
   }
+}
+
+/** With a host, `listen()` looks the address up first and opens its socket in the next tick. */
+const nextListen = (): Promise<void> => new Promise((resolve) => nextTick(resolve))
+
+const ownerOf = ({ owner }: Redial): Owner | undefined => owner
+
+/** Whether the client has connected meanwhile, and is reported as an open socket. */
+function isAmong({ leak: { remote, test } }: Redial, { leaks }: Found): boolean {
+  return leaks.some((leak) => leak.kind === 'client' && leak.test === test && isDeepStrictEqual(leak.remote, remote))
 }
 
 /**

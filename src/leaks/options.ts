@@ -1,6 +1,7 @@
 import { checkBoolean, readArgument } from '../argument.js'
 import { invalidArgument } from '../errors.js'
 import { validPort } from '../loopback/address.js'
+import { milliseconds } from '../numbers.js'
 import { namesOf, readOptions } from '../options.js'
 import type { SocketLeak } from './socket-leak.js'
 
@@ -38,6 +39,17 @@ export interface LeakOptions {
    * end of the file. `true`: at once; `false`: never.
    */
   close?: boolean
+  /**
+   * How long the end of a file waits for a client to dial again, in milliseconds. It waits only if a dial of a test failed or was
+   * cut, and the test has set a timer since that fires within this time. Default: 2000.
+   */
+  redialWait?: number
+  /**
+   * What else keeps the process from ending when a file ends: timers, child processes, worker threads, watchers, message ports,
+   * standard input. `'warn'` prints it, `'fail'` makes it an error, `'off'` does not look. Default: `'warn'` where the runner
+   * waits for it (Jest, Mocha, node:test), else `'off'`.
+   */
+  alive?: 'off' | 'warn' | 'fail'
   /** Aborting ends the grace: what is open then is told. */
   signal?: AbortSignal
 }
@@ -47,7 +59,9 @@ export function checkLeakOptions(given: LeakOptions | undefined, of: string): Le
   const options = readOptions(given, { of, names: NAMES, example: "{ mode: 'warn' }" })
   checkOneOf('mode', options.mode, MODES)
   checkOneOf('idlePools', options.idlePools, IDLE_POOLS)
+  checkOneOf('alive', options.alive, ALIVE)
   for (const name of ['kernel', 'close'] as const) checkBoolean(name, options[name])
+  if (options.redialWait !== undefined) milliseconds('redialWait', options.redialWait)
   if (options.ignore !== undefined) checkIgnores(options.ignore)
   return options
 }
@@ -100,7 +114,11 @@ const CONDITIONED = Object.keys(CONDITIONS) as Array<keyof typeof CONDITIONS>
 const KINDS: ReadonlySet<LeakKind> = new Set(['client', 'accepted', 'listener', 'udp', 'unix', 'untracked'])
 const MODES = ['fail', 'warn', 'off']
 const IDLE_POOLS = ['ignore', 'report', 'close']
-const NAMES = namesOf<LeakOptions>()('mode', 'ignore', 'idlePools', 'kernel', 'close', 'signal')
+const ALIVE = ['off', 'warn', 'fail']
+const NAMES = namesOf<LeakOptions>()('mode', 'ignore', 'idlePools', 'kernel', 'close', 'redialWait', 'alive', 'signal')
+
+/** Milliseconds. */
+export const REDIAL_WAIT = 2000
 const RULE = 'a rule with function, endpoint, kind or package'
 
 /** A mode that comes from elsewhere, such as the environment. */

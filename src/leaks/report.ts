@@ -2,6 +2,8 @@ import { relative, sep } from 'node:path'
 import { styleText } from 'node:util'
 import { bounded, escaped, labelledLine, listOf, MOST_ITEMS } from '../message.js'
 import { formatTuple } from '../sockets/tuple.js'
+import type { Alive } from './alive.js'
+import { aliveReport } from './alive-report.js'
 import { codeFrame } from './code-frame.js'
 import type { SocketLeak } from './socket-leak.js'
 import { userFrame } from './stack.js'
@@ -11,7 +13,8 @@ import type { StackFrame } from './stack-frame.js'
  * What leaks are reported with: for people, without colours. The first ten are described, the others are counted by kind, place
  * and test.
  */
-export function report(leaks: readonly SocketLeak[]): string {
+export function report(leaks: readonly SocketLeak[], alive: readonly Alive[] = []): string {
+  if (leaks.length === 0) return `portside: ${aliveReport(alive)}`
   const otherEnds = pairs(leaks)
   const told = new Set(otherEnds.values())
   const listed = leaks.filter((leak) => !told.has(leak))
@@ -20,9 +23,12 @@ export function report(leaks: readonly SocketLeak[]): string {
     .slice(0, MOST_ITEMS)
     .map((leak, index) => bounded(describe(leak, index + 1, otherEnds.get(leak), named), LONGEST_ITEM))
   const others = listed.slice(MOST_ITEMS).flatMap((leak) => [leak, otherEnds.get(leak) ?? []].flat())
-  return [bounded(headline(leaks), LONGEST_ITEM), ...items, ...(others.length === 0 ? [] : [counts(others)])].join(
-    '\n\n',
-  )
+  return [
+    bounded(headline(leaks), LONGEST_ITEM),
+    ...items,
+    ...(others.length === 0 ? [] : [counts(others)]),
+    ...(alive.length === 0 ? [] : [aliveReport(alive, 'also')]),
+  ].join('\n\n')
 }
 
 /** In characters of up to 3 bytes: with the headline and the counts, ten of them stay below 64 kB. */
@@ -63,10 +69,21 @@ const styled = (format: 'bold' | 'red', line: string): string => styleText(forma
 const MARKED = /^ +> +\d+ \| |^ +\| +\^$/
 
 function headline(leaks: readonly SocketLeak[]): string {
-  const sockets = leaks.length === 1 ? '1 socket' : `${leaks.length} sockets`
+  const clients = leaks.filter(({ redials }) => redials !== undefined).length
+  const sockets = leaks.length - clients
   const test = oneTest(leaks)
-  return test === undefined ? `portside: ${sockets} left open.` : `portside: '${escaped(test)}' left ${sockets} open.`
+  const open = counted(sockets, 'socket')
+  const redialling = clients === 1 ? '1 client that dials again' : `${clients} clients that dial again`
+  if (test === undefined) {
+    if (clients === 0) return `portside: ${open} left open.`
+    return sockets === 0 ? `portside: ${redialling}.` : `portside: ${open} left open, and ${redialling}.`
+  }
+  const whose = `portside: '${escaped(test)}' left`
+  if (clients === 0) return `${whose} ${open} open.`
+  return sockets === 0 ? `${whose} ${redialling}.` : `${whose} ${open} open, and ${redialling}.`
 }
+
+const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
 
 /** The test that left all of it, where one did. */
 function oneTest(leaks: readonly SocketLeak[]): string | undefined {
@@ -75,7 +92,8 @@ function oneTest(leaks: readonly SocketLeak[]): string | undefined {
 }
 
 function describe(leak: SocketLeak, number: number, otherEnd: SocketLeak | undefined, named: boolean): string {
-  const { kind, state, howToClose, openedAt, acceptedBy, request } = leak
+  const { kind, state, howToClose, openedAt, acceptedBy, request, redials } = leak
+  if (redials !== undefined) return describeClient(leak, redials, number, named)
   const name = [kind, endsOf(leak), state, leak.fd !== undefined && `fd ${leak.fd}`].filter(Boolean).join(', ')
   const accepted = otherEnd?.acceptedBy ?? acceptedBy
   return [
@@ -85,6 +103,24 @@ function describe(leak: SocketLeak, number: number, otherEnd: SocketLeak | undef
     labelledLine(kind === 'accepted' ? 'dialled at' : 'opened at', sourceOf(openedAt)),
     ...(accepted === undefined ? [] : [labelledLine('accepted', listenerOf(accepted, otherEnd))]),
     labelledLine('fix', `call ${howToClose}`),
+  ].join('\n')
+}
+
+/** A client between two attempts, which has no socket. */
+function describeClient(
+  leak: SocketLeak,
+  { failed, answer, due }: NonNullable<SocketLeak['redials']>,
+  number: number,
+  named: boolean,
+): string {
+  const where = leak.remote && formatTuple({ local: leak.remote })
+  const next = due === undefined ? '' : `; next attempt in ${due} ms`
+  return [
+    `${number}. client${where === undefined ? '' : ` of ${where}`}, not connected`,
+    ...(named ? [] : whose(leak)),
+    labelledLine('dialled at', sourceOf(leak.openedAt)),
+    labelledLine('attempts', `${failed} failed, last answer: ${answer}${next}`),
+    labelledLine('fix', `call ${leak.howToClose}`),
   ].join('\n')
 }
 

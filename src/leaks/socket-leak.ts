@@ -28,6 +28,11 @@ export interface SocketLeak {
   readonly test?: string | undefined
   /** True where that test had ended when it was opened: by something that it has started and not waited for. */
   readonly late?: boolean | undefined
+  /**
+   * Of a client that has no socket now and will dial again: how many of its dials failed or were cut, the last answer
+   * (`ECONNREFUSED`), and in how many milliseconds its timer fires, where it waits for one.
+   */
+  readonly redials?: { readonly failed: number; readonly answer: string; readonly due?: number | undefined } | undefined
   /** The path of that test's file. */
   readonly file?: string | undefined
   /** The call that closes it: `socket.destroy()`. */

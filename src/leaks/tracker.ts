@@ -4,12 +4,15 @@ import type dgram from 'node:dgram'
 import diagnostics from 'node:diagnostics_channel'
 import type net from 'node:net'
 import { provideOpenedAt } from '../explanations/opened-at.js'
+import { storeOfTimer } from '../platform/active-resources.js'
 import { handleOf, serverOf } from '../platform/node-internals.js'
 import { processState } from '../process-state.js'
 import { createSlot } from '../slot.js'
 import { observeClients } from '../sockets/client-sockets.js'
+import { Dials, type FailedDial } from './dials.js'
+import type { Redial } from './find-redials.js'
 import { isOfPortside } from './known.js'
-import type { LeakIgnore } from './options.js'
+import { type LeakIgnore, type LeakOptions, REDIAL_WAIT } from './options.js'
 import type { Origins } from './origins.js'
 import type { Owner } from './owner.js'
 import { Peers } from './peers.js'
@@ -17,6 +20,7 @@ import { whereOpened } from './places.js'
 import { Senders } from './senders.js'
 import { takeTrace } from './stack.js'
 import { type Trackable, type TrackedKind, TrackedSocket } from './tracked-socket.js'
+import { Workers } from './workers.js'
 
 /** The tracker of this process, whichever copy of portside made it. Tracks from the first call on. */
 export function tracker(): Tracker {
@@ -35,6 +39,11 @@ export class Tracker implements Origins {
   file: Owner | undefined
   /** Rules of files that were not known when they asked for them, by path. */
   readonly ignoredIn = new Map<string, 'all' | LeakIgnore[]>()
+  /** What clients dialled without success. */
+  readonly dials: Dials
+  readonly workers: Workers
+  /** Timers that a file was reported for, of the files that run in this process. */
+  readonly reportedAlive = new WeakSet<object>()
   readonly #owners = new AsyncLocalStorage<Owner | undefined>()
   readonly #sockets = new Set<TrackedSocket>()
   readonly #records = createSlot<TrackedSocket>()
@@ -47,8 +56,14 @@ export class Tracker implements Origins {
     this.#senders = new Senders({
       ownerNow: () => this.ownerNow(),
       sent: () => ++this.activity,
-      recordOf: this.#records.get,
+      recordOf: this.recordOf,
     })
+    this.dials = new Dials({
+      ownerNow: () => this.ownerNow(),
+      recordOf: this.recordOf,
+      isIdle: (record) => this.isIdle(record),
+    })
+    this.workers = new Workers(() => this.ownerNow())
     const hear = <T>(channel: string, listener: (message: T) => void): void =>
       diagnostics.subscribe(channel, (message) => listener(message as T))
     observeClients(this.#heardClient)
@@ -67,6 +82,13 @@ export class Tracker implements Origins {
   ownerNow(): Owner | undefined {
     return this.#owners.getStore()
   }
+
+  ownerOfTimer(timer: NodeJS.Timeout): Owner | undefined {
+    return storeOfTimer(timer, this.#owners)
+  }
+
+  /** What is known of a socket of Node; undefined where it was opened before the tracker began. */
+  recordOf = (socket: object): TrackedSocket | undefined => this.#records.get(socket)
 
   /** All that was seen and may be open, what is nobody's included. */
   get all(): Iterable<TrackedSocket> {
@@ -100,6 +122,16 @@ export class Tracker implements Origins {
     return Math.max(record.sequence, sequence, this.#senders.sendingOn(record.peer ?? record)?.sequence ?? 0)
   }
 
+  /** Clients that have no socket and will dial again. Waits only where one of them may. */
+  async redials(
+    isSuspect: (dial: FailedDial) => boolean,
+    { redialWait: wait = REDIAL_WAIT, signal }: Pick<LeakOptions, 'redialWait' | 'signal'>,
+  ): Promise<Redial[]> {
+    if (![...this.dials.failed()].some(isSuspect)) return []
+    const { findRedials } = await import('./find-redials.js')
+    return findRedials(this.dials, isSuspect, { wait, signal })
+  }
+
   /** Lets no check tell of it again, unless it is used anew. */
   settle(records: readonly TrackedSocket[]): void {
     for (const record of records) record.reportedAt = this.activity
@@ -127,7 +159,9 @@ export class Tracker implements Origins {
   }
 
   readonly #heardClient = (socket: net.Socket): void => {
-    this.#peers.add(this.#add('client', socket, this.#heardClient))
+    const record = this.#add('client', socket, this.#heardClient)
+    this.#peers.add(record)
+    if (this.dials.isStopped(record.owner)) socket.unref()
   }
 
   readonly #heardAccepted = ({ socket }: { socket: net.Socket }): void => {

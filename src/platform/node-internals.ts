@@ -198,3 +198,26 @@ export function bytesUnderWay(stream: Writable): number {
 export function resetOnDestroy(socket: net.Socket): void {
   ;(socket as { resetAndClosing?: boolean }).resetAndClosing = true
 }
+
+/** `_readableState.ended`: the other end has closed, whether or not anybody has read that far. */
+export function hasReadEnd(socket: net.Socket): boolean {
+  return (socket as unknown as { _readableState?: { ended?: boolean } })._readableState?.ended === true
+}
+
+/** What Node notes on a timer. */
+interface TimerState {
+  readonly _destroyed?: boolean
+  readonly _idleStart?: number
+  readonly _idleTimeout?: number
+}
+
+/** Whether a timer has fired for the last time, or was cleared. */
+export function isTimerOver(timer: NodeJS.Timeout): boolean {
+  return (timer as TimerState)._destroyed === true
+}
+
+/** Milliseconds until a timer fires. The clock of its start is that of another timer which starts now. */
+export function dueIn(timer: NodeJS.Timeout, started: NodeJS.Timeout): number {
+  const { _idleStart = 0, _idleTimeout = 0 } = timer as TimerState
+  return _idleStart + _idleTimeout - ((started as TimerState)._idleStart ?? 0)
+}

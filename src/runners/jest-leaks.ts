@@ -35,12 +35,15 @@ interface DescribeBlock {
 export class JestCheck {
   readonly #check: LeakCheck
   readonly #owners = new WeakMap<CircusTest, { owner: Owner }>()
+  readonly #ended = new WeakMap<object, CircusTest>()
   /** The test whose hooks run. One that is concurrent has none. */
   #current: CircusTest | undefined
 
   constructor(file: string, options: RunnerOptions | undefined) {
     this.#check = new LeakCheck(file, options, {
       waits: true,
+      // Jest makes its report of the tests when the file has ended.
+      failEnded: (owner, error) => this.#ended.get(owner)?.errors.push(error) !== undefined,
       of: 'testEnvironmentOptions.portside',
       more: ['host', 'fallback'],
     })
@@ -55,7 +58,9 @@ export class JestCheck {
   }
 
   async #endTest(test: CircusTest): Promise<void> {
-    const error = await this.#check.endTest(this.#ownerOf(test))
+    const owner = this.#ownerOf(test)
+    const error = await this.#check.endTest(owner)
+    if (owner !== undefined) this.#ended.set(owner, test)
     if (error !== undefined) test.errors.push(error)
     // A retry is another owner.
     this.#owners.delete(test)

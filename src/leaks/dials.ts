@@ -1,0 +1,216 @@
+import { createHook } from 'node:async_hooks'
+import net from 'node:net'
+import type { Endpoint } from '../loopback/endpoint.js'
+import { hasReadEnd, isTimerOver } from '../platform/node-internals.js'
+import { patch } from '../platform/patches.js'
+import { connectionTuple } from '../sockets/tuple.js'
+import { now } from '../timers.js'
+import type { Owner } from './owner.js'
+import { type Trace, takeTrace } from './stack.js'
+import type { TrackedSocket } from './tracked-socket.js'
+
+/** The dials of one owner to one endpoint, of which the last one failed or was cut. */
+export interface FailedDial {
+  readonly owner: Owner | undefined
+  /** Undefined as long as the kernel has not said it: of a connection that is cut it has forgotten the other end. */
+  endpoint: Endpoint | string | undefined
+  /** Where the first of them was begun. */
+  readonly trace: Trace
+  /** How many failed or were cut. */
+  count: number
+  /** How many of these began after the check of their owner. */
+  late: number
+  /** The last answer: `ECONNREFUSED`. */
+  answer: string
+  /** When the last one was begun, as a count of what is done in this process. */
+  sequence: number
+  /** When the last answer came, on the clock of `now()`. */
+  at: number
+}
+
+/** A timer that an owner set after a dial of its own failed. */
+export interface LaterTimer {
+  readonly owner: Owner | undefined
+  readonly at: number
+  readonly trace: Trace
+  readonly timer: WeakRef<NodeJS.Timeout>
+}
+
+/** What the dials ask of the tracker. */
+interface Tracking {
+  readonly ownerNow: () => Owner | undefined
+  readonly recordOf: (socket: object) => TrackedSocket | undefined
+  readonly isIdle: (record: TrackedSocket) => boolean
+}
+
+/**
+ * Dials that failed, and the timers that were set after them. A client between two attempts has no socket: a timer is all there
+ * is of it.
+ */
+export class Dials {
+  readonly #tracking: Tracking
+  readonly #failed = new Map<Owner | undefined, Map<string, FailedDial>>()
+  readonly #stopped = new WeakSet<Owner>()
+  readonly #settled = new WeakSet<Owner>()
+  /** Neither Node's timers nor the globals of a test are touched for it. On from the first dial that fails. */
+  readonly #hook: ReturnType<typeof createHook>
+  #anyStopped = false
+  #timers: LaterTimer[] = []
+  #sweepAt = 64
+
+  constructor(tracking: Tracking) {
+    this.#tracking = tracking
+    const init = (_id: number, type: string, _trigger: number, resource: object): void => {
+      if (type === 'Timeout') this.#noteTimer(resource as NodeJS.Timeout, init)
+    }
+    // Promises have no hook then, where Node knows the option.
+    this.#hook = createHook({ init, trackPromises: false } as Parameters<typeof createHook>[0])
+    const note = (socket: net.Socket, error: unknown): void => this.#noteEnd(socket, error)
+    type Destroy = (this: net.Socket, error: Error | null, callback: (error?: Error | null) => void) => void
+    // Never undone: the state of this process goes on listening.
+    patch(
+      net.Socket.prototype as unknown as { _destroy: Destroy },
+      '_destroy',
+      (destroy) =>
+        function (error, callback) {
+          note(this, error)
+          return Reflect.apply(destroy, this, [error, callback])
+        },
+      'Node reports the failure of a dial to its client only',
+    )
+  }
+
+  /** Those whose last attempt failed or was cut, and whose owner was not reported for it. */
+  *failed(): Generator<FailedDial, void, void> {
+    for (const [owner, dials] of this.#failed) {
+      if (owner === undefined || !this.#settled.has(owner)) yield* dials.values()
+    }
+  }
+
+  /** Lets no check report this owner again. */
+  settle(owner: Owner): void {
+    this.#settled.add(owner)
+  }
+
+  /** The timers that are alive of those that an owner set after this failure. */
+  timersAfter({ owner, at }: FailedDial): Array<LaterTimer & { readonly resource: NodeJS.Timeout }> {
+    return this.#timers.flatMap((later) => {
+      const resource = later.owner === owner && later.at >= at ? later.timer.deref() : undefined
+      return resource === undefined || isTimerOver(resource) ? [] : [{ ...later, resource }]
+    })
+  }
+
+  /** No timer that this owner has set or will set keeps the process alive, and no socket that it dials. */
+  stop(owner: Owner): void {
+    this.#stopped.add(owner)
+    this.#anyStopped = true
+    this.#hook.enable()
+    for (const later of this.#timers) if (later.owner === owner) later.timer.deref()?.unref()
+  }
+
+  isStopped(owner: Owner | undefined): boolean {
+    return owner !== undefined && this.#stopped.has(owner)
+  }
+
+  /** Forgets the dials of a file and its tests. */
+  forget(): void {
+    for (const owner of this.#failed.keys()) if (owner !== undefined) this.#failed.delete(owner)
+    this.#timers = this.#timers.filter(({ owner }) => this.#failed.has(owner))
+    if (this.#failed.size === 0 && !this.#anyStopped) this.#hook.disable()
+  }
+
+  #noteEnd(socket: net.Socket, error: unknown): void {
+    const record = this.#tracking.recordOf(socket)
+    if (record === undefined || record.kind !== 'client') return
+    const answer = answerOf(socket, error)
+    // A server may close what a client pool keeps for later: the pool does not dial before it needs to.
+    if (answer === undefined || this.#tracking.isIdle(record)) this.#noteGood(socket, record)
+    else this.#noteBad(socket, error, answer, record)
+  }
+
+  /** The client has closed it: this is no attempt that will be made again. */
+  #noteGood(socket: net.Socket, { owner }: TrackedSocket): void {
+    const dials = this.#failed.get(owner)
+    if (dials === undefined) return
+    dials.delete(keyOf(endpointOf(socket, undefined)))
+  }
+
+  #noteBad(socket: net.Socket, error: unknown, answer: string, record: TrackedSocket): void {
+    const { owner, late, sequence, trace = [] } = record
+    const endpoint = endpointOf(socket, error)
+    if (this.#failed.size === 0) this.#hook.enable()
+    if (this.#failed.size >= MOST_OWNERS) this.#failed.delete(this.#failed.keys().next().value)
+    const dials = this.#failed.get(owner) ?? new Map<string, FailedDial>()
+    this.#failed.set(owner, dials)
+    const known = dials.get(keyOf(endpoint)) ?? samePlace(dials.values(), trace, endpoint)
+    if (known === undefined && dials.size >= MOST_ENDPOINTS) return
+    const dial = known ?? { owner, endpoint, trace, count: 0, late: 0, answer, sequence, at: 0 }
+    dials.delete(keyOf(dial.endpoint))
+    dial.endpoint ??= endpoint
+    dial.count++
+    if (late) dial.late++
+    dials.set(keyOf(dial.endpoint), Object.assign(dial, { answer, sequence, at: now() }))
+  }
+
+  #noteTimer(resource: NodeJS.Timeout, above: (...args: never[]) => unknown): void {
+    const owner = this.#tracking.ownerNow()
+    // A timer that a socket of Node sets for itself is unref'd from its beginning.
+    if (!resource.hasRef()) return
+    if (this.isStopped(owner)) resource.unref()
+    if (!this.#failed.has(owner)) return
+    if (this.#timers.length >= this.#sweepAt) this.#sweep()
+    this.#timers.push({ owner, at: now(), trace: takeTrace(above), timer: new WeakRef(resource) })
+  }
+
+  #sweep(): void {
+    this.#timers = this.#timers.filter(({ timer }) => {
+      const resource = timer.deref()
+      return resource !== undefined && !isTimerOver(resource)
+    })
+    this.#sweepAt = Math.max(64, this.#timers.length * 2)
+  }
+}
+
+/** A suite that scans ports, or that runs without a check, is bounded. */
+const MOST_OWNERS = 1000
+const MOST_ENDPOINTS = 64
+
+/** What the kernel or the other end answered; undefined where the client closed it by itself. */
+function answerOf(socket: net.Socket, error: unknown): string | undefined {
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
+  if (typeof code === 'string') return code
+  if (error != null) return typeof message === 'string' && message !== '' ? message : 'an error'
+  if (socket.connecting) return 'none'
+  return hasReadEnd(socket) ? 'closed by the other end' : undefined
+}
+
+function endpointOf(socket: net.Socket, error: unknown): Endpoint | string | undefined {
+  const { remote } = connectionTuple(socket)
+  if (remote !== undefined) return remote
+  // Of several addresses the first: https://nodejs.org/api/net.html#socketconnectoptions-connectlistener
+  const first = ((error as { errors?: unknown[] } | null)?.errors?.[0] ?? error ?? {}) as Record<string, unknown>
+  const { address, port, hostname } = first
+  if (typeof address === 'string' && typeof port === 'number') {
+    return { address, port, family: address.includes(':') ? 'IPv6' : 'IPv4' }
+  }
+  return typeof address === 'string' ? address : typeof hostname === 'string' ? hostname : undefined
+}
+
+/** Of dials that one line of a program makes, one has been cut and the kernel does not say where it went. */
+function samePlace(
+  dials: Iterable<FailedDial>,
+  trace: Trace,
+  endpoint: Endpoint | string | undefined,
+): FailedDial | undefined {
+  const place = placeOf(trace)
+  for (const dial of dials) {
+    if (placeOf(dial.trace) === place && (dial.endpoint === undefined || endpoint === undefined)) return dial
+  }
+  return undefined
+}
+
+/** Without the name of the function: a timer calls the same one by another. */
+const placeOf = ([line = '']: Trace): string | undefined => /[^ (]+:\d+:\d+/.exec(line)?.[0]
+
+const keyOf = (endpoint: Endpoint | string | undefined): string =>
+  typeof endpoint === 'object' ? `${endpoint.address} ${endpoint.port}` : `${endpoint}`

@@ -1,0 +1,33 @@
+import diagnostics from 'node:diagnostics_channel'
+import type { Worker } from 'node:worker_threads'
+import { WeakList } from '../weak-list.js'
+import type { Owner } from './owner.js'
+import { type Trace, takeTrace } from './stack.js'
+
+/** Who made a worker thread, and where. */
+export interface TrackedWorker {
+  readonly owner: Owner | undefined
+  readonly trace: Trace
+}
+
+/** The worker threads that were made since the tracker began. */
+export class Workers {
+  readonly #made = new WeakMap<Worker, TrackedWorker>()
+  readonly #all = new WeakList<Worker>()
+
+  constructor(ownerNow: () => Owner | undefined) {
+    const hear = (message: unknown): void => {
+      const { worker } = message as { worker: Worker }
+      this.#made.set(worker, { owner: ownerNow(), trace: takeTrace(hear) })
+      this.#all.add(worker)
+    }
+    diagnostics.subscribe('worker_threads', hear)
+  }
+
+  *[Symbol.iterator](): Generator<readonly [Worker, TrackedWorker], void, void> {
+    for (const worker of this.#all) {
+      const made = this.#made.get(worker)
+      if (made !== undefined) yield [worker, made]
+    }
+  }
+}
