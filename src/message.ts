@@ -71,10 +71,10 @@ const escapedLine = (line: string): string => line.split('\t').map(escaped).join
 
 /** Indents each line of the text alike, so that a diff or a list inside of it keeps its shape. */
 export function labelledLine(label: string, text: string): string {
-  return `  ${label.padEnd(WIDTH)}${text.trimEnd().replaceAll('\n', '\n  ')}`
+  return `  ${label.padEnd(LABEL_WIDTH)}${text.trimEnd().replaceAll('\n', '\n  ')}`
 }
 
-const WIDTH = 11
+export const LABEL_WIDTH = 11
 
 /** Ends a headline with a full stop, unless it ends with a mark of its own or has several lines. */
 const sentence = (headline: string): string =>

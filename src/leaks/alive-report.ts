@@ -1,6 +1,17 @@
 import { escaped, listOf } from '../message.js'
-import type { Alive } from './alive.js'
-import { placeOf } from './report.js'
+import { placeOf } from './source-place.js'
+import type { StackFrame } from './stack-frame.js'
+
+/** Something other than a socket that keeps the process from ending. */
+export interface Alive {
+  /** `interval of 700 ms`, `child process 4711 (sleep)`. */
+  readonly what: string
+  /** `set`, `started`: what the place is of. Otherwise the place is what it calls. */
+  readonly made: 'started at' | 'calls'
+  readonly frames: readonly StackFrame[]
+  readonly test: string | undefined
+  readonly howToEnd: string
+}
 
 /** `Also keeping this process alive:` and a line for each. */
 export function aliveReport(alive: readonly Alive[], also?: 'also'): string {

@@ -17,22 +17,12 @@ import { isDatagram } from '../platform/node-objects.js'
 import { isInfrastructure } from '../sockets/infrastructure.js'
 import { clearTimeout, setTimeout } from '../timers.js'
 import type { AliveBefore } from './alive-before.js'
+import type { Alive } from './alive-report.js'
 import { mapped } from './mapped.js'
 import type { Owner } from './owner.js'
 import { framesOf, isWanted } from './stack.js'
 import type { StackFrame } from './stack-frame.js'
 import type { Tracker } from './tracker.js'
-
-/** Something other than a socket that keeps the process from ending. */
-export interface Alive {
-  /** `interval of 700 ms`, `child process 4711 (sleep)`. */
-  readonly what: string
-  /** `set`, `started`: what the place is of. Otherwise the place is what it calls. */
-  readonly made: 'started at' | 'calls'
-  readonly frames: readonly StackFrame[]
-  readonly test: string | undefined
-  readonly howToEnd: string
-}
 
 /** What keeps the process alive now, did not before, and is not a socket. */
 export function findAlive(state: Tracker, before: AliveBefore): Alive[] {

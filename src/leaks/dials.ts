@@ -1,7 +1,7 @@
 import { createHook } from 'node:async_hooks'
 import net from 'node:net'
 import type { Endpoint } from '../loopback/endpoint.js'
-import { hasReadEnd, isTimerOver } from '../platform/node-internals.js'
+import { hasReadEnd, isHandshaking, isTimerOver } from '../platform/node-internals.js'
 import { patch } from '../platform/patches.js'
 import { connectionTuple } from '../sockets/tuple.js'
 import { now } from '../timers.js'
@@ -175,12 +175,14 @@ export class Dials {
 const MOST_OWNERS = 1000
 const MOST_ENDPOINTS = 64
 
-/** What the kernel or the other end answered; undefined where the client closed it by itself. */
+/** What the kernel or the other end answered; undefined where the client closed a connection by itself. */
 function answerOf(socket: net.Socket, error: unknown): string | undefined {
-  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
-  if (typeof code === 'string') return code
-  if (error != null) return typeof message === 'string' && message !== '' ? message : 'an error'
-  if (socket.connecting) return 'none'
+  const { code, syscall, reason } = (error ?? {}) as { code?: unknown; syscall?: unknown; reason?: unknown }
+  // Of a system call, of several attempts, or of TLS: https://nodejs.org/api/errors.html#class-systemerror
+  const isAnswer =
+    syscall !== undefined || Array.isArray((error as { errors?: unknown } | null)?.errors) || reason !== undefined
+  if (isAnswer || (isHandshaking(socket) && error != null)) return typeof code === 'string' ? code : 'none'
+  if (isHandshaking(socket)) return 'none'
   return hasReadEnd(socket) ? 'closed by the other end' : undefined
 }
 

@@ -1,4 +1,3 @@
-import type { Alive } from './alive.js'
 import { closeLeaked } from './close-leaked.js'
 import type { Redial } from './find-redials.js'
 import { afterGrace } from './grace.js'
@@ -6,6 +5,7 @@ import { isIdleInPool } from './known.js'
 import { describeLeaks, describeUntracked, traceOf } from './leak.js'
 import { leakError } from './leak-error.js'
 import type { LeakOptions } from './options.js'
+import type { ReportOptions } from './report.js'
 import type { SocketLeak } from './socket-leak.js'
 import { linesOf } from './stack.js'
 import type { TrackedSocket } from './tracked-socket.js'
@@ -65,12 +65,12 @@ export async function findOpen({ isSuspect, baseline, mayStay, options }: Search
 export function errorFor(
   { leaks, records }: Found,
   redials: readonly Redial[] = [],
-  alive: readonly Alive[] = [],
+  options: ReportOptions = {},
 ): Error {
   const state = tracker()
   state.settle(records)
   const trace = records[0] === undefined ? redials[0]?.trace : traceOf(records[0], state)
-  return leakError([...leaks, ...redials.map(({ leak }) => leak)], linesOf(trace), alive)
+  return leakError([...leaks, ...redials.map(({ leak }) => leak)], linesOf(trace), options)
 }
 
 type Suspect = TrackedSocket | Parameters<typeof describeUntracked>[0]

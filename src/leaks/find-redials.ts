@@ -1,8 +1,9 @@
+import { fileOf } from '../caller.js'
 import { dueIn } from '../platform/node-internals.js'
 import { clearTimeout, setTimeout, turn } from '../timers.js'
-import type { Dials, FailedDial, LaterTimer } from './dials.js'
+import type { Dials, FailedDial } from './dials.js'
 import type { Owner } from './owner.js'
-import { packagesOf } from './packages.js'
+import { packageOf, packagesOf } from './packages.js'
 import type { SocketLeak } from './socket-leak.js'
 import { framesOf, type Trace } from './stack.js'
 
@@ -83,12 +84,17 @@ class Suspect {
     return this.#relevant().map(({ resource }) => dueIn(resource, started))
   }
 
+  /** Nobody waits for a timer that keeps nothing alive, unless a package has set it that may dial then. */
   #relevant(): ReturnType<Dials['timersAfter']> {
-    return this.#dials.timersAfter(this.#dial).filter(({ resource, trace }) => resource.hasRef() || isOfPackage(trace))
+    return this.#dials.timersAfter(this.#dial).filter(({ resource, trace }) => {
+      const name = packageOf(fileOf(trace[0] ?? '') ?? '')
+      // The clock of all its time-outs: https://github.com/nodejs/undici/blob/main/lib/util/timers.js
+      return name === undefined ? resource.hasRef() : name !== 'undici'
+    })
   }
 
   #ofItsPackage(): boolean {
-    return this.#relevant().some(({ trace }) => [...packagesOf(trace)].some((name) => this.#packages.has(name)))
+    return this.#relevant().some(({ trace }) => this.#packages.has(packageOf(fileOf(trace[0] ?? '') ?? '') ?? ''))
   }
 }
 
@@ -103,11 +109,4 @@ function describe({ owner, endpoint, trace, count, answer }: FailedDial, due: nu
     howToClose: 'the close function of the client that dials',
   }
   return { leak, owner, trace }
-}
-
-/** Nobody waits for a timer that keeps nothing alive, unless a package has set it that may dial then. */
-function isOfPackage(trace: LaterTimer['trace']): boolean {
-  const names = packagesOf(trace.slice(0, 1))
-  // The clock of all its time-outs: https://github.com/nodejs/undici/blob/main/lib/util/timers.js
-  return names.size > 0 && !names.has('undici')
 }

@@ -2,8 +2,9 @@ import { isDeepStrictEqual } from 'node:util'
 import { isMainThread } from 'node:worker_threads'
 import { readOptions } from '../options.js'
 import { nextTick } from '../timers.js'
-import type { Alive } from './alive.js'
 import { type AliveBefore, aliveBefore, isMoreAlive } from './alive-before.js'
+import type { Alive } from './alive-report.js'
+import { annotate } from './annotations.js'
 import { closeLeaked } from './close-leaked.js'
 import type { FailedDial } from './dials.js'
 import { errorFor, type Found, findOpen, NOTHING } from './find-open.js'
@@ -28,6 +29,10 @@ export interface RunnerOptions {
 interface CheckSettings {
   /** The runner does not end, or complains, as long as something is open. */
   readonly waits?: boolean
+  /** The runner shows the source line at the top of an error's stack. */
+  readonly showsSource?: boolean
+  /** The runner marks that line on GitHub. */
+  readonly marksSource?: boolean
   /** Fails a test that has ended; false where the runner cannot. */
   readonly failEnded?: (owner: Owner, error: Error) => boolean
   /** Where its options stand: `provide.portside`. */
@@ -50,16 +55,27 @@ export class LeakCheck {
   /** What was told of and is left for the end of the file, where the runner waits for what is open. */
   readonly #left: TrackedSocket[] | undefined
   readonly #failEnded: NonNullable<CheckSettings['failEnded']>
+  readonly #framed: boolean
+  readonly #marked: boolean
   /** What kept the process alive before, where it is asked what else does. */
   readonly #alive: AliveBefore | undefined
 
   constructor(
     file: string | undefined,
     given: RunnerOptions | undefined,
-    { waits = false, failEnded = () => false, of = 'install()', more = [] }: CheckSettings = {},
+    {
+      waits = false,
+      showsSource = false,
+      marksSource = false,
+      failEnded = () => false,
+      of = 'install()',
+      more = [],
+    }: CheckSettings = {},
   ) {
     this.options = readLeakOptions(given, of, more)
     this.#failEnded = failEnded
+    this.#marked = marksSource
+    this.#framed = showsSource && this.options.mode !== 'warn'
     if (this.options.mode === 'off') return
     if (this.options.close === undefined && waits) this.#left = []
     this.#tracker = tracker()
@@ -166,7 +182,7 @@ export class LeakCheck {
     if (this.options.mode === 'warn') return [...redials]
     return [...new Set(redials.map(ownerOf))].flatMap((owner) => {
       const own = redials.filter((redial) => redial.owner === owner)
-      return owner?.kind === 'test' && this.#failEnded(owner, errorFor(NOTHING, own)) ? [] : own
+      return owner?.kind === 'test' && this.#failEnded(owner, this.#errorFor(NOTHING, own)) ? [] : own
     })
   }
 
@@ -176,10 +192,16 @@ export class LeakCheck {
     return findAlive(state, this.#alive)
   }
 
+  #errorFor(found: Found, redials: readonly Redial[], alive: readonly Alive[] = []): Error {
+    const { mode = 'fail' } = this.options
+    if (!this.#marked && mode !== 'off') annotate([...found.leaks, ...redials.map(({ leak }) => leak)], mode)
+    return errorFor(found, redials, { alive, framed: this.#framed })
+  }
+
   #told(found: Found, redials: readonly Redial[] = [], alive: readonly Alive[] = []): Error | undefined {
     const leaks = found.leaks.length + redials.length
     if (leaks + alive.length === 0) return undefined
-    const error = errorFor(found, redials, alive)
+    const error = this.#errorFor(found, redials, alive)
     if (this.options.mode !== 'warn' && (leaks > 0 || this.options.alive === 'fail')) return error
     console.warn(printable(error.message))
     return undefined

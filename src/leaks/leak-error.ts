@@ -1,6 +1,5 @@
 import { leaveDiffOut, type PortsideError } from '../errors.js'
-import type { Alive } from './alive.js'
-import { report } from './report.js'
+import { type ReportOptions, report } from './report.js'
 import type { SocketLeak } from './socket-leak.js'
 
 /** What `verifyNoLeaks` throws: its `code` is ERR_PORTSIDE_LEAK. */
@@ -9,8 +8,8 @@ export interface LeakError extends PortsideError {
 }
 
 /** `lines` are of the stack that opened the first of them: a runner shows the source where a stack points. */
-export function leakError(leaks: readonly SocketLeak[], lines: readonly string[], alive: readonly Alive[] = []): Error {
-  const error = new Error(report(leaks, alive))
+export function leakError(leaks: readonly SocketLeak[], lines: readonly string[], options: ReportOptions = {}): Error {
+  const error = new Error(report(leaks, options))
   // Not among the fields that a runner prints.
   Object.defineProperty(error, 'name', { value: 'LeakError', configurable: true, writable: true })
   error.stack = [`LeakError: ${error.message}`, ...lines].join('\n')

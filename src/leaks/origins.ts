@@ -1,5 +1,5 @@
 import type { Owner } from './owner.js'
-import type { Sending } from './senders.js'
+import type { Sending } from './sending.js'
 import type { TrackedSocket } from './tracked-socket.js'
 
 /** Where tracked sockets come from: whose they are, and what they were used for. */

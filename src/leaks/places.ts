@@ -1,7 +1,7 @@
 import type { Endpoint } from '../loopback/endpoint.js'
 import { endsOf, traceOf } from './leak.js'
 import type { Origins } from './origins.js'
-import { placeOf } from './report.js'
+import { placeOf } from './source-place.js'
 import { framesOf } from './stack.js'
 import type { TrackedSocket } from './tracked-socket.js'
 

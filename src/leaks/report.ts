@@ -1,34 +1,59 @@
-import { relative, sep } from 'node:path'
 import { styleText } from 'node:util'
-import { bounded, escaped, labelledLine, listOf, MOST_ITEMS } from '../message.js'
+import { bounded, escaped, LABEL_WIDTH, labelledLine, listOf, MOST_ITEMS } from '../message.js'
 import { formatTuple } from '../sockets/tuple.js'
-import type { Alive } from './alive.js'
-import { aliveReport } from './alive-report.js'
-import { codeFrame } from './code-frame.js'
+import { type Alive, aliveReport } from './alive-report.js'
 import type { SocketLeak } from './socket-leak.js'
-import { userFrame } from './stack.js'
-import type { StackFrame } from './stack-frame.js'
+import { placeOf, shortened, sourceOf, sourceShownByRunner } from './source-place.js'
 
 /**
- * What leaks are reported with: for people, without colours. The first ten are described, the others are counted by kind, place
- * and test.
+ * What leaks are reported with: for people, without colours. Those of one line are one item. The first ten items are described,
+ * the others are counted by kind, place and test.
  */
-export function report(leaks: readonly SocketLeak[], alive: readonly Alive[] = []): string {
+export function report(leaks: readonly SocketLeak[], { alive = [], framed = false }: ReportOptions = {}): string {
   if (leaks.length === 0) return `portside: ${aliveReport(alive)}`
   const otherEnds = pairs(leaks)
   const told = new Set(otherEnds.values())
-  const listed = leaks.filter((leak) => !told.has(leak))
+  const groups = grouped(leaks.filter((leak) => !told.has(leak)))
   const named = oneTest(leaks) !== undefined && !leaks.some(({ late }) => late)
-  const items = listed
+  const items = groups
     .slice(0, MOST_ITEMS)
-    .map((leak, index) => bounded(describe(leak, index + 1, otherEnds.get(leak), named), LONGEST_ITEM))
-  const others = listed.slice(MOST_ITEMS).flatMap((leak) => [leak, otherEnds.get(leak) ?? []].flat())
+    .map((group, index) => bounded(describe(group, otherEnds, { number: index + 1, named, framed }), LONGEST_ITEM))
+  const others = groups
+    .slice(MOST_ITEMS)
+    .flat()
+    .flatMap((leak) => [leak, otherEnds.get(leak) ?? []].flat())
   return [
     bounded(headline(leaks), LONGEST_ITEM),
     ...items,
     ...(others.length === 0 ? [] : [counts(others)]),
     ...(alive.length === 0 ? [] : [aliveReport(alive, 'also')]),
   ].join('\n\n')
+}
+
+export interface ReportOptions {
+  readonly alive?: readonly Alive[]
+  /** The runner shows the source line of the first leak, by the stack of the error. */
+  readonly framed?: boolean
+}
+
+type Group = readonly [SocketLeak, ...SocketLeak[]]
+
+/** Those of one kind that one line has opened, in the order of the first of each. */
+function grouped(leaks: readonly SocketLeak[]): Group[] {
+  const groups = new Map<unknown, [SocketLeak, ...SocketLeak[]]>()
+  for (const leak of leaks) {
+    const { kind, openedAt, acceptedBy, howToClose, request, late } = leak
+    const outside = leak.test === undefined ? leak.file : ''
+    const place = placeOf(openedAt)
+    const accepted = acceptedBy && placeOf(acceptedBy.openedAt)
+    // Of what has no place, two may have nothing in common; a client between two attempts is one.
+    const alone = place === undefined || leak.redials !== undefined
+    const key = alone ? leak : JSON.stringify([kind, place, accepted, howToClose, request, late, outside])
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [leak])
+    else group.push(leak)
+  }
+  return [...groups.values()]
 }
 
 /** In characters of up to 3 bytes: with the headline and the counts, ten of them stay below 64 kB. */
@@ -91,34 +116,56 @@ function oneTest(leaks: readonly SocketLeak[]): string | undefined {
   return tests.size === 1 ? leaks[0]?.test : undefined
 }
 
-function describe(leak: SocketLeak, number: number, otherEnd: SocketLeak | undefined, named: boolean): string {
-  const { kind, state, howToClose, openedAt, acceptedBy, request, redials } = leak
-  if (redials !== undefined) return describeClient(leak, redials, number, named)
-  const name = [kind, endsOf(leak), state, leak.fd !== undefined && `fd ${leak.fd}`].filter(Boolean).join(', ')
-  const accepted = otherEnd?.acceptedBy ?? acceptedBy
+interface ItemOptions {
+  readonly number: number
+  /** The headline has the test. */
+  readonly named: boolean
+  readonly framed: boolean
+}
+
+function describe(group: Group, otherEnds: ReadonlyMap<SocketLeak, SocketLeak>, options: ItemOptions): string {
+  const [leak] = group
+  const { number, named } = options
+  const { kind, howToClose, openedAt, acceptedBy, request, redials } = leak
+  if (redials !== undefined) return describeClient(leak, redials, options)
+  const source = number === 1 && options.framed ? sourceShownByRunner(openedAt) : sourceOf(openedAt)
+  const otherEnd = group.length === 1 ? otherEnds.get(leak) : undefined
+  const accepted = otherEnds.get(leak)?.acceptedBy ?? acceptedBy
   return [
-    `${number}. ${name.replace(',', '')}`,
-    ...(named ? [] : whose(leak)),
+    group.length === 1 ? `${number}. ${kind} ${nameOf(leak)}`.trimEnd() : `${number}. ${group.length} of kind ${kind}`,
+    ...(group.length === 1 ? [] : [labelledLine('sockets', aligned(group.map(nameOf)))]),
+    ...(named ? [] : whose(group)),
     ...(request === undefined ? [] : [labelledLine('request', `${request}, the last on this connection`)]),
-    labelledLine(kind === 'accepted' ? 'dialled at' : 'opened at', sourceOf(openedAt)),
+    labelledLine(kind === 'accepted' ? 'dialled at' : 'opened at', source),
     ...(accepted === undefined ? [] : [labelledLine('accepted', listenerOf(accepted, otherEnd))]),
     labelledLine('fix', `call ${howToClose}`),
   ].join('\n')
 }
 
+/** Its ends, its state and its descriptor. */
+const nameOf = (leak: SocketLeak): string =>
+  [endsOf(leak), leak.state, leak.fd !== undefined && `fd ${leak.fd}`].filter(Boolean).join(', ')
+
+/** The first three, each in a line below the other. */
+function aligned(lines: readonly string[]): string {
+  const more = lines.length > MOST_NAMES ? [`and ${lines.length - MOST_NAMES} more`] : []
+  return [...lines.slice(0, MOST_NAMES), ...more].join(`\n${' '.repeat(LABEL_WIDTH)}`)
+}
+
+const MOST_NAMES = 3
+
 /** A client between two attempts, which has no socket. */
 function describeClient(
   leak: SocketLeak,
   { failed, answer, due }: NonNullable<SocketLeak['redials']>,
-  number: number,
-  named: boolean,
+  { number, named, framed }: ItemOptions,
 ): string {
   const where = leak.remote && formatTuple({ local: leak.remote })
   const next = due === undefined ? '' : `; next attempt in ${due} ms`
   return [
     `${number}. client${where === undefined ? '' : ` of ${where}`}, not connected`,
-    ...(named ? [] : whose(leak)),
-    labelledLine('dialled at', sourceOf(leak.openedAt)),
+    ...(named ? [] : whose([leak])),
+    labelledLine('dialled at', number === 1 && framed ? sourceShownByRunner(leak.openedAt) : sourceOf(leak.openedAt)),
     labelledLine('attempts', `${failed} failed, last answer: ${answer}${next}`),
     labelledLine('fix', `call ${leak.howToClose}`),
   ].join('\n')
@@ -136,31 +183,14 @@ function listenerOf(
   return `${listener}; that end is open, too${details && ` (${details})`}`
 }
 
-/** The test, unless the headline has it. */
-function whose({ test, late, file }: SocketLeak): string[] {
-  if (test !== undefined) return [labelledLine('test', `${escaped(test)}${late ? ', which had ended by then' : ''}`)]
+/** The tests, unless the headline has the one. */
+function whose(group: Group): string[] {
+  const [{ test, late, file }] = group
+  const ended = late ? ', which had ended by then' : ''
+  const tests = [...new Set(group.flatMap((leak) => leak.test ?? []))]
+  if (tests.length > 1) return [labelledLine('tests', aligned(tests.map((name) => `${escaped(name)}${ended}`)))]
+  if (test !== undefined) return [labelledLine('test', `${escaped(test)}${ended}`)]
   return file === undefined ? [] : [labelledLine('test', `none: outside of a test, in ${shortened(file)}`)]
-}
-
-/** The user's place on a stack: `test/upload.test.ts:14:22`. */
-export function placeOf(frames: readonly StackFrame[]): string | undefined {
-  const place = userFrame(frames)
-  return place && placeName(place)
-}
-
-function sourceOf(frames: readonly StackFrame[]): string {
-  const place = userFrame(frames)
-  if (place === undefined) return 'no code of yours was on the stack'
-  const name = place.function === undefined ? '' : ` in ${place.function}`
-  return [`${placeName(place)}${name}`, ...codeFrame(place).map((line) => `  ${line}`)].join('\n')
-}
-
-const placeName = ({ file, line, column }: StackFrame): string => `${shortened(file)}:${line}:${column}`
-
-/** Below the working directory, as a test runner shows it; elsewhere as it is. */
-function shortened(file: string): string {
-  const path = relative(process.cwd(), file)
-  return path.startsWith('..') || file.startsWith('node:') ? file : path.split(sep).join('/')
 }
 
 function endsOf({ local, remote }: SocketLeak): string | undefined {

@@ -6,18 +6,9 @@ import { patch } from '../platform/patches.js'
 import { createSlot } from '../slot.js'
 import { ClientPools } from './client-pools.js'
 import type { Owner } from './owner.js'
-import { type Trace, takeTrace } from './stack.js'
+import type { Sending } from './sending.js'
+import { takeTrace } from './stack.js'
 import type { TrackedSocket } from './tracked-socket.js'
-
-/** Who used a socket of a client pool last. */
-export interface Sending {
-  /** Counts what is done in this process, as that of a tracked socket. */
-  readonly sequence: number
-  readonly owner: Owner | undefined
-  readonly trace: Trace
-  /** `GET /large`. */
-  readonly request: string
-}
 
 interface Requested {
   readonly method?: string

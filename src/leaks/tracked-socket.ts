@@ -4,7 +4,7 @@ import type net from 'node:net'
 import { channelOf, datagramHandle, handleOf, isHandleOpen, type SocketHandle } from '../platform/node-internals.js'
 import { isPipeOfService } from './known.js'
 import type { Owner } from './owner.js'
-import type { Sending } from './senders.js'
+import type { Sending } from './sending.js'
 import type { Trace } from './stack.js'
 
 export type Trackable = net.Socket | net.Server | dgram.Socket | ChildProcess

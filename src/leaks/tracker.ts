@@ -1,10 +1,8 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import type { ChildProcess } from 'node:child_process'
 import type dgram from 'node:dgram'
 import diagnostics from 'node:diagnostics_channel'
 import type net from 'node:net'
 import { provideOpenedAt } from '../explanations/opened-at.js'
-import { storeOfTimer } from '../platform/active-resources.js'
 import { handleOf, serverOf } from '../platform/node-internals.js'
 import { processState } from '../process-state.js'
 import { createSlot } from '../slot.js'
@@ -15,6 +13,7 @@ import { isOfPortside } from './known.js'
 import { type LeakIgnore, type LeakOptions, REDIAL_WAIT } from './options.js'
 import type { Origins } from './origins.js'
 import type { Owner } from './owner.js'
+import { createOwnerStore } from './owner-store.js'
 import { Peers } from './peers.js'
 import { whereOpened } from './places.js'
 import { Senders } from './senders.js'
@@ -44,7 +43,7 @@ export class Tracker implements Origins {
   readonly workers: Workers
   /** Timers that a file was reported for, of the files that run in this process. */
   readonly reportedAlive = new WeakSet<object>()
-  readonly #owners = new AsyncLocalStorage<Owner | undefined>()
+  readonly #owners = createOwnerStore()
   readonly #sockets = new Set<TrackedSocket>()
   readonly #records = createSlot<TrackedSocket>()
   readonly #peers = new Peers()
@@ -80,11 +79,11 @@ export class Tracker implements Origins {
   }
 
   ownerNow(): Owner | undefined {
-    return this.#owners.getStore()
+    return this.#owners.now()
   }
 
   ownerOfTimer(timer: NodeJS.Timeout): Owner | undefined {
-    return storeOfTimer(timer, this.#owners)
+    return this.#owners.ofTimer(timer)
   }
 
   /** What is known of a socket of Node; undefined where it was opened before the tracker began. */

@@ -20,15 +20,11 @@ export function isWorkerActive(worker: object): boolean {
   return handle?.hasRef?.() === true
 }
 
-/** What a store held when a timer was set. It is on the timer, or in the frame of all stores that is. */
+/** What a store held when a timer was set: Node notes it on the timer, in a frame of all stores. */
 export function storeOfTimer<T>(timer: object, storage: AsyncLocalStorage<T>): T | undefined {
-  const own = (storage as unknown as { kResourceStore?: symbol }).kResourceStore
-  for (const key of Object.getOwnPropertySymbols(timer)) {
-    const value = (timer as Record<symbol, unknown>)[key]
-    if (key === own) return value as T
-    if (key.description === 'kAsyncContextFrame') return (value as Map<unknown, T> | undefined)?.get(storage)
-  }
-  return undefined
+  const key = Object.getOwnPropertySymbols(timer).find(({ description }) => description === 'kAsyncContextFrame')
+  const frame = key && (timer as Record<symbol, Map<unknown, T> | undefined>)[key]
+  return frame?.get(storage)
 }
 
 /** `_repeat` and `_idleTimeout`: milliseconds, of an interval and of any timer. */

@@ -199,6 +199,11 @@ export function resetOnDestroy(socket: net.Socket): void {
   ;(socket as { resetAndClosing?: boolean }).resetAndClosing = true
 }
 
+/** `secureConnecting`: a client of TLS has no answer yet, though it is connected. */
+export function isHandshaking(socket: net.Socket): boolean {
+  return socket.connecting || (socket as { secureConnecting?: boolean }).secureConnecting === true
+}
+
 /** `_readableState.ended`: the other end has closed, whether or not anybody has read that far. */
 export function hasReadEnd(socket: net.Socket): boolean {
   return (socket as unknown as { _readableState?: { ended?: boolean } })._readableState?.ended === true

@@ -42,6 +42,7 @@ export class JestCheck {
   constructor(file: string, options: RunnerOptions | undefined) {
     this.#check = new LeakCheck(file, options, {
       waits: true,
+      showsSource: true,
       // Jest makes its report of the tests when the file has ended.
       failEnded: (owner, error) => this.#ended.get(owner)?.errors.push(error) !== undefined,
       of: 'testEnvironmentOptions.portside',

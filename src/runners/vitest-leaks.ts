@@ -6,7 +6,7 @@ export function checkLeaks(options: RunnerOptions | undefined, of: string): void
   const file = (globalThis as WorkerGlobal).__vitest_worker__?.filepath
   if (file !== undefined && file === checked) return
   checked = file
-  const check = new LeakCheck(file, options, { of })
+  const check = new LeakCheck(file, options, { of, showsSource: true, marksSource: true })
   if (check.options.mode === 'off') return
   // What a beforeAll returns is called after the afterAll hooks.
   vitest.beforeAll(() => async () => {

@@ -8,7 +8,7 @@ import tls from 'node:tls'
 import { describe, expect, it, test } from 'vitest'
 import * as internals from '../../src/platform/node-internals.js'
 import { processCertificate } from '../../src/servers/certificate.js'
-import { turn } from '../support/clients.js'
+import { turn, until } from '../support/clients.js'
 import { HERE, UDP_HERE } from '../support/here.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 
@@ -229,5 +229,42 @@ describe('the stream of a socket', () => {
     internals.resetOnDestroy(accepted)
     accepted.destroy()
     expect(await error).toMatchObject({ code: 'ECONNRESET' })
+  })
+})
+
+describe('a client socket', () => {
+  it('is handshaking until it has connected, and until TLS has', async () => {
+    const server = net.createServer((accepted) => void accepted.resume())
+    await once(server.listen(0, HERE), 'listening')
+    const client = net.connect(portOf(server), HERE)
+    expect(internals.isHandshaking(client)).toBe(true)
+    await once(client, 'connect')
+    expect(internals.isHandshaking(client)).toBe(false)
+    const secure = tls.connect({ socket: client })
+    expect(internals.isHandshaking(secure)).toBe(true)
+    secure.destroy()
+    client.destroy()
+    await once(server.close(), 'close')
+  })
+
+  it('knows that the other end has closed, before anybody has read that far', async () => {
+    await using pair = await connect(net.createServer({ allowHalfOpen: true }))
+    const { client, accepted } = pair
+    expect(internals.hasReadEnd(client)).toBe(false)
+    accepted.end()
+    await until(() => internals.hasReadEnd(client))
+  })
+})
+
+describe('a timer', () => {
+  it('is over once it was cleared or has fired, and says when it is due', async () => {
+    const started = setTimeout(() => {}, 1)
+    const cleared = setTimeout(() => {}, 5000)
+    expect(internals.dueIn(cleared, started)).toBeGreaterThan(4900)
+    expect(internals.dueIn(cleared, started)).toBeLessThanOrEqual(5001)
+    expect(internals.isTimerOver(cleared)).toBe(false)
+    clearTimeout(cleared)
+    expect(internals.isTimerOver(cleared)).toBe(true)
+    await until(() => internals.isTimerOver(started))
   })
 })

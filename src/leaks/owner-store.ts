@@ -1,0 +1,67 @@
+import { AsyncLocalStorage, createHook, executionAsyncResource } from 'node:async_hooks'
+import { storeOfTimer } from '../platform/active-resources.js'
+import { createSlot } from '../slot.js'
+import type { Owner } from './owner.js'
+
+/** Whose code runs. It goes with every promise, timer and handle that this code makes. */
+export interface OwnerStore {
+  now(): Owner | undefined
+  run<T>(owner: Owner | undefined, action: () => T): T
+  /** Whose code has set a timer. */
+  ofTimer(timer: object): Owner | undefined
+}
+
+export function createOwnerStore(): OwnerStore {
+  const storage = new AsyncLocalStorage<Owner | undefined>()
+  return 'kResourceStore' in storage ? new HookStore() : new FrameStore(storage)
+}
+
+/** Node 24 and later, where a store costs a promise nothing. */
+class FrameStore implements OwnerStore {
+  readonly #storage: AsyncLocalStorage<Owner | undefined>
+  constructor(storage: AsyncLocalStorage<Owner | undefined>) {
+    this.#storage = storage
+  }
+  now(): Owner | undefined {
+    return this.#storage.getStore()
+  }
+  run<T>(owner: Owner | undefined, action: () => T): T {
+    return this.#storage.run(owner, action)
+  }
+  ofTimer(timer: object): Owner | undefined {
+    return storeOfTimer(timer, this.#storage)
+  }
+}
+
+/**
+ * Before, an AsyncLocalStorage writes its store into a field of each promise, timer and handle, which a runner prints in the diff of
+ * a test that fails. This does the same with a field that nobody sees.
+ */
+class HookStore implements OwnerStore {
+  readonly #owners = createSlot<Owner | undefined>()
+
+  constructor() {
+    const { get, set } = this.#owners
+    const init = (_id: number, _type: string, _trigger: number, resource: object): void => {
+      const owner = get(executionAsyncResource())
+      if (owner !== undefined) set(resource, owner)
+    }
+    createHook({ init }).enable()
+  }
+  now(): Owner | undefined {
+    return this.#owners.get(executionAsyncResource())
+  }
+  run<T>(owner: Owner | undefined, action: () => T): T {
+    const resource = executionAsyncResource()
+    const before = this.#owners.get(resource)
+    this.#owners.set(resource, owner)
+    try {
+      return action()
+    } finally {
+      this.#owners.set(resource, before)
+    }
+  }
+  ofTimer(timer: object): Owner | undefined {
+    return this.#owners.get(timer)
+  }
+}

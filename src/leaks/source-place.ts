@@ -1,0 +1,32 @@
+import { relative, sep } from 'node:path'
+import { codeFrame } from './code-frame.js'
+import { userFrame } from './stack.js'
+import type { StackFrame } from './stack-frame.js'
+
+/** The user's place on a stack: `test/upload.test.ts:14:22`. */
+export function placeOf(frames: readonly StackFrame[]): string | undefined {
+  const place = userFrame(frames)
+  return place && placeName(place)
+}
+
+/** The same with its function and its source line. */
+export function sourceOf(frames: readonly StackFrame[]): string {
+  const place = userFrame(frames)
+  if (place === undefined) return 'no code of yours was on the stack'
+  const name = place.function === undefined ? '' : ` in ${place.function}`
+  return [`${placeName(place)}${name}`, ...codeFrame(place).map((line) => `  ${line}`)].join('\n')
+}
+
+/** Without the line itself, where it is one that a runner shows: none of a package. */
+export function sourceShownByRunner(frames: readonly StackFrame[]): string {
+  const source = sourceOf(frames)
+  return userFrame(frames)?.file.includes('node_modules') ? source : (source.split('\n', 1)[0] as string)
+}
+
+const placeName = ({ file, line, column }: StackFrame): string => `${shortened(file)}:${line}:${column}`
+
+/** Below the working directory, as a test runner shows it; elsewhere as it is. */
+export function shortened(file: string): string {
+  const path = relative(process.cwd(), file)
+  return path.startsWith('..') || file.startsWith('node:') ? file : path.split(sep).join('/')
+}
