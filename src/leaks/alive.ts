@@ -102,8 +102,10 @@ function aliveHandle(handle: object, state: Tracker, inspected: () => ObjectInsp
 /** The port of a worker is in the list, too: its own line reports it. */
 const portIsHeard = (port: MessagePort): boolean => getEventListeners(port, 'message').length > 0
 
-function aliveChild(child: ChildProcess, state: Tracker): Alive {
+function aliveChild(child: ChildProcess, state: Tracker): Alive | undefined {
   const record = state.recordOf(child)
+  // Reported for its pipes, or ending.
+  if (child.killed || (record !== undefined && record.reportedAt > 0)) return undefined
   return {
     what: `child process ${child.pid} (${child.spawnargs.slice(0, 3).join(' ')})`,
     made: 'started at',

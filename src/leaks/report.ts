@@ -4,6 +4,7 @@ import { formatTuple } from '../sockets/tuple.js'
 import { type Alive, aliveReport } from './alive-report.js'
 import type { SocketLeak } from './socket-leak.js'
 import { placeOf, shortened, sourceOf, sourceShownByRunner } from './source-place.js'
+import { userFrame } from './stack.js'
 
 /**
  * What leaks are reported with: for people, without colours. Those of one line are one item. The first ten items are described,
@@ -45,10 +46,11 @@ function grouped(leaks: readonly SocketLeak[]): Group[] {
     const { kind, openedAt, acceptedBy, howToClose, request, late } = leak
     const outside = leak.test === undefined ? leak.file : ''
     const place = placeOf(openedAt)
+    const name = userFrame(openedAt)?.function
     const accepted = acceptedBy && placeOf(acceptedBy.openedAt)
     // Of what has no place, two may have nothing in common; a client between two attempts is one.
     const alone = place === undefined || leak.redials !== undefined
-    const key = alone ? leak : JSON.stringify([kind, place, accepted, howToClose, request, late, outside])
+    const key = alone ? leak : JSON.stringify([kind, place, name, accepted, howToClose, request, late, outside])
     const group = groups.get(key)
     if (group === undefined) groups.set(key, [leak])
     else group.push(leak)

@@ -106,6 +106,15 @@ describe('nothing is said of', () => {
       killed,
     ],
     [
+      'a child process that was told to end',
+      () => {
+        const child = program({ stdio: 'ignore' })
+        child.kill()
+        return child
+      },
+      killed,
+    ],
+    [
       'a message port that nobody hears',
       () => new MessageChannel(),
       (channel: MessageChannel) => channel.port1.close(),
