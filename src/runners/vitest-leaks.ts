@@ -3,30 +3,36 @@ import { LeakCheck, type RunnerOptions } from '../leaks/leak-check.js'
 
 /** Checks each test of the file that is collected, and the file itself. Called again, it checks nothing twice. */
 export function checkLeaks(options: RunnerOptions | undefined, of: string): void {
-  const file = (globalThis as WorkerGlobal).__vitest_worker__?.filepath
+  const file = vitestWorker()?.filepath
   if (file !== undefined && file === checked) return
   checked = file
   const check = new LeakCheck(file, options, { of, showsSource: true, marksSource: true })
   if (check.options.mode === 'off') return
-  // What a beforeAll returns is called after the afterAll hooks.
-  vitest.beforeAll(() => async () => {
-    const error = await check.endFile()
-    if (error !== undefined) throw error
-  })
   // By what is there: importing a name that is not breaks Vitest before 4.1.
-  const { aroundEach } = vitest as { aroundEach?: AroundEach }
-  if (aroundEach !== undefined) checkAround(aroundEach, check)
+  const { aroundEach, aroundAll } = vitest as { aroundEach?: AroundEach; aroundAll?: AroundAll }
+  if (aroundEach !== undefined && aroundAll !== undefined) checkAround(aroundEach, aroundAll, check)
   else checkInHooks(check)
 }
 
 /** The file whose checks are registered. With `isolate: false` a worker collects one after the other. */
 let checked: string | undefined
 
-interface WorkerGlobal {
-  __vitest_worker__?: { filepath?: string }
+interface VitestWorker {
+  readonly filepath?: string
+  readonly config?: { readonly sequence?: { readonly hooks?: string } }
 }
 
-type AroundEach = (around: (runTest: () => Promise<void>, context: { task: Task }) => Promise<void>) => void
+const vitestWorker = (): VitestWorker | undefined =>
+  (globalThis as { __vitest_worker__?: VitestWorker }).__vitest_worker__
+
+type AroundEach = (
+  around: (runTest: () => Promise<void>, context: { task: Task }) => Promise<void>,
+  timeout: number,
+) => void
+type AroundAll = (around: (runSuite: () => Promise<void>) => Promise<void>, timeout: number) => void
+
+/** Milliseconds. The check has bounds of its own, which may be longer than a `hookTimeout`. */
+const HOOK_TIMEOUT = 60_000
 
 interface Task {
   readonly name: string
@@ -35,13 +41,22 @@ interface Task {
 }
 
 /** Vitest 4.1 and later: hooks, fixtures and what `onTestFinished` was given are all inside. */
-function checkAround(aroundEach: AroundEach, check: LeakCheck): void {
+function checkAround(aroundEach: AroundEach, aroundAll: AroundAll, check: LeakCheck): void {
   aroundEach(async (runTest, { task }) => {
     const owner = check.beginTest(fullName(task), task.file?.filepath)
     await check.run(owner, runTest)
     const error = await check.endTest(owner)
     if (error !== undefined) throw error
-  })
+  }, HOOK_TIMEOUT)
+  aroundAll(async (runSuite) => {
+    await runSuite()
+    await endFile(check)
+  }, HOOK_TIMEOUT)
+}
+
+async function endFile(check: LeakCheck): Promise<void> {
+  const error = await check.endFile()
+  if (error !== undefined) throw error
 }
 
 /**
@@ -50,8 +65,14 @@ function checkAround(aroundEach: AroundEach, check: LeakCheck): void {
  */
 function checkInHooks(check: LeakCheck): void {
   const owners = new WeakMap<object, ReturnType<LeakCheck['beginTest']>>()
+  // What a beforeAll returns is called after the afterAll hooks: in the order of the hooks, or the last one first.
+  const isLast = vitestWorker()?.config?.sequence?.hooks !== 'list'
+  const endsFile = () => () => endFile(check)
+  if (isLast) vitest.beforeAll(endsFile)
   vitest.beforeAll(async (suite) => {
     const { getHooks } = await suiteApi()
+    // Vitest has only begun to run this list.
+    if (!isLast) getHooks(suite)?.beforeAll?.push(endsFile)
     const asTest =
       (hook: Hook): Hook =>
       (context, ...rest) => {
@@ -85,7 +106,7 @@ interface SuiteTask {
 interface SuiteApi {
   getFn(task: object): (() => Promise<void>) | undefined
   setFn(task: object, run: () => Promise<void>): void
-  getHooks(suite: object): { beforeEach?: Hook[]; afterEach?: Hook[] } | undefined
+  getHooks(suite: object): { beforeAll?: Array<() => unknown>; beforeEach?: Hook[]; afterEach?: Hook[] } | undefined
 }
 
 const suiteApi = (): Promise<SuiteApi> => import('./vitest-suite.js') as unknown as Promise<SuiteApi>
