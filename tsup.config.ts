@@ -29,6 +29,7 @@ const SHARED = [
   'src/leaks/leak-check.ts',
   'src/runners/install-matchers.ts',
   'src/runners/private-workers.ts',
+  'src/runners/use-net.ts',
   'src/runners/with-arity.ts',
 ]
 

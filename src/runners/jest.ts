@@ -1,9 +1,9 @@
 import type { BaseExpect } from 'expect'
 import type { NetAsymmetricMatchers, NetMatchers } from '../assertions/matcher-types.js'
 import { matchers } from '../assertions/matchers.js'
-import { type PortsideError, portsideError } from '../errors.js'
-import { createScope, type NetScope, type ScopeOptions, scopeFor } from '../scope.js'
+import type { NetScope, ScopeOptions } from '../scope.js'
 import { type ExtensibleExpect, installMatchers } from './install-matchers.js'
+import { noHooks, scopePerTest } from './use-net.js'
 
 declare module 'expect' {
   interface Matchers<R, T> extends NetMatchers {}
@@ -29,39 +29,19 @@ declare global {
 export function useNet(options?: ScopeOptions): NetScope {
   const { beforeEach, afterEach } = globals
   if (beforeEach === undefined || afterEach === undefined) {
-    throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
-      headline: 'Cannot give each test a scope',
-      because: 'there is no global beforeEach and afterEach: this is no Jest test file, or its injectGlobals is false',
-      next: 'call createScope() and its close() in a beforeEach and an afterEach of your own',
-    })
+    throw noHooks(
+      'there is no global beforeEach and afterEach: this is no Jest test file, or its injectGlobals is false',
+    )
   }
-  const methods = Reflect.ownKeys(scopeFor('useNet()', options)) as Array<keyof NetScope>
-  let running: { name: string | undefined; scope: NetScope } | undefined
-
-  beforeEach(() => {
-    running = { name: runningTest(), scope: createScope(options) }
+  return scopePerTest(options, {
+    register({ open, close }) {
+      beforeEach(open)
+      afterEach(close)
+    },
+    runningTest,
+    whyNone: 'no test with a scope is running here; Jest runs no beforeEach before a test.concurrent, so it has none',
   })
-  afterEach(async () => {
-    const scope = running?.scope
-    running = undefined
-    await scope?.close()
-  })
-
-  const forward =
-    (method: keyof NetScope) =>
-    (...args: never[]): unknown => {
-      if (running === undefined || running.name !== runningTest()) throw noScope(method)
-      return (running.scope[method] as (...args: never[]) => unknown)(...args)
-    }
-  return Object.fromEntries(methods.map((method) => [method, forward(method)])) as unknown as NetScope
 }
-
-const noScope = (method: keyof NetScope): PortsideError =>
-  portsideError('ERR_PORTSIDE_SCOPE_CLOSED', {
-    headline: `Cannot call ${String(method)}() of useNet()`,
-    because: 'no test with a scope is running here; Jest runs no beforeEach before a test.concurrent, so it has none',
-    next: 'call it in a test, or use createScope() and close it yourself',
-  })
 
 /**
  * The name by which a `test.concurrent` is told from the test with the scope: up to Jest 30.1 it runs beside the others

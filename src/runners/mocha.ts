@@ -1,6 +1,8 @@
 import { LeakCheck, type RunnerOptions, readLeakOptions } from '../leaks/leak-check.js'
 import { bounded, LONGEST_MESSAGE } from '../message.js'
 import { patch } from '../platform/patches.js'
+import type { NetScope, ScopeOptions } from '../scope.js'
+import { noHooks, scopePerTest } from './use-net.js'
 
 type Owner = ReturnType<LeakCheck['beginTest']>
 
@@ -42,6 +44,53 @@ export interface HookContext {
   timeout?(milliseconds: number): unknown
 }
 
+/**
+ * A scope for each test below: call it at the top of a file or a `describe`. Its methods are those of the scope of the
+ * test that runs. Hooks that are registered here close the scope behind the test, each attempt of a retry included. A close
+ * that fails fails the test, beside the test's own error.
+ *
+ * Outside of a test the methods throw ERR_PORTSIDE_SCOPE_CLOSED. `useNet()` throws ERR_PORTSIDE_UNSUPPORTED where there are
+ * neither the hooks of Mocha's BDD interface nor those of its TDD interface.
+ */
+export function useNet(options?: ScopeOptions): NetScope {
+  const { beforeEach = globals.setup, afterEach = globals.teardown, after = globals.suiteTeardown } = globals
+  if (beforeEach === undefined || afterEach === undefined) {
+    throw noHooks('there is no global beforeEach and afterEach, or setup and teardown: Mocha does not run here')
+  }
+  return scopePerTest(options, {
+    register({ open, close }) {
+      beforeEach(open)
+      afterEach(async function (this: HookContext | undefined) {
+        await close().catch((error) => failTest(this, error))
+      })
+      // Mocha skips the other afterEach hooks of a suite when one of them fails.
+      after?.(close)
+    },
+    whyNone: 'no test with a scope is running here',
+  })
+}
+
+/**
+ * An error that a hook throws ends its suite; one that the hook is given fails the test. Mocha drops the latter where the test
+ * was skipped, or where the error is falsy.
+ */
+function failTest(context: HookContext | undefined, error: Error): void {
+  const { test: hook, currentTest: test } = context ?? {}
+  if (!error || hook?.error === undefined || test === undefined || test.isPending()) throw error
+  hook.error(error)
+}
+
+const globals = globalThis as {
+  beforeEach?: RegisterHook
+  afterEach?: RegisterHook
+  after?: RegisterHook
+  setup?: RegisterHook
+  teardown?: RegisterHook
+  suiteTeardown?: RegisterHook
+}
+
+type RegisterHook = (hook: (this: HookContext | undefined) => void | Promise<void>) => void
+
 /** A test or a hook. */
 interface Runnable {
   readonly type: 'test' | 'hook'
@@ -50,6 +99,9 @@ interface Runnable {
   readonly parent?: Suite | undefined
   readonly ctx?: { readonly currentTest?: Runnable | undefined }
   run(done: (error?: unknown) => void): void
+  isPending(): boolean | undefined
+  /** Of a hook: what fails its test. */
+  error?(error: Error): void
   fullTitle(): string
   emit(event: 'error', error: Error): boolean
   listenerCount(event: 'error'): number
@@ -160,4 +212,4 @@ const together = (errors: readonly Error[]): string =>
 /** For Mocha's `--require`. */
 export const mochaHooks: MochaHooks = install()
 
-export type { RunnerOptions }
+export type { NetScope, RunnerOptions }

@@ -24,6 +24,7 @@ export function runnerEntries(points: Partial<EntryPoints>): readonly Entry[] {
   const { namespacePool } = points['vitest-pool'] ?? {}
   return [
     entry('install()', 'portside/mocha install', 'leaks', () => [mocha.install, {}]),
+    entry('useNet()', 'portside/mocha useNet', undefined, () => [mocha.useNet, {}]),
     entry('install()', 'portside/node-test install', undefined, () => [nodeTest.install, {}]),
     entry('useNet()', 'portside/node-test useNet', 'grace', () => [nodeTest.useNet, test, {}]),
     entry('install()', 'portside/jest install', undefined, () => [jest.install, { extend() {} }]),

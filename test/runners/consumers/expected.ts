@@ -125,7 +125,11 @@ export function complaintsOf(report: string, expected: Readonly<Record<string, E
   })
 }
 
-function complaintsOfFile(results: Report['testResults'][0]['assertionResults'], { passed, failed }: Expected) {
+/** What is wrong with the tests of one file. */
+export function complaintsOfFile(
+  results: Report['testResults'][0]['assertionResults'],
+  { passed, failed }: Expected,
+): string[] {
   const complaints: string[] = []
   const known = [...passed, ...Object.keys(failed)]
   for (const title of known) {

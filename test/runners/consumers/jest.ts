@@ -1,7 +1,7 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
-import { codeBlocks, readPage } from '../../support/documentation.js'
 import type { Combination, Matrix } from './combination.js'
+import { writeExamples } from './examples.js'
 import { complaintsOf, type Expected, JEST_NET, MATCHERS, WITHOUT_MATCHERS } from './expected.js'
 import { type Project, project, run } from './project.js'
 
@@ -69,7 +69,7 @@ export function jestCombinations(projects: Map<string, () => Promise<Project>>):
       async check() {
         const project = await made()
         const config = { testEnvironment: 'portside/jest-environment' }
-        return runJest(project, config, withEnding(writeExamples(project), '.test.cjs'))
+        return runJest(project, config, writeExamples(project, 'docs/jest.md'))
       },
     },
   ])
@@ -91,18 +91,6 @@ async function runJest({ folder }: Project, config: object, expected: Record<str
   const output = await run(process.execPath, [...modules, ...jest, '--json', `--outputFile=${report}`], folder)
   const complaints = complaintsOf(report, expected)
   return complaints.length > 0 ? [...complaints, output] : []
-}
-
-/** Makes each `js` block of the page a test file; all of its tests have to pass. */
-function writeExamples({ folder }: Project): Record<string, Expected> {
-  const examples = codeBlocks(readPage('docs/jest.md')).filter(({ language }) => language === 'js')
-  return Object.fromEntries(
-    examples.map(({ line, code }) => {
-      writeFileSync(join(folder, `example-${line}.test.cjs`), code)
-      const passed = [...code.matchAll(/^\s*test\('(.+?)'/gm)].map(([, title = '']) => title)
-      return [`example-${line}`, { passed, failed: {} }]
-    }),
-  )
 }
 
 const withEnding = (expected: Readonly<Record<string, Expected>>, ending: string): Record<string, Expected> =>

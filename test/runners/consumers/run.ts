@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Combination } from './combination.js'
 import { jestCombinations, jestProjects } from './jest.js'
 import { limited } from './limited.js'
+import { mochaCombinations } from './mocha.js'
 import { packInto } from './project.js'
 import { typeCombinations } from './types.js'
 import { vitestCombinations, vitestProjects } from './vitest.js'
@@ -20,6 +21,7 @@ try {
   const combinations = [
     ...vitestCombinations(matrix, vitest),
     ...jestCombinations(jest),
+    ...mochaCombinations(matrix),
     ...typeCombinations(matrix, vitest, jest),
   ]
   if (!(await report(combinations))) process.exitCode = 1

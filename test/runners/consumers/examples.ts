@@ -1,0 +1,19 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { codeBlocks, readPage } from '../../support/documentation.js'
+import type { Expected } from './expected.js'
+import type { Project } from './project.js'
+
+/** Makes each `js` block of the page that has a test a CommonJS test file; all of its tests have to pass. */
+export function writeExamples({ folder }: Project, page: string): Record<string, Expected> {
+  const files: Record<string, Expected> = {}
+  for (const { language, line, code } of codeBlocks(readPage(page))) {
+    const passed = [...code.matchAll(/^\s*(?:test|it)\('(.+?)'/gm)].map(([, title = '']) => title)
+    if (language !== 'js' || passed.length === 0) continue
+    const file = `example-${line}.test.cjs`
+    writeFileSync(join(folder, file), code)
+    files[file] = { passed, failed: {} }
+  }
+  if (Object.keys(files).length === 0) throw new Error(`${page} has no example with a test`)
+  return files
+}
