@@ -133,8 +133,8 @@ class MochaRun {
   async endTest(test: Runnable): Promise<void> {
     const error = await this.#check.endTest(this.#ownerOfTest(test))
     if (error === undefined) return
-    // An error thrown in a root hook ends the run. One that the test emits fails the test; the runner listens for it.
-    if (test.listenerCount('error') > 0) test.emit('error', error)
+    // An error thrown in a root hook ends the run. One that the test emits fails the test, unless it was skipped.
+    if (test.listenerCount('error') > 0 && !test.isPending()) test.emit('error', error)
     else this.#late.push(error)
   }
 
