@@ -2,6 +2,7 @@ import { readArgument } from '../argument.js'
 import { calledBy } from '../caller.js'
 import { errorFor, type Found, findOpen, NOTHING } from './find-open.js'
 import type { Redial } from './find-redials.js'
+import { nextListen } from './grace.js'
 import { isIgnored } from './ignore.js'
 import { withFields } from './leak-error.js'
 import { checkLeakOptions, type LeakOptions } from './options.js'
@@ -47,6 +48,7 @@ async function find(since: SocketSnapshot, options: LeakOptions): Promise<Leaks>
     typeof since.activity === 'number' ? since : undefined,
   )
   if (options.mode === 'off') return { found: NOTHING, redials: [] }
+  await nextListen()
   const kernel = options.kernel === false ? undefined : since.inodes
   const state = tracker()
   const mayStay = (leak: SocketLeak): boolean => isIgnored(leak, options.ignore ?? [])

@@ -1,4 +1,7 @@
-import { setTimeout, turn } from '../timers.js'
+import { nextTick, setTimeout, turn } from '../timers.js'
+
+/** With a host, `listen()` looks the address up first and opens its socket in the next tick. */
+export const nextListen = (): Promise<void> => new Promise((resolve) => nextTick(resolve))
 
 /**
  * Waits until nothing is left of what a look finds, and gives what is left when the grace is over. A teardown that nobody

@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isMainThread } from 'node:worker_threads'
 import { readOptions } from '../options.js'
-import { nextTick } from '../timers.js'
 import { type AliveBefore, aliveBefore, isMoreAlive } from './alive-before.js'
 import type { Alive } from './alive-report.js'
 import { annotate } from './annotations.js'
@@ -9,6 +8,7 @@ import { closeLeaked } from './close-leaked.js'
 import type { FailedDial } from './dials.js'
 import { errorFor, type Found, findOpen, NOTHING } from './find-open.js'
 import type { Redial } from './find-redials.js'
+import { nextListen } from './grace.js'
 import { isIgnored } from './ignore.js'
 import { checkLeakOptions, checkMode, type LeakIgnore, type LeakOptions } from './options.js'
 import type { Owner } from './owner.js'
@@ -217,9 +217,6 @@ export class LeakCheck {
     return [...(this.#tracker?.ignoredIn ?? [])].some(([file, rules]) => isOf(file) && fits(rules))
   }
 }
-
-/** With a host, `listen()` looks the address up first and opens its socket in the next tick. */
-const nextListen = (): Promise<void> => new Promise((resolve) => nextTick(resolve))
 
 const ownerOf = ({ owner }: Redial): Owner | undefined => owner
 

@@ -102,6 +102,16 @@ describe('a client that is about to connect', () => {
   })
 })
 
+describe('a listener that has only just been told to listen', () => {
+  test('is found though Node opens it in the next tick', async () => {
+    const since = snapshotSockets()
+    const server = net.createServer().listen(0, '127.0.0.1')
+    const [found] = await findLeaks(since, { close: true })
+    expect(found).toMatchObject({ kind: 'listener', howToClose: 'server.close()' })
+    expect(server.listening).toBe(false)
+  })
+})
+
 describe('what was there before', () => {
   test('is no leak, and neither is what it does', async () => {
     const socket = await dialled()
