@@ -3,7 +3,7 @@ import { matchers } from '../../src/assertions/matchers.js'
 import { codeBlocks, documentationPages, readPage, testFile } from './documentation.js'
 
 /** What may stand after a fence: `ts` blocks run as tests, the others are not run. A slip like `typescript` would hide a block. */
-// `npm run consumers` runs those in `js` of docs/jest.md and docs/mocha.md, with the runner.
+// `npm run consumers` runs those in `js` of docs/jest.md and docs/mocha.md, `npm run compat` those of docs/other-runners.md.
 const LANGUAGES = ['ts', 'js', 'sh', 'text', 'json', 'yaml']
 
 test('each block of the documentation names a known language', () => {

@@ -2,6 +2,7 @@ import { copyFileSync, mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Matrix } from '../consumers/combination.js'
 import { nodeVersion, type Project, project, run } from '../consumers/project.js'
+import { otherRunnerCombinations } from './other-runners.js'
 import { type Outcome, readJestReport, readMochaReport, readNodeEvents, type Tally } from './outcome.js'
 
 /** A runner of some version on some Node, and what has to be found with it. */
@@ -66,6 +67,7 @@ export function leakCombinations(matrix: Matrix): LeakCombination[] {
         ),
       )
     }),
+    ...otherRunnerCombinations(matrix, nodes.get('20') as () => Promise<string>),
     ...NODES.map((node) => combination('node:test', '', node, '', made(`node-test-${node}`, []), nodes, nodeTestRun)),
   ]
 }

@@ -57,14 +57,24 @@ export function nodeFor({ folder }: Matrix, major: number, minor: number): () =>
 }
 
 /** Runs a program to its end, whatever that is, and gives what it printed. */
-export async function run(command: string, args: string[], cwd: string, env: NodeJS.ProcessEnv = {}): Promise<string> {
+export async function run(command: string, args: string[], cwd: string, env?: NodeJS.ProcessEnv): Promise<string> {
+  return (await exitOf(command, args, cwd, env)).output
+}
+
+/** The same, with its exit code. */
+export async function exitOf(
+  command: string,
+  args: string[],
+  cwd: string,
+  env: NodeJS.ProcessEnv = {},
+): Promise<{ code: number; output: string }> {
   const options = { cwd, env: { ...process.env, NO_COLOR: '1', ...env }, timeout: 120_000, maxBuffer: 2 ** 26 }
   try {
     const { stdout, stderr } = await promisify(execFile)(command, args, options)
-    return stdout + stderr
+    return { code: 0, output: stdout + stderr }
   } catch (failure) {
     const { code, stdout, stderr } = failure as { code?: unknown; stdout: string; stderr: string }
-    if (typeof code === 'number') return stdout + stderr
+    if (typeof code === 'number') return { code, output: stdout + stderr }
     throw failure
   }
 }
