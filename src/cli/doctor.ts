@@ -4,6 +4,8 @@ import { type OpenFiles, openFiles } from '../platform/open-files.js'
 import { firstUnprivilegedPort } from '../platform/privileged-ports.js'
 import { type EphemeralPorts, ephemeralPorts } from '../socket-table/ephemeral-ports.js'
 import type { Command } from './command.js'
+import { describeFindings, type Finding } from './finding.js'
+import type { JudgedProject } from './project/judge.js'
 import { paint } from './table.js'
 
 /** What tests meet on a host, as far as the system tells. */
@@ -16,31 +18,32 @@ export interface HostFacts {
   readonly privateNetworks: NamespaceSupport
 }
 
-export interface Finding {
-  readonly check: string
-  readonly found: string
-  /** `bad`: it will break a parallel suite. */
-  readonly verdict: 'ok' | 'warn' | 'bad'
-  readonly next?: string
-}
-
 export const doctorCommand: Command<{ json?: boolean }> = {
   name: 'doctor',
-  summary: 'Check this machine for problems that break parallel tests.',
+  summary: 'Check this machine for problems that break parallel tests, and the set-up of the leak check.',
   operands: { usage: '', least: 0, most: 0 },
   options: [{ flag: 'json', text: 'Print one JSON object.', default: 'lines for people', key: 'json' }],
   examples: ['npx portside doctor || exit 1', 'npx portside doctor --json'],
   run: doctor,
 }
 
-/** Prints what this host is like; gives the exit code: 1 where something will break a parallel suite. */
+/**
+ * Prints what this host and the project of this folder are like; gives the exit code: 1 where something will break a parallel
+ * suite, or the project sets the leak check up and it is off.
+ */
 async function doctor({ json = false }: { json?: boolean }): Promise<number> {
-  const facts = await factsOfThisHost()
-  const findings = judge(facts)
-  const problems = findings.filter(({ verdict }) => verdict !== 'ok')
+  const [facts, { project, findings: ofProject }] = await Promise.all([factsOfThisHost(), thisProject()])
+  const ofHost = judge(facts)
+  const problems = [...ofHost, ...ofProject].filter(({ verdict }) => verdict === 'warn' || verdict === 'bad')
   const ok = !problems.some(({ verdict }) => verdict === 'bad')
-  process.stdout.write(json ? `${JSON.stringify({ ok, ...facts, problems })}\n` : describe(findings, ok))
+  process.stdout.write(json ? `${JSON.stringify({ ok, ...facts, project, problems })}\n` : describe(ofHost, ofProject))
   return ok ? 0 : 1
+}
+
+/** No other command loads what reads a project. */
+async function thisProject(): Promise<JudgedProject> {
+  const { lookAndJudge } = await import('./project/judge.js')
+  return lookAndJudge(process.cwd(), process.env)
 }
 
 async function factsOfThisHost(): Promise<HostFacts> {
@@ -152,17 +155,13 @@ function files({ open, limit }: OpenFiles): Finding {
   }
 }
 
-const MARKS = { ok: ['ok', 'green'], warn: ['warn', 'yellow'], bad: ['bad', 'red'] } as const
-
-function describe(findings: readonly Finding[], ok: boolean): string {
-  const width = Math.max(...findings.map(({ check }) => check.length))
-  const lines = findings.flatMap(({ check, found, verdict, next }) => {
-    const [mark, colour] = MARKS[verdict]
-    const line = `${paint(colour, mark.padEnd(4))}  ${check.padEnd(width)}  ${found}`
-    return next === undefined ? [line] : [line, `${' '.repeat(width + 8)}${next}`]
-  })
-  const last = ok
-    ? 'Nothing here will break a parallel suite.'
-    : paint('red', 'What is bad here will break a parallel suite.')
-  return `${[...lines, '', last].join('\n')}\n`
+function describe(ofHost: readonly Finding[], ofProject: readonly Finding[]): string {
+  const isBad = ({ verdict }: Finding): boolean => verdict === 'bad'
+  const last = [
+    ofHost.some(isBad)
+      ? paint('red', 'What is bad here will break a parallel suite.')
+      : 'Nothing here will break a parallel suite.',
+    ...(ofProject.some(isBad) ? [paint('red', 'This project sets the leak check up, and it is off.')] : []),
+  ]
+  return `${[...describeFindings([ofHost, ofProject]), '', ...last].join('\n')}\n`
 }

@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type HostFacts, judge } from '../../src/cli/doctor.js'
 import { loopbackFamilies } from '../../src/loopback/probe.js'
 import { PrivateHost } from '../../src/namespaces/host.js'
@@ -8,7 +11,7 @@ import { ephemeralRange } from '../../src/platform/ephemeral-range.js'
 import { openFiles } from '../../src/platform/open-files.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 import { whyNoNamespace } from '../support/namespace.js'
-import { ended, PORTSIDE, portside, start } from './command-line.js'
+import { type Ended, ended, PORTSIDE, portside, start } from './command-line.js'
 
 leavesNothingOpen()
 
@@ -25,12 +28,14 @@ describe('portside doctor', () => {
       'openFiles',
       'firstUnprivilegedPort',
       'privateNetworks',
+      'project',
       'problems',
     ])
     expect(told.loopback.families).toEqual(loopbackFamilies())
     expect(told.ephemeralPorts).toMatchObject(ephemeralRange())
     expect(told.openFiles.limit).toBe(openFiles().limit)
     expect(told.privateNetworks.supported).toBe(whyNoNamespace === undefined)
+    expect(told.project).toMatchObject({ format: 1, name: 'portside' })
   })
 
   it('tells it in lines for people, without colours where that is no terminal', async () => {
@@ -44,6 +49,71 @@ describe('portside doctor', () => {
     const child = start(['doctor'])
     child.stdout?.destroy()
     expect(await text(child.stderr!)).toBe('')
+  })
+
+  describe('in a project', () => {
+    let folder: string
+    beforeEach(() => {
+      folder = mkdtempSync(join(tmpdir(), 'portside-doctor-'))
+      writeFileSync(join(folder, 'package.json'), '{"devDependencies":{"vitest":"4"}}')
+    })
+    afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+    const configure = (setupFile: string): void =>
+      writeFileSync(join(folder, 'vitest.config.mjs'), `export default { test: { setupFiles: ['${setupFile}'] } }`)
+    const env = { ...process.env, PORTSIDE_LEAKS: '' }
+    const doctor = (args: string[] = [], more: object = {}): Promise<Ended> =>
+      ended(start(['doctor', ...args], { cwd: folder, env: { ...env, ...more } }))
+    /** What the host is like has an exit code, too. */
+    const isHostFine = async (): Promise<boolean> => {
+      const { problems } = JSON.parse((await portside('doctor', '--json')).stdout)
+      return !problems.some(({ verdict }: { verdict: string }) => verdict === 'bad')
+    }
+
+    it('hints at the lines to add, which does not change the exit code', async () => {
+      const { stdout, code } = await doctor()
+      expect(stdout).toMatch(/^hint +Vitest +the leak check is not set up\n +add to vitest\.config\.mjs:$/m)
+      expect(stdout).not.toContain('This project')
+      expect(code).toBe((await isHostFine()) ? 0 : 1)
+    })
+
+    it('says that the check is on', async () => {
+      configure('portside/vitest/setup')
+      const { stdout, code } = await doctor()
+      expect(stdout).toMatch(
+        /^ok +Vitest +the leak check is on: setupFiles in vitest\.config\.mjs has 'portside\/vitest\/setup'$/m,
+      )
+      expect(code).toBe((await isHostFine()) ? 0 : 1)
+    })
+
+    it('exits with 1 when the check is set up wrong and off', async () => {
+      configure('portside/jest')
+      const { stdout, code } = await doctor()
+      expect(stdout).toMatch(/^bad +Vitest +setupFiles in vitest\.config\.mjs has 'portside\/jest'/m)
+      expect(stdout).toMatch(/\nThis project sets the leak check up, and it is off\.\n$/)
+      expect(code).toBe(1)
+    })
+
+    it('exits with 1 when PORTSIDE_LEAKS is off in the environment, and says so as JSON', async () => {
+      configure('portside/vitest/setup')
+      const { stdout, code } = await doctor(['--json'], { PORTSIDE_LEAKS: 'off' })
+      const { ok, project, problems } = JSON.parse(stdout)
+      expect({ ok, code }).toEqual({ ok: false, code: 1 })
+      expect(project.runners).toMatchObject([{ name: 'vitest', check: 'off' }])
+      expect(problems).toContainEqual({
+        check: 'Vitest',
+        found: 'PORTSIDE_LEAKS is off in the environment',
+        verdict: 'bad',
+        next: 'remove PORTSIDE_LEAKS, or set it to warn',
+      })
+    })
+
+    it('does not run what it reads', async () => {
+      writeFileSync(join(folder, 'vitest.config.mjs'), "console.log('run'); process.exit(7)")
+      const { stdout } = await doctor()
+      expect(stdout).toContain('the leak check is not set up')
+      expect(stdout).not.toMatch(/^run$/m)
+    })
   })
 
   const problemsOf = async (profile: HostProfile): Promise<{ code: number | null; problems: string[] }> => {

@@ -1,0 +1,102 @@
+import { join } from 'node:path'
+import { isPortside, whyWrong } from './entries.js'
+import type { Project } from './find-project.js'
+import { everyToken, isWord } from './properties.js'
+import type { Evidence } from './report.js'
+import { type Loaded, loadNamed, type Setting, type Source, sourceFromText, testFiles, textsOf } from './sources.js'
+
+/** `leaks: { mode: 'off' }` or `leaks: 'off'`, wherever options stand. */
+export function readMode(settings: readonly Setting[], evidence: Evidence): void {
+  for (const setting of settings) {
+    const { key, path, value, source } = setting
+    if (key !== 'leaks' && !(key === 'mode' && path.at(-1) === 'leaks')) continue
+    const [mode] = value
+    if (value.length !== 1 || mode?.kind !== 'text') continue
+    if (mode.text === 'off')
+      evidence.notes.add(`${source.file} sets the mode of the leak check to 'off': it checks nothing`)
+    if (mode.text === 'warn') {
+      evidence.notes.add(`${source.file} sets the mode of the leak check to 'warn': leaks are printed and fail no test`)
+    }
+  }
+}
+
+/** Reports each entry of portside that a setting has and that does nothing there. */
+export function rejectEntries(
+  setting: Setting,
+  evidence: Evidence,
+  fixOf: (entry: string) => string,
+  isRight = (_entry: string) => false,
+): void {
+  for (const entry of textsOf(setting)) {
+    if (!isPortside(entry) || isRight(entry)) continue
+    evidence.off(`${setting.key} in ${setting.source.file} has '${entry}', ${whyWrong(entry)}`, fixOf(entry))
+  }
+}
+
+/** The files of the project that a setting names, each with what it imports. */
+export function filesNamed(project: Project, setting: Setting, evidence: Evidence): Loaded[] {
+  return textsOf(setting).flatMap((name) => {
+    const loaded = isPortside(name) ? undefined : loadNamed(project, setting.source, name)
+    for (const problem of loaded?.problems ?? []) evidence.unclear.push(problem)
+    return loaded === undefined ? [] : [loaded]
+  })
+}
+
+/** `exit: true`; of YAML, a list with that string. */
+export const isTrue = ({ value }: Setting): boolean =>
+  [...everyToken(value)].some((token) => token.kind !== 'group' && token.text === 'true')
+
+export const imports = (source: Source, ...entries: readonly string[]): boolean =>
+  source.imports.some(({ from }) => entries.includes(from))
+
+/** Whether a source has this word outside of strings and comments. */
+export function hasWord(source: Source, word: string): boolean {
+  for (const token of everyToken(source.tokens)) if (isWord(token, word)) return true
+  return false
+}
+
+/** What a configuration takes from a package, by `...name`, mergeConfig() or extends: portside does not read packages. */
+export function readForeign(sources: readonly Source[], evidence: Evidence, isKnown: (name: string) => boolean): void {
+  for (const { file, imports: all, tokens } of sources) {
+    for (const { from, names } of all) {
+      if (/^(?:\.|node:)/.test(from) || isPortside(from) || isKnown(from) || !isMerged(tokens, names)) continue
+      evidence.unclear.push(`${file} takes settings from '${from}', which portside does not read`)
+    }
+  }
+}
+
+/** `...name` or `mergeConfig(name`. */
+function isMerged(tokens: Source['tokens'], names: readonly string[]): boolean {
+  return tokens.some((token, index) => {
+    if (token.kind !== 'group')
+      return token.kind === 'mark' && token.text === '...' && isNamed(tokens[index + 1], names)
+    const first = isWord(tokens[index - 1], 'mergeConfig') ? token.items[0] : undefined
+    return isNamed(first, names) || isMerged(token.items, names)
+  })
+}
+
+const isNamed = (token: Source['tokens'][number] | undefined, names: readonly string[]): boolean =>
+  token?.kind === 'word' && names.includes(token.text)
+
+/** If nothing of the configuration starts the check although it names an entry that would. */
+export function readMentions(sources: readonly Source[], entries: readonly string[], evidence: Evidence): void {
+  if (evidence.check !== 'not set up') return
+  for (const { file, tokens } of sources) {
+    for (const token of everyToken(tokens)) {
+      if (token.kind !== 'text' || !entries.includes(token.text)) continue
+      evidence.unclear.push(`${file} names '${token.text}' where portside does not see what it sets`)
+    }
+  }
+}
+
+/** Test files that import an entry of portside, and for which this is true: the first few. */
+export function testFilesWith(project: Project, entry: string, fits = (_source: Source) => true): string[] {
+  const found: string[] = []
+  for (const { file, text } of testFiles(project)) {
+    if (!text.includes(entry)) continue
+    const source = sourceFromText(file, join(project.root, file), text)
+    if (imports(source, entry) && fits(source)) found.push(file)
+    if (found.length === 3) break
+  }
+  return found
+}

@@ -1,0 +1,27 @@
+import { nearest } from '../../nearest.js'
+
+/** What portside can be imported as, and what a message says of it. */
+const ENTRIES: Readonly<Record<string, string>> = {
+  portside: 'starts no leak check',
+  'portside/get-port': 'starts no leak check',
+  'portside/register': 'tracks sockets and checks nothing',
+  'portside/vitest': 'is for imports in test files of Vitest',
+  'portside/vitest/setup': 'is for setupFiles of Vitest',
+  'portside/vitest/plugin': 'is for plugins of Vitest',
+  'portside/vitest/pool': 'is for pool of Vitest',
+  'portside/jest': 'is for setupFilesAfterEnv of Jest',
+  'portside/jest-environment': 'is for testEnvironment of Jest',
+  'portside/jest-preset': "is the preset 'portside' of Jest",
+  'portside/jest-runner': 'is for runner of Jest',
+  'portside/mocha': 'is for --require of Mocha',
+  'portside/node-test': 'is for --import of node:test',
+}
+
+export const isPortside = (text: string): boolean => text === 'portside' || text.startsWith('portside/')
+
+/** Says of an entry that stands in the wrong place what it is: the end of a sentence. */
+export function whyWrong(entry: string): string {
+  if (Object.hasOwn(ENTRIES, entry)) return `which ${ENTRIES[entry]}`
+  const meant = nearest(entry, Object.keys(ENTRIES))
+  return `which portside does not have${meant === undefined ? '' : ` (did you mean '${meant}'?)`}`
+}

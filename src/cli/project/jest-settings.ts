@@ -1,0 +1,187 @@
+import { dirname, join } from 'node:path'
+import { filesNamed, hasWord, imports, isTrue, readForeign, readMentions, readMode, rejectEntries } from './common.js'
+import { isPortside, whyWrong } from './entries.js'
+import type { Project } from './find-project.js'
+import { split } from './properties.js'
+import { Evidence } from './report.js'
+import { type Loaded, load, type Setting, settingsOf, textsOf, valueTokens } from './sources.js'
+
+export const ENVIRONMENT = 'portside/jest-environment'
+const FIX = `write testEnvironment: '${ENVIRONMENT}'`
+
+/** A configuration of Jest, with its projects. One of them has nothing of the settings around it. */
+export function readConfiguration(project: Project, { sources, problems }: Loaded, evidence: Evidence): void {
+  evidence.unclear.push(...problems)
+  const settings = sources.flatMap((source) => settingsOf(source))
+  const projects = settings.filter(({ key, path }) => key === 'projects' && path.length === 0).flatMap(projectsOf)
+  const shared = new Evidence()
+  readSettings(
+    project,
+    settings.filter(({ path }) => !path.includes('projects')),
+    shared,
+  )
+  readForeign(sources, shared, () => false)
+  if (projects.length === 0) evidence.add(shared)
+  else {
+    evidence.faults.push(...shared.faults)
+    for (const note of shared.notes) evidence.notes.add(note)
+    readProjects(project, projects, shared, evidence)
+  }
+  readMentions(sources, [ENVIRONMENT], evidence)
+}
+
+/** A project: its settings, or the path of it. */
+type Part =
+  | { readonly name: string; readonly settings: readonly Setting[] }
+  | { readonly path: string; readonly of: Setting }
+
+function projectsOf(projects: Setting): Part[] {
+  const { source, value } = projects
+  for (const token of valueTokens(source, value)) {
+    if (token.kind !== 'group' || token.open !== '[') continue
+    return split(token.items).map((tokens, index): Part => {
+      const [only] = tokens
+      if (only?.kind === 'text') return { path: only.text, of: projects }
+      const settings = settingsOf(source, only?.kind === 'word' ? (source.variables.get(only.text) ?? tokens) : tokens)
+      const name = settings.find(({ key }) => key === 'displayName')
+      return { name: (name && textsOf(name)[0]) ?? `number ${index + 1}`, settings }
+    })
+  }
+  return []
+}
+
+function readProjects(project: Project, parts: readonly Part[], shared: Evidence, evidence: Evidence): void {
+  const without: string[] = []
+  for (const part of parts) {
+    const own = new Evidence()
+    if ('settings' in part) readSettings(project, part.settings, own)
+    else readNamedProject(project, part.path, part.of, own)
+    evidence.add(own)
+    if (own.check === 'not set up') without.push(`'${'name' in part ? part.name : part.path}'`)
+  }
+  if (without.length === 0) return
+  const names = `${without.length === 1 ? 'project' : 'projects'} ${without.join(', ')}`
+  if (evidence.on.length > 0) evidence.notes.add(`the check is not set up in the ${names}`)
+  else if (shared.on.length > 0) evidence.off(`${shared.on[0]} is not for the ${names}`, `${FIX} in each of them`)
+}
+
+function readNamedProject(project: Project, name: string, { source }: Setting, evidence: Evidence): void {
+  const path = join(dirname(source.path), name.replace(/^<rootDir>\/?/, ''))
+  const loaded = /\.(?:[cm]?[jt]s|json)$/.test(name) ? load(project, path) : undefined
+  if (loaded !== undefined) readConfiguration(project, loaded, evidence)
+  else evidence.unclear.push(`${source.file} has the project '${name}' with a configuration of its own`)
+}
+
+function readSettings(project: Project, settings: readonly Setting[], evidence: Evidence): void {
+  readMode(settings, evidence)
+  // Further down the same names mean something else.
+  const own = settings.filter(({ path }) => path.length === 0)
+  const environments = own.filter(({ key }) => key === 'testEnvironment')
+  for (const environment of environments) readEnvironment(project, environment, evidence)
+  for (const setting of own) {
+    const { key, source } = setting
+    if (key === 'preset') readPreset(project, setting, environments, evidence)
+    else if (key === 'setupFilesAfterEnv') readSetupFiles(setting, evidence)
+    else if (key === 'setupFiles') {
+      const fix = (entry: string): string =>
+        entry === 'portside/jest' ? "write setupFilesAfterEnv: ['portside/jest']" : FIX
+      rejectEntries(setting, evidence, fix)
+    } else if (key === 'globalSetup') rejectEntries(setting, evidence, () => FIX)
+    else if (key === 'runner') {
+      rejectEntries(
+        setting,
+        evidence,
+        () => "write runner: 'portside/jest-runner'",
+        (entry) => entry === 'portside/jest-runner',
+      )
+    } else if (key === 'testRunner' && textsOf(setting).some((name) => /jasmine2/.test(name))) {
+      readJasmine(source.file, environments, evidence)
+    } else if (key === 'forceExit' && isTrue(setting)) {
+      evidence.notes.add(`forceExit in ${source.file} hides what keeps the run alive`)
+    }
+  }
+  readHost(settings, evidence)
+}
+
+function readEnvironment(project: Project, setting: Setting, evidence: Evidence): void {
+  const { source } = setting
+  for (const name of textsOf(setting)) {
+    if (name === ENVIRONMENT) evidence.on.push(`testEnvironment in ${source.file} is '${ENVIRONMENT}'`)
+    else if (isPortside(name)) evidence.wrong(`testEnvironment in ${source.file} is '${name}', ${whyWrong(name)}`, FIX)
+  }
+  for (const { sources } of filesNamed(project, setting, evidence)) {
+    const own = sources.find((one) => imports(one, ENVIRONMENT))
+    if (own === undefined) continue
+    if (hasWord(own, 'extends') || own.imports.some(({ from, isExported }) => from === ENVIRONMENT && isExported)) {
+      evidence.on.push(`${own.file} extends '${ENVIRONMENT}'`)
+    } else evidence.unclear.push(`${own.file} imports '${ENVIRONMENT}' and does not extend it`)
+  }
+}
+
+/** A testEnvironment beside the preset replaces the one that the preset sets. */
+function readPreset(project: Project, setting: Setting, environments: readonly Setting[], evidence: Evidence): void {
+  const { file } = setting.source
+  for (const name of textsOf(setting)) {
+    if (name === 'portside') {
+      const other = environments.flatMap(textsOf).find((one) => one !== ENVIRONMENT)
+      if (other === undefined) evidence.on.push(`preset in ${file} is 'portside'`)
+      else if (evidence.on.length === 0) {
+        evidence.off(`testEnvironment in ${file} is '${other}', which replaces that of the preset 'portside'`, FIX)
+      }
+    } else if (isPortside(name)) {
+      evidence.wrong(`preset in ${file} is '${name}', which Jest does not find`, "write preset: 'portside'")
+    } else if (environments.length === 0) readOtherPreset(project, name, setting, evidence)
+  }
+}
+
+function readOtherPreset(project: Project, name: string, { source }: Setting, evidence: Evidence): void {
+  if (/^(?:<rootDir>|\.)/.test(name)) {
+    const folder = join(dirname(source.path), name.replace('<rootDir>', ''))
+    const loaded = load(project, join(folder, 'jest-preset.js')) ?? load(project, join(folder, 'jest-preset.json'))
+    if (loaded !== undefined) readConfiguration(project, loaded, evidence)
+  } else if (!KNOWN_PRESETS.test(name)) {
+    evidence.unclear.push(`preset in ${source.file} is '${name}', a package, which portside does not read`)
+  }
+}
+
+/** They set no environment of portside. */
+const KNOWN_PRESETS = /^(?:ts-jest|jest-expo|react-native|jest-preset-angular|@babel|@vue\/cli-plugin|jest-puppeteer)/
+
+function readSetupFiles(setting: Setting, evidence: Evidence): void {
+  if (textsOf(setting).includes('portside/jest'))
+    evidence.notes.add(`setupFilesAfterEnv has 'portside/jest': the matchers are there`)
+  rejectEntries(
+    setting,
+    evidence,
+    () => FIX,
+    (entry) => entry === 'portside/jest',
+  )
+}
+
+/** Only jest-circus tells an environment of its tests. */
+function readJasmine(file: string, environments: readonly Setting[], evidence: Evidence): void {
+  if (!environments.some((one) => textsOf(one).includes(ENVIRONMENT))) return
+  evidence.on.length = 0
+  evidence.off(
+    `testRunner in ${file} is jest-jasmine2, which tells an environment nothing of its tests`,
+    'remove testRunner',
+  )
+}
+
+function readHost(settings: readonly Setting[], evidence: Evidence): void {
+  const host = settings.find(({ key, path }) => key === 'host' && path.join('.') === 'testEnvironmentOptions.portside')
+  const runner = settings.some((one) => one.key === 'runner' && textsOf(one).includes('portside/jest-runner'))
+  if (host === undefined || runner) return
+  const found = `testEnvironmentOptions.portside.host in ${host.source.file} has no effect without the runner`
+  evidence.wrong(found, "write runner: 'portside/jest-runner'")
+}
+
+/** What the command line sets in some or all of the runs. */
+export function readSwitches(replaced: readonly string[], runs: number, evidence: Evidence): void {
+  if (evidence.on.length === 0) return
+  for (const one of replaced) {
+    if (replaced.length < runs) evidence.notes.add(`${one} replaces testEnvironment: nothing is checked there`)
+    else evidence.off(`${one} replaces testEnvironment`, 'remove --env')
+  }
+  if (replaced.length > 0 && replaced.length === runs) evidence.on.length = 0
+}

@@ -1,0 +1,77 @@
+import type { Finding } from '../finding.js'
+import { lookAtProject, type ProjectReport } from './look.js'
+import type { RunnerReport } from './report.js'
+
+export interface JudgedProject {
+  readonly project: ProjectReport
+  readonly findings: readonly Finding[]
+}
+
+/** Looks at the nearest project from a folder upward, and says what the doctor says of it. */
+export function lookAndJudge(from: string, env: NodeJS.ProcessEnv): JudgedProject {
+  const project = lookAtProject(from, env)
+  return { project, findings: judgeProject(project) }
+}
+
+/** What the doctor says of a project. */
+export function judgeProject({ root, problem, runners, hasPortside, workspaces }: ProjectReport): Finding[] {
+  if (root === undefined) return [{ check: 'project', found: problem ?? 'none', verdict: 'hint' }]
+  const notes =
+    workspaces.length === 0 ? {} : { notes: [`run portside doctor in its workspaces, too: ${someOf(workspaces)}`] }
+  return [
+    { check: 'project', found: root, verdict: 'ok', ...notes },
+    ...(problem === undefined ? [] : [{ check: 'package.json', found: problem, verdict: 'warn' as const }]),
+    ...(hasPortside || runners.length === 0
+      ? []
+      : [
+          {
+            check: 'portside',
+            found: 'not installed in this project',
+            verdict: 'hint' as const,
+            next: 'npm install --save-dev portside',
+          },
+        ]),
+    ...(runners.length === 0 ? [{ check: 'test runner', found: NO_RUNNER, verdict: 'hint' as const }] : []),
+    ...runners.flatMap(judgeRunner),
+  ]
+}
+
+const NO_RUNNER = 'no dependency, configuration or script of this project names one that portside knows'
+
+const MOST_NAMED = 20
+const someOf = (names: readonly string[]): string =>
+  names.length > MOST_NAMED
+    ? `${names.slice(0, MOST_NAMED).join(', ')} and ${names.length - MOST_NAMED} more`
+    : names.join(', ')
+
+function judgeRunner({ name, version, check, how, faults, add, addTo, notes }: RunnerReport): Finding[] {
+  const label = [NAMES[name] ?? name, ...(version === undefined ? [] : [version])].join(' ')
+  const wrong = faults.map(({ found, fix, leavesOff }): Finding => {
+    return { check: label, found, verdict: leavesOff && check === 'off' ? 'bad' : 'warn', next: fix }
+  })
+  const [first, ...rest] = check === 'off' ? wrong : [stateOf(label, check, how, add, addTo), ...wrong]
+  return first === undefined ? [] : [{ ...first, ...(notes.length === 0 ? {} : { notes }) }, ...rest]
+}
+
+const NAMES: Readonly<Record<string, string>> = {
+  vitest: 'Vitest',
+  jest: 'Jest',
+  mocha: 'Mocha',
+  ava: 'AVA',
+  playwright: 'Playwright Test',
+  cucumber: 'Cucumber.js',
+  jasmine: 'Jasmine',
+}
+
+function stateOf(
+  check: string,
+  state: RunnerReport['check'],
+  how = '',
+  add: readonly string[] = [],
+  addTo = '',
+): Finding {
+  if (state === 'on') return { check, found: `the leak check is on: ${how}`, verdict: 'ok' }
+  if (state === 'unknown') return { check, found: `the leak check may be on or off: ${how}`, verdict: 'hint' }
+  const next = [`add to ${addTo}:`, ...add.map((line) => `  ${line}`)].join('\n')
+  return { check, found: 'the leak check is not set up', verdict: 'hint', next }
+}

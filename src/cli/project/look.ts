@@ -1,0 +1,54 @@
+import { diskFiles, type Files } from './files.js'
+import { findProject, installedVersion, type Project } from './find-project.js'
+import { lookAtJest } from './jest.js'
+import { lookAtMocha } from './mocha.js'
+import { lookAtNodeTest } from './node-test.js'
+import { lookAtOthers } from './other-runners.js'
+import type { Conclusion, RunnerReport } from './report.js'
+import { lookAtVitest } from './vitest.js'
+
+/** The project that a command was called in, and its test runners. */
+export interface ProjectReport {
+  /** Of these fields. A later version of portside that changes what one means has a higher number. */
+  readonly format: 1
+  /** The folder of package.json. */
+  readonly root?: string
+  readonly name?: string
+  /** Why there is nothing to report, or package.json cannot be used. */
+  readonly problem?: string
+  /** Whether package.json has portside, or node_modules does. */
+  readonly hasPortside: boolean
+  readonly runners: readonly RunnerReport[]
+  /** The folders of other projects that belong to this one. They are not looked at. */
+  readonly workspaces: readonly string[]
+}
+
+/** Looks at the nearest project from a folder upward. It reads files as text, and runs nothing of the project. */
+export function lookAtProject(from: string, env: Conclusion['env'], files: Files = diskFiles): ProjectReport {
+  const project = findProject(from, files)
+  if (project === undefined) {
+    const problem = `no folder from ${from} upward has a package.json`
+    return { format: 1, problem, hasPortside: false, runners: [], workspaces: [] }
+  }
+  const { root, name, problem, workspaces } = project
+  return {
+    format: 1,
+    root,
+    ...(name === undefined ? {} : { name }),
+    ...(problem === undefined ? {} : { problem }),
+    hasPortside:
+      name === 'portside' ||
+      project.dependencies.has('portside') ||
+      installedVersion(project, 'portside') !== undefined,
+    runners: runnersOf(project, env),
+    workspaces,
+  }
+}
+
+function runnersOf(project: Project, env: Conclusion['env']): RunnerReport[] {
+  const own = [lookAtVitest(project, env), lookAtJest(project, env), lookAtMocha(project, env)]
+  const known = own.filter((report) => report !== undefined)
+  const others = lookAtOthers(project)
+  const nodeTest = lookAtNodeTest(project, env, known.length + others.length > 0)
+  return [...known, ...(nodeTest === undefined ? [] : [nodeTest]), ...others]
+}
