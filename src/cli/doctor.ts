@@ -43,7 +43,16 @@ async function doctor({ json = false }: { json?: boolean }): Promise<number> {
 /** No other command loads what reads a project. */
 async function thisProject(): Promise<JudgedProject> {
   const { lookAndJudge } = await import('./project/judge.js')
-  return lookAndJudge(process.cwd(), process.env)
+  return lookAndJudge(currentFolder(), process.env)
+}
+
+function currentFolder(): string | undefined {
+  try {
+    return process.cwd()
+  } catch {
+    // Somebody has removed it.
+    return undefined
+  }
 }
 
 async function factsOfThisHost(): Promise<HostFacts> {

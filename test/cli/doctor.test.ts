@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -114,6 +115,17 @@ describe('portside doctor', () => {
       expect(stdout).toContain('the leak check is not set up')
       expect(stdout).not.toMatch(/^run$/m)
     })
+  })
+
+  it.skipIf(process.platform === 'win32')('checks the machine in a folder that is gone', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'portside-doctor-'))
+    const child = spawn('sh', ['-c', 'rmdir "$PWD" && exec "$0" "$@"', process.execPath, PORTSIDE, 'doctor'], {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const { stdout, stderr } = await ended(child)
+    expect(stderr).toBe('')
+    expect(stdout).toMatch(/^hint +project +the current folder does not exist$/m)
   })
 
   const problemsOf = async (profile: HostProfile): Promise<{ code: number | null; problems: string[] }> => {

@@ -136,8 +136,7 @@ function readPreset(project: Project, setting: Setting, environments: readonly S
 
 function readOtherPreset(project: Project, name: string, { source }: Setting, evidence: Evidence): void {
   if (/^(?:<rootDir>|\.)/.test(name)) {
-    const folder = join(dirname(source.path), name.replace('<rootDir>', ''))
-    const loaded = load(project, join(folder, 'jest-preset.js')) ?? load(project, join(folder, 'jest-preset.json'))
+    const loaded = load(project, join(dirname(source.path), name.replace('<rootDir>', '')))
     if (loaded !== undefined) readConfiguration(project, loaded, evidence)
   } else if (!KNOWN_PRESETS.test(name)) {
     evidence.unclear.push(`preset in ${source.file} is '${name}', a package, which portside does not read`)

@@ -8,7 +8,7 @@ export interface JudgedProject {
 }
 
 /** Looks at the nearest project from a folder upward, and says what the doctor says of it. */
-export function lookAndJudge(from: string, env: NodeJS.ProcessEnv): JudgedProject {
+export function lookAndJudge(from: string | undefined, env: NodeJS.ProcessEnv): JudgedProject {
   const project = lookAtProject(from, env)
   return { project, findings: judgeProject(project) }
 }
@@ -20,7 +20,9 @@ export function judgeProject({ root, problem, runners, hasPortside, workspaces }
     workspaces.length === 0 ? {} : { notes: [`run portside doctor in its workspaces, too: ${someOf(workspaces)}`] }
   return [
     { check: 'project', found: root, verdict: 'ok', ...notes },
-    ...(problem === undefined ? [] : [{ check: 'package.json', found: problem, verdict: 'warn' as const }]),
+    ...(problem === undefined
+      ? []
+      : [{ check: 'package.json', found: problem, verdict: 'warn' as const, next: 'make it a JSON object' }]),
     ...(hasPortside || runners.length === 0
       ? []
       : [
@@ -44,12 +46,13 @@ const someOf = (names: readonly string[]): string =>
     ? `${names.slice(0, MOST_NAMED).join(', ')} and ${names.length - MOST_NAMED} more`
     : names.join(', ')
 
-function judgeRunner({ name, version, check, how, faults, add, addTo, notes }: RunnerReport): Finding[] {
+function judgeRunner(report: RunnerReport): Finding[] {
+  const { name, version, check, faults, notes } = report
   const label = [NAMES[name] ?? name, ...(version === undefined ? [] : [version])].join(' ')
   const wrong = faults.map(({ found, fix, leavesOff }): Finding => {
     return { check: label, found, verdict: leavesOff && check === 'off' ? 'bad' : 'warn', next: fix }
   })
-  const [first, ...rest] = check === 'off' ? wrong : [stateOf(label, check, how, add, addTo), ...wrong]
+  const [first, ...rest] = check === 'off' ? wrong : [stateOf(label, report), ...wrong]
   return first === undefined ? [] : [{ ...first, ...(notes.length === 0 ? {} : { notes }) }, ...rest]
 }
 
@@ -63,15 +66,13 @@ const NAMES: Readonly<Record<string, string>> = {
   jasmine: 'Jasmine',
 }
 
-function stateOf(
-  check: string,
-  state: RunnerReport['check'],
-  how = '',
-  add: readonly string[] = [],
-  addTo = '',
-): Finding {
+function stateOf(check: string, { check: state, how = '', page, add = [], addTo }: RunnerReport): Finding {
   if (state === 'on') return { check, found: `the leak check is on: ${how}`, verdict: 'ok' }
-  if (state === 'unknown') return { check, found: `the leak check may be on or off: ${how}`, verdict: 'hint' }
+  if (page !== undefined) return { check, found: how, verdict: 'hint', next: `see ${page}` }
+  if (state === 'unknown') {
+    const next = 'run a test that leaves a socket open: it fails if the check is on'
+    return { check, found: `the leak check may be on or off: ${how}`, verdict: 'hint', next }
+  }
   const next = [`add to ${addTo}:`, ...add.map((line) => `  ${line}`)].join('\n')
   return { check, found: 'the leak check is not set up', verdict: 'hint', next }
 }

@@ -23,11 +23,16 @@ export interface ProjectReport {
   readonly workspaces: readonly string[]
 }
 
-/** Looks at the nearest project from a folder upward. It reads files as text, and runs nothing of the project. */
-export function lookAtProject(from: string, env: Conclusion['env'], files: Files = diskFiles): ProjectReport {
-  const project = findProject(from, files)
+/** Looks at the nearest project from a folder upward; undefined is a folder that is gone. It reads files as text, and runs nothing of the project. */
+export function lookAtProject(
+  from: string | undefined,
+  env: Conclusion['env'],
+  files: Files = diskFiles,
+): ProjectReport {
+  const project = from === undefined ? undefined : findProject(from, files)
   if (project === undefined) {
-    const problem = `no folder from ${from} upward has a package.json`
+    const problem =
+      from === undefined ? 'the current folder does not exist' : `no folder from ${from} upward has a package.json`
     return { format: 1, problem, hasPortside: false, runners: [], workspaces: [] }
   }
   const { root, name, problem, workspaces } = project

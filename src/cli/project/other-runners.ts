@@ -22,9 +22,10 @@ export function lookAtOthers(project: Project): RunnerReport[] {
         name: runner,
         ...(version === undefined ? {} : { version }),
         check: 'unknown' as const,
-        how: 'portside has no entry for it, and cannot see whether its tests call the check',
+        how: 'portside has no entry for it: its tests call the check by hand',
         faults: [],
-        notes: ['see docs/other-runners.md for how to call the check in it'],
+        notes: [],
+        page: 'docs/other-runners.md',
       },
     ]
   })

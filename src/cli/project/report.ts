@@ -19,6 +19,8 @@ export interface RunnerReport {
   readonly add?: readonly string[]
   readonly addTo?: string
   readonly notes: readonly string[]
+  /** The page of the documentation for a runner that portside has no entry for. */
+  readonly page?: string
 }
 
 /** Something that is set up wrong. */

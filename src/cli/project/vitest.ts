@@ -33,8 +33,7 @@ export function lookAtVitest(project: Project, env: Conclusion['env']): RunnerRe
   }
   if (evidence.check === 'not set up' && loaded.some(hasProjects))
     evidence.notes.add('each project has setupFiles of its own, unless it has extends: true')
-  const advice = { add: lines(config, loaded), addTo: config ?? 'vitest.config.mjs' }
-  return conclude(evidence, { name: 'vitest', version, config, runs, env, advice })
+  return conclude(evidence, { name: 'vitest', version, config, runs, env, advice: advice(config, loaded) })
 }
 
 /** The file that Vitest finds, and those that scripts name. */
@@ -83,14 +82,19 @@ function readTestFiles(project: Project, evidence: Evidence): void {
 }
 
 /** The lines to add to a configuration that has none of portside. */
-function lines(config: string | undefined, loaded: readonly Loaded[]): string[] {
+function advice(config: string | undefined, loaded: readonly Loaded[]): Conclusion['advice'] {
   const settings = loaded.flatMap(({ sources }) => sources.flatMap((source) => settingsOf(source)))
   const existing = settings.find(({ key }) => key === 'setupFiles')
   const files = [...(existing === undefined ? [] : textsOf(existing)), SETUP].map((file) => `'${file}'`).join(', ')
-  if (config !== undefined) return [`test: { setupFiles: [${files}] },`]
-  return [
-    "import { defineConfig } from 'vitest/config'",
-    '',
-    `export default defineConfig({ test: { setupFiles: [${files}] } })`,
-  ]
+  const line = `setupFiles: [${files}]`
+  if (config === undefined) {
+    const add = [
+      "import { defineConfig } from 'vitest/config'",
+      '',
+      `export default defineConfig({ test: { ${line} } })`,
+    ]
+    return { add, addTo: 'vitest.config.mjs' }
+  }
+  const hasTest = settings.some(({ key, path }) => key === 'test' && path.length === 0)
+  return hasTest ? { add: [`${line},`], addTo: `test in ${config}` } : { add: [`test: { ${line} },`], addTo: config }
 }

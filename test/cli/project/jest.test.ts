@@ -71,7 +71,10 @@ describe('the check of Jest is on', () => {
     ],
     [
       'by a preset of the project',
-      { ...config("preset: './base'"), 'base/jest-preset.json': { testEnvironment: 'portside/jest-environment' } },
+      {
+        ...config("preset: './base/jest-preset.json'"),
+        'base/jest-preset.json': { testEnvironment: 'portside/jest-environment' },
+      },
       "on: testEnvironment in base/jest-preset.json is 'portside/jest-environment'",
     ],
     [

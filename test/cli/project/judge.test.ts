@@ -12,6 +12,13 @@ describe('what the doctor says of a project', () => {
     expect(lines({})).toEqual([`hint  project  no folder from ${ROOT} upward has a package.json`])
   })
 
+  it('points to the documentation for a runner that portside has no entry for', () => {
+    expect(lines({ 'package.json': { devDependencies: { ava: '6', portside: '1' } } }).slice(1)).toEqual([
+      'hint  AVA      portside has no entry for it: its tests call the check by hand',
+      '               see docs/other-runners.md',
+    ])
+  })
+
   it('is that no runner is known', () => {
     expect(lines({ 'package.json': {} })).toEqual([
       `ok    project      ${ROOT}`,
@@ -75,6 +82,7 @@ describe('what the doctor says of a project', () => {
   it('is a hint if a configuration cannot be read', () => {
     expect(lines({ 'package.json': HAS, 'vitest.config.ts': { problem: 'is a directory' } }).slice(1)).toEqual([
       'hint  Vitest   the leak check may be on or off: vitest.config.ts is a directory',
+      '               run a test that leaves a socket open: it fails if the check is on',
     ])
   })
 

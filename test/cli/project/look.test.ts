@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { lookAtProject } from '../../../src/cli/project/look.js'
 import { type Given, look, ROOT } from './files.js'
 
 describe('the project of a folder', () => {
@@ -7,6 +8,10 @@ describe('the project of a folder', () => {
     const given = { 'package.json': { name: 'outer' }, 'a/package.json': { name: 'inner' }, 'a/b/c.txt': '' }
     expect(look(given, {}, 'a/b')).toMatchObject({ root: join(ROOT, 'a'), name: 'inner' })
     expect(look(given, {}, 'x')).toMatchObject({ root: ROOT, name: 'outer' })
+  })
+
+  it('is none if the current folder is gone', () => {
+    expect(lookAtProject(undefined, {})).toMatchObject({ problem: 'the current folder does not exist', runners: [] })
   })
 
   it('is none without a package.json', () => {
@@ -105,7 +110,7 @@ describe('the project of a folder', () => {
     ['uvu', 'uvu'],
   ])('points to a page of the documentation for %s', (dependency, name) => {
     expect(look({ 'package.json': { devDependencies: { [dependency]: '1' } } }).runners).toMatchObject([
-      { name, check: 'unknown', notes: ['see docs/other-runners.md for how to call the check in it'] },
+      { name, check: 'unknown', page: 'docs/other-runners.md' },
     ])
   })
 })

@@ -183,12 +183,26 @@ describe('the lines to add for Vitest', () => {
         "export default defineConfig({ test: { setupFiles: ['portside/vitest/setup'] } })",
       ],
     ],
-    ['are a setting', config('{}'), 'vitest.config.ts', ["test: { setupFiles: ['portside/vitest/setup'] },"]],
+    [
+      'are a setting',
+      {
+        'vite.config.ts': 'export default defineConfig({ plugins: [] })',
+        'package.json': { scripts: { test: 'vitest' } },
+      },
+      'vite.config.ts',
+      ["test: { setupFiles: ['portside/vitest/setup'] },"],
+    ],
+    [
+      'are a setting of test',
+      config('{ globals: true }'),
+      'test in vitest.config.ts',
+      ["setupFiles: ['portside/vitest/setup'],"],
+    ],
     [
       'keep what is there',
       config("{ setupFiles: ['./a.ts'] }"),
-      'vitest.config.ts',
-      ["test: { setupFiles: ['./a.ts', 'portside/vitest/setup'] },"],
+      'test in vitest.config.ts',
+      ["setupFiles: ['./a.ts', 'portside/vitest/setup'],"],
     ],
   ])('%s', (_, given, addTo, add) => {
     expect(lookAt('vitest', given)).toMatchObject({ check: 'not set up', addTo, add })
