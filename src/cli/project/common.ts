@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import { isPortside, whyWrong } from './entries.js'
 import type { Project } from './find-project.js'
-import { everyToken, isWord } from './properties.js'
+import { everyToken, isMark, isWord } from './properties.js'
 import type { Evidence } from './report.js'
 import { type Loaded, loadNamed, type Setting, type Source, sourceFromText, testFiles, textsOf } from './sources.js'
+import type { Token } from './tokens.js'
 
 /** `leaks: { mode: 'off' }` or `leaks: 'off'`, wherever options stand. */
 export function readMode(settings: readonly Setting[], evidence: Evidence): void {
@@ -36,6 +37,9 @@ export function rejectEntries(
 /** The files of the project that a setting names, each with what it imports. */
 export function filesNamed(project: Project, setting: Setting, evidence: Evidence): Loaded[] {
   return textsOf(setting).flatMap((name) => {
+    const key = `${setting.source.file} ${name}`
+    if (evidence.read.has(key)) return []
+    evidence.read.add(key)
     const loaded = isPortside(name) ? undefined : loadNamed(project, setting.source, name)
     for (const problem of loaded?.problems ?? []) evidence.unclear.push(problem)
     return loaded === undefined ? [] : [loaded]
@@ -58,25 +62,24 @@ export function hasWord(source: Source, word: string): boolean {
 /** What a configuration takes from a package, by `...name`, mergeConfig() or extends: portside does not read packages. */
 export function readForeign(sources: readonly Source[], evidence: Evidence, isKnown: (name: string) => boolean): void {
   for (const { file, imports: all, tokens } of sources) {
+    const merged = new Set(mergedNames(tokens))
     for (const { from, names } of all) {
-      if (/^(?:\.|node:)/.test(from) || isPortside(from) || isKnown(from) || !isMerged(tokens, names)) continue
+      if (/^(?:\.|node:)/.test(from) || isPortside(from) || isKnown(from)) continue
+      if (!names.some((name) => merged.has(name))) continue
       evidence.unclear.push(`${file} takes settings from '${from}', which portside does not read`)
     }
   }
 }
 
-/** `...name` or `mergeConfig(name`. */
-function isMerged(tokens: Source['tokens'], names: readonly string[]): boolean {
-  return tokens.some((token, index) => {
-    if (token.kind !== 'group')
-      return token.kind === 'mark' && token.text === '...' && isNamed(tokens[index + 1], names)
+/** The names in `...name` and `mergeConfig(name`. */
+function mergedNames(tokens: readonly Token[]): string[] {
+  return tokens.flatMap((token, index) => {
+    const next = isMark(token, '...') ? tokens[index + 1] : undefined
+    if (token.kind !== 'group') return next?.kind === 'word' ? [next.text] : []
     const first = isWord(tokens[index - 1], 'mergeConfig') ? token.items[0] : undefined
-    return isNamed(first, names) || isMerged(token.items, names)
+    return [...(first?.kind === 'word' ? [first.text] : []), ...mergedNames(token.items)]
   })
 }
-
-const isNamed = (token: Source['tokens'][number] | undefined, names: readonly string[]): boolean =>
-  token?.kind === 'word' && names.includes(token.text)
 
 /** If nothing of the configuration starts the check although it names an entry that would. */
 export function readMentions(sources: readonly Source[], entries: readonly string[], evidence: Evidence): void {

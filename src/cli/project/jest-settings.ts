@@ -11,23 +11,28 @@ const FIX = `write testEnvironment: '${ENVIRONMENT}'`
 
 /** A configuration of Jest, with its projects. One of them has nothing of the settings around it. */
 export function readConfiguration(project: Project, { sources, problems }: Loaded, evidence: Evidence): void {
-  evidence.unclear.push(...problems)
   const settings = sources.flatMap((source) => settingsOf(source))
   const projects = settings.filter(({ key, path }) => key === 'projects' && path.length === 0).flatMap(projectsOf)
-  const shared = new Evidence()
-  readSettings(
-    project,
-    settings.filter(({ path }) => !path.includes('projects')),
-    shared,
-  )
-  readForeign(sources, shared, () => false)
+  const shared = readShared(project, { sources, problems })
   if (projects.length === 0) evidence.add(shared)
   else {
     evidence.faults.push(...shared.faults)
+    evidence.unclear.push(...problems)
     for (const note of shared.notes) evidence.notes.add(note)
     readProjects(project, projects, shared, evidence)
   }
   readMentions(sources, [ENVIRONMENT], evidence)
+}
+
+/** A configuration without its projects. */
+function readShared(project: Project, { sources, problems }: Loaded, except = 'projects'): Evidence {
+  const evidence = new Evidence()
+  evidence.unclear.push(...problems)
+  const settings = sources.flatMap((source) => settingsOf(source))
+  const own = settings.filter(({ key, path }) => !path.includes('projects') && key !== except)
+  readSettings(project, own, evidence)
+  readForeign(sources, evidence, () => false)
+  return evidence
 }
 
 /** A project: its settings, or the path of it. */
@@ -68,7 +73,7 @@ function readProjects(project: Project, parts: readonly Part[], shared: Evidence
 function readNamedProject(project: Project, name: string, { source }: Setting, evidence: Evidence): void {
   const path = join(dirname(source.path), name.replace(/^<rootDir>\/?/, ''))
   const loaded = /\.(?:[cm]?[jt]s|json)$/.test(name) ? load(project, path) : undefined
-  if (loaded !== undefined) readConfiguration(project, loaded, evidence)
+  if (loaded !== undefined) evidence.add(readShared(project, loaded))
   else evidence.unclear.push(`${source.file} has the project '${name}' with a configuration of its own`)
 }
 
@@ -137,7 +142,8 @@ function readPreset(project: Project, setting: Setting, environments: readonly S
 function readOtherPreset(project: Project, name: string, { source }: Setting, evidence: Evidence): void {
   if (/^(?:<rootDir>|\.)/.test(name)) {
     const loaded = load(project, join(dirname(source.path), name.replace('<rootDir>', '')))
-    if (loaded !== undefined) readConfiguration(project, loaded, evidence)
+    // Jest reads no preset of a preset.
+    if (loaded !== undefined) evidence.add(readShared(project, loaded, 'preset'))
   } else if (!KNOWN_PRESETS.test(name)) {
     evidence.unclear.push(`preset in ${source.file} is '${name}', a package, which portside does not read`)
   }

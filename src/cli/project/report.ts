@@ -38,6 +38,8 @@ export class Evidence {
   readonly faults: Fault[] = []
   readonly unclear: string[] = []
   readonly notes = new Set<string>()
+  /** The files that are looked at already, each by the file that names it and the name. */
+  readonly read = new Set<string>()
 
   /** Reports what leaves the check off without a word. */
   off(found: string, fix: string): void {

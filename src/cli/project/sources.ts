@@ -28,8 +28,17 @@ export interface Loaded {
   readonly problems: readonly string[]
 }
 
-/** Reads a file of the project; undefined if there is none. */
+/** Reads a file of the project, once; undefined if there is none. */
 export function load(project: Project, path: string): Loaded | undefined {
+  const known = LOADED.get(project) ?? new Map<string, Loaded | undefined>()
+  LOADED.set(project, known)
+  if (!known.has(path)) known.set(path, loadOnce(project, path))
+  return known.get(path)
+}
+
+const LOADED = new WeakMap<Project, Map<string, Loaded | undefined>>()
+
+function loadOnce(project: Project, path: string): Loaded | undefined {
   const sources: Source[] = []
   const problems: string[] = []
   const seen = new Set<string>()
@@ -92,12 +101,18 @@ function whyNotJson(text: string): string | undefined {
 export const shown = ({ root }: Project, path: string): string => relative(root, path).replaceAll('\\', '/')
 
 export function settingsOf(source: Source, tokens: readonly Token[] = source.tokens): Setting[] {
-  return propertiesOf(tokens).map((property) => ({ ...property, source }))
+  return propertiesOf(tokens)
+    .slice(0, MOST_SETTINGS)
+    .map((property) => ({ ...property, source }))
 }
+
+/** A configuration that is written by hand has far fewer. */
+const MOST_SETTINGS = 2000
 
 /** The strings of a value, also of the variables that it names. */
 export function textsOf({ source, value }: Pick<Setting, 'source' | 'value'>): string[] {
-  return [...valueTokens(source, value)].flatMap((token) => (token.kind === 'text' ? [token.text] : []))
+  const texts = [...valueTokens(source, value)].flatMap((token) => (token.kind === 'text' ? [token.text] : []))
+  return [...new Set(texts)]
 }
 
 /** The tokens of a value, and those of the variables that it names. */

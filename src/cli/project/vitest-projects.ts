@@ -10,14 +10,7 @@ import { PLUGIN, readSettings, SETUP } from './vitest-settings.js'
 /** A configuration of Vitest, with its projects. */
 export function readConfiguration(project: Project, { sources, problems }: Loaded, evidence: Evidence): void {
   const settings = sources.flatMap((source) => settingsOf(source))
-  const shared = new Evidence()
-  shared.unclear.push(...problems)
-  readSettings(
-    project,
-    settings.filter(({ path }) => !path.includes('projects')),
-    shared,
-  )
-  readForeign(sources, shared, isOfVite)
+  const shared = readShared(project, { sources, problems })
   const projects = settings.filter(
     ({ key, path }) => key === 'projects' && (path.length === 0 || path.at(-1) === 'test'),
   )
@@ -29,6 +22,16 @@ export function readConfiguration(project: Project, { sources, problems }: Loade
     readProjects(project, elements, shared, evidence)
   }
   readMentions(sources, [SETUP, PLUGIN], evidence)
+}
+
+/** What a configuration says for all of its projects. */
+function readShared(project: Project, { sources, problems }: Loaded): Evidence {
+  const evidence = new Evidence()
+  evidence.unclear.push(...problems)
+  const settings = sources.flatMap((source) => settingsOf(source)).filter(({ path }) => !path.includes('projects'))
+  readSettings(project, settings, evidence)
+  readForeign(sources, evidence, isOfVite)
+  return evidence
 }
 
 const isOfVite = (name: string): boolean => /^(?:vite|vitest)(?:\/|$)/.test(name)
@@ -79,7 +82,7 @@ function readProject(project: Project, { source, tokens }: Element, shared: Evid
   const [only] = tokens
   if (tokens.length === 1 && only?.kind === 'text') {
     const loaded = /[*{]|\/$/.test(only.text) ? undefined : load(project, resolve(dirname(source.path), only.text))
-    if (loaded !== undefined) readConfiguration(project, loaded, evidence)
+    if (loaded !== undefined) evidence.add(readShared(project, loaded))
     else evidence.unclear.push(`${source.file} has the project '${only.text}' with a configuration of its own`)
     return evidence
   }
@@ -88,8 +91,9 @@ function readProject(project: Project, { source, tokens }: Element, shared: Evid
   readSettings(project, settings, evidence)
   const base = settings.find(({ key }) => key === 'extends')
   if (base?.value.some((token) => token.kind === 'word' && token.text === 'true')) evidence.add(shared)
-  for (const loaded of base === undefined ? [] : filesNamed(project, base, evidence))
-    readConfiguration(project, loaded, evidence)
+  for (const loaded of base === undefined ? [] : filesNamed(project, base, evidence)) {
+    evidence.add(readShared(project, loaded))
+  }
   return evidence
 }
 

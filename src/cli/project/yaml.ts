@@ -5,27 +5,22 @@
 export function yamlSettings(text: string): Record<string, readonly string[]> {
   const settings = new Map<string, string[]>()
   let values: string[] = []
-  let flow = ''
+  let flow: string[] = []
   for (const line of text.split(/\r\n|\r|\n/).map(withoutComment)) {
     const [, quoted, plain, rest = ''] = /^(?:["']([\w-]+)["']|([\w-]+))\s*:(?:\s+(.*))?$/.exec(line) ?? []
     const key = quoted ?? plain
     const [, item] = /^\s*-\s+(.*)$/.exec(line) ?? []
-    if (flow !== '') flow += line
+    if (flow.length > 0) flow.push(line)
     else if (key !== undefined) {
       values = []
       settings.set(key, values)
-      if (rest.startsWith('[')) flow = rest
+      if (rest.startsWith('[')) flow = [rest]
       else if (rest.trim() !== '') values.push(unquoted(rest))
     } else if (item !== undefined) values.push(unquoted(item))
-    if (flow.includes(']')) {
-      values.push(
-        ...flow
-          .replace(/^\[|\].*$/g, '')
-          .split(',')
-          .map(unquoted)
-          .filter((one) => one !== ''),
-      )
-      flow = ''
+    if (flow.at(-1)?.includes(']')) {
+      const list = flow.join('').replace(/^\[|\].*$/g, '')
+      for (const one of list.split(',').map(unquoted)) if (one !== '') values.push(one)
+      flow = []
     }
   }
   return Object.fromEntries(settings)

@@ -202,6 +202,8 @@ describe('the check of Jest is not on', () => {
       config(`${ENVIRONMENT}, runner: 'portside/jest-runner', testEnvironmentOptions: { portside: { host: {} } }`),
       ON,
     ],
+    ['with itself as a project', config("projects: ['<rootDir>/jest.config.js']"), 'not set up'],
+    ['with itself as a preset', config("preset: './jest.config.js'"), 'not set up'],
     [
       'with two configurations',
       { ...config(ENVIRONMENT), 'package.json': { jest: {} } },

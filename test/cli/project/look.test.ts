@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { lookAtProject } from '../../../src/cli/project/look.js'
 import { type Given, look, ROOT } from './files.js'
@@ -112,5 +113,51 @@ describe('the project of a folder', () => {
     expect(look({ 'package.json': { devDependencies: { [dependency]: '1' } } }).runners).toMatchObject([
       { name, check: 'unknown', page: 'docs/other-runners.md' },
     ])
+  })
+})
+
+describe('a project with files that no one writes', () => {
+  const CONFIGS = [
+    'vitest.config.ts',
+    'vite.config.js',
+    'vitest.workspace.ts',
+    'jest.config.js',
+    '.mocharc.yml',
+    'test/a.test.js',
+  ]
+  const PIECES = [
+    "import a from 'portside/vitest/plugin'\n",
+    "import b from 'q'\n",
+    'plugins:[a()],',
+    "{setupFiles:['./vitest.config']},",
+    'export default{test:{projects:[',
+    "extends:'./vite.config',",
+    'const a=[a,b];',
+    'const b=[a];',
+    'setupFiles:a,',
+    "preset:'./jest.config.js',",
+    "require('./jest.config.js');",
+    'x.require=',
+    '- a\n',
+    'a: [\n',
+    '...b,',
+    'mergeConfig(b,',
+    '`${',
+    "'",
+    ']}',
+  ]
+  const lookAtAll = (text: string): unknown =>
+    look({ 'package.json': { scripts: { test: text } }, ...Object.fromEntries(CONFIGS.map((name) => [name, text])) })
+
+  it.each(PIECES)('is looked at when they repeat %j', (piece) => {
+    expect(lookAtAll(piece.repeat(500))).toMatchObject({ root: ROOT })
+  })
+
+  it('is looked at whatever they are', () => {
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...PIECES), { maxLength: 40 }), (pieces) => {
+        expect(lookAtAll(pieces.join(''))).toMatchObject({ root: ROOT })
+      }),
+    )
   })
 })

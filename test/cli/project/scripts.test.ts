@@ -91,4 +91,8 @@ describe('the settings of YAML', () => {
   ])('%j', (text, expected) => {
     expect(yamlSettings(text)).toEqual(expected)
   })
+
+  it('has a list that is longer than a call may have arguments', () => {
+    expect(yamlSettings(`a: [${'b,'.repeat(300_000)}]`).a).toHaveLength(300_000)
+  })
 })

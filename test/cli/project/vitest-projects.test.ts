@@ -46,6 +46,12 @@ describe('projects of Vitest', () => {
       projects(`{ ${set} }`),
       "off | OFF setupFiles in vitest.config.ts is outside of test, where Vitest does not read it -> write test: { setupFiles: ['portside/vitest/setup'] }",
     ],
+    [
+      'extend the configuration that they stand in',
+      projects("{ extends: './vitest.config.ts', test: { name: 'a' } }", `${set},`),
+      ON,
+    ],
+    ['are the configuration that they stand in', projects("'./vitest.config.ts'"), 'not set up'],
     ['are not set up', projects("{ test: { name: 'a' } }"), 'not set up'],
     [
       'are in a workspace',
