@@ -29,7 +29,7 @@ function linesOf({ check, found, verdict, next, notes = [] }: Finding, width: nu
   const below = [...(next === undefined ? [] : next.split('\n')), ...notes.map((note) => `note: ${note}`)]
   return [
     `${paint(colour, mark.padEnd(4))}  ${escaped(check).padEnd(width)}  ${harmless(found)}`,
-    ...below.map((line) => `${' '.repeat(width + 8)}${harmless(line)}`),
+    ...below.map((line) => `${' '.repeat(width + 8)}${harmless(line)}`.trimEnd()),
   ]
 }
 

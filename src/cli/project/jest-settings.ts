@@ -31,7 +31,7 @@ function readShared(project: Project, { sources, problems }: Loaded, except = 'p
   const settings = sources.flatMap((source) => settingsOf(source))
   const own = settings.filter(({ key, path }) => !path.includes('projects') && key !== except)
   readSettings(project, own, evidence)
-  readForeign(sources, evidence, () => false)
+  readForeign(sources, evidence, (name) => KNOWN_PRESETS.test(name))
   return evidence
 }
 

@@ -118,6 +118,11 @@ describe('the check of Jest is not on', () => {
     ['with the matchers only', config("setupFilesAfterEnv: ['portside/jest']"), 'not set up'],
     ['with a known preset', config("preset: 'ts-jest'"), 'not set up'],
     [
+      'with the spread settings of a known preset',
+      { 'jest.config.ts': "import { presets } from 'ts-jest/presets'\nexport default { ...presets }" },
+      'not set up',
+    ],
+    [
       'with an unknown preset',
       config("preset: '@acme/jest'"),
       "unknown: preset in jest.config.js is '@acme/jest', a package, which portside does not read",

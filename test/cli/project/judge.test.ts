@@ -39,6 +39,16 @@ describe('what the doctor says of a project', () => {
     ])
   })
 
+  it('is a whole file if there is none, without spaces at the end of a line', () => {
+    expect(lines({ 'package.json': HAS }).slice(1)).toEqual([
+      'hint  Vitest   the leak check is not set up',
+      '               add to vitest.config.mjs:',
+      "                 import { defineConfig } from 'vitest/config'",
+      '',
+      "                 export default defineConfig({ test: { setupFiles: ['portside/vitest/setup'] } })",
+    ])
+  })
+
   it('is that the check is on, and what is worth knowing', () => {
     const given = {
       'package.json': { ...HAS, workspaces: ['a'] },

@@ -21,6 +21,12 @@ describe('PORTSIDE_LEAKS', () => {
       `off: ${ON.slice(4)} | OFF PORTSIDE_LEAKS is off in the environment -> remove PORTSIDE_LEAKS, or set it to warn`,
     ],
     [
+      'is off in the environment, and not set by the scripts',
+      scripts({ test: 'vitest', more: 'vitest --ui' }),
+      { PORTSIDE_LEAKS: 'off' },
+      `off: ${ON.slice(4)} | OFF PORTSIDE_LEAKS is off in the environment -> remove PORTSIDE_LEAKS, or set it to warn`,
+    ],
+    [
       'is off in every script',
       scripts({ test: 'PORTSIDE_LEAKS=off vitest' }),
       {},
@@ -53,6 +59,21 @@ describe('PORTSIDE_LEAKS', () => {
     ['is empty', set, { PORTSIDE_LEAKS: '' }, ON],
   ])('%s', (_, given, env, expected) => {
     expect(summary('vitest', given, env)).toBe(expected)
+  })
+
+  it('is off in the environment, and only some scripts set it, which a note says', () => {
+    const given = scripts({ test: 'PORTSIDE_LEAKS=fail vitest', more: 'vitest' })
+    expect(lookAt('vitest', given, { PORTSIDE_LEAKS: 'off' })).toMatchObject({
+      check: 'on',
+      notes: ['PORTSIDE_LEAKS is off in the environment: scripts that do not set it check nothing'],
+    })
+  })
+
+  it('is warn, which a note says', () => {
+    expect(lookAt('vitest', set, { PORTSIDE_LEAKS: 'warn' })).toMatchObject({
+      check: 'on',
+      notes: ['PORTSIDE_LEAKS is warn: leaks are printed and fail no test'],
+    })
   })
 
   it('is off in one of the scripts, which a note names', () => {
