@@ -77,7 +77,10 @@ describe('an entry for a runner', () => {
     .filter((name) => name.startsWith('./') && !name.endsWith('.json'))
     .map((name) => `portside${name.slice(1)}`)
 
-  checkSteps(entries, [['tsconfig.json', (name) => `"${name}":`]])
+  checkSteps(entries, [
+    ['tsconfig.json', (name) => `"${name}":`],
+    ['src/cli/project/entries.ts', (name) => `'${name}':`],
+  ])
 
   test.each(entries)('%s is documented', (name) => {
     const pages = [
