@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { isOwnFile, linesAbove } from '../caller.js'
 import { isRunnerOrNode } from './known.js'
 import { mapped } from './mapped.js'
+import { isUsers } from './package-frame.js'
 import { unbundled } from './source-map.js'
 import type { StackFrame } from './stack-frame.js'
 
@@ -18,15 +20,23 @@ export const takeTrace = (above: (...args: never[]) => unknown): Trace => linesA
 export function framesOf(trace: Trace | undefined): StackFrame[] {
   return linesOf(trace)
     .flatMap((line) => parseFrame(line) ?? [])
-    .map(unbundled)
+    .map((frame) => {
+      const source = unbundled(frame)
+      return isUsers(frame) || (!isUsers(source) && existsSync(source.file)) ? source : frame
+    })
 }
 
 /** The same as lines of a stack, as the runner would show them. */
-export const linesOf = (trace: Trace | undefined): string[] => (trace ?? []).map(mapped)
+export const linesOf = (trace: Trace | undefined): string[] =>
+  (trace ?? []).map((line) => {
+    const source = mapped(line)
+    // The source map of a package may name sources that it was published without. Outside of its folder they look as the user's.
+    return line.includes('node_modules') && !source.includes('node_modules') ? line : source
+  })
 
 /** Where the user is: the innermost frame outside of packages, or else the innermost one at all. */
 export function userFrame(frames: readonly StackFrame[]): StackFrame | undefined {
-  return frames.find(({ file }) => !file.includes('node_modules')) ?? frames[0]
+  return frames.find(isUsers) ?? frames[0]
 }
 
 function parseFrame(line: string): StackFrame | undefined {

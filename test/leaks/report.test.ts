@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { transformSync } from 'esbuild'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { fileOf } from '../../src/caller.js'
 import type { SocketLeak } from '../../src/index.js'
 import { codeFrame } from '../../src/leaks/code-frame.js'
@@ -239,6 +239,32 @@ describe('frames', () => {
     expect(framesOf([`    at open (${file}:${line}:9)`])).toMatchObject([
       { function: 'open', file: join(folder, 'open.ts'), line: 4 },
     ])
+  })
+
+  test.each([
+    ['stay in it, though its source map names sources outside', '../../src/driver.ts', 'driver.js'],
+    ['stay where they are if it was published without its sources', 'src/driver.ts', 'driver.js'],
+    ['lead to its sources', 'driver.ts', 'driver.ts'],
+  ])('of a package %s', (_name, sourcefile, found) => {
+    const folder = join(temporary(), 'node_modules/typeorm')
+    mkdirSync(folder, { recursive: true })
+    const { code, map } = transformSync('open()', { sourcemap: 'external', sourcefile })
+    const file = join(folder, 'driver.js')
+    writeFileSync(file, `${code}//# sourceMappingURL=driver.js.map\n`)
+    writeFileSync(`${file}.map`, map)
+    writeFileSync(join(folder, 'driver.ts'), 'open()')
+    expect(framesOf([`    at open (${file}:1:1)`])).toMatchObject([{ file: join(folder, found), line: 1 }])
+  })
+
+  test('of a package stay in it, though the runner maps its stacks to such sources', () => {
+    const prepare = Error.prepareStackTrace
+    onTestFinished(() => {
+      Error.prepareStackTrace = prepare
+    })
+    Error.prepareStackTrace = () => 'Error\n    at open (/project/src/driver.ts:7:1)'
+    const line = '    at open (/project/node_modules/typeorm/driver.js:1:1)'
+    expect(linesOf([line])).toEqual([line])
+    expect(linesOf(['    at open (/project/dist/driver.js:1:1)'])).toEqual(['    at open (/project/src/driver.ts:7:1)'])
   })
 
   test('stay where they are when their map is broken, or gone', () => {

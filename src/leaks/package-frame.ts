@@ -1,0 +1,28 @@
+import type { StackFrame } from './stack-frame.js'
+
+/** Where in a package a frame is. */
+export interface PackageFrame {
+  readonly frame: StackFrame
+  /** `pg`, `@grpc/grpc-js`. */
+  readonly name: string
+  /** Below the folder of the package, with slashes: `lib/client.js`. */
+  readonly path: string
+  /** The folder of the package, as the frame has it. */
+  readonly folder: string
+}
+
+/**
+ * Undefined for a file outside of packages. The innermost `node_modules` counts: a package may have packages of its own, and
+ * pnpm has each below `node_modules/.pnpm/pg@8.23.1/node_modules/pg`.
+ */
+export function packageFrame(frame: StackFrame): PackageFrame | undefined {
+  const [, folder, name, path] = IN_PACKAGE.exec(frame.file) ?? []
+  if (folder === undefined || name === undefined || path === undefined) return undefined
+  return { frame, folder, name: slashed(name), path: slashed(path) }
+}
+
+/** Whether a frame is outside of packages. */
+export const isUsers = ({ file }: StackFrame): boolean => !file.includes('node_modules')
+
+const IN_PACKAGE = /^(.*[/\\]node_modules[/\\]((?:@[^/\\]+[/\\])?[^/\\]+))[/\\](.+)$/
+const slashed = (path: string): string => path.replaceAll('\\', '/')
