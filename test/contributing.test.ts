@@ -5,6 +5,7 @@ import { OUTCOMES } from '../src/assertions/outcomes.js'
 import { kindOfCode } from '../src/explanations/failure-kind.js'
 import * as portside from '../src/index.js'
 import { createScope } from '../src/index.js'
+import { closers } from '../src/leaks/closers.js'
 
 // What the recipes of CONTRIBUTING.md ask for: whoever forgets a step is told here which.
 
@@ -49,6 +50,21 @@ describe('an endpoint', () => {
     ['README.md', (name) => name],
     ['test/endpoints/contract.test.ts', (name) => `name: '${name}`],
   ])
+})
+
+describe('a package for the line fix', () => {
+  const folder = 'fixtures/projects/clients/clients'
+  const cases = readdirSync(join(root, folder)).map((file) => textOf(join(folder, file)))
+  const calls = [...closers()].flatMap(([name, { client = [], listener = [] }]) =>
+    // What is idle is no leak by default, and a client that reconnects was connected before.
+    [...client, ...listener].flatMap(({ call, idle }) =>
+      idle || / of its /.test(call) ? [] : [[name, call] as const],
+    ),
+  )
+
+  test.each(calls)('%s: a test of `npm run clients` closes by %s', (_name, call) => {
+    expect(cases.some((text) => text.includes(`'${call}'`))).toBe(true)
+  })
 })
 
 describe('an outcome', () => {

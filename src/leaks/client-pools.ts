@@ -32,10 +32,15 @@ export class ClientPools {
   isIdle(socket: net.Socket): boolean {
     // Undici unrefs a connection on which nothing is asked any more (lib/dispatcher/client-h1.js).
     if (this.isOfUndici(socket)) return !isRef(handleOf(socket))
+    return this.agentOf(socket) !== undefined
+  }
+
+  /** The agent that keeps the socket for the next request. */
+  agentOf(socket: net.Socket): http.Agent | undefined {
     // Of all agents: a request that was aborted before it was sent has left its socket to one, and says so to nobody.
-    for (const { freeSockets } of this.#agents) {
-      if (Object.values(freeSockets ?? {}).some((sockets) => sockets?.includes(socket))) return true
+    for (const agent of this.#agents) {
+      if (Object.values(agent.freeSockets ?? {}).some((sockets) => sockets?.includes(socket))) return agent
     }
-    return false
+    return undefined
   }
 }

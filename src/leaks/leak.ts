@@ -4,12 +4,14 @@ import { fstatSync } from 'node:fs'
 import type net from 'node:net'
 import { codeOf } from '../errors.js'
 import type { Endpoint } from '../loopback/endpoint.js'
-import { serverOf } from '../platform/node-internals.js'
+import { isOfHttp2, serverOf } from '../platform/node-internals.js'
 import { isPipe } from '../platform/node-objects.js'
 import { type SocketDescriptor, socketDescriptors } from '../socket-table/socket-descriptors.js'
 import { howToCloseOf } from '../sockets/infrastructure.js'
 import { connectionTuple } from '../sockets/tuple.js'
+import { howToClose } from './how-to-close.js'
 import type { Origins } from './origins.js'
+import { closedTogether } from './same-client.js'
 import type { SocketLeak } from './socket-leak.js'
 import { framesOf, type Trace } from './stack.js'
 import { handlesOf, type Trackable, type TrackedSocket } from './tracked-socket.js'
@@ -17,7 +19,10 @@ import { handlesOf, type Trackable, type TrackedSocket } from './tracked-socket.
 /** Tells of tracked sockets, each beside its record. */
 export function describeLeaks(records: readonly TrackedSocket[], origins: Origins): DescribedLeak[] {
   const known = descriptors()
-  return records.flatMap((record) => (record.socket ? { record, leak: describe(record, origins, known) } : []))
+  const described = records.flatMap((record) =>
+    record.socket ? { record, leak: describe(record, origins, known) } : [],
+  )
+  return closedTogether(described)
 }
 
 export interface DescribedLeak {
@@ -45,19 +50,20 @@ function describe(record: TrackedSocket, origins: Origins, known: ReadonlyMap<nu
   const inode = inodeOf(fd)
   const entry = inode === undefined ? undefined : known.get(inode)
   const owner = origins.ownerOf(record)
+  const openedAt = framesOf(traceOf(record, origins))
   return {
     kind: kindOf(record),
     ...endsOf(record, entry),
     fd,
     inode,
     state: entry?.state,
-    openedAt: framesOf(traceOf(record, origins)),
+    openedAt,
     acceptedBy: acceptedBy(record),
     request: origins.sendingOn(record)?.request,
     test: owner?.kind === 'test' ? owner.name : undefined,
     late: (record.kind === 'accepted' ? record.peer : record)?.late === true || undefined,
     file: owner?.file,
-    howToClose: origins.howToEnd(record) ?? howToClose(record),
+    howToClose: callThatCloses(record, openedAt, origins),
   }
 }
 
@@ -107,10 +113,17 @@ function acceptedBy({ kind, listener, socket }: TrackedSocket): SocketLeak['acce
   }
 }
 
-/** What portside opened says by itself how it is closed. */
-function howToClose({ kind, socket }: TrackedSocket): string {
+/** In the words of what opened it: portside, a package, or Node. */
+function callThatCloses(record: TrackedSocket, openedAt: SocketLeak['openedAt'], origins: Origins): string {
+  const { kind, socket } = record
   const told = howToCloseOf(socket as Trackable)
   if (told !== undefined) return told
+  const idle = origins.isIdle(record)
+  const ofPackage = kind === 'client' || kind === 'listener' ? howToClose({ kind, openedAt, idle }) : undefined
+  return ofPackage ?? origins.howToEnd(record) ?? callOfNode(record)
+}
+
+function callOfNode({ kind, socket }: TrackedSocket): string {
   switch (kind) {
     case 'listener':
       return 'server.close()'
@@ -123,7 +136,7 @@ function howToClose({ kind, socket }: TrackedSocket): string {
     case 'accepted':
       return 'socket.destroy(), or the end of its client'
     default:
-      return 'socket.destroy()'
+      return isOfHttp2(socket as net.Socket) ? 'session.close()' : 'socket.destroy()'
   }
 }
 

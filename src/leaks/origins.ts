@@ -6,6 +6,8 @@ import type { TrackedSocket } from './tracked-socket.js'
 export interface Origins {
   ownerOf(record: TrackedSocket): Owner | undefined
   sendingOn(record: TrackedSocket): Sending | undefined
+  /** Whether a client pool keeps it for the next request. */
+  isIdle(record: TrackedSocket): boolean
   /** The call that ends the request that the socket is used for. */
   howToEnd(record: TrackedSocket): string | undefined
 }

@@ -51,11 +51,17 @@ export class Senders {
     return this.#byRequest.get(this.#requestOn(record)) ?? record.sending
   }
 
-  /** What ends the request that keeps the socket from the next one; undefined where none does. */
+  /** What ends the request that keeps the socket from the next one, or what its pool keeps; undefined for other sockets. */
   howToEnd(record: TrackedSocket): string | undefined {
     const socket = record.socket as net.Socket | undefined
-    if (socket !== undefined && this.pools.isOfUndici(socket))
+    if (socket === undefined) return undefined
+    if (this.pools.isOfUndici(socket)) {
+      // The pool of Node's fetch is nobody's to close.
+      if (this.pools.isIdle(socket)) return "fetch() with the header 'connection: close'"
       return 'response.body.cancel(), or read the body to its end'
+    }
+    const agent = this.pools.agentOf(socket)
+    if (agent !== undefined) return isGlobal(agent) ? 'http.globalAgent.destroy()' : 'agent.destroy()'
     // Not on one that was upgraded: that is its user's.
     const request = this.#requestOn(record)
     if (request === undefined || this.sendingOn(record) === undefined) return undefined
@@ -123,3 +129,5 @@ export class Senders {
     return { sequence: sent(), owner: ownerNow(), trace: takeTrace(above), request: `${method} ${path}` }
   }
 }
+
+const isGlobal = (agent: http.Agent): boolean => agent === process.getBuiltinModule('node:http').globalAgent

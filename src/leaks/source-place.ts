@@ -1,5 +1,7 @@
 import { relative, sep } from 'node:path'
 import { codeFrame } from './code-frame.js'
+import { nearestPackage } from './how-to-close.js'
+import { isUsers } from './package-frame.js'
 import { userFrame } from './stack.js'
 import type { StackFrame } from './stack-frame.js'
 
@@ -13,15 +15,14 @@ export function placeOf(frames: readonly StackFrame[]): string | undefined {
 export function sourceOf(frames: readonly StackFrame[]): string {
   const place = userFrame(frames)
   if (place === undefined) return 'no code of yours was on the stack'
+  const opener = isUsers(place) ? undefined : nearestPackage(frames)
+  if (opener !== undefined) return `${placeName(opener.frame)} by ${opener.name}; your code was not on the stack`
   const name = place.function === undefined ? '' : ` in ${place.function}`
   return [`${placeName(place)}${name}`, ...codeFrame(place).map((line) => `  ${line}`)].join('\n')
 }
 
-/** Without the line itself, where it is one that a runner shows: none of a package. */
-export function sourceShownByRunner(frames: readonly StackFrame[]): string {
-  const source = sourceOf(frames)
-  return userFrame(frames)?.file.includes('node_modules') ? source : (source.split('\n', 1)[0] as string)
-}
+/** Without the line itself, which the runner shows: it shows none of a package. */
+export const sourceShownByRunner = (frames: readonly StackFrame[]): string => sourceOf(frames).split('\n', 1)[0] as string
 
 const placeName = ({ file, line, column }: StackFrame): string => `${shortened(file)}:${line}:${column}`
 

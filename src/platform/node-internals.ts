@@ -92,12 +92,19 @@ export function parserOf(socket: net.Socket): object | null | undefined {
  * differs between versions.
  */
 export function http2StreamsOn(socket: net.Socket): Iterable<Duplex> {
-  const session = Reflect.ownKeys(socket)
-    .map((key) => Reflect.get(socket, key) as { goaway?: unknown } | null | undefined)
-    .find((value) => typeof value === 'object' && typeof value?.goaway === 'function')
+  const session = http2SessionOn(socket)
   const key = session && Object.getOwnPropertySymbols(session).find(({ description }) => description === 'state')
   const state = key && (session as Record<symbol, { streams?: Map<number, Duplex> } | undefined>)[key]
   return state?.streams?.values() ?? []
+}
+
+/** Whether an HTTP/2 session reads and writes on a socket. */
+export const isOfHttp2 = (socket: net.Socket): boolean => http2SessionOn(socket) !== undefined
+
+function http2SessionOn(socket: net.Socket): object | undefined {
+  return Reflect.ownKeys(socket)
+    .map((key) => Reflect.get(socket, key) as { goaway?: unknown } | null | undefined)
+    .find((value) => typeof value === 'object' && typeof value?.goaway === 'function') as object | undefined
 }
 
 /** Until the undo, an HTTP/2 server has no sessions that its `close()` could close, as it does on Node 24 and newer. */

@@ -18,36 +18,51 @@ afterAll(() => shared.net.close())
 const start = snapshotSockets()
 
 /** Requests that are answered, and whose connection is kept for the next one. */
-const POOLS: Record<string, () => Promise<() => void>> = {
-  'http.Agent': async () => {
-    const agent = new http.Agent({ keepAlive: true })
-    const [response] = await once(http.get(shared.url, { agent }), 'response')
-    await once(response.resume(), 'close')
-    return () => agent.destroy()
+const POOLS: Record<string, { use: () => Promise<() => void>; fix: string }> = {
+  'http.Agent': {
+    fix: 'agent.destroy()',
+    async use() {
+      const agent = new http.Agent({ keepAlive: true })
+      const [response] = await once(http.get(shared.url, { agent }), 'response')
+      await once(response.resume(), 'close')
+      return () => agent.destroy()
+    },
   },
-  'the global agent': async () => {
-    const [response] = await once(http.get(shared.url), 'response')
-    await once(response.resume(), 'close')
-    return () => http.globalAgent.destroy()
+  'the global agent': {
+    fix: 'http.globalAgent.destroy()',
+    async use() {
+      const [response] = await once(http.get(shared.url), 'response')
+      await once(response.resume(), 'close')
+      return () => http.globalAgent.destroy()
+    },
   },
-  'https.Agent': async () => {
-    const agent = new https.Agent({ keepAlive: true, ca: secure.ca })
-    const [response] = await once(https.get(secure.url, { agent }), 'response')
-    await once(response.resume(), 'close')
-    return () => agent.destroy()
+  'https.Agent': {
+    fix: 'agent.destroy()',
+    async use() {
+      const agent = new https.Agent({ keepAlive: true, ca: secure.ca })
+      const [response] = await once(https.get(secure.url, { agent }), 'response')
+      await once(response.resume(), 'close')
+      return () => agent.destroy()
+    },
   },
-  'fetch over TLS': async () => {
-    const dispatcher = new Agent({ connect: { ca: secure.ca } })
-    await (await undiciFetch(secure.url, { dispatcher })).text()
-    return () => void dispatcher.destroy()
+  'the fetch of undici, over TLS': {
+    fix: 'dispatcher.close()',
+    async use() {
+      const dispatcher = new Agent({ connect: { ca: secure.ca } })
+      await (await undiciFetch(secure.url, { dispatcher })).text()
+      return () => void dispatcher.destroy()
+    },
   },
-  fetch: async () => {
-    await (await fetch(shared.url)).text()
-    return () => {}
+  fetch: {
+    fix: "fetch() with the header 'connection: close'",
+    async use() {
+      await (await fetch(shared.url)).text()
+      return () => {}
+    },
   },
 }
 
-describe.each(Object.entries(POOLS))('an idle connection of %s', (_name, use) => {
+describe.each(Object.entries(POOLS))('an idle connection of %s', (_name, { use, fix }) => {
   test('is no leak, and neither is its other end', async () => {
     const since = snapshotSockets()
     onTestFinished(await use())
@@ -59,7 +74,9 @@ describe.each(Object.entries(POOLS))('an idle connection of %s', (_name, use) =>
     await findLeaks(start, { idlePools: 'close' })
     const since = snapshotSockets()
     onTestFinished(await use())
-    expect((await findLeaks(since, { idlePools: 'report' })).map(({ kind }) => kind)).toEqual(['client', 'accepted'])
+    const found = await findLeaks(since, { idlePools: 'report' })
+    expect(found.map(({ kind }) => kind)).toEqual(['client', 'accepted'])
+    expect(found[0]?.howToClose).toBe(fix)
     await verifyNoLeaks(since, { idlePools: 'close' })
     expect(await findLeaks(since, { idlePools: 'report' })).toEqual([])
   })

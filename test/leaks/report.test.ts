@@ -133,6 +133,22 @@ describe('a report', () => {
     expect(text).toContain('\n  opened at  no code of yours was on the stack\n')
   })
 
+  test('names the package that opened it, nearest to the user, if no code of the user was on the stack', () => {
+    const openedAt = [
+      { function: 'Connection.connect', file: '/project/node_modules/pg/lib/connection.js', line: 49, column: 20 },
+      { function: 'create', file: '/project/node_modules/knex/lib/client.js', line: 262, column: 28 },
+    ]
+    expect(report([{ ...client, openedAt, howToClose: 'knex.destroy()' }])).toBe(
+      [
+        "portside: 'uploads a build' left 1 socket open.",
+        '',
+        '1. client 127.0.0.1:40000 -> 127.0.0.1:3000, ESTABLISHED, fd 20',
+        '  opened at  /project/node_modules/knex/lib/client.js:262:28 by knex; your code was not on the stack',
+        '  fix        call knex.destroy()',
+      ].join('\n'),
+    )
+  })
+
   test('describes the first ten of 4000 lines, and counts the others by kind, place and test', () => {
     const at = (index: number) => [{ file, line: (index % 20) + 1, column: 1 }]
     const leaks = Array.from({ length: 2000 }, (_, index) => {

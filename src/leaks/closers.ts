@@ -1,0 +1,114 @@
+/** The calls that close what a package opened, for each kind of socket. */
+export interface Closer {
+  readonly client?: readonly Way[]
+  readonly listener?: readonly Way[]
+  /** It opens nothing itself: it calls a function of its user's that does, and keeps what that returns. */
+  readonly callsUser?: true
+}
+
+/** The first way that fits is the one. */
+export interface Way {
+  /** In the names that the documentation of the package uses. */
+  readonly call: string
+  /** What is closed so, where there is more than one way. */
+  readonly of?: string
+  /** A function and a path below the folder of the package, of which one frame must have: `connect lib/client.js`. */
+  readonly on?: RegExp
+  /** The major version of the package from which on it has this call. */
+  readonly since?: number
+  /** A connection that is kept for the next request. */
+  readonly idle?: true
+  /** The user's code is on the stack: it has called this package and none beyond. */
+  readonly called?: true
+}
+
+/** By the name of the package. Made when the first leak is described: most processes have none. */
+export function closers(): ReadonlyMap<string, Closer> {
+  table ??= makeTable()
+  return table
+}
+
+let table: ReadonlyMap<string, Closer> | undefined
+
+const client = (...ways: Array<Way | string>): Closer => ({ client: ways.map(asWay) })
+const listener = (...ways: Array<Way | string>): Closer => ({ listener: ways.map(asWay) })
+const asWay = (way: Way | string): Way => (typeof way === 'string' ? { call: way } : way)
+
+// `npm run clients` opens a socket with each of them, and closes it by this text.
+function makeTable(): ReadonlyMap<string, Closer> {
+  return new Map<string, Closer>([
+    ['@apollo/server', listener('server.stop()')],
+    ['@grpc/grpc-js', { ...client('client.close()'), ...listener('server.forceShutdown()') }],
+    ['@hapi/hapi', listener('server.stop()')],
+    ['@nats-io/nats-core', client('nc.close()')],
+    ['@nats-io/transport-node', client('nc.close()')],
+    ['@nestjs/core', listener('app.close()')],
+    [
+      '@redis/client',
+      client(
+        { call: 'pool.close()', of: 'a pool', on: / (dist\/)?lib\/client\/pool\.[jt]s$/ },
+        { call: 'client.close()', of: 'a client since redis 5', since: 5 },
+        { call: 'client.quit()', of: 'one of redis 4' },
+      ),
+    ],
+    ['amqp-connection-manager', client('connection.close()')],
+    ['amqplib', client('connection.close()')],
+    [
+      'engine.io-client',
+      // That of socket.io-client opens connections by itself: then only this package is on the stack.
+      client(
+        { call: 'socket.close()', called: true },
+        { call: 'socket.disconnect()', of: 'one that socket.io-client has made' },
+      ),
+    ],
+    ['fastify', listener('app.close()')],
+    ['generic-pool', { ...client('pool.drain().then(() => pool.clear())'), callsUser: true }],
+    ['ioredis', client('redis.quit()')],
+    [
+      'kafkajs',
+      client(
+        { call: 'producer.disconnect()', of: 'a producer', on: / src\/producer\// },
+        { call: 'consumer.disconnect()', of: 'a consumer', on: / src\/consumer\// },
+        { call: 'admin.disconnect()', of: 'an admin', on: / src\/admin\// },
+        { call: 'disconnect() of its producer, consumer or admin', of: 'one that reconnects' },
+      ),
+    ],
+    ['knex', client('knex.destroy()')],
+    ['mongodb', client('client.close()')],
+    [
+      'mongoose',
+      client(
+        { call: 'connection.close()', of: 'one of `createConnection()`', on: /createConnection / },
+        { call: 'mongoose.disconnect()', of: 'the connection of `connect()`' },
+      ),
+    ],
+    ['mqtt', client('client.end()')],
+    [
+      'mysql2',
+      client(
+        { call: 'cluster.end()', of: 'a cluster of pools', on: / lib\/pool_cluster/ },
+        { call: 'pool.end()', of: 'a pool', on: / lib\/(base\/|promise\/)?pool/ },
+        { call: 'connection.end()', of: 'a connection' },
+      ),
+    ],
+    ['nats', client('nc.close()')],
+    ['nodemailer', client('transporter.close()')],
+    ['pg', client('client.end()')],
+    ['pg-pool', client('pool.end()')],
+    ['sequelize', client('sequelize.close()')],
+    ['socket.io', listener('io.close()')],
+    ['socket.io-client', client('socket.disconnect()')],
+    ['typeorm', client('dataSource.destroy()')],
+    [
+      'undici',
+      // Once it is loaded, the fetch of Node sends by its dispatcher, too: then none of these is on the stack.
+      client(
+        { call: 'dispatcher.close()', of: 'an idle connection', on: / lib\/(api|web)\//, idle: true },
+        { call: 'response.body.cancel(), or read the body to its end', of: '`fetch()`', on: / lib\/web\/fetch\// },
+        { call: 'body.dump(), or read the body to its end', of: '`request()`', on: / lib\/api\/api-request\.js$/ },
+        { call: 'dispatcher.destroy()', of: 'another request', on: / lib\/api\// },
+      ),
+    ],
+    ['ws', { ...client('ws.terminate()'), ...listener('wss.close()') }],
+  ])
+}

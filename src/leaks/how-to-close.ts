@@ -1,0 +1,68 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { closers, type Way } from './closers.js'
+import { isUsers, type PackageFrame, packageFrame } from './package-frame.js'
+import type { StackFrame } from './stack-frame.js'
+
+/** A socket that is open, as far as it decides who closes it. */
+export interface Opened {
+  readonly kind: 'client' | 'listener'
+  /** Innermost first, as in a leak. */
+  readonly openedAt: readonly StackFrame[]
+  /** A pool keeps it for the next request. */
+  readonly idle?: boolean
+}
+
+/** The call that closes what a package opened; undefined where none that is known has. It reads the stack and runs nothing. */
+export function howToClose({ kind, openedAt, idle = false }: Opened): string | undefined {
+  const frames = openingFrames(openedAt)
+  const opener = frames.findLast(({ name }) => closers().get(name)?.[kind] !== undefined)
+  if (opener === undefined) return undefined
+  const own = frames.filter(({ name }) => name === opener.name)
+  return closers()
+    .get(opener.name)
+    ?.[kind]?.find((way) => fits(way, own, { idle, called: openedAt.some(isUsers) }))?.call
+}
+
+/** The frame of a package that is nearest to the user's code, of those that are known, or else of all. */
+export function nearestPackage(openedAt: readonly StackFrame[]): PackageFrame | undefined {
+  const frames = openingFrames(openedAt)
+  return frames.findLast(({ name }) => closers().has(name)) ?? frames.at(-1)
+}
+
+/** The frames of packages up to the user's own. What is further out has called the user's code, and opened nothing. */
+function openingFrames(openedAt: readonly StackFrame[]): PackageFrame[] {
+  const [inner, outer] = splitAt(openedAt, isUsers)
+  const [, callers] = splitAt(outer, (frame) => !isUsers(frame))
+  const [calling] = splitAt(callers, isUsers)
+  const pools = packagesOf(calling).filter(({ name }) => closers().get(name)?.callsUser)
+  return pools.length > 0 ? pools : packagesOf(inner)
+}
+
+/** What is before the first that fits, and the rest. */
+function splitAt(frames: readonly StackFrame[], fits: (frame: StackFrame) => boolean): [StackFrame[], StackFrame[]] {
+  const first = frames.findIndex(fits)
+  return first === -1 ? [[...frames], []] : [frames.slice(0, first), frames.slice(first)]
+}
+
+const packagesOf = (frames: readonly StackFrame[]): PackageFrame[] =>
+  frames.flatMap((frame) => packageFrame(frame) ?? [])
+
+function fits(way: Way, frames: readonly PackageFrame[], seen: { idle: boolean; called: boolean }): boolean {
+  if ((way.idle && !seen.idle) || (way.called && !seen.called)) return false
+  const { on, since } = way
+  if (on !== undefined && !frames.some(({ frame, path }) => on.test(`${frame.function ?? ''} ${path}`))) return false
+  return since === undefined || (majorOf(frames[0]?.folder) ?? since) >= since
+}
+
+/** The major version of a package; undefined where its folder is not here, as in a stack that was mapped. */
+function majorOf(folder: string | undefined): number | undefined {
+  try {
+    const { version } = JSON.parse(readFileSync(join(folder as string, 'package.json'), 'utf8')) as {
+      version?: unknown
+    }
+    return Number.parseInt(String(version), 10) || undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,45 @@
+import { readdirSync } from 'node:fs'
+import { type Outcome, readNodeEvents } from '../runners/compat/outcome.js'
+import { run } from '../runners/consumers/project.js'
+
+/** The files of a folder of the project, which are one client each. */
+export const clientFiles = (folder: string): string[] =>
+  readdirSync(folder)
+    .filter((name) => name.endsWith('.test.mjs'))
+    .map((name) => name.replace('.test.mjs', ''))
+    .sort()
+
+/** Runs such a file under the leak check of node:test. */
+export async function runClient(project: string, file: string): Promise<{ outcome: Outcome; output: string }> {
+  const options = ['--import', 'portside/node-test', '--test', '--test-reporter=./node-reporter.mjs']
+  const output = await run(process.execPath, [...options, file], project)
+  return { outcome: readNodeEvents(output), output }
+}
+
+/** How many tests were as they have to be, and what is wrong with the others. */
+export function judged(
+  { tests, files }: Outcome,
+  file: string,
+): { leaking: number; clean: number; complaints: string[] } {
+  const complaints = files.map((said) => `of the file: ${said}`)
+  let [leaking, clean] = [0, 0]
+  for (const { title, failed, said } of tests) {
+    const wrong = title.startsWith('leaks ') ? wrongReport(title, said, file) : failed ? 'has failed' : undefined
+    if (wrong !== undefined) complaints.push(`'${title}' ${wrong}: ${said}`)
+    else if (title.startsWith('leaks ')) leaking++
+    else clean++
+  }
+  // Each case has both.
+  if (leaking !== clean && complaints.length === 0) complaints.push(`${leaking} leaking tests and ${clean} clean ones`)
+  return { leaking, clean, complaints }
+}
+
+/** `leaks knex on pg, an instance by knex: knex.destroy()` says what its report has to have. */
+function wrongReport(title: string, said: string, file: string): string | undefined {
+  const [, by, fix] = /^leaks .*?(?: by (\S+))?: (.+)$/.exec(title) ?? []
+  if (!said.includes(`'${title}' left `)) return 'is not told of its leak'
+  const fixes = new Set([...said.matchAll(/^ {2}fix {8}call (.+)$/gm)].map(([, call]) => call))
+  if (fixes.size !== 1 || !fixes.has(fix)) return `is told to call ${[...fixes].join(' and ')}`
+  const place = by === undefined ? `  opened at  ${file}:` : ` by ${by}; your code was not on the stack`
+  return said.includes(place) ? undefined : `is not told '${place}'`
+}
