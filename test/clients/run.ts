@@ -11,7 +11,8 @@ import { clientFiles, judged, runClient } from './client.js'
 // their tests leave between two attempts to connect.
 
 const args = process.argv.slice(2)
-const folderOf = args.includes('--reconnecting') ? 'reconnecting' : 'clients'
+const reconnecting = args.includes('--reconnecting')
+const folderOf = reconnecting ? 'reconnecting' : 'clients'
 const wanted = args.filter((argument) => !argument.startsWith('--')).map((expression) => new RegExp(expression))
 // Beside others on this machine; what it starts has it, too.
 setPriority(10)
@@ -27,39 +28,54 @@ try {
   const names = clientFiles(join(installed.folder, folderOf)).filter(
     (name) => wanted.length === 0 || wanted.some((expression) => expression.test(name)),
   )
-  if (!(await report(installed.folder, names))) process.exitCode = 1
+  const ok = reconnecting ? await printOutcomes(installed.folder, names) : await report(installed.folder, names)
+  if (!ok || names.length === 0) process.exitCode = 1
+  console.log(`in ${seconds(started)}`)
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
 
 /** Runs them all, a line for each in its order, and tells whether all are right. */
 async function report(project: string, names: readonly string[]): Promise<boolean> {
-  const slot = limited(availableParallelism())
-  const running = names.map((name) => ({ name, checked: slot(() => checked(project, name)) }))
   const failed: string[] = []
-  for (const { name, checked } of running) {
-    const { leaking, clean, complaints, said, took } = await checked
-    console.log(
-      `${name.padEnd(26)} ${leaking} leaking tests, ${clean} clean ones  ${took.padStart(7)}  ${complaints.length > 0 ? 'FAILED' : 'ok'}`,
-    )
-    if (folderOf === 'reconnecting') console.log(said)
-    if (complaints.length > 0) failed.push([`== ${name}`, ...complaints].join('\n'))
+  for (const { name, file, ended } of startAll(project, names)) {
+    const { outcome, output, took } = await ended
+    const { leaking, clean, complaints } = judged(outcome, file)
+    if (outcome.tests.length === 0) complaints.push('no test has run')
+    const counts = `${leaking} leaking tests, ${clean} clean ones`
+    console.log(`${name.padEnd(26)} ${counts}  ${took.padStart(7)}  ${complaints.length > 0 ? 'FAILED' : 'ok'}`)
+    if (complaints.length > 0) failed.push([`== ${name}`, ...complaints, output.slice(-5000)].join('\n'))
   }
   for (const output of failed) console.log(`\n${output}`)
-  console.log(`\n${names.length - failed.length} clients are ok, ${failed.length} FAILED, in ${seconds(started)}`)
-  return failed.length === 0 && names.length > 0
+  console.log(`\n${names.length - failed.length} clients are ok, ${failed.length} FAILED`)
+  return failed.length === 0
 }
 
-async function checked(project: string, name: string) {
-  const begun = performance.now()
-  const file = `${folderOf}/${name}.test.mjs`
-  const { outcome, output } = await runClient(project, file)
-  const { leaking, clean, complaints } = judged(outcome, file)
-  if (outcome.tests.length === 0 || complaints.length > 0) complaints.push(output.slice(-5000))
-  const said = outcome.tests
-    .map((test) => `${test.failed ? 'failed' : 'passed'}: ${test.title}\n${test.said}`)
-    .join('\n')
-  return { leaking, clean, complaints, said, took: seconds(begun) }
+/** Prints what became of each test, and tells whether there was any in each file. */
+async function printOutcomes(project: string, names: readonly string[]): Promise<boolean> {
+  let ran = true
+  for (const { name, ended } of startAll(project, names)) {
+    const { outcome, output, took } = await ended
+    console.log(`${name}  ${took}`)
+    for (const { title, failed, said } of outcome.tests)
+      console.log(`  ${failed ? 'failed' : 'passed'}  ${title}${said}`)
+    for (const said of outcome.files) console.log(`  the file  ${said}`)
+    if (outcome.tests.length === 0) console.log(output.slice(-5000))
+    ran &&= outcome.tests.length > 0
+  }
+  return ran
+}
+
+function startAll(project: string, names: readonly string[]) {
+  const slot = limited(availableParallelism())
+  return names.map((name) => {
+    const file = `${folderOf}/${name}.test.mjs`
+    const ended = slot(async () => {
+      const begun = performance.now()
+      return { ...(await runClient(project, file)), took: seconds(begun) }
+    })
+    return { name, file, ended }
+  })
 }
 
 function seconds(since: number): string {
