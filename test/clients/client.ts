@@ -12,7 +12,10 @@ export const clientFiles = (folder: string): string[] =>
 /** Runs such a file under the leak check of node:test. */
 export async function runClient(project: string, file: string): Promise<{ outcome: Outcome; output: string }> {
   const options = ['--import', 'portside/node-test', '--test', '--test-reporter=./node-reporter.mjs']
-  const output = await run(process.execPath, [...options, file], project)
+  const output = await run(process.execPath, [...options, file], project).catch(
+    // It did not end by itself, and was killed.
+    ({ stdout = '', stderr = '', message }) => `${stdout}${stderr}${message}`,
+  )
   return { outcome: readNodeEvents(output), output }
 }
 

@@ -58,7 +58,7 @@ async function printOutcomes(project: string, names: readonly string[]): Promise
     const { outcome, output, took } = await ended
     console.log(`${name}  ${took}`)
     for (const { title, failed, said } of outcome.tests)
-      console.log(`  ${failed ? 'failed' : 'passed'}  ${title}${said}`)
+      console.log(`  ${failed ? 'failed' : 'passed'}  ${title}\n${said}`.trimEnd())
     for (const said of outcome.files) console.log(`  the file  ${said}`)
     if (outcome.tests.length === 0) console.log(output.slice(-5000))
     ran &&= outcome.tests.length > 0
