@@ -74,6 +74,10 @@ function makeTable(): ReadonlyMap<string, Closer> {
       ),
     ],
     ['knex', client('knex.destroy()')],
+    [
+      'mariadb',
+      client({ call: 'pool.end()', of: 'a pool', on: / lib\/pool/ }, { call: 'connection.end()', of: 'a connection' }),
+    ],
     ['mongodb', client('client.close()')],
     [
       'mongoose',
@@ -83,6 +87,10 @@ function makeTable(): ReadonlyMap<string, Closer> {
       ),
     ],
     ['mqtt', client('client.end()')],
+    [
+      'mysql',
+      client({ call: 'pool.end()', of: 'a pool', on: / lib\/Pool/ }, { call: 'connection.end()', of: 'a connection' }),
+    ],
     [
       'mysql2',
       client(
@@ -95,6 +103,8 @@ function makeTable(): ReadonlyMap<string, Closer> {
     ['nodemailer', client('transporter.close()')],
     ['pg', client('client.end()')],
     ['pg-pool', client('pool.end()')],
+    ['pg-promise', client('db.$pool.end()')],
+    ['postgres', client('sql.end()')],
     ['sequelize', client('sequelize.close()')],
     ['socket.io', listener('io.close()')],
     ['socket.io-client', client('socket.disconnect()')],

@@ -43,6 +43,19 @@ describe('what a package opened is closed by the call of that package', () => {
     ['ioredis, whose dial is late', ['- ioredis/built/connectors/StandaloneConnector.js'], 'redis.quit()'],
     ['a client of ws', ['initAsClient ws/lib/websocket.js', 'WebSocket ws/lib/websocket.js', USER], 'ws.terminate()'],
     [
+      'a connection of mariadb',
+      ['- mariadb/lib/connection.js', 'createConnection mariadb/promise.js', USER],
+      'connection.end()',
+    ],
+    ['a pool of mariadb', ['- mariadb/lib/connection.js', 'Pool._managePoolSize mariadb/lib/pool.js'], 'pool.end()'],
+    ['a connection of mysql', ['Connection.connect mysql/lib/Connection.js', USER], 'connection.end()'],
+    [
+      'a pool of mysql',
+      ['PoolConnection.connect mysql/lib/Connection.js', 'Pool.query mysql/lib/Pool.js', USER],
+      'pool.end()',
+    ],
+    ['postgres, whose dial is late', ['Timeout.connect postgres/src/connection.js'], 'sql.end()'],
+    [
       'a producer of kafkajs',
       ['Broker.connect kafkajs/src/broker/index.js', 'connect kafkajs/src/producer/index.js', USER],
       'producer.disconnect()',
