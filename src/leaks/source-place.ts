@@ -22,7 +22,8 @@ export function sourceOf(frames: readonly StackFrame[]): string {
 }
 
 /** Without the line itself, which the runner shows: it shows none of a package. */
-export const sourceShownByRunner = (frames: readonly StackFrame[]): string => sourceOf(frames).split('\n', 1)[0] as string
+export const sourceShownByRunner = (frames: readonly StackFrame[]): string =>
+  sourceOf(frames).split('\n', 1)[0] as string
 
 const placeName = ({ file, line, column }: StackFrame): string => `${shortened(file)}:${line}:${column}`
 

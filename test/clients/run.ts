@@ -7,8 +7,8 @@ import { clientFiles, judged, runClient } from './client.js'
 
 // What the report of a leak says to call, for clients as users have them. Each opens a connection to a stand-in and leaves it,
 // which its test is told of; then another, which it closes by the text of that report. With arguments only clients whose names
-// match one of them: `npm run clients -- pg redis`. `npm run clients -- --reconnecting` prints what becomes of clients that
-// their tests leave between two attempts to connect.
+// match one of them: `npm run clients -- pg redis`. `npm run clients -- --reconnecting` has clients that their tests leave between two
+// attempts to connect: the report of the file has to name those tests, and no test that has closed its client.
 
 const args = process.argv.slice(2)
 const reconnecting = args.includes('--reconnecting')
@@ -28,7 +28,7 @@ try {
   const names = clientFiles(join(installed.folder, folderOf)).filter(
     (name) => wanted.length === 0 || wanted.some((expression) => expression.test(name)),
   )
-  const ok = reconnecting ? await printOutcomes(installed.folder, names) : await report(installed.folder, names)
+  const ok = reconnecting ? await reportRedials(installed.folder, names) : await report(installed.folder, names)
   if (!ok || names.length === 0) process.exitCode = 1
   console.log(`in ${seconds(started)}`)
 } finally {
@@ -51,19 +51,27 @@ async function report(project: string, names: readonly string[]): Promise<boolea
   return failed.length === 0
 }
 
-/** Prints what became of each test, and tells whether there was any in each file. */
-async function printOutcomes(project: string, names: readonly string[]): Promise<boolean> {
-  let ran = true
+/** Whether the report of each file names the tests that left a client, and no other. */
+async function reportRedials(project: string, names: readonly string[]): Promise<boolean> {
+  const failed: string[] = []
   for (const { name, ended } of startAll(project, names)) {
     const { outcome, output, took } = await ended
-    console.log(`${name}  ${took}`)
-    for (const { title, failed, said } of outcome.tests)
-      console.log(`  ${failed ? 'failed' : 'passed'}  ${title}\n${said}`.trimEnd())
-    for (const said of outcome.files) console.log(`  the file  ${said}`)
-    if (outcome.tests.length === 0) console.log(output.slice(-5000))
-    ran &&= outcome.tests.length > 0
+    const titles = outcome.tests.map(({ title }) => title)
+    const said = outcome.files.join('\n')
+    const complaints = titles.flatMap((title) => {
+      const named = said.includes(title)
+      if (named === title.startsWith('leaves')) return []
+      return [`'${title}' is ${named ? '' : 'not '}reported`]
+    })
+    if (titles.length === 0) complaints.push('no test has run')
+    const left = titles.filter((title) => title.startsWith('leaves')).length
+    const counts = `${left} left, ${titles.length - left} not`
+    console.log(`${name.padEnd(26)} ${counts}  ${took.padStart(7)}  ${complaints.length > 0 ? 'FAILED' : 'ok'}`)
+    if (complaints.length > 0) failed.push([`== ${name}`, ...complaints, said, output.slice(-3000)].join('\n'))
   }
-  return ran
+  for (const output of failed) console.log(`\n${output}`)
+  console.log(`\n${names.length - failed.length} clients that reconnect are ok, ${failed.length} FAILED`)
+  return failed.length === 0
 }
 
 function startAll(project: string, names: readonly string[]) {

@@ -3,7 +3,7 @@ import net from 'node:net'
 import timers from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { io } from 'socket.io-client'
-import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
 import { findLeaks, listenTcp, refusedEndpoint, snapshotSockets, verifyNoLeaks } from '../../src/index.js'
 import { LeakCheck, type RunnerOptions } from '../../src/leaks/leak-check.js'
 import { until } from '../support/clients.js'
@@ -122,14 +122,15 @@ describe('a client that dials again', () => {
     expect((await check.endFile())?.message).toContain('1 client that dials again')
   })
 
-  test('is found after it has replaced the timers of the global object', async () => {
+  test('is found after the test has replaced setTimeout', async () => {
     const target = await refused()
     const error = await afterTest(async () => {
       const real = globalThis.setTimeout
+      globalThis.setTimeout = ((...args: Parameters<typeof setTimeout>) => real(...args)) as typeof setTimeout
+      onTestFinished(() => {
+        globalThis.setTimeout = real
+      })
       await stoppedLater(dialler(target)).failed()
-      vi.useFakeTimers()
-      onTestFinished(() => void vi.useRealTimers())
-      expect(globalThis.setTimeout).not.toBe(real)
     })
     expect(error?.message).toContain('1 client that dials again')
   })
@@ -152,15 +153,36 @@ describe('a client that dials again', () => {
     expect(error?.message).not.toContain('dials again')
   })
 
-  test('is found after a wait that is longer than the bound if a package waits', async () => {
+  test('is named with the call of its package', async () => {
     const target = await refused()
     const error = await afterTest(async () => {
-      const redis = new Redis({ host: target.address, port: target.port, retryStrategy: () => 60_000 })
+      const redis = new Redis({ host: target.address, port: target.port, retryStrategy: () => 20 })
       redis.on('error', () => {})
       stops.push(() => redis.disconnect())
       await new Promise((resolve) => redis.once('reconnecting', resolve))
     })
-    expect(error?.message).toMatch(/attempts {3}1 failed, last answer: ECONNREFUSED; next attempt in \d+ ms/)
+    expect(error?.message).toMatch(/dialled at .* by ioredis; your code was not on the stack/)
+    expect(error?.message).toMatch(/attempts {3}\d+ failed, last answer: ECONNREFUSED; next attempt in \d+ ms/)
+    expect(error?.message).toContain('fix        call redis.quit()')
+  })
+
+  test('is not waited for longer than the option says', async () => {
+    const target = await refused()
+    const leave = () => stoppedLater(dialler(target, { pause: 300 })).failed()
+    expect(await afterTest(leave, { redialWait: 100 })).toBeUndefined()
+    expect(await afterTest(leave, { redialWait: 0 })).toBeUndefined()
+    expect(await afterTest(leave)).toBeDefined()
+  })
+
+  test('is found without a wait when it has dialled after its test', async () => {
+    const target = await refused()
+    const check = checkOf({ redialWait: 0 })
+    const owner = check.beginTest('a test')
+    const client = await check.run(owner, async () => stoppedLater(dialler(target, { pause: 10 })))
+    await client.failed()
+    await check.endTest(owner)
+    await until(() => client.closed > 2)
+    expect((await check.endFile())?.message).toContain('1 client that dials again')
   })
 
   test('is found by findLeaks and verifyNoLeaks', async () => {

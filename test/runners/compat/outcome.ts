@@ -135,7 +135,7 @@ export function readNodeEvents(text: string): Outcome {
     if (type === 'test:diagnostic' && last?.failed) last.said += `${message}\n`
     if (type !== 'test:pass' && type !== 'test:fail') continue
     if (/[/\\].*\.[cm]?js$/.test(name)) {
-      if (type === 'test:fail' && message.includes('left open')) files.push(message)
+      if (type === 'test:fail' && message.startsWith('portside: ')) files.push(message)
     } else if (!suite && name !== 'subtests') {
       tests.push({ title: name, failed: type === 'test:fail', said: `${message}\n` })
     }
