@@ -28,9 +28,11 @@ export interface FailedDial {
   at: number
 }
 
-/** A timer that an owner set after a dial of its own failed. */
+/** A timer of an owner that has dialled. */
 export interface LaterTimer {
   readonly owner: Owner | undefined
+  /** When it was set, as a count of what is done in this process, and on the clock of `now()`. */
+  readonly sequence: number
   readonly at: number
   readonly trace: Trace
   readonly timer: WeakRef<NodeJS.Timeout>
@@ -39,12 +41,14 @@ export interface LaterTimer {
 /** What the dials ask of the tracker. */
 interface Tracking {
   readonly ownerNow: () => Owner | undefined
+  /** What is done in this process, as a count. */
+  readonly activity: () => number
   readonly recordOf: (socket: object) => TrackedSocket | undefined
   readonly isIdle: (record: TrackedSocket) => boolean
 }
 
 /**
- * Dials that failed, and the timers that were set after them. A client between two attempts has no socket: a timer is all there
+ * Dials that failed, and the timers of those who dialled. A client between two attempts has no socket: a timer is all there
  * is of it.
  */
 export class Dials {
@@ -52,9 +56,11 @@ export class Dials {
   readonly #failed = new Map<Owner | undefined, Map<string, FailedDial>>()
   readonly #stopped = new WeakSet<Owner>()
   readonly #settled = new WeakSet<Owner>()
-  /** Neither Node's timers nor the globals of a test are touched for it. On from the first dial that fails. */
+  /** Owners that have dialled. */
+  readonly #dialled = new WeakSet<object>()
+  /** Neither Node's timers nor the globals of a test are touched for it. On from the first dial. */
   readonly #hook: ReturnType<typeof createHook>
-  #anyStopped = false
+  #isOn = false
   #timers: LaterTimer[] = []
   #sweepAt = 64
 
@@ -92,10 +98,18 @@ export class Dials {
     this.#settled.add(owner)
   }
 
-  /** The timers that are alive of those that an owner set after this failure. */
-  timersAfter({ owner, at }: FailedDial): Array<LaterTimer & { readonly resource: NodeJS.Timeout }> {
+  /** Notes that a dial begins. */
+  begin(owner: Owner | undefined): void {
+    this.#dialled.add(owner ?? NOBODY)
+    if (this.#isOn) return
+    this.#isOn = true
+    this.#hook.enable()
+  }
+
+  /** The timers that are alive of those that an owner set after this dial began. */
+  timersAfter({ owner, sequence }: FailedDial): Array<LaterTimer & { readonly resource: NodeJS.Timeout }> {
     return this.#timers.flatMap((later) => {
-      const resource = later.owner === owner && later.at >= at ? later.timer.deref() : undefined
+      const resource = later.owner === owner && later.sequence >= sequence ? later.timer.deref() : undefined
       return resource === undefined || isTimerOver(resource) ? [] : [{ ...later, resource }]
     })
   }
@@ -103,8 +117,7 @@ export class Dials {
   /** No timer that this owner has set or will set keeps the process alive, and no socket that it dials. */
   stop(owner: Owner): void {
     this.#stopped.add(owner)
-    this.#anyStopped = true
-    this.#hook.enable()
+    this.begin(owner)
     for (const later of this.#timers) if (later.owner === owner) later.timer.deref()?.unref()
   }
 
@@ -116,7 +129,6 @@ export class Dials {
   forget(): void {
     for (const owner of this.#failed.keys()) if (owner !== undefined) this.#failed.delete(owner)
     this.#timers = this.#timers.filter(({ owner }) => this.#failed.has(owner))
-    if (this.#failed.size === 0 && !this.#anyStopped) this.#hook.disable()
   }
 
   #noteEnd(socket: net.Socket, error: unknown): void {
@@ -138,7 +150,6 @@ export class Dials {
   #noteBad(socket: net.Socket, error: unknown, answer: string, record: TrackedSocket): void {
     const { owner, late, sequence, trace = [] } = record
     const endpoint = endpointOf(socket, error)
-    if (this.#failed.size === 0) this.#hook.enable()
     if (this.#failed.size >= MOST_OWNERS) this.#failed.delete(this.#failed.keys().next().value)
     const dials = this.#failed.get(owner) ?? new Map<string, FailedDial>()
     this.#failed.set(owner, dials)
@@ -157,9 +168,15 @@ export class Dials {
     // A timer that a socket of Node sets for itself is unref'd from its beginning.
     if (!resource.hasRef()) return
     if (this.isStopped(owner)) resource.unref()
-    if (!this.#failed.has(owner)) return
+    if (!this.#dialled.has(owner ?? NOBODY)) return
     if (this.#timers.length >= this.#sweepAt) this.#sweep()
-    this.#timers.push({ owner, at: now(), trace: takeTrace(above), timer: new WeakRef(resource) })
+    this.#timers.push({
+      owner,
+      sequence: this.#tracking.activity(),
+      at: now(),
+      trace: takeTrace(above),
+      timer: new WeakRef(resource),
+    })
   }
 
   #sweep(): void {
@@ -170,6 +187,9 @@ export class Dials {
     this.#sweepAt = Math.max(64, this.#timers.length * 2)
   }
 }
+
+/** Stands for code that runs as nobody's. */
+const NOBODY = {}
 
 /** A suite that scans ports, or that runs without a check, is bounded. */
 const MOST_OWNERS = 1000

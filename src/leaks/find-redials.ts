@@ -83,13 +83,16 @@ class Suspect {
     return this.#relevant().map(({ resource }) => dueIn(resource, started))
   }
 
-  /** Nobody waits for a timer that keeps nothing alive, unless a package has set it that may dial then. */
+  /**
+   * Of a package all timers but the clock of undici (https://github.com/nodejs/undici/blob/main/lib/util/timers.js): gRPC sets its
+   * own before the dial fails, and unref'd. Of the user those that keep the process alive and were set after the failure: one
+   * before is a time-out of the dial.
+   */
   #relevant(): ReturnType<Dials['timersAfter']> {
-    return this.#dials.timersAfter(this.#dial).filter(({ resource, trace }) => {
+    return this.#dials.timersAfter(this.#dial).filter(({ resource, trace, at }) => {
       const [innermost] = framesOf(trace)
       const name = innermost && packageFrame(innermost)?.name
-      // The clock of all its time-outs: https://github.com/nodejs/undici/blob/main/lib/util/timers.js
-      return name === undefined ? resource.hasRef() : name !== 'undici'
+      return name === undefined ? resource.hasRef() && at >= this.#dial.at : name !== 'undici'
     })
   }
 }

@@ -59,6 +59,7 @@ export class Tracker implements Origins {
     })
     this.dials = new Dials({
       ownerNow: () => this.ownerNow(),
+      activity: () => this.activity,
       recordOf: this.recordOf,
       isIdle: (record) => this.isIdle(record),
     })
@@ -160,6 +161,7 @@ export class Tracker implements Origins {
   readonly #heardClient = (socket: net.Socket): void => {
     const record = this.#add('client', socket, this.#heardClient)
     this.#peers.add(record)
+    this.dials.begin(record.owner)
     if (this.dials.isStopped(record.owner)) socket.unref()
   }
 
