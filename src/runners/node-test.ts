@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import { after, afterEach, beforeEach } from 'node:test'
+import { runInThisContext } from 'node:vm'
 import { readArgument } from '../argument.js'
 import { LeakCheck, type RunnerOptions } from '../leaks/leak-check.js'
 import { patch } from '../platform/patches.js'
@@ -45,7 +46,7 @@ class NodeTestCheck {
     })
     // Likewise of the root's own: registered while they are called, and from outside of this hook, it is called last.
     const outside = new AsyncResource('portside')
-    after(() => outside.runInAsyncScope(() => after(() => this.#endFile())))
+    after(() => outside.runInAsyncScope(() => calledByFile(after)(() => this.#endFile())))
   }
 
   /**
@@ -93,6 +94,16 @@ class NodeTestCheck {
     if (context.passed !== true) for (const line of error.message.split('\n')) context.diagnostic(line)
     throw error
   }
+}
+
+/** As if the file that runs had called: Node names the file that has registered a hook when the hook fails. */
+function calledByFile<T extends unknown[]>(register: (...args: T) => void): (...args: T) => void {
+  const file = process.argv[1]
+  if (file === undefined) return register
+  const source = '(register, args) => void register(...args)'
+  const at = { filename: file, columnOffset: -source.lastIndexOf('register') }
+  const call = runInThisContext(source, at) as (register: (...args: T) => void, args: T) => void
+  return (...args) => call(register, args)
 }
 
 const isTest = (resource: AsyncResource): boolean => TESTS.has(resource.constructor.name)

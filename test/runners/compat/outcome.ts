@@ -134,7 +134,7 @@ export function readNodeEvents(text: string): Outcome {
     const last = tests.at(-1)
     if (type === 'test:diagnostic' && last?.failed) last.said += `${message}\n`
     if (type !== 'test:pass' && type !== 'test:fail') continue
-    if (/[/\\].*\.[cm]?js$/.test(name)) {
+    if (/[/\\].*\.test\.mjs$/.test(name)) {
       if (type === 'test:fail' && message.startsWith('portside: ')) files.push(message)
     } else if (!suite && name !== 'subtests') {
       tests.push({ title: name, failed: type === 'test:fail', said: `${message}\n` })
