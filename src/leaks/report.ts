@@ -50,7 +50,8 @@ function grouped(leaks: readonly SocketLeak[]): Group[] {
     const accepted = acceptedBy && placeOf(acceptedBy.openedAt)
     // Of what has no place, two may have nothing in common; a client between two attempts is one.
     const alone = place === undefined || leak.redials !== undefined
-    const key = alone ? leak : JSON.stringify([kind, place, name, accepted, howToClose, request, late, outside])
+    const parts = [kind, place, name, accepted, howToClose, request, late, outside]
+    const key = alone ? leak : parts.map((part) => bounded(String(part), LONGEST_GROUP)).join('\n')
     const group = groups.get(key)
     if (group === undefined) groups.set(key, [leak])
     else group.push(leak)
