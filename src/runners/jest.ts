@@ -4,6 +4,7 @@ import { matchers } from '../assertions/matchers.js'
 import { type PortsideError, portsideError } from '../errors.js'
 import { createScope, type NetScope, type ScopeOptions, scopeFor } from '../scope.js'
 import { type ExtensibleExpect, installMatchers } from './install-matchers.js'
+import { checkMatchersPlace } from './jest-place.js'
 
 declare module 'expect' {
   interface Matchers<R, T> extends NetMatchers {}
@@ -82,6 +83,7 @@ const globals = globalThis as {
   }
 }
 
+checkMatchersPlace()
 if (globals.expect !== undefined) installMatchers(globals.expect)
 
 export type { NetMatchers, NetScope }

@@ -1,6 +1,10 @@
 import { LeakCheck, type RunnerOptions, readLeakOptions } from '../leaks/leak-check.js'
 import { bounded, LONGEST_MESSAGE } from '../message.js'
 import { patch } from '../platform/patches.js'
+import { processState } from '../process-state.js'
+import { announce } from './announcement.js'
+import { checkBehindRun, mainProcess, requireInMocha } from './mocha-run.js'
+import { checkPlace } from './right-place.js'
 
 type Owner = ReturnType<LeakCheck['beginTest']>
 
@@ -10,22 +14,34 @@ type Owner = ReturnType<LeakCheck['beginTest']>
  */
 export function install(options?: RunnerOptions): MochaHooks {
   // Refused where it is called, and not in a hook.
-  readLeakOptions(options, 'install()', [])
-  let run: MochaRun
+  const { mode } = readLeakOptions(options, 'install()')
+  const state = installed()
+  if (options !== undefined) state.options = options
+  if (mode !== 'off') checkBehindRun(() => state.options)
+  let run: MochaRun | undefined
   const hooks: MochaHooks = {
     beforeAll(this: HookContext) {
+      const root = rootOf(this.test)
+      // Of several files that call install() one checks, by the options that were given last.
+      if (state.root?.deref() === root) return
+      state.root = new WeakRef(root)
+      announce(readLeakOptions(state.options, 'install()'), state.options?.announce, mainProcess())
       // A worker of a parallel run has one after the other.
-      run = new MochaRun(options, this.test, hooks)
+      run = new MochaRun(state.options, this.test, hooks)
     },
     async afterEach(this: HookContext) {
-      await run.endTest(this.currentTest as Runnable)
+      await run?.endTest(this.currentTest as Runnable)
     },
     async afterAll() {
-      await run.end()
+      await run?.end()
+      run = undefined
     },
   }
   return hooks
 }
+
+/** Whichever copy of portside the required files have. */
+const installed = (): { options?: RunnerOptions; root?: WeakRef<object> } => processState('runners.mocha', () => ({}))
 
 export interface MochaHooks {
   beforeAll(this: HookContext): void
@@ -68,6 +84,8 @@ class MochaRun {
 
   constructor(options: RunnerOptions | undefined, hook: Runnable, hooks: MochaHooks) {
     this.#check = new LeakCheck(undefined, options, { waits: true })
+    this.#undo = () => {}
+    if (this.#check.options.mode === 'off') return
     // Only now: Mocha has loaded all files of this run.
     const root = rootOf(hook)
     moveToEnd(root._afterEach, hooks.afterEach)
@@ -153,6 +171,9 @@ function classOf(runnable: Runnable): Runnable {
 
 const together = (errors: readonly Error[]): string =>
   bounded(errors.map(({ message }) => message).join('\n\n'), LONGEST_MESSAGE)
+
+checkPlace('mocha', 'Mocha')
+requireInMocha()
 
 /** For Mocha's `--require`. */
 export const mochaHooks: MochaHooks = install()

@@ -1,13 +1,53 @@
 import * as vitest from 'vitest'
 import { LeakCheck, type RunnerOptions } from '../leaks/leak-check.js'
+import { announce } from './announcement.js'
+import { mainProcess, type ProvidedOptions, type WorkerState, workerState } from './vitest-worker.js'
 
-/** Checks each test of the file that is collected, and the file itself. Called again, it checks nothing twice. */
-export function checkLeaks(options: RunnerOptions | undefined, of: string): void {
-  const file = (globalThis as WorkerGlobal).__vitest_worker__?.filepath
-  if (file !== undefined && file === checked) return
-  checked = file
-  const check = new LeakCheck(file, options, { of })
-  if (check.options.mode === 'off') return
+/**
+ * Checks each test of the file that is collected, and the file itself. Called again, it checks nothing twice: options that are given
+ * then replace those from before.
+ */
+export function checkLeaks(given: RunnerOptions | undefined, provided: ProvidedOptions | undefined): void {
+  const known = registered()
+  if (known !== undefined && given === undefined) return
+  const [options, of] = given === undefined ? [provided, 'provide.portside'] : [given, 'install()']
+  const checked = known ?? {
+    check: new LeakCheck(workerState()?.filepath, options, { of, more: ['plugin'] }),
+    hooks: false,
+  }
+  if (known === undefined) {
+    register(checked)
+    if (provided?.plugin !== true) announce(checked.check.options, options?.announce, mainProcess())
+  } else known.check.use(given, of)
+  if (checked.hooks || checked.check.options.mode === 'off') return
+  checked.hooks = true
+  addHooks(checked.check)
+}
+
+/** The check of the file that is collected now. */
+interface Checked {
+  readonly check: LeakCheck
+  hooks: boolean
+}
+
+/** On the state of the worker: there it is one for each copy of portside, and each run of a file has its own. */
+function registered(): Checked | undefined {
+  const { [CHECKED]: found, filepath } = (workerState() ?? {}) as Marked
+  return found?.file === filepath ? found?.checked : undefined
+}
+
+function register(checked: Checked): void {
+  const state = workerState() as Marked | undefined
+  if (state === undefined) return
+  const value = { file: state.filepath, checked }
+  Object.defineProperty(state, CHECKED, { value, configurable: true, writable: true })
+}
+
+const CHECKED = Symbol.for('portside.vitest.checked')
+
+type Marked = WorkerState & { [CHECKED]?: { readonly file: string | undefined; readonly checked: Checked } }
+
+function addHooks(check: LeakCheck): void {
   // What a beforeAll returns is called after the afterAll hooks.
   vitest.beforeAll(() => async () => {
     const error = await check.endFile()
@@ -17,13 +57,6 @@ export function checkLeaks(options: RunnerOptions | undefined, of: string): void
   const { aroundEach } = vitest as { aroundEach?: AroundEach }
   if (aroundEach !== undefined) checkAround(aroundEach, check)
   else checkInHooks(check)
-}
-
-/** The file whose checks are registered. With `isolate: false` a worker collects one after the other. */
-let checked: string | undefined
-
-interface WorkerGlobal {
-  __vitest_worker__?: { filepath?: string }
 }
 
 type AroundEach = (around: (runTest: () => Promise<void>, context: { task: Task }) => Promise<void>) => void
