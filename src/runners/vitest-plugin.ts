@@ -1,6 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import type { Plugin } from 'vitest/config'
-import type { InlineConfig } from 'vitest/node'
+import type { Plugin, ViteUserConfig } from 'vitest/config'
 import type { NetAsymmetricMatchers, NetMatchers } from '../assertions/matcher-types.js'
 import { invalidArgument, portsideError } from '../errors.js'
 import { type RunnerOptions, readLeakOptions } from '../leaks/leak-check.js'
@@ -10,7 +9,6 @@ import { namesOf, readOptions } from '../options.js'
 import { isAnnounced } from './announcement.js'
 import { checkPlace } from './right-place.js'
 import { runOf, type VitestContext } from './vitest-main.js'
-import type { NamespacePoolOptions } from './vitest-pool.js'
 import type { ProvidedOptions } from './vitest-worker.js'
 
 // As in vitest.ts.
@@ -29,7 +27,7 @@ export interface PluginOptions extends RunnerOptions {
   /** Runs each worker in a private network, on a host of this profile. Linux, Vitest 4 and later. Default: no private network. */
   host?: HostProfile
   /** What to do where private networks are not possible, as for `namespacePool()`. Default: `'throw'`. */
-  fallback?: NamespacePoolOptions['fallback']
+  fallback?: 'forks' | 'throw'
 }
 
 /**
@@ -61,7 +59,10 @@ export default function portside(options?: PluginOptions): Plugin {
   }
 }
 
-const SETUP = fileURLToPath(new URL('./vitest-setup.js', import.meta.url))
+type InlineConfig = NonNullable<ViteUserConfig['test']>
+
+/** With slashes on Windows, too, as Vitest compares them. */
+const SETUP = fileURLToPath(new URL('./vitest-setup.js', import.meta.url)).replaceAll('\\', '/')
 
 function checkOptions(options: PluginOptions | undefined): PluginOptions {
   const names = namesOf<PluginOptions>()('leaks', 'announce', 'host', 'fallback')
