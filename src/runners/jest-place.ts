@@ -1,5 +1,5 @@
 import { fileOf, isOwnFile, linesAbove } from '../caller.js'
-import { checkPlace, misplaced } from './right-place.js'
+import { checkPlace, checkPreloads, misplaced } from './right-place.js'
 import { isJestRealm } from './this-runner.js'
 
 /** Throws ERR_PORTSIDE_UNSUPPORTED if no test file would get the matchers of `portside/jest`. */
@@ -22,7 +22,7 @@ export function checkMatchersPlace(): void {
 
 /** Throws ERR_PORTSIDE_UNSUPPORTED if the environment is loaded as a setup file. A test file may load it, to build on it. */
 export function checkEnvironmentPlace(): void {
-  checkPlace('jest-environment', 'Jest', !isJestRealm())
+  if (!isJestRealm()) checkPreloads('jest-environment', 'Jest')
   if (!isJestRealm() || !isSetupFile()) return
   throw misplaced(
     'jest-environment',

@@ -1,6 +1,7 @@
 import { ownFile } from '../caller.js'
 import { readLeakOptions } from '../leaks/leak-check.js'
 import { trackMainProcess } from '../leaks/main-process.js'
+import { checkPreloads } from './right-place.js'
 
 /** What `preset: 'portside'` sets in the configuration of Jest. Spread it into one that has another preset. */
 export interface JestPreset {
@@ -15,6 +16,8 @@ const preset: JestPreset = {
   setupFilesAfterEnv: [ownFile('jest-setup.cjs')],
   testResultsProcessor: ownFile('jest-results.cjs'),
 }
+
+checkPreloads('jest-preset', 'Jest')
 
 // Jest reads the preset in its own process, before any global set-up runs. A wrong PORTSIDE_LEAKS fails the run here, and not each file.
 if (readLeakOptions(undefined, 'preset').mode !== 'off') trackMainProcess()

@@ -8,6 +8,7 @@ import { runEnvironment } from '../platform/run-claim.js'
 import { infrastructure } from '../sockets/infrastructure.js'
 import { markRunner } from './jest-runner-mark.js'
 import { checkWorkers, type Fallback, whyWithoutNetworks } from './private-workers.js'
+import { checkPreloads } from './right-place.js'
 
 /** What `testEnvironmentOptions.portside` has for the workers of a project. */
 export interface JestWorkerOptions {
@@ -19,6 +20,8 @@ export interface JestWorkerOptions {
    */
   fallback?: Fallback
 }
+
+checkPreloads('jest-runner', 'Jest')
 
 type Base = typeof import('jest-runner').default
 type RunTests = InstanceType<Base>['runTests']

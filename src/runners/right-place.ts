@@ -10,16 +10,21 @@ const ENTRIES: Readonly<Record<RunnerName, string>> = {
 }
 
 /**
- * Throws ERR_PORTSIDE_UNSUPPORTED if an entry of the package cannot work where it is loaded: preloaded by Node, unless `preloadable`, or
- * in another runner. It would do nothing there, and nobody would be told.
+ * Throws ERR_PORTSIDE_UNSUPPORTED if an entry of the package cannot work where it is loaded: in another runner, or preloaded by Node,
+ * unless `preloadable`. It would do nothing there, and nobody would be told.
  */
 export function checkPlace(entry: string, runner: RunnerName, preloadable = false): void {
   const here = thisRunner()
   if (here !== undefined && here !== runner) {
     throw misplaced(entry, `${here} runs this process, and the entry is for ${runner}`, ENTRIES[here])
   }
-  if (preloadable || here !== undefined || !isPreloaded(entry)) return
-  throw misplaced(entry, `node --import and --require load it before ${runner} runs`, ENTRIES[runner])
+  if (!preloadable && here === undefined) checkPreloads(entry, runner)
+}
+
+/** The same of an entry for the main process of a runner, in which no test runs: that may have been started by a test of another one. */
+export function checkPreloads(entry: string, runner: RunnerName): void {
+  if (isPreloaded(entry))
+    throw misplaced(entry, `node --import and --require load it before ${runner} runs`, ENTRIES[runner])
 }
 
 export function misplaced(entry: string, because: string, write: string): PortsideError {

@@ -7,7 +7,7 @@ import { trackMainProcess } from '../leaks/main-process.js'
 import type { HostProfile } from '../namespaces/profile.js'
 import { namesOf, readOptions } from '../options.js'
 import { isAnnounced } from './announcement.js'
-import { checkPlace } from './right-place.js'
+import { checkPreloads } from './right-place.js'
 import { runOf, type VitestContext } from './vitest-main.js'
 import type { ProvidedOptions } from './vitest-worker.js'
 
@@ -20,7 +20,7 @@ declare module 'vitest' {
   }
 }
 
-checkPlace('vitest/plugin', 'Vitest')
+checkPreloads('vitest/plugin', 'Vitest')
 
 /** What `portside()` takes in the configuration of Vitest. */
 export interface PluginOptions extends RunnerOptions {

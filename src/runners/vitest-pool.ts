@@ -8,6 +8,9 @@ import { runEnvironment } from '../platform/run-claim.js'
 import { infrastructure } from '../sockets/infrastructure.js'
 import { clearTimeout, setTimeout } from '../timers.js'
 import { checkWorkers, type Spawn, whyWithoutNetworks } from './private-workers.js'
+import { checkPreloads } from './right-place.js'
+
+checkPreloads('vitest/pool', 'Vitest')
 
 export interface NamespacePoolOptions {
   /**

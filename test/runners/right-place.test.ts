@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest'
-import { checkPlace, isPreloaded } from '../../src/runners/right-place.js'
+import { describe, expect, test, vi } from 'vitest'
+import { checkPlace, checkPreloads, isPreloaded } from '../../src/runners/right-place.js'
 import { thisRunner } from '../../src/runners/this-runner.js'
 
 describe('an entry for a runner', () => {
@@ -18,6 +18,13 @@ describe('an entry for a runner', () => {
       }),
     )
   })
+})
+
+test('an entry for the main process of a runner can be loaded in a process that a test of another one has started', () => {
+  expect(() => checkPreloads('jest-environment', 'Jest')).not.toThrow()
+  vi.stubEnv('NODE_OPTIONS', '--import portside/jest-environment')
+  expect(() => checkPreloads('jest-environment', 'Jest')).toThrow(/^Cannot use .*\n.*--import.*\n.*preset: 'portside'/)
+  vi.unstubAllEnvs()
 })
 
 describe('what Node was told to load first', () => {
