@@ -51,9 +51,10 @@ function isNamedInConfiguration(above: () => void): boolean {
 
 /** Whether Jest requires this module now, and which files of the user have asked for it. An import shows none of them. */
 function requirers(above: () => void): { requiring: boolean; users: string[] } {
-  const files = linesAbove(above, FRAMES, () => true).map((line) => fileOf(line) ?? 'node:')
+  const lines = linesAbove(above, FRAMES, () => true)
+  const files = lines.map((line) => fileOf(line) ?? 'node:')
   return {
-    requiring: files.some((file) => /[/\\]jest-runtime[/\\]/.test(file)),
+    requiring: lines.some((line) => /\.requireModule .*[/\\]jest-runtime[/\\]/.test(line)),
     users: files.filter((file) => !/^node:|[/\\]node_modules[/\\]/.test(file) && !isOwnFile(file)),
   }
 }

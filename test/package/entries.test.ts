@@ -16,7 +16,7 @@ beforeAll(async () => {
   cpSync(join(root, 'fixtures/projects/entries'), consumer, { recursive: true })
   await installPacked(inject('packed'), consumer)
   mkdirSync(join(consumer, 'node_modules'), { recursive: true })
-  for (const name of ['vitest', 'jest-environment-node', 'expect']) {
+  for (const name of ['vitest', 'jest-environment-node', 'expect', '@jest']) {
     symlinkSync(join(root, 'node_modules', name), join(consumer, 'node_modules', name), 'junction')
   }
 })
@@ -70,7 +70,9 @@ describe.concurrent('Jest', () => {
   })
 
   test('fails where an entry is misplaced, and says what to write', async () => {
-    const { errors, code } = await start([JEST, '--config', 'misplaced.config.cjs', '--watchman=false', '--runInBand'])
+    const args = ['--config', 'misplaced.config.cjs', '--watchman=false', '--runInBand']
+    const { errors, code } = await start(['--experimental-vm-modules', JEST, ...args])
+    expect(errors).toMatch(/^Tests: +2 passed, 2 total/m)
     const fixes = [...errors.matchAll(/^ +fix +(.*)$/gm)].map(([, fix]) => fix)
     expect(fixes.sort()).toEqual([
       'write install(expect) of portside/jest, with the expect of @jest/globals, into a file of setupFilesAfterEnv',
