@@ -65,7 +65,8 @@ export class LeakCheck {
 
   /** Checks by these options from here on. What was open before the first ones is no leak of these, either. */
   use(given: RunnerOptions | undefined, of = 'install()'): void {
-    this.#options = readLeakOptions(given, of, this.#settings.more)
+    // A call of install() has no names but its own.
+    this.#options = readLeakOptions(given, of, of === this.#settings.of ? this.#settings.more : [])
     if (this.#options.mode === 'off') return
     if (this.#tracker === undefined) {
       this.#tracker = tracker()

@@ -14,10 +14,13 @@ type Owner = ReturnType<LeakCheck['beginTest']>
  */
 export function install(options?: RunnerOptions): MochaHooks {
   // Refused where it is called, and not in a hook.
-  const { mode } = readLeakOptions(options, 'install()')
+  readLeakOptions(options, 'install()')
   const state = installed()
   if (options !== undefined) state.options = options
-  if (mode !== 'off') checkBehindRun(() => state.options)
+  // A file of the user that imports this one installs first what it exports for `--require`, and then its own: that may be off.
+  queueMicrotask(() => {
+    if (readLeakOptions(state.options, 'install()').mode !== 'off') checkBehindRun(() => state.options)
+  })
   let run: MochaRun | undefined
   const hooks: MochaHooks = {
     beforeAll(this: HookContext) {

@@ -107,24 +107,23 @@ class VitestRun {
     await Promise.race([closed, new Promise((resolve) => void setTimeout(resolve, PATIENCE).unref())])
     clearTimeout(this.#late)
     this.#late = undefined
-    const error = await checkMainProcess(this.#strictest(), 'Vitest')
+    const { plugin: _, ...options } = this.#strictest()?.config.provide?.portside ?? {}
+    const error = await checkMainProcess(options, 'Vitest')
     if (error === undefined) return
     this.#vitest.logger.error(printable(error.message))
     process.exitCode = 1
   }
 
-  /** The main process belongs to all projects. */
-  #strictest(): RunnerOptions | undefined {
-    const modeOf = (project: VitestProject): string => settingsOf(project)[0].mode ?? 'fail'
+  /** The main process belongs to all projects: the one with the strictest mode decides. */
+  #strictest(): VitestProject | undefined {
     const all = [...this.#checked]
-    const strictest = ['fail', 'warn', 'off'].flatMap((mode) => all.filter((project) => modeOf(project) === mode))[0]
-    const { plugin: _, ...options } = strictest?.config.provide?.portside ?? {}
-    return options
+    return MODES.flatMap((mode) => all.filter((project) => modeOf(project) === mode))[0]
   }
 
   /** It may yet end, so nothing fails and nothing is closed. */
   #sayLate(): void {
-    const open = openInMainProcess()
+    const project = this.#strictest()
+    const open = project && modeOf(project) !== 'off' ? openInMainProcess() : undefined
     if (open === undefined) return
     this.#vitest.logger.error(`portside: Vitest waits for a global teardown. Open in its main process:\n${open}`)
   }
@@ -142,6 +141,10 @@ function settingsOf({ config: { provide, pool } }: VitestProject): Parameters<ty
   const options = typeof leaks === 'string' ? { mode: leaks } : leaks
   return [{ ...options, ...(mode ? { mode } : {}) }, !/threads$/i.test(pool ?? '')]
 }
+
+const modeOf = (project: VitestProject): string => settingsOf(project)[0].mode ?? 'fail'
+
+const MODES = ['fail', 'warn', 'off']
 
 const PREFIX = 'portside: leak check '
 
