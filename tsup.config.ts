@@ -53,8 +53,6 @@ export default defineConfig({
   entry: { ...dual, ...esmOnly },
   format: ['esm', 'cjs'],
   dts: true,
-  // An entry that has a default export alone is that export for `require`: Jest and its users spread the preset.
-  cjsInterop: true,
   clean: true,
   platform: 'node',
   target: 'node20',
@@ -123,8 +121,8 @@ export default defineConfig({
           target: 'node20',
           // Of an entry, attw finds the exports by how esbuild prints them.
           minifyWhitespace: !Object.keys(dual).some((entry) => path.endsWith(`/${entry}.cjs`)),
-          // What tsup adds for `cjsInterop` reads `exports`, which esbuild has replaced by then.
-          footer: /\/jest-(?:preset|results)\.cjs$/.test(path) ? 'exports = module.exports' : '',
+          // Without the mark of an ES module, of which Jest would read the default export.
+          footer: path.endsWith('/jest-preset.cjs') ? 'module.exports = { ...module.exports }' : '',
           // `await import()` becomes a `require` that is as lazy: under Jest a real import() in a CJS file throws.
           supported: { 'dynamic-import': false },
         })
