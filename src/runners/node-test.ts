@@ -124,7 +124,7 @@ const installed = processState('runners.node-test', () => new NodeTestCheck())
 /** Changes what is checked from here on: call it in a module that is imported after this one. */
 export function install(options: RunnerOptions): void {
   installed.check.use(options)
-  installed.announced = options.announce
+  installed.announced = options?.announce
 }
 
 export type { NetScope, RunnerOptions }

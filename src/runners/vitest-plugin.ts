@@ -40,7 +40,6 @@ export interface PluginOptions extends RunnerOptions {
  */
 export default function portside(options?: PluginOptions): Plugin {
   const { host, fallback, ...own } = checkOptions(options)
-  isAnnounced(own.announce)
   if (readLeakOptions(own, 'portside()').mode !== 'off') trackMainProcess()
   return {
     name: 'portside',
@@ -67,16 +66,17 @@ const SETUP = fileURLToPath(new URL('./vitest-setup.js', import.meta.url)).repla
 function checkOptions(options: PluginOptions | undefined): PluginOptions {
   const names = namesOf<PluginOptions>()('leaks', 'announce', 'host', 'fallback')
   const read = readOptions(options, { of: 'portside()', names, example: "{ leaks: 'warn' }" })
-  if (read.fallback !== undefined && read.host === undefined) {
-    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'host', 'a profile beside `fallback`', read.host)
+  const { host, fallback, ...own } = read
+  if (fallback !== undefined && host === undefined) {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'host', 'a profile beside `fallback`', host)
   }
-  const { leaks } = read
-  if (typeof leaks !== 'object' || leaks === null) return read
-  if ('signal' in leaks) throw notSent('signal', 'an option that a worker can have', leaks.signal)
+  isAnnounced(own.announce)
+  const { signal } = readLeakOptions(own, 'portside()')
+  if (signal !== undefined) throw notSent('signal', 'an option that a worker can have', signal)
   try {
-    structuredClone(leaks)
+    structuredClone(own.leaks)
   } catch {
-    throw notSent('leaks', 'values that can be sent to a worker', leaks)
+    throw notSent('leaks', 'values that can be sent to a worker', own.leaks)
   }
   return read
 }
