@@ -7,6 +7,7 @@ import { defineConfig } from 'tsup'
 const esmOnly = {
   cli: 'src/cli/main.ts',
   vitest: 'src/runners/vitest.ts',
+  'vitest-plugin': 'src/runners/vitest-plugin.ts',
   'vitest-pool': 'src/runners/vitest-pool.ts',
   'vitest-pool-worker': 'src/runners/vitest-pool-worker.ts',
   'vitest-setup': 'src/runners/vitest-setup.ts',
@@ -17,7 +18,10 @@ const dual = {
   'get-port': 'src/ports/get-port.ts',
   jest: 'src/runners/jest.ts',
   'jest-environment': 'src/runners/jest-environment.ts',
+  'jest-preset': 'src/runners/jest-preset.ts',
+  'jest-results': 'src/runners/jest-results.ts',
   'jest-runner': 'src/runners/jest-runner.ts',
+  'jest-setup': 'src/runners/jest-setup.ts',
   mocha: 'src/runners/mocha.ts',
   'node-test': 'src/runners/node-test.ts',
   register: 'src/leaks/register.ts',
@@ -27,8 +31,12 @@ const dual = {
 const SHARED = [
   'src/index.ts',
   'src/leaks/leak-check.ts',
+  'src/leaks/main-process.ts',
+  'src/runners/announcement.ts',
   'src/runners/install-matchers.ts',
+  'src/runners/jest-place.ts',
   'src/runners/private-workers.ts',
+  'src/runners/right-place.ts',
   'src/runners/use-net.ts',
   'src/runners/with-arity.ts',
 ]
@@ -40,7 +48,7 @@ const SHARED_FILE = { path: 'shared', namespace: 'portside' }
 const LAZY_FILE = { path: 'lazy', namespace: 'portside' }
 
 /** Entries for every process or for a single function: they load what they need and not the rest. */
-const LEAN: readonly string[] = [dual['get-port'], dual.register]
+const LEAN: readonly string[] = [dual['get-port'], dual.register, dual['jest-setup']]
 
 export default defineConfig({
   entry: { ...dual, ...esmOnly },
@@ -74,6 +82,7 @@ export default defineConfig({
           ...Object.values({ ...dual, ...esmOnly }),
           ...LAZY,
           'src/servers/certificate.ts',
+          'src/runners/jest-other-environment.ts',
           'src/runners/vitest-suite.ts',
         ]
         const paths = new Set(sharing.filter((path) => !LEAN.includes(path)).map((path) => resolve(path)))
@@ -113,6 +122,8 @@ export default defineConfig({
           target: 'node20',
           // Of an entry, attw finds the exports by how esbuild prints them.
           minifyWhitespace: !Object.keys(dual).some((entry) => path.endsWith(`/${entry}.cjs`)),
+          // Without the mark of an ES module, of which Jest would read the default export.
+          footer: path.endsWith('/jest-preset.cjs') ? 'module.exports = { ...module.exports }' : '',
           // `await import()` becomes a `require` that is as lazy: under Jest a real import() in a CJS file throws.
           supported: { 'dynamic-import': false },
         })

@@ -52,6 +52,7 @@ export default defineConfig({
         test: {
           name: 'alone',
           include: ALONE,
+          setupFiles: ['test/support/any-place.ts'],
           ...SOURCES,
         },
       },

@@ -75,6 +75,9 @@ export function fileOf(line: string): string | undefined {
 export const isOwnFile = (file: string): boolean =>
   (OWN !== undefined && file.startsWith(OWN)) || /[/\\]node_modules[/\\]portside[/\\]/.test(file)
 
+/** A file beside this one, or in the folder of the bundle. */
+export const ownFile = (name: string): string => `${OWN ?? ''}${name}`
+
 /** The folder of this copy of portside: of the bundle, or of the sources. Asked of V8: a CJS build has no import.meta. */
 const OWN = ownFolder()
 

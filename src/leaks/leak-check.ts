@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isMainThread } from 'node:worker_threads'
+import { checkBoolean } from '../argument.js'
 import { readOptions } from '../options.js'
 import { type AliveBefore, aliveBefore, isMoreAlive } from './alive-before.js'
 import type { Alive } from './alive-report.js'
@@ -23,6 +24,8 @@ import { makeOwner } from './tracking.js'
 export interface RunnerOptions {
   /** The leak check. Default: every leak fails its test. */
   leaks?: LeakOptions | LeakOptions['mode']
+  /** Whether the run says once, on the standard error output, that the check is on. Default: `true`. */
+  announce?: boolean
 }
 
 /** What an entry says of itself. */
@@ -39,6 +42,12 @@ interface CheckSettings {
   readonly of?: string
   /** What else may stand there. */
   readonly more?: readonly string[]
+  /** Whether an open socket is its business at all. Default: all are. */
+  readonly concerns?: (leak: SocketLeak) => boolean
+  /** What the tracker had counted when it began. Default: what it has counted now. */
+  readonly since?: number
+  /** Said in the headline of a report: `the main process of Vitest`. */
+  readonly place?: string
 }
 
 /**
@@ -46,44 +55,43 @@ interface CheckSettings {
  * test's, and ends it after the last of them; what is nobody's, and what was opened too late, is found when the file ends.
  */
 export class LeakCheck {
-  readonly options: LeakOptions
-  readonly #tracker: Tracker | undefined
-  readonly #file: Owner | undefined
+  #options: LeakOptions = {}
+  #tracker: Tracker | undefined
+  #file: Owner | undefined
   /** Sockets, by inode, that were there before, or that were told of. */
-  readonly #baseline: Set<number> | undefined
-
+  #baseline: Set<number> | undefined
   /** What was told of and is left for the end of the file, where the runner waits for what is open. */
-  readonly #left: TrackedSocket[] | undefined
-  readonly #failEnded: NonNullable<CheckSettings['failEnded']>
-  readonly #framed: boolean
-  readonly #marked: boolean
+  readonly #left: TrackedSocket[] = []
   /** What kept the process alive before, where it is asked what else does. */
-  readonly #alive: AliveBefore | undefined
+  #alive: AliveBefore | undefined
+  readonly #path: string | undefined
+  readonly #settings: CheckSettings
 
-  constructor(
-    file: string | undefined,
-    given: RunnerOptions | undefined,
-    {
-      waits = false,
-      showsSource = false,
-      marksSource = false,
-      failEnded = () => false,
-      of = 'install()',
-      more = [],
-    }: CheckSettings = {},
-  ) {
-    this.options = readLeakOptions(given, of, more)
-    this.#failEnded = failEnded
-    this.#marked = marksSource
-    this.#framed = showsSource && this.options.mode !== 'warn'
-    if (this.options.mode === 'off') return
-    if (this.options.close === undefined && waits) this.#left = []
-    this.#tracker = tracker()
-    this.#file = makeOwner(this.#tracker, 'file', file ?? 'this process', file)
-    if (file !== undefined) this.#tracker.file = this.#file
-    if (this.options.kernel ?? seesOnlyItsOwn) this.#baseline = new Set(inodesNow())
-    const { alive = waits ? 'warn' : 'off' } = this.options
-    if (alive !== 'off') this.#alive = aliveBefore(this.#tracker.workers)
+  constructor(file: string | undefined, given: RunnerOptions | undefined, settings: CheckSettings = {}) {
+    this.#path = file
+    this.#settings = settings
+    this.use(given, settings.of)
+  }
+
+  get options(): LeakOptions {
+    return this.#options
+  }
+
+  /** Checks by these options from here on. What was open before the first ones is no leak of these, either. */
+  use(given: RunnerOptions | undefined, of = 'install()'): void {
+    // A call of install() has no names but its own.
+    this.#options = readLeakOptions(given, of, of === this.#settings.of ? this.#settings.more : [])
+    if (this.#options.mode === 'off') return
+    if (this.#tracker === undefined) {
+      this.#tracker = tracker()
+      const { since = this.#tracker.activity } = this.#settings
+      this.#file = { ...makeOwner(this.#tracker, 'file', this.#path ?? 'this process', this.#path), begun: since }
+      if (this.#path !== undefined) this.#tracker.file = this.#file
+    }
+    if (this.#options.kernel ?? seesOnlyItsOwn) this.#baseline ??= new Set(inodesNow())
+    else this.#baseline = undefined
+    const { alive = this.#settings.waits ? 'warn' : 'off' } = this.#options
+    this.#alive = alive === 'off' ? undefined : (this.#alive ?? aliveBefore(this.#tracker.workers))
   }
 
   beginTest(name: string, file = this.#file?.file): Owner | undefined {
@@ -103,7 +111,7 @@ export class LeakCheck {
 
   /** What the test has left open. Costs nothing but a comparison where nobody has opened or used a socket since it began. */
   async endTest(owner: Owner | undefined): Promise<Error | undefined> {
-    if (owner === undefined || this.#tracker === undefined) return undefined
+    if (owner === undefined || this.#tracker === undefined || this.options.mode === 'off') return undefined
     await nextListen()
     const perTest = this.options.kernel === true
     if (owner.ignored === 'all' || this.#file?.ignored === 'all') {
@@ -123,17 +131,18 @@ export class LeakCheck {
     const [state, file] = [this.#tracker, this.#file]
     if (state === undefined || file === undefined) return undefined
     if (state.file === file) state.file = undefined
+    if (this.options.mode === 'off') return undefined
     await nextListen()
     // First: what dials again while it is waited for may connect.
     const redials = await this.#redials(state, file)
     const found = await this.#find(file, (record) => state.lastUse(record) > file.begun, this.#baseline)
     const ofFile = this.#failTests(redials.filter((redial) => !isAmong(redial, found)))
-    const leftRecords = this.#left?.splice(0) ?? []
+    const left = this.#left.splice(0)
     // Not before: what one test has left open others may use, and only the one that did so fails.
-    for (const record of leftRecords) closeLeaked(record)
-    if (this.#left !== undefined || this.options.close === true) {
+    for (const record of left) closeLeaked(record)
+    if (this.#closesAtEnd || this.options.close === true) {
       // A client whose connection was closed for it would dial again.
-      for (const owner of [...leftRecords.map((record) => state.ownerOf(record)), ...redials.map(ownerOf)]) {
+      for (const owner of [...left.map((record) => state.ownerOf(record)), ...redials.map(ownerOf)]) {
         if (owner !== undefined) state.dials.stop(owner)
       }
     }
@@ -165,7 +174,7 @@ export class LeakCheck {
     owner.ended = true
     state.settle(found.ignored)
     for (const { inode } of found.leaks) if (inode !== undefined) this.#baseline?.add(inode)
-    this.#left?.push(...found.records)
+    if (this.#closesAtEnd) this.#left.push(...found.records)
     return found
   }
 
@@ -182,7 +191,7 @@ export class LeakCheck {
     if (this.options.mode === 'warn') return [...redials]
     return [...new Set(redials.map(ownerOf))].flatMap((owner) => {
       const own = redials.filter((redial) => redial.owner === owner)
-      return owner?.kind === 'test' && this.#failEnded(owner, this.#errorFor(NOTHING, own)) ? [] : own
+      return owner?.kind === 'test' && this.#settings.failEnded?.(owner, this.#errorFor(NOTHING, own)) ? [] : own
     })
   }
 
@@ -194,8 +203,10 @@ export class LeakCheck {
 
   #errorFor(found: Found, redials: readonly Redial[], alive: readonly Alive[] = []): Error {
     const { mode = 'fail' } = this.options
-    if (!this.#marked && mode !== 'off') annotate([...found.leaks, ...redials.map(({ leak }) => leak)], mode)
-    return errorFor(found, redials, { alive, framed: this.#framed })
+    if (this.#settings.marksSource !== true && mode !== 'off')
+      annotate([...found.leaks, ...redials.map(({ leak }) => leak)], mode)
+    const framed = this.#settings.showsSource === true && mode !== 'warn'
+    return located(errorFor(found, redials, { alive, framed }), this.#settings.place)
   }
 
   #told(found: Found, redials: readonly Redial[] = [], alive: readonly Alive[] = []): Error | undefined {
@@ -207,8 +218,14 @@ export class LeakCheck {
     return undefined
   }
 
+  /** What leaked is closed when the file ends: the runner would wait for it. */
+  get #closesAtEnd(): boolean {
+    return this.options.close === undefined && this.#settings.waits === true
+  }
+
   /** By the rules of the configuration, of the file, and of whoever has opened it. */
   #mayStay(leak: SocketLeak, owner: Owner | undefined): boolean {
+    if (this.#settings.concerns?.(leak) === false) return true
     const fits = (rules: 'all' | readonly LeakIgnore[] = []): boolean => rules === 'all' || isIgnored(leak, rules)
     if ([this.options.ignore, owner?.ignored, this.#file?.ignored].some((rules) => fits(rules))) return true
     // Of files that nobody had named when they asked: by the test's file, or else by who is on the stack.
@@ -225,6 +242,16 @@ function isAmong({ leak: { remote, test } }: Redial, { leaks }: Found): boolean 
   return leaks.some((leak) => leak.kind === 'client' && leak.test === test && isDeepStrictEqual(leak.remote, remote))
 }
 
+/** The same error, with the place in the first line of its message and of its stack. */
+function located(error: Error, place: string | undefined): Error {
+  if (place === undefined) return error
+  for (const name of ['stack', 'message'] as const) {
+    const value = error[name]?.replace(' left open.', ` left open in ${place}.`)
+    Object.defineProperty(error, name, { value, configurable: true, writable: true })
+  }
+  return error
+}
+
 /**
  * Whether the sockets that the kernel lists for this process are those of this thread. It lists them by process, so that in
  * a worker thread of a runner those of the other threads would count as leaks, too: `kernel: true` asks for that.
@@ -232,13 +259,18 @@ function isAmong({ leak: { remote, test } }: Redial, { leaks }: Found): boolean 
 const seesOnlyItsOwn: boolean = isMainThread
 
 /** Reads what a runner's entry was given, as `of`; `more` is what else may stand there. The environment has the last word. */
-export function readLeakOptions(given: RunnerOptions | undefined, of: string, more: readonly string[]): LeakOptions {
-  const { leaks } = readOptions(given, {
+export function readLeakOptions(
+  given: RunnerOptions | undefined,
+  of: string,
+  more: readonly string[] = [],
+): LeakOptions {
+  const { leaks, announce } = readOptions(given, {
     of,
-    names: ['leaks', ...more],
+    names: ['leaks', 'announce', ...more],
     example: "{ leaks: 'warn' }",
     instead: INSTEAD,
   })
+  checkBoolean('announce', announce)
   const options = typeof leaks === 'string' ? { mode: leaks } : leaks
   const read = checkLeakOptions(options, `${of}.leaks`)
   const mode = process.env[VARIABLE] as LeakOptions['mode']
@@ -256,3 +288,5 @@ const INSTEAD = Object.fromEntries(
     name === 'leak' ? 'write leaks' : `put it into leaks: { leaks: { ${name}: ... } }`,
   ]),
 )
+
+export type { LeakOptions }

@@ -1,6 +1,7 @@
 import { checkBoolean, readArgument } from '../argument.js'
 import { invalidArgument } from '../errors.js'
 import { validPort } from '../loopback/address.js'
+import { nearest } from '../nearest.js'
 import { milliseconds } from '../numbers.js'
 import { namesOf, readOptions } from '../options.js'
 import type { SocketLeak } from './socket-leak.js'
@@ -126,7 +127,14 @@ export const checkMode = (mode: unknown, name: string): void => checkOneOf(name,
 
 function checkOneOf(name: string, value: unknown, allowed: readonly string[]): void {
   if (value === undefined || allowed.includes(value as string)) return
-  throw invalidArgument('ERR_INVALID_ARG_VALUE', name, listed(allowed.map((each) => `'${each}'`)), value)
+  const near = typeof value === 'string' ? nearest(value, allowed) : undefined
+  throw invalidArgument(
+    'ERR_INVALID_ARG_VALUE',
+    name,
+    listed(allowed.map((each) => `'${each}'`)),
+    value,
+    near && `write '${near}'`,
+  )
 }
 
 const listed = (names: Iterable<string>): string => [...names].join(', ').replace(/, ([^,]*)$/, ' or $1')

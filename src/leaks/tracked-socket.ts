@@ -39,7 +39,7 @@ export class TrackedSocket {
     readonly sequence: number,
     /** Whoever ran when it was opened. */
     readonly owner: Owner | undefined,
-    readonly trace: Trace | undefined,
+    public trace: Trace | undefined,
   ) {
     this.late = owner?.ended === true
     this.#socket = new WeakRef(socket)

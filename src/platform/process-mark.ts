@@ -7,10 +7,14 @@ import { statOf } from './process-stat.js'
  * What names this process among all that may share a temporary directory: the kernel that runs it, on Linux also its PID
  * namespace, its pid, and on Linux when it started. Undefined where that cannot be known, as without /proc.
  */
-export function markOfThisProcess(platform: NodeJS.Platform = process.platform): string | undefined {
+export const markOfThisProcess = (platform: NodeJS.Platform = process.platform): string | undefined =>
+  markOf(process.pid, platform)
+
+/** The same of another process that runs, such as the parent. */
+export function markOf(pid: number, platform: NodeJS.Platform = process.platform): string | undefined {
   try {
     const place = placeOfPids(platform)
-    return place && `${place} ${process.pid} ${isLinux(platform) ? statOf(process.pid).started : '-'}`
+    return place && `${place} ${pid} ${isLinux(platform) ? statOf(pid).started : '-'}`
   } catch {
     return undefined
   }

@@ -2,6 +2,10 @@ import { TestEnvironment as NodeEnvironment } from 'jest-environment-node'
 import type { RunnerOptions } from '../leaks/leak-check.js'
 import { type ExtensibleExpect, installMatchers } from './install-matchers.js'
 import { type CircusEvent, type CircusState, JestCheck } from './jest-leaks.js'
+import { checkEnvironmentPlace } from './jest-place.js'
+import { checkHosts } from './jest-runner-mark.js'
+
+checkEnvironmentPlace()
 
 /**
  * Jest's environment for Node, with the leak check, with the matchers on the `expect` of each test file, and with `Symbol.asyncDispose`, which
@@ -14,11 +18,13 @@ export class TestEnvironment extends (NodeEnvironment as EventHandlingEnvironmen
     super(...args)
     const [config, context] = args
     const { portside } = config.projectConfig.testEnvironmentOptions as { portside?: RunnerOptions }
+    checkHosts(portside)
     this.#check = new JestCheck(context.testPath, portside)
   }
 
   override async setup(): Promise<void> {
     await super.setup()
+    Object.defineProperty(this.global, CHECKED, { value: true })
     const { Symbol: symbols } = this.global as unknown as { Symbol: Record<string, unknown> }
     for (const name of ['dispose', 'asyncDispose'] as const) {
       if (symbols[name] === undefined) Object.defineProperty(symbols, name, { value: Symbol[name] })
@@ -32,6 +38,9 @@ export class TestEnvironment extends (NodeEnvironment as EventHandlingEnvironmen
     await this.#check.handle(event as CircusEvent, state as CircusState)
   }
 }
+
+/** On the globals of a test file that this environment checks. */
+const CHECKED = Symbol.for('portside.jest-environment')
 
 /** What jest-circus tells an environment, as far as it is read here. */
 export interface TestEvent {

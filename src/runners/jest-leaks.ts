@@ -1,4 +1,5 @@
 import { LeakCheck, type RunnerOptions } from '../leaks/leak-check.js'
+import { announce } from './announcement.js'
 import { type Fn, withArity } from './with-arity.js'
 
 type Owner = ReturnType<LeakCheck['beginTest']>
@@ -48,6 +49,7 @@ export class JestCheck {
       of: 'testEnvironmentOptions.portside',
       more: ['host', 'fallback'],
     })
+    announce(this.#check.options, options?.announce, mainProcess())
   }
 
   async handle({ name, test }: CircusEvent, state: CircusState): Promise<void> {
@@ -103,6 +105,10 @@ export class JestCheck {
     return known.owner
   }
 }
+
+/** Jest's own process, which is this one with `--runInBand`, and has the threads of `workerThreads`. */
+const mainProcess = (): number =>
+  /[/\\]jest-worker[/\\].*processChild/.test(process.argv[1] ?? '') ? process.ppid : process.pid
 
 function fullName({ name, parent }: { readonly name: string; readonly parent?: DescribeBlock }): string {
   return parent?.parent === undefined ? name : `${fullName(parent)} ${name}`

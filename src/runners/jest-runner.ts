@@ -4,8 +4,11 @@ import { PrivateHost } from '../namespaces/host.js'
 import type { HostProfile } from '../namespaces/profile.js'
 import { readOptions } from '../options.js'
 import { patch } from '../platform/patches.js'
+import { runEnvironment } from '../platform/run-claim.js'
 import { infrastructure } from '../sockets/infrastructure.js'
+import { markRunner } from './jest-runner-mark.js'
 import { checkWorkers, type Fallback, whyWithoutNetworks } from './private-workers.js'
+import { checkPreloads } from './right-place.js'
 
 /** What `testEnvironmentOptions.portside` has for the workers of a project. */
 export interface JestWorkerOptions {
@@ -17,6 +20,8 @@ export interface JestWorkerOptions {
    */
   fallback?: Fallback
 }
+
+checkPreloads('jest-runner', 'Jest')
 
 type Base = typeof import('jest-runner').default
 type RunTests = InstanceType<Base>['runTests']
@@ -37,6 +42,7 @@ const JestRunner = ('default' in loaded ? loaded.default : loaded) as Base
  */
 export class NamespaceRunner extends JestRunner {
   override async runTests(...[tests, watcher, options]: Parameters<RunTests>): Promise<void> {
+    markRunner()
     const why = this.#whyInProcess()
     if (why !== undefined) {
       console.warn(`portside: tests run in the network of this machine, and not in private ones: ${why}`)
@@ -66,10 +72,10 @@ export class NamespaceRunner extends JestRunner {
   }
 }
 
-/** `leaks` is for the environment. */
+/** `leaks` and `announce` are for the environment. */
 const SPEC = {
   of: 'testEnvironmentOptions.portside',
-  names: ['host', 'fallback', 'leaks'],
+  names: ['host', 'fallback', 'leaks', 'announce'],
   example: '{ host: { ephemeralPorts: 100 } }',
 }
 
@@ -140,6 +146,7 @@ class Hosts {
     const host = this.#free()
     const child = host.spawn(execPath, [...execArgv, module, ...args], {
       ...(spawning as object),
+      env: { ...(spawning.env ?? process.env), ...runEnvironment() },
       stdio: withChannel(stdio ?? (silent ? 'pipe' : 'inherit')),
     })
     this.#busy.set(host, child)

@@ -3,6 +3,7 @@ import type { NetAsymmetricMatchers, NetMatchers } from '../assertions/matcher-t
 import { matchers } from '../assertions/matchers.js'
 import type { NetScope, ScopeOptions } from '../scope.js'
 import { type ExtensibleExpect, installMatchers } from './install-matchers.js'
+import { checkMatchersPlace } from './jest-place.js'
 import { noHooks, scopePerTest } from './use-net.js'
 
 declare module 'expect' {
@@ -62,6 +63,7 @@ const globals = globalThis as {
   }
 }
 
+checkMatchersPlace()
 if (globals.expect !== undefined) installMatchers(globals.expect)
 
 export type { NetMatchers, NetScope }

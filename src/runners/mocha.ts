@@ -1,7 +1,11 @@
 import { LeakCheck, type RunnerOptions, readLeakOptions } from '../leaks/leak-check.js'
 import { bounded, LONGEST_MESSAGE } from '../message.js'
 import { patch } from '../platform/patches.js'
+import { processState } from '../process-state.js'
 import type { NetScope, ScopeOptions } from '../scope.js'
+import { announce } from './announcement.js'
+import { checkBehindRun, mainProcess, requireInMocha } from './mocha-run.js'
+import { checkPlace } from './right-place.js'
 import { noHooks, scopePerTest } from './use-net.js'
 
 type Owner = ReturnType<LeakCheck['beginTest']>
@@ -12,24 +16,39 @@ type Owner = ReturnType<LeakCheck['beginTest']>
  */
 export function install(options?: RunnerOptions): MochaHooks {
   // Refused where it is called, and not in a hook.
-  readLeakOptions(options, 'install()', [])
-  let run: MochaRun
+  readLeakOptions(options, 'install()')
+  const state = installed()
+  if (options !== undefined) state.options = options
+  // A file of the user that imports this one installs first what it exports for `--require`, and then its own: that may be off.
+  queueMicrotask(() => {
+    if (readLeakOptions(state.options, 'install()').mode !== 'off') checkBehindRun(() => state.options)
+  })
+  let run: MochaRun | undefined
   const hooks: MochaHooks = {
     beforeAll(this: HookContext) {
+      const root = rootOf(this.test)
+      // Of several files that call install() one checks, by the options that were given last.
+      if (state.root?.deref() === root) return
+      state.root = new WeakRef(root)
+      announce(readLeakOptions(state.options, 'install()'), state.options?.announce, mainProcess())
       // A worker of a parallel run has one after the other.
-      run = new MochaRun(options, this.test, hooks)
+      run = new MochaRun(state.options, this.test, hooks)
     },
     async afterEach(this: HookContext) {
-      await run.endTest(this.currentTest as Runnable)
+      await run?.endTest(this.currentTest as Runnable)
     },
     async afterAll(this: HookContext) {
       // The check has bounds of its own.
       this.timeout?.(0)
-      await run.end()
+      await run?.end()
+      run = undefined
     },
   }
   return hooks
 }
+
+/** Whichever copy of portside the required files have. */
+const installed = (): { options?: RunnerOptions; root?: WeakRef<object> } => processState('runners.mocha', () => ({}))
 
 export interface MochaHooks {
   beforeAll(this: HookContext): void
@@ -123,6 +142,8 @@ class MochaRun {
 
   constructor(options: RunnerOptions | undefined, hook: Runnable, hooks: MochaHooks) {
     this.#check = new LeakCheck(undefined, options, { waits: true })
+    this.#undo = () => {}
+    if (this.#check.options.mode === 'off') return
     // Only now: Mocha has loaded all files of this run.
     const root = rootOf(hook)
     moveToEnd(root._afterEach, hooks.afterEach)
@@ -208,6 +229,9 @@ function classOf(runnable: Runnable): Runnable {
 
 const together = (errors: readonly Error[]): string =>
   bounded(errors.map(({ message }) => message).join('\n\n'), LONGEST_MESSAGE)
+
+checkPlace('mocha', 'Mocha')
+requireInMocha()
 
 /** For Mocha's `--require`. */
 export const mochaHooks: MochaHooks = install()

@@ -6,6 +6,8 @@ import { LeakCheck, type RunnerOptions } from '../leaks/leak-check.js'
 import { patch } from '../platform/patches.js'
 import { processState } from '../process-state.js'
 import { type NetScope, type ScopeOptions, scopeFor } from '../scope.js'
+import { announce } from './announcement.js'
+import { checkPlace } from './right-place.js'
 
 type Owner = ReturnType<LeakCheck['beginTest']>
 
@@ -32,13 +34,19 @@ export function useNet(test: { after(hook: () => Promise<void>): void }, options
 }
 
 class NodeTestCheck {
-  check = new LeakCheck(undefined, undefined, { waits: true })
+  readonly check = new LeakCheck(undefined, undefined, { waits: true })
+  announced: boolean | undefined
   readonly #owners = new WeakMap<object, { owner: Owner }>()
 
   constructor() {
+    // No test runs there, and a hook would make it print a report of its own.
+    if (isParentOfFiles()) return
     this.#runTestsAsOwners()
     // Hooks of a preloaded module are those of the root, and every test in it has them.
-    beforeEach((test) => void this.#ownerOf(test as unknown as Context))
+    beforeEach((test) => {
+      announce(this.check.options, this.announced, isFileOfRun() ? process.ppid : process.pid)
+      this.#ownerOf(test as unknown as Context)
+    })
     // What `t.after` was given is called behind the afterEach hooks, in its order: this comes last.
     afterEach((test) => {
       const context = test as unknown as Context
@@ -106,17 +114,28 @@ function calledByFile<T extends unknown[]>(register: (...args: T) => void): (...
   return (...args) => call(register, args)
 }
 
+const isFileOfRun = (): boolean => process.env.NODE_TEST_CONTEXT !== undefined
+
+/** `node --test`, which runs each file in a process of its own. It loads what `--require` names, and nothing that `--import` names. */
+function isParentOfFiles(): boolean {
+  const options = process.execArgv.join('\n')
+  return !isFileOfRun() && /^--test$/m.test(options) && !/^--(?:experimental-)?test-isolation[=\n]none$/m.test(options)
+}
+
 const isTest = (resource: AsyncResource): boolean => TESTS.has(resource.constructor.name)
 const isTestContext = (context: unknown): context is Context =>
   (context as object | null | undefined)?.constructor?.name === 'TestContext' && (context as Context).name !== '<root>'
 const TESTS: ReadonlySet<string> = new Set(['Test', 'TestHook'])
+
+checkPlace('node-test', 'node:test', true)
 
 /** Once in a process, whichever copy of portside is imported. */
 const installed = processState('runners.node-test', () => new NodeTestCheck())
 
 /** Changes what is checked from here on: call it in a module that is imported after this one. */
 export function install(options: RunnerOptions): void {
-  installed.check = new LeakCheck(undefined, options, { waits: true })
+  installed.check.use(options)
+  installed.announced = options?.announce
 }
 
 export type { NetScope, RunnerOptions }

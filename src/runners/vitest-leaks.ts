@@ -1,29 +1,63 @@
 import * as vitest from 'vitest'
 import { LeakCheck, type RunnerOptions } from '../leaks/leak-check.js'
+import { announce } from './announcement.js'
+import { mainProcess, type ProvidedOptions, type WorkerState, workerState } from './vitest-worker.js'
 
-/** Checks each test of the file that is collected, and the file itself. Called again, it checks nothing twice. */
-export function checkLeaks(options: RunnerOptions | undefined, of: string): void {
-  const file = vitestWorker()?.filepath
-  if (file !== undefined && file === checked) return
-  checked = file
-  const check = new LeakCheck(file, options, { of, showsSource: true, marksSource: true })
-  if (check.options.mode === 'off') return
+/**
+ * Checks each test of the file that is collected, and the file itself. Called again, it checks nothing twice: options that are given
+ * then replace those from before.
+ */
+export function checkLeaks(given: RunnerOptions | undefined, provided: ProvidedOptions | undefined): void {
+  const known = registered()
+  if (known !== undefined && given === undefined) return
+  const [options, of] = given === undefined ? [provided, 'provide.portside'] : [given, 'install()']
+  const checked = known ?? {
+    check: new LeakCheck(workerState()?.filepath, options, {
+      of,
+      more: ['plugin'],
+      showsSource: true,
+      marksSource: true,
+    }),
+    hooks: false,
+  }
+  if (known === undefined) {
+    register(checked)
+    if (provided?.plugin !== true) announce(checked.check.options, options?.announce, mainProcess())
+  } else known.check.use(given, of)
+  if (checked.hooks || checked.check.options.mode === 'off') return
+  checked.hooks = true
+  addHooks(checked.check)
+}
+
+/** The check of the file that is collected now. */
+interface Checked {
+  readonly check: LeakCheck
+  hooks: boolean
+}
+
+/** On the state of the worker: there it is one for each copy of portside, and each run of a file has its own. */
+function registered(): Checked | undefined {
+  const { [CHECKED]: found, filepath } = (workerState() ?? {}) as Marked
+  return found?.file === filepath ? found?.checked : undefined
+}
+
+function register(checked: Checked): void {
+  const state = workerState() as Marked | undefined
+  if (state === undefined) return
+  const value = { file: state.filepath, checked }
+  Object.defineProperty(state, CHECKED, { value, configurable: true, writable: true })
+}
+
+const CHECKED = Symbol.for('portside.vitest.checked')
+
+type Marked = WorkerState & { [CHECKED]?: { readonly file: string | undefined; readonly checked: Checked } }
+
+function addHooks(check: LeakCheck): void {
   // By what is there: importing a name that is not breaks Vitest before 4.1.
   const { aroundEach, aroundAll } = vitest as { aroundEach?: AroundEach; aroundAll?: AroundAll }
   if (aroundEach !== undefined && aroundAll !== undefined) checkAround(aroundEach, aroundAll, check)
   else checkInHooks(check)
 }
-
-/** The file whose checks are registered. With `isolate: false` a worker collects one after the other. */
-let checked: string | undefined
-
-interface VitestWorker {
-  readonly filepath?: string
-  readonly config?: { readonly sequence?: { readonly hooks?: string } }
-}
-
-const vitestWorker = (): VitestWorker | undefined =>
-  (globalThis as { __vitest_worker__?: VitestWorker }).__vitest_worker__
 
 type AroundEach = (
   around: (runTest: () => Promise<void>, context: { task: Task }) => Promise<void>,
@@ -66,7 +100,7 @@ async function endFile(check: LeakCheck): Promise<void> {
 function checkInHooks(check: LeakCheck): void {
   const owners = new WeakMap<object, ReturnType<LeakCheck['beginTest']>>()
   // What a beforeAll returns is called after the afterAll hooks: in the order of the hooks, or the last one first.
-  const isLast = vitestWorker()?.config?.sequence?.hooks !== 'list'
+  const isLast = workerState()?.config?.sequence?.hooks !== 'list'
   const endsFile = () => () => endFile(check)
   if (isLast) vitest.beforeAll(endsFile)
   vitest.beforeAll(async (suite) => {

@@ -4,9 +4,13 @@ import type { PoolOptions, PoolRunnerInitializer, PoolWorker, WorkerRequest } fr
 import { PrivateHost } from '../namespaces/host.js'
 import type { HostProfile } from '../namespaces/profile.js'
 import { namesOf, readOptions } from '../options.js'
+import { runEnvironment } from '../platform/run-claim.js'
 import { infrastructure } from '../sockets/infrastructure.js'
 import { clearTimeout, setTimeout } from '../timers.js'
 import { checkWorkers, type Spawn, whyWithoutNetworks } from './private-workers.js'
+import { checkPreloads } from './right-place.js'
+
+checkPreloads('vitest/pool', 'Vitest')
 
 export interface NamespacePoolOptions {
   /**
@@ -77,7 +81,7 @@ class NamespaceWorker implements PoolWorker {
     const { env, execArgv, project } = this.options
     const { logger } = project.vitest
     const child = (await this.#spawn())(process.execPath, [...execArgv, WORKER], {
-      env: env as NodeJS.ProcessEnv,
+      env: { ...(env as NodeJS.ProcessEnv), ...runEnvironment() },
       stdio: ['pipe', 'pipe', 'pipe', 'ipc'],
       serialization: 'advanced',
     })

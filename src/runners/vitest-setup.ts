@@ -1,6 +1,7 @@
 import type { NetAsymmetricMatchers, NetMatchers } from '../assertions/matcher-types.js'
 import type { RunnerOptions } from '../leaks/leak-check.js'
-import { install } from './vitest.js'
+import { checkPlace } from './right-place.js'
+import { install } from './vitest-install.js'
 
 // As in vitest.ts.
 declare module 'vitest' {
@@ -14,4 +15,5 @@ declare module 'vitest' {
 // TypeScript augments a module only where something imports it, and tsup drops an import of nothing.
 export type { Matchers } from 'vitest'
 
+checkPlace('vitest/setup', 'Vitest')
 install()

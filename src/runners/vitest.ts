@@ -1,10 +1,13 @@
-import { expect, inject, type TestAPI, test as vitestTest } from 'vitest'
+import { type TestAPI, test as vitestTest } from 'vitest'
 import type { NetAsymmetricMatchers, NetMatchers } from '../assertions/matcher-types.js'
 import { matchers } from '../assertions/matchers.js'
 import type { RunnerOptions } from '../leaks/leak-check.js'
 import { createScope, type NetScope, type ScopeOptions } from '../scope.js'
-import { installMatchers } from './install-matchers.js'
-import { checkLeaks } from './vitest-leaks.js'
+import { checkPlace } from './right-place.js'
+import { install } from './vitest-install.js'
+import { isSetupFile } from './vitest-worker.js'
+
+checkPlace('vitest', 'Vitest')
 
 // Every entry declares it for itself: a declaration file rolled up by tsup loses its imports for side effects.
 declare module 'vitest' {
@@ -41,15 +44,8 @@ export const test: TestAPI<NetFixtures> = vitestTest.extend<NetFixtures>({
   },
 })
 
-/**
- * Adds the matchers to Vitest's `expect` and the leak check to the tests of the file, from a setup file or a test file;
- * once or many times. Options that are not given come from `provide: { portside: ... }` in the configuration of Vitest.
- */
-export function install(options?: RunnerOptions): void {
-  installMatchers(expect)
-  if (options === undefined) checkLeaks(inject('portside'), 'provide.portside')
-  else checkLeaks(options, 'install()')
-}
+// Named in `setupFiles`, where `portside/vitest/setup` was meant: Vitest evaluates it for each test file.
+if (isSetupFile(import.meta.url)) install()
 
 export type { NetMatchers, NetScope, RunnerOptions }
-export { matchers, test as it }
+export { install, matchers, test as it }

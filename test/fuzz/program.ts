@@ -36,7 +36,7 @@ const { values } = parseArgs({
   },
 })
 
-const POINTS = ['get-port', 'jest', 'mocha', 'node-test', 'vitest-pool']
+const POINTS = ['get-port', 'jest', 'mocha', 'node-test', 'vitest-plugin', 'vitest-pool']
 const portside = (await load('index')) as Portside
 const points = await Promise.all(POINTS.map(async (name) => [name, await load(name).catch(() => undefined)]))
 const all = [...entriesOf(portside), ...runnerEntries(Object.fromEntries(points) as Partial<EntryPoints>)]

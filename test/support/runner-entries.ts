@@ -2,6 +2,7 @@ import type * as getPort from '../../src/ports/get-port.js'
 import type * as jest from '../../src/runners/jest.js'
 import type * as mocha from '../../src/runners/mocha.js'
 import type * as nodeTest from '../../src/runners/node-test.js'
+import type * as plugin from '../../src/runners/vitest-plugin.js'
 import type * as pool from '../../src/runners/vitest-pool.js'
 import { type Entry, entry } from './entries.js'
 
@@ -13,6 +14,7 @@ export interface EntryPoints {
   readonly 'node-test': typeof nodeTest
   /** ESM only. */
   readonly 'vitest-pool'?: typeof pool
+  readonly 'vitest-plugin'?: typeof plugin
 }
 
 /** The functions of these, and the matchers. None where they are not built. */
@@ -22,6 +24,7 @@ export function runnerEntries(points: Partial<EntryPoints>): readonly Entry[] {
   const { matchers, ...jest } = jestPoint
   const test = { after() {} }
   const { namespacePool } = points['vitest-pool'] ?? {}
+  const { default: portside } = points['vitest-plugin'] ?? {}
   return [
     entry('install()', 'portside/mocha install', 'leaks', () => [mocha.install, {}]),
     entry('useNet()', 'portside/mocha useNet', undefined, () => [mocha.useNet, {}]),
@@ -32,6 +35,9 @@ export function runnerEntries(points: Partial<EntryPoints>): readonly Entry[] {
     ...(namespacePool === undefined
       ? []
       : [entry('namespacePool()', 'portside/vitest/pool namespacePool', 'fallback', () => [namespacePool, {}, {}])]),
+    ...(portside === undefined
+      ? []
+      : [entry('portside()', 'portside/vitest/plugin default', 'leaks', () => [portside, {}])]),
     entry(
       'getPort()',
       'portside/get-port default',

@@ -4,6 +4,7 @@ import type net from 'node:net'
 import { expect, test } from '@jest/globals'
 import { install, matchers, type NetMatchers, type NetScope, useNet } from 'portside/jest'
 import TestEnvironment, { TestEnvironment as Named } from 'portside/jest-environment'
+import * as preset from 'portside/jest-preset'
 
 declare const error: Error
 declare const failing: Promise<never>
@@ -59,6 +60,9 @@ test('a scope', async () => {
 })
 // @ts-expect-error: milliseconds.
 useNet({ grace: '100' })
+
+exactly<string[]>()(preset.setupFilesAfterEnv)
+exactly<string>()({ ...preset, testMatch: ['**/*.test.js'] }.testEnvironment)
 
 exactly<typeof TestEnvironment>()(Named)
 class OwnEnvironment extends TestEnvironment {

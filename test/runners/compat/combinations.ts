@@ -9,6 +9,8 @@ import { type Outcome, readJestReport, readMochaReport, readNodeEvents, type Tal
 export interface LeakCombination {
   readonly name: string
   readonly expected: Tally
+  /** How many runs it takes, each of which says once that the check is on. */
+  readonly runs: number
   run(): Promise<{ outcome: Outcome; output: string }>
 }
 
@@ -23,19 +25,23 @@ const EXPECTED: Readonly<Record<'vitest' | 'jest' | 'mocha' | 'node:test', Tally
 const NODES = ['20', '22', '24', '26']
 const VITEST = { '3.2': NODES, '4.0': NODES, '4': NODES, '5': ['22', '24', '26'] }
 const VITEST_WAYS: Readonly<Record<string, readonly string[]>> = {
-  forks: ['--pool=forks'],
+  ...Object.fromEntries(['forks', 'threads', 'vmThreads', 'vmForks'].map((pool) => [pool, [`--pool=${pool}`]])),
   'forks, listed hooks': ['--pool=forks', '--sequence.hooks=list'],
-  threads: ['--pool=threads'],
-  vmThreads: ['--pool=vmThreads'],
-  vmForks: ['--pool=vmForks'],
+  plugin: ['--config=plugin.config.js'],
+  'plugin, one worker': ['--config=plugin.config.js', '--no-isolate', '--maxWorkers=1'],
 }
 const JEST = ['29', '30']
 const JEST_WAYS: Readonly<Record<string, readonly string[]>> = {
   workers: ['--maxWorkers=2'],
   'one process': ['--runInBand'],
+  preset: ['--maxWorkers=2', '--config=preset.config.cjs'],
 }
 const MOCHA = ['10', '11', '12']
-const MOCHA_WAYS: Readonly<Record<string, readonly string[]>> = { serial: [], parallel: ['--parallel', '--jobs=2'] }
+const MOCHA_WAYS: Readonly<Record<string, readonly string[]>> = {
+  serial: [],
+  parallel: ['--parallel', '--jobs=2'],
+  'installed twice': ['--require', './install.cjs'],
+}
 
 /** All of them. */
 export function leakCombinations(matrix: Matrix): LeakCombination[] {
@@ -86,6 +92,7 @@ function combination(
   return {
     name: [`${runner} ${version}`.trim(), `Node ${node}`, way].filter(Boolean).join(', '),
     expected: EXPECTED[runner],
+    runs: runner === 'mocha' ? 2 : 1,
     run: async () => start(await (nodes.get(node) as () => Promise<string>)(), (await files()).folder),
   }
 }

@@ -103,6 +103,7 @@ export function otherRunnerCombinations(matrix: Matrix, node: () => Promise<stri
     return {
       name: `${folder} ${version}, Node 20`,
       expected: { leaking: 2, clean: 3, files: 0, hooks: 0 },
+      runs: 0,
       run: async () => runOther(runner, await node(), (await made()).folder),
     }
   })

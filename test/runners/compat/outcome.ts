@@ -95,7 +95,8 @@ interface JestReport {
 export function readMochaReport(text: string): Outcome {
   const begin = text.indexOf('{\n  "stats"')
   if (begin === -1) return NONE
-  const { passes, failures } = JSON.parse(text.slice(begin, text.lastIndexOf('}') + 1)) as MochaReport
+  // Behind it is what the run has printed on its standard error.
+  const { passes, failures } = JSON.parse(text.slice(begin, text.indexOf('\n}', begin) + 2)) as MochaReport
   const ofHooks = failures.filter(({ title }) => title.includes(' hook'))
   const failed = failures.filter((failure) => !ofHooks.includes(failure))
   const said = new Map<string, string>()

@@ -51,6 +51,7 @@ function column(expected: Tally, found: Tally, name: keyof Tally): string {
 
 async function checked({
   expected,
+  runs,
   run,
 }: LeakCombination): Promise<{ found: Tally; complaints: string[]; seconds: number }> {
   const started = performance.now()
@@ -60,6 +61,8 @@ async function checked({
     output: `${error?.stderr ?? ''}${error?.stack}`,
   }))
   const { found, complaints } = tallyOf(outcome)
+  const said = output.match(/portside: leak check on, fail; kernel (?:once a file|never)/g)?.length ?? 0
+  if (said !== runs) complaints.push(`${runs} runs have said ${said} times that the check is on`)
   const wrong = Object.keys(expected).some((name) => expected[name as keyof Tally] !== found[name as keyof Tally])
   if (wrong || complaints.length > 0) complaints.push(output.slice(-5000))
   return { found, complaints, seconds: (performance.now() - started) / 1000 }

@@ -19,6 +19,7 @@ const VITEST: readonly Program[] = [
   { file: 'vitest', types: ['node'] },
   { file: 'vitest-setup', types: ['node'] },
   { file: 'vitest-alone', types: ['node'] },
+  { file: 'vitest-plugin', types: ['node'] },
 ]
 const JEST_GLOBALS: readonly Program[] = [
   { file: 'jest', types: ['node'] },

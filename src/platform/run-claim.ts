@@ -1,0 +1,72 @@
+import { readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
+import { isMainThread } from 'node:worker_threads'
+import { hasEnded, markOf } from './process-mark.js'
+
+/**
+ * Whether this is the first call for a run, which is known by the process that runs its workers. Workers of one run share no memory and
+ * no environment that one of them could change, but they share a temporary directory: the first to make a file there has the claim,
+ * and leaves a note for the main process. True if that cannot be found out.
+ */
+export function claimRun(main: number, note: string, folder: string = tmpdir()): boolean {
+  const mark = process.env[RUN_VARIABLE] ?? markOf(main)
+  if (mark === undefined) return true
+  try {
+    writeFileSync(join(folder, nameOf(mark)), `${mark}\n${note}`, { flag: 'wx', mode: 0o600 })
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'EEXIST'
+  }
+  removeEnded(folder)
+  if (main === process.pid && isMainThread) releaseAtExit(folder)
+  return true
+}
+
+/** For the process that runs the workers: a run that has code of portside there leaves no file. */
+export function releaseAtExit(folder: string = tmpdir()): void {
+  const mark = markOf(process.pid)
+  if (mark !== undefined) process.once('exit', () => tryTo(() => unlinkSync(join(folder, nameOf(mark)))))
+}
+
+/** The note of the first worker, for the process that runs the workers. */
+export function noteOfRun(folder: string = tmpdir()): string | undefined {
+  const mark = markOf(process.pid)
+  try {
+    return mark && readFileSync(join(folder, nameOf(mark)), 'utf8').slice(mark.length + 1)
+  } catch {
+    return undefined
+  }
+}
+
+/** For workers that do not see the process that started them, such as one in a PID namespace of its own. */
+export function runEnvironment(): Record<string, string> {
+  const mark = markOf(process.pid)
+  return mark === undefined ? {} : { [RUN_VARIABLE]: mark }
+}
+
+const RUN_VARIABLE = 'PORTSIDE_RUN'
+
+const prefix = (): string => `portside-run-${userInfo().uid}-`
+
+const nameOf = (mark: string): string => prefix() + mark.replace(/\W+/g, '-')
+
+/** The process of a run may have no code of portside that could remove its file: a later run does. */
+function removeEnded(folder: string): void {
+  try {
+    for (const name of readdirSync(folder)) {
+      if (!name.startsWith(prefix())) continue
+      const path = join(folder, name)
+      tryTo(() => hasEnded(readFileSync(path, 'utf8').split('\n')[0] ?? '') && unlinkSync(path))
+    }
+  } catch {
+    // The directory may not be listed, or there is no descriptor left.
+  }
+}
+
+function tryTo(action: () => void): void {
+  try {
+    action()
+  } catch {
+    // Another run removes it, too, or no worker has made it.
+  }
+}

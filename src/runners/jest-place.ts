@@ -1,0 +1,65 @@
+import { fileOf, isOwnFile, linesAbove } from '../caller.js'
+import { checkPlace, checkPreloads, misplaced } from './right-place.js'
+import { isJestRealm } from './this-runner.js'
+
+/** Throws ERR_PORTSIDE_UNSUPPORTED if no test file would get the matchers of `portside/jest`. */
+export function checkMatchersPlace(): void {
+  checkPlace('jest', 'Jest')
+  if (!isJestRealm() || globals.expect !== undefined) return
+  if (!hasFramework()) {
+    throw misplaced(
+      'jest',
+      'a file of setupFiles runs before there is an expect',
+      "setupFilesAfterEnv: ['portside/jest']",
+    )
+  }
+  if (isNamedInConfiguration(checkMatchersPlace)) {
+    const write =
+      'install(expect) of portside/jest, with the expect of @jest/globals, into a file of setupFilesAfterEnv'
+    throw misplaced('jest', 'there is no global expect, for injectGlobals is false', write)
+  }
+}
+
+/** Throws ERR_PORTSIDE_UNSUPPORTED if the environment is loaded as a setup file. A test file may load it, to build on it. */
+export function checkEnvironmentPlace(): void {
+  if (!isJestRealm()) checkPreloads('jest-environment', 'Jest')
+  if (!isJestRealm() || !isSetupFile()) return
+  throw misplaced(
+    'jest-environment',
+    'Jest requires it as a setup file, and it is an environment',
+    "testEnvironment: 'portside/jest-environment'",
+  )
+}
+
+/** jest-circus keeps its state under a symbol of its own in each realm, also where it injects no globals. */
+const hasFramework = (): boolean =>
+  'jasmine' in globalThis ||
+  Object.getOwnPropertySymbols(globalThis).some(({ description }) => description === 'JEST_STATE_SYMBOL')
+
+function isSetupFile(): boolean {
+  const { requiring, users } = requirers(checkEnvironmentPlace)
+  if (!requiring) return false
+  if (users.length === 0 || !(hasFramework() || globals.expect !== undefined)) return true
+  const testPath = globals.expect?.getState?.().testPath
+  return testPath !== undefined && !users.includes(testPath)
+}
+
+function isNamedInConfiguration(above: () => void): boolean {
+  const { requiring, users } = requirers(above)
+  return requiring && users.length === 0
+}
+
+/** Whether Jest requires this module now, and which files of the user have asked for it. An import shows none of them. */
+function requirers(above: () => void): { requiring: boolean; users: string[] } {
+  const lines = linesAbove(above, FRAMES, () => true)
+  const files = lines.map((line) => fileOf(line) ?? 'node:')
+  return {
+    requiring: lines.some((line) => /\.requireModule .*[/\\]jest-runtime[/\\]/.test(line)),
+    users: files.filter((file) => !/^node:|[/\\]node_modules[/\\]/.test(file) && !isOwnFile(file)),
+  }
+}
+
+/** Each `require` of Jest takes about six. */
+const FRAMES = 200
+
+const globals = globalThis as { expect?: { getState?(): { testPath?: string } } }

@@ -1,0 +1,26 @@
+import type { RunnerOptions } from '../leaks/leak-check.js'
+import { checkMainProcess, printable } from '../leaks/main-process.js'
+import { noteOfRun } from '../platform/run-claim.js'
+import { printLine } from './announcement.js'
+
+/** What Jest gives a `testResultsProcessor`, as far as it is read here. */
+export interface Results {
+  success: boolean
+}
+
+/**
+ * For Jest's `testResultsProcessor`: the only thing that Jest calls, and waits for, behind a global teardown. Fails the run for what the
+ * main process has left open. The options are those of the first test file, which its worker has noted.
+ */
+export default async function checkBehindTeardown<T extends Results>(results: T): Promise<T> {
+  const error = await checkMainProcess(notedOptions(), 'Jest')
+  if (error === undefined) return results
+  printLine(printable(error.message))
+  results.success = false
+  return results
+}
+
+function notedOptions(): RunnerOptions {
+  const note = noteOfRun()
+  return note === undefined || note === '' ? {} : { leaks: JSON.parse(note) as RunnerOptions['leaks'] }
+}

@@ -1,0 +1,52 @@
+import { type PortsideError, portsideError } from '../errors.js'
+import { type RunnerName, thisRunner } from './this-runner.js'
+
+/** What to write for each runner. */
+const ENTRIES: Readonly<Record<RunnerName, string>> = {
+  Vitest: "plugins: [portside()] with the default export of 'portside/vitest/plugin', in the configuration of Vitest",
+  Jest: "preset: 'portside', in the configuration of Jest",
+  Mocha: 'mocha --require portside/mocha',
+  'node:test': 'node --import portside/node-test --test',
+}
+
+/**
+ * Throws ERR_PORTSIDE_UNSUPPORTED if an entry of the package cannot work where it is loaded: in another runner, or preloaded by Node,
+ * unless `preloadable`. It would do nothing there, and nobody would be told.
+ */
+export function checkPlace(entry: string, runner: RunnerName, preloadable = false): void {
+  const here = thisRunner()
+  if (here !== undefined && here !== runner) {
+    throw misplaced(entry, `${here} runs this process, and the entry is for ${runner}`, ENTRIES[here])
+  }
+  if (!preloadable && here === undefined) checkPreloads(entry, runner)
+}
+
+/** The same of an entry for the main process of a runner, in which no test runs: that may have been started by a test of another one. */
+export function checkPreloads(entry: string, runner: RunnerName): void {
+  if (isPreloaded(entry))
+    throw misplaced(entry, `node --import and --require load it before ${runner} runs`, ENTRIES[runner])
+}
+
+export function misplaced(entry: string, because: string, write: string): PortsideError {
+  const headline = `Cannot use portside/${entry} here`
+  return portsideError('ERR_PORTSIDE_UNSUPPORTED', { headline, because, next: `write ${write}` })
+}
+
+/** Whether Node was told to load an entry first, by its name or by its file. */
+export function isPreloaded(entry: string, { execArgv, env } = process as Preloads): boolean {
+  const given = [...execArgv, ...(env.NODE_OPTIONS ?? '').split(/\s+/)]
+  return given.some((argument, index) => {
+    const [, value] = /^(?:--import|--require|-r)=?(.*)$/.exec(argument) ?? []
+    const named = value === '' ? given[index + 1] : value
+    return named !== undefined && isEntry(named.replace(/^["']|["']$/g, ''), entry)
+  })
+}
+
+interface Preloads {
+  readonly execArgv: readonly string[]
+  readonly env: NodeJS.ProcessEnv
+}
+
+const isEntry = (named: string, entry: string): boolean =>
+  named === `portside/${entry}` ||
+  new RegExp(`[/\\\\]portside[/\\\\]dist[/\\\\]${entry.replace('/', '-')}\\.c?js$`).test(named)

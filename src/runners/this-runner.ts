@@ -1,0 +1,40 @@
+import Module from 'node:module'
+
+/** A test runner that portside has an entry for. */
+export type RunnerName = 'Vitest' | 'Jest' | 'Mocha' | 'node:test'
+
+/**
+ * The test runner that runs the code of this realm; undefined if none is known. The variables that runners set are no evidence by
+ * themselves: a program that a test starts has them, too.
+ */
+export function thisRunner(): RunnerName | undefined {
+  if ('__vitest_worker__' in globalThis) return 'Vitest'
+  if (isJestRealm()) return 'Jest'
+  if (isMocha()) return 'Mocha'
+  return isNodeTest() ? 'node:test' : undefined
+}
+
+/** Jest keeps its own promise class in each realm that it runs test files in. */
+export const isJestRealm = (): boolean => Symbol.for('jest-native-promise') in globalThis
+
+const isMocha = (): boolean => isMochaProgram() || mochaClasses().length > 0
+
+/** Mocha's command line or one of its workers. */
+export const isMochaProgram = (): boolean => MOCHA_PROGRAM.test(process.argv[1] ?? '')
+
+/** `node_modules/.bin/mocha`, `mocha/bin/_mocha`, `mocha/lib/nodejs/worker.js`. */
+const MOCHA_PROGRAM = /[/\\]_?mocha(?:\.c?js|\.cmd)?$|[/\\]mocha[/\\](?:bin|lib)[/\\]/
+
+/** The class of each Mocha that was loaded: by `require`, as its command line does it. */
+export function mochaClasses(): object[] {
+  const { _cache: cache = {} } = Module as unknown as { _cache?: Record<string, { exports?: unknown } | undefined> }
+  return Object.keys(cache).flatMap((file) => {
+    if (!MOCHA_CLASS.test(file)) return []
+    const { exports } = cache[file] ?? {}
+    return typeof exports === 'function' ? [exports] : []
+  })
+}
+
+const MOCHA_CLASS = /[/\\]mocha[/\\]lib[/\\]mocha\.c?js$/
+
+const isNodeTest = (): boolean => process.env.NODE_TEST_CONTEXT !== undefined || process.execArgv.includes('--test')

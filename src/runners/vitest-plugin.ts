@@ -1,0 +1,143 @@
+import { fileURLToPath } from 'node:url'
+import type { Plugin, ViteUserConfig } from 'vitest/config'
+import type { NetAsymmetricMatchers, NetMatchers } from '../assertions/matcher-types.js'
+import { invalidArgument, portsideError } from '../errors.js'
+import { type RunnerOptions, readLeakOptions } from '../leaks/leak-check.js'
+import { trackMainProcess } from '../leaks/main-process.js'
+import type { HostProfile } from '../namespaces/profile.js'
+import { namesOf, readOptions } from '../options.js'
+import { isAnnounced } from './announcement.js'
+import { checkPreloads } from './right-place.js'
+import { runOf, type VitestContext } from './vitest-main.js'
+import type { ProvidedOptions } from './vitest-worker.js'
+
+// As in vitest.ts.
+declare module 'vitest' {
+  interface Matchers extends NetMatchers {}
+  interface AsymmetricMatchersContaining extends NetAsymmetricMatchers {}
+  interface ProvidedContext {
+    portside?: RunnerOptions
+  }
+}
+
+checkPreloads('vitest/plugin', 'Vitest')
+
+/** What `portside()` takes in the configuration of Vitest. */
+export interface PluginOptions extends RunnerOptions {
+  /** Runs each worker in a private network, on a host of this profile. Linux, Vitest 4 and later. Default: no private network. */
+  host?: HostProfile
+  /** What to do where private networks are not possible, as for `namespacePool()`. Default: `'throw'`. */
+  fallback?: 'forks' | 'throw'
+}
+
+/**
+ * For `plugins` in the configuration of Vitest: the matchers and the leak check in every test file of the project, one line that says
+ * so, and a look at what the main process has left open when the run ends. A project that names it again has the options that are
+ * named last.
+ *
+ * Throws ERR_PORTSIDE_UNKNOWN_OPTION, ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE for options that it does not have, and for those
+ * that cannot be sent to a worker.
+ */
+export default function portside(options?: PluginOptions): Plugin {
+  const { host, fallback, ...own } = checkOptions(options)
+  if (readLeakOptions(own, 'portside()').mode !== 'off') trackMainProcess()
+  return {
+    name: 'portside',
+    async config(config) {
+      config.test ??= {}
+      const { test } = config
+      const pool = host === undefined ? undefined : await poolOf(host, fallback)
+      const tests = [test, ...(await sharingProjects(test.projects))]
+      for (const each of tests) addTo(each, own, pool)
+    },
+    configureVitest(context) {
+      const { project, vitest } = context as unknown as VitestContext
+      addLate(project, own)
+      runOf(vitest).add(project)
+    },
+  }
+}
+
+type InlineConfig = NonNullable<ViteUserConfig['test']>
+
+/** With slashes on Windows, too, as Vitest compares them. */
+const SETUP = fileURLToPath(new URL('./vitest-setup.js', import.meta.url)).replaceAll('\\', '/')
+
+function checkOptions(options: PluginOptions | undefined): PluginOptions {
+  const names = namesOf<PluginOptions>()('leaks', 'announce', 'host', 'fallback')
+  const read = readOptions(options, { of: 'portside()', names, example: "{ leaks: 'warn' }" })
+  const { host, fallback, ...own } = read
+  if (fallback !== undefined && host === undefined) {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'host', 'a profile beside `fallback`', host)
+  }
+  isAnnounced(own.announce)
+  const { signal } = readLeakOptions(own, 'portside()')
+  if (signal !== undefined) throw notSent('signal', 'an option that a worker can have', signal)
+  try {
+    structuredClone(own.leaks)
+  } catch {
+    throw notSent('leaks', 'values that can be sent to a worker', own.leaks)
+  }
+  return read
+}
+
+function notSent(name: string, expected: string, value: unknown): Error {
+  const next = 'leave it out, or call install() of portside/vitest with it, in a setup file of your own'
+  return invalidArgument('ERR_INVALID_ARG_VALUE', name, expected, value, next)
+}
+
+/** Puts the set-up into a configuration before Vitest reads it. */
+function addTo(test: InlineConfig, own: RunnerOptions, pool: InlineConfig['pool']): void {
+  // Tests in a browser have no sockets of Node.
+  if (test.browser?.enabled) return
+  const { setupFiles = [] } = test
+  test.setupFiles = [SETUP, ...[setupFiles].flat().filter((file) => file !== SETUP)]
+  const given: ProvidedOptions | undefined = test.provide?.portside
+  if (given?.plugin !== true && given?.leaks !== undefined && own.leaks !== undefined) throw givenTwice()
+  test.provide = { ...test.provide, portside: { ...given, ...own, plugin: true } } as NonNullable<typeof test.provide>
+  if (pool !== undefined) test.pool = pool
+}
+
+/**
+ * The inline projects of Vitest 5 that share the server of the configuration above them. They take over its options as they were before
+ * any plugin has changed them.
+ */
+async function sharingProjects(projects: InlineConfig['projects'] = []): Promise<InlineConfig[]> {
+  if (projects.length === 0 || !('PluginHarness' in (await import('vitest/node')))) return []
+  return projects.flatMap((project) => {
+    if (typeof project !== 'object' || !('test' in project) || project.test === undefined) return []
+    return 'extends' in project && project.extends !== undefined && project.extends !== true ? [] : [project.test]
+  })
+}
+
+/** For a project of Vitest 5 that a function has given: it shares the server, and no plugin has seen its configuration. */
+function addLate(project: VitestContext['project'], own: RunnerOptions): void {
+  const { setupFiles, browser } = project.config
+  if (setupFiles.includes(SETUP) || browser?.enabled) return
+  setupFiles.unshift(SETUP)
+  const options: ProvidedOptions = { ...project.config.provide?.portside, ...own, plugin: true }
+  project.provide('portside', options)
+}
+
+const givenTwice = (): Error =>
+  portsideError('ERR_PORTSIDE_UNSUPPORTED', {
+    headline: 'Cannot tell which options of portside count: portside() has some, and so has provide.portside',
+    next: 'pass all of them to portside()',
+  })
+
+async function poolOf(host: HostProfile, fallback: PluginOptions['fallback']) {
+  // Pools of this kind came with Vitest 4, and so did this export.
+  if (!('ForksPoolWorker' in (await import('vitest/node')))) {
+    throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
+      headline:
+        'Cannot give the workers of Vitest hosts of their own: this Vitest has no pools that portside can add to',
+      next: 'install Vitest 4 or later, or leave host out of portside()',
+    })
+  }
+  const { namespacePool } = await import('./vitest-pool.js')
+  return namespacePool(host, fallback === undefined ? {} : { fallback })
+}
+
+// TypeScript augments a module only where something imports it, and tsup drops an import of nothing.
+export type { Matchers } from 'vitest'
+export type { HostProfile, RunnerOptions }

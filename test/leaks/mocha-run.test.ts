@@ -1,0 +1,46 @@
+import Module from 'node:module'
+import net from 'node:net'
+import { afterEach, expect, onTestFinished, test, vi } from 'vitest'
+import { checkBehindRun } from '../../src/runners/mocha-run.js'
+
+// In Mocha itself: test/runners/compat.
+
+/** A class of Mocha's interface, where its command line has loaded Mocha. */
+const { _cache: cache } = Module as unknown as { _cache: Record<string, unknown> }
+const LOADED = '/app/node_modules/mocha/lib/mocha.js'
+class Mocha {
+  run(done?: (failures: number) => void): string {
+    setImmediate(() => done?.(2))
+    return 'a runner'
+  }
+}
+const run = Mocha.prototype.run
+cache[LOADED] = { exports: Mocha }
+checkBehindRun(() => ({ leaks: 'fail' }))
+delete cache[LOADED]
+
+afterEach(() => vi.restoreAllMocks())
+
+const failures = async (): Promise<number> => new Promise((resolve) => void new Mocha().run(resolve))
+
+test('the end of a run is as it was if nothing is left open', async () => {
+  expect(Mocha.prototype.run).not.toBe(run)
+  expect(new Mocha().run()).toBe('a runner')
+  expect(await failures()).toBe(2)
+})
+
+test('what the process of Mocha leaves open is one failure more, and is closed', async () => {
+  const server = net.createServer().listen(0, '127.0.0.1')
+  onTestFinished(() => void server.close())
+  expect(await failures()).toBe(3)
+  await vi.waitFor(() => expect(server.listening).toBe(false))
+  expect(await failures()).toBe(2)
+})
+
+test('a second copy of portside does not look once more', () => {
+  const { run } = Mocha.prototype
+  cache[LOADED] = { exports: Mocha }
+  checkBehindRun(() => undefined)
+  delete cache[LOADED]
+  expect(Mocha.prototype.run).toBe(run)
+})

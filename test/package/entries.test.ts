@@ -1,0 +1,130 @@
+import { execFile } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { installPacked } from '../support/pack.js'
+
+// How the leak check gets into the runners of this checkout; `npm run compat` has all versions of all of them.
+
+const root = join(import.meta.dirname, '../..')
+const consumer = mkdtempSync(join(tmpdir(), 'portside-entries-'))
+const VITEST = join(root, 'node_modules/vitest/vitest.mjs')
+const JEST = join(root, 'node_modules/jest/bin/jest.js')
+
+beforeAll(async () => {
+  cpSync(join(root, 'fixtures/projects/entries'), consumer, { recursive: true })
+  await installPacked(inject('packed'), consumer)
+  mkdirSync(join(consumer, 'node_modules'), { recursive: true })
+  for (const name of ['vitest', 'jest-environment-node', 'expect', '@jest']) {
+    symlinkSync(join(root, 'node_modules', name), join(consumer, 'node_modules', name), 'junction')
+  }
+})
+afterAll(() => rmSync(consumer, { recursive: true, force: true }))
+
+describe.concurrent('Vitest', () => {
+  test('has all by the plugin: each project its options, one line for the run, and the main process', async () => {
+    const { output, errors, code } = await start([VITEST, 'run', '--config', 'plugin.config.mjs'])
+    expect(announcements(errors)).toEqual([
+      'portside: leak check on, fail; kernel once a file (fails) | on, warn; kernel once a file (warns) | off (none)',
+    ])
+    expect(output).toMatch(/Tests +1 failed \| 4 passed/)
+    expect(errors).toMatch(/^portside: \d+ sockets? left open in the main process of Vitest\.\n\n1\. listener /m)
+    expect(errors).toMatch(/opened at +server\.cjs:\d+/)
+    expect(errors).not.toContain('close timed out')
+    expect(code).toBe(1)
+  })
+
+  test('says nothing of a global set-up that is closed', async () => {
+    const args = ['run', '--config', 'plugin.config.mjs', '--project', 'warns']
+    const { errors, code } = await start([VITEST, ...args], {
+      CLOSES: '1',
+      PORTSIDE_LEAKS: 'fail',
+      PORTSIDE_ANNOUNCE: 'off',
+    })
+    expect(announcements(errors)).toEqual([])
+    expect(errors).not.toContain('main process')
+    // PORTSIDE_LEAKS has the last word.
+    expect(code).toBe(1)
+  })
+
+  test('checks each file, once, where portside/vitest is named as a setup file', async () => {
+    const { output, errors } = await start([VITEST, 'run', '--config', 'setup.config.mjs'])
+    expect(announcements(errors)).toEqual(['portside: leak check on, fail; kernel once a file'])
+    expect(errors.match(/'leaks' left 1 socket open/g)).toHaveLength(2)
+    expect(output).toMatch(/Tests +2 failed \| 3 passed/)
+  })
+})
+
+describe.concurrent('Jest', () => {
+  test('has all by the preset, beside what the user has set', async () => {
+    const { errors, code } = await start([JEST, '--config', 'preset.config.cjs', '--watchman=false', '--maxWorkers=2'])
+    expect(announcements(errors).filter((line) => line.includes('check on'))).toEqual([
+      'portside: leak check on, fail; kernel once a file',
+    ])
+    expect(errors).toMatch(/^portside: leak check off in .*other-environment\.test\.cjs: its testEnvironment is not/m)
+    expect(errors).toMatch(/^Tests: +1 failed, 4 passed/m)
+    expect(errors).toMatch(/^portside: 1 socket left open in the main process of Jest\.\n\n1\. listener /m)
+    expect(errors).not.toContain('Jest did not exit')
+    expect(code).toBe(1)
+  })
+
+  test('fails where an entry is misplaced, and says what to write', async () => {
+    const args = ['--config', 'misplaced.config.cjs', '--watchman=false', '--runInBand']
+    const { errors, code } = await start(['--experimental-vm-modules', JEST, ...args])
+    expect(errors).toMatch(/^Tests: +2 passed, 2 total/m)
+    const fixes = [...errors.matchAll(/^ +fix +(.*)$/gm)].map(([, fix]) => fix)
+    expect(fixes.sort()).toEqual([
+      'write install(expect) of portside/jest, with the expect of @jest/globals, into a file of setupFilesAfterEnv',
+      "write runner: 'portside/jest-runner', beside testEnvironment",
+      "write setupFilesAfterEnv: ['portside/jest']",
+      ...Array(3).fill("write testEnvironment: 'portside/jest-environment'"),
+    ])
+    expect(code).toBe(1)
+  })
+})
+
+describe.concurrent('node:test', () => {
+  const FILES = ['--test', '--test-reporter=tap', 'node-test/one.test.mjs', 'node-test/two.test.mjs']
+
+  test.for([
+    ['--import', 'portside/node-test', 'fail'],
+    ['--require', 'portside/node-test', 'fail'],
+    ['--import', './node-test/warn.mjs', 'warn'],
+  ] as const)('says once that it is on: %s %s', async ([how, what, mode]) => {
+    const { output, errors, code } = await start([how, what, ...FILES])
+    // Node hands on what a file prints on its standard error, as a comment.
+    expect(announcements(`${output}${errors}`)).toEqual([`portside: leak check on, ${mode}; kernel once a file`])
+    expect(output.match(/^# tests/gm)).toHaveLength(1)
+    expect(code).toBe(0)
+  })
+
+  test.for([
+    ['portside/mocha', 'write node --import portside/node-test --test'],
+    ['portside/jest', 'write node --import portside/node-test --test'],
+  ] as const)('refuses %s, and says what to write', async ([entry, fix]) => {
+    const { output, errors, code } = await start(['--require', entry, ...FILES])
+    expect(`${output}${errors}`).toContain(fix)
+    expect(code).toBe(1)
+  })
+})
+
+const announcements = (output: string): string[] =>
+  [...output.matchAll(/^(?:# )?(portside: leak check .*)$/gm)].map(([, line = '']) => line)
+
+interface Outcome {
+  readonly output: string
+  readonly errors: string
+  readonly code: unknown
+}
+
+/** As a user starts it: this process is a worker of a runner, which its environment says. */
+function start(args: string[], more: NodeJS.ProcessEnv = {}): Promise<Outcome> {
+  const own = Object.entries(process.env).filter(([name]) => !/^(?:VITEST|NODE_OPTIONS|TEST$|PORTSIDE)/.test(name))
+  const env = { ...Object.fromEntries(own), NO_COLOR: '1', ...more }
+  return new Promise((resolve) => {
+    execFile(process.execPath, args, { cwd: consumer, env }, (error, output, errors) =>
+      resolve({ output, errors, code: error?.code ?? 0 }),
+    )
+  })
+}

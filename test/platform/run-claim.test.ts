@@ -1,0 +1,53 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { markOf, markOfThisProcess } from '../../src/platform/process-mark.js'
+import { claimRun, noteOfRun, runEnvironment } from '../../src/platform/run-claim.js'
+
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'portside-claims-'))
+})
+afterEach(() => {
+  vi.unstubAllEnvs()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+test('the first to claim a run has it, and leaves a note for its main process', () => {
+  expect(noteOfRun(folder)).toBeUndefined()
+  expect(claimRun(process.pid, 'a note', folder)).toBe(true)
+  expect(claimRun(process.pid, 'another note', folder)).toBe(false)
+  expect(noteOfRun(folder)).toBe('a note')
+})
+
+test('runs of two main processes are two', () => {
+  expect(claimRun(process.pid, '', folder)).toBe(true)
+  expect(claimRun(process.ppid, '', folder)).toBe(true)
+})
+
+test('a worker that does not see its main process has the name of the run in its environment', () => {
+  expect(claimRun(process.pid, '', folder)).toBe(true)
+  for (const [name, value] of Object.entries(runEnvironment())) vi.stubEnv(name, value)
+  expect(claimRun(1, '', folder)).toBe(false)
+})
+
+test('is claimed by everyone who asks if the folder cannot be written to, so that none is silent', () => {
+  const missing = join(folder, 'missing')
+  expect(claimRun(process.pid, '', missing)).toBe(true)
+  expect(claimRun(process.pid, '', missing)).toBe(true)
+})
+
+test('the files of runs that have ended are removed, and those of others stay', () => {
+  const mark = markOfThisProcess()
+  expect(mark).toBe(markOf(process.pid))
+  const uid = process.getuid?.() ?? 'unknown'
+  const ended = join(folder, `portside-run-${uid}-ended`)
+  // No process has this number on Linux (PID_MAX_LIMIT), on macOS or on Windows.
+  writeFileSync(ended, `${mark?.split(' ')[0]} 4194305 1\na note`)
+  writeFileSync(join(folder, `portside-run-${uid}-strange`), 'no mark')
+  writeFileSync(join(folder, 'another-file'), '')
+  expect(claimRun(process.pid, '', folder)).toBe(true)
+  expect(existsSync(ended)).toBe(false)
+  expect(readdirSync(folder)).toHaveLength(3)
+})
