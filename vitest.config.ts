@@ -9,7 +9,7 @@ writeDocumentationTests()
 /** Tests which begin where nothing is: no matchers, no connections that pools keep from other tests. */
 const ALONE = [
   'test/drain/time-wait.test.ts',
-  ...['vitest', 'jest', 'jest-environment', 'use-net'].map((name) => `test/runners/${name}.test.ts`),
+  ...['vitest', 'jest', 'jest-environment', 'mocha', 'use-net'].map((name) => `test/runners/${name}.test.ts`),
 ]
 
 /** Tests of the leak check, which leave sockets open. */

@@ -1,7 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isMainThread } from 'node:worker_threads'
-import { checkBoolean } from '../argument.js'
-import { readOptions } from '../options.js'
 import { type AliveBefore, aliveBefore, isMoreAlive } from './alive-before.js'
 import type { Alive } from './alive-report.js'
 import { annotate } from './annotations.js'
@@ -11,22 +9,15 @@ import { errorFor, type Found, findOpen, NOTHING } from './find-open.js'
 import type { Redial } from './find-redials.js'
 import { nextListen } from './grace.js'
 import { isIgnored } from './ignore.js'
-import { checkLeakOptions, checkMode, type LeakIgnore, type LeakOptions } from './options.js'
+import type { LeakIgnore, LeakOptions } from './options.js'
 import type { Owner } from './owner.js'
 import { printable } from './report.js'
+import { type RunnerOptions, readLeakOptions } from './runner-options.js'
 import { inodesNow } from './snapshot.js'
 import type { SocketLeak } from './socket-leak.js'
 import type { TrackedSocket } from './tracked-socket.js'
 import { type Tracker, tracker } from './tracker.js'
 import { makeOwner } from './tracking.js'
-
-/** What a test runner's entry takes. */
-export interface RunnerOptions {
-  /** The leak check. Default: every leak fails its test. */
-  leaks?: LeakOptions | LeakOptions['mode']
-  /** Whether the run says once, on the standard error output, that the check is on. Default: `true`. */
-  announce?: boolean
-}
 
 /** What an entry says of itself. */
 interface CheckSettings {
@@ -43,9 +34,11 @@ interface CheckSettings {
   /** What else may stand there. */
   readonly more?: readonly string[]
   /** Whether an open socket is its business at all. Default: all are. */
-  readonly concerns?: (leak: SocketLeak) => boolean
+  readonly concerns?: (leak: Pick<SocketLeak, 'openedAt'>) => boolean
   /** What the tracker had counted when it began. Default: what it has counted now. */
   readonly since?: number
+  /** What kept the process alive then. Default: what does now. */
+  readonly aliveBefore?: AliveBefore
   /** Said in the headline of a report: `the main process of Vitest`. */
   readonly place?: string
 }
@@ -91,7 +84,8 @@ export class LeakCheck {
     if (this.#options.kernel ?? seesOnlyItsOwn) this.#baseline ??= new Set(inodesNow())
     else this.#baseline = undefined
     const { alive = this.#settings.waits ? 'warn' : 'off' } = this.#options
-    this.#alive = alive === 'off' ? undefined : (this.#alive ?? aliveBefore(this.#tracker.workers))
+    this.#alive =
+      alive === 'off' ? undefined : (this.#alive ?? this.#settings.aliveBefore ?? aliveBefore(this.#tracker.workers))
   }
 
   beginTest(name: string, file = this.#file?.file): Owner | undefined {
@@ -198,7 +192,8 @@ export class LeakCheck {
   async #aliveNow(state: Tracker): Promise<Alive[]> {
     if (this.#alive === undefined || !isMoreAlive(this.#alive, state.workers)) return []
     const { findAlive } = await import('./alive.js')
-    return findAlive(state, this.#alive)
+    const { concerns = () => true } = this.#settings
+    return findAlive(state, this.#alive).filter(({ frames }) => concerns({ openedAt: frames }))
   }
 
   #errorFor(found: Found, redials: readonly Redial[], alive: readonly Alive[] = []): Error {
@@ -246,7 +241,9 @@ function isAmong({ leak: { remote, test } }: Redial, { leaks }: Found): boolean 
 function located(error: Error, place: string | undefined): Error {
   if (place === undefined) return error
   for (const name of ['stack', 'message'] as const) {
-    const value = error[name]?.replace(' left open.', ` left open in ${place}.`)
+    const value = error[name]
+      ?.replace(' left open.', ` left open in ${place}.`)
+      .replace('portside: this process', `portside: ${place}`)
     Object.defineProperty(error, name, { value, configurable: true, writable: true })
   }
   return error
@@ -258,35 +255,5 @@ function located(error: Error, place: string | undefined): Error {
  */
 const seesOnlyItsOwn: boolean = isMainThread
 
-/** Reads what a runner's entry was given, as `of`; `more` is what else may stand there. The environment has the last word. */
-export function readLeakOptions(
-  given: RunnerOptions | undefined,
-  of: string,
-  more: readonly string[] = [],
-): LeakOptions {
-  const { leaks, announce } = readOptions(given, {
-    of,
-    names: ['leaks', 'announce', ...more],
-    example: "{ leaks: 'warn' }",
-    instead: INSTEAD,
-  })
-  checkBoolean('announce', announce)
-  const options = typeof leaks === 'string' ? { mode: leaks } : leaks
-  const read = checkLeakOptions(options, `${of}.leaks`)
-  const mode = process.env[VARIABLE] as LeakOptions['mode']
-  if (mode === undefined || (mode as string) === '') return read
-  checkMode(mode, VARIABLE)
-  return { ...read, mode }
-}
-
-const VARIABLE = 'PORTSIDE_LEAKS'
-
-/** Options of the check that were meant to stand one level deeper. */
-const INSTEAD = Object.fromEntries(
-  ['mode', 'ignore', 'idlePools', 'kernel', 'close', 'leak'].map((name) => [
-    name,
-    name === 'leak' ? 'write leaks' : `put it into leaks: { leaks: { ${name}: ... } }`,
-  ]),
-)
-
-export type { LeakOptions }
+export type { LeakOptions, RunnerOptions }
+export { readLeakOptions }

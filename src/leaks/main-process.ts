@@ -1,5 +1,6 @@
 import { releaseAtExit } from '../platform/run-claim.js'
 import { processState } from '../process-state.js'
+import { type AliveBefore, aliveBefore } from './alive-before.js'
 import { LeakCheck, type RunnerOptions } from './leak-check.js'
 import { printable, report } from './report.js'
 import type { SocketLeak } from './socket-leak.js'
@@ -24,7 +25,8 @@ export async function checkMainProcess(options: RunnerOptions | undefined, runne
     { leaks: { ...leaks, kernel: false } },
     {
       waits: true,
-      since: begun(),
+      since: begun().activity,
+      aliveBefore: begun().alive,
       place: `the main process of ${runner}`,
       concerns: isOfUser,
     },
@@ -44,13 +46,14 @@ export function openInMainProcess(): string | undefined {
 }
 
 /** What the runner opens for itself has no frame but those of Node and of packages. */
-const isOfUser = ({ openedAt }: SocketLeak): boolean =>
+const isOfUser = ({ openedAt }: Pick<SocketLeak, 'openedAt'>): boolean =>
   openedAt.some(({ file }) => !/^node:|[/\\]node_modules[/\\]/.test(file))
 
-const begun = (): number =>
+const begun = (): { activity: number; alive: AliveBefore } =>
   processState('runners.main-process', () => {
     releaseAtExit()
-    return { activity: tracker().activity }
-  }).activity
+    const { activity, workers } = tracker()
+    return { activity, alive: aliveBefore(workers) }
+  })
 
 export { printable }

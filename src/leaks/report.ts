@@ -135,7 +135,9 @@ function describe(group: Group, otherEnds: ReadonlyMap<SocketLeak, SocketLeak>, 
   const otherEnd = group.length === 1 ? otherEnds.get(leak) : undefined
   const accepted = otherEnds.get(leak)?.acceptedBy ?? acceptedBy
   return [
-    group.length === 1 ? `${number}. ${kind} ${nameOf(leak)}`.trimEnd() : `${number}. ${group.length} of kind ${kind}`,
+    group.length === 1
+      ? `${number}. ${kind} ${nameOf(leak)}`.trimEnd()
+      : `${number}. ${kind} (${group.length} sockets)`,
     ...(group.length === 1 ? [] : [labelledLine('sockets', aligned(group.map(nameOf)))]),
     ...(named ? [] : whose(group)),
     ...(request === undefined ? [] : [labelledLine('request', `${request}, the last on this connection`)]),

@@ -95,7 +95,7 @@ describe('a report', () => {
       [
         'portside: 10 sockets left open.',
         '',
-        '1. 10 of kind client',
+        '1. client (10 sockets)',
         '  sockets    127.0.0.1:1 -> 127.0.0.1:3000, ESTABLISHED, fd 20',
         '             127.0.0.1:2 -> 127.0.0.1:3000, ESTABLISHED, fd 20',
         '             127.0.0.1:3 -> 127.0.0.1:3000, ESTABLISHED, fd 20',

@@ -1,0 +1,42 @@
+import { checkBoolean } from '../argument.js'
+import { readOptions } from '../options.js'
+import { checkLeakOptions, checkMode, type LeakOptions } from './options.js'
+
+/** What a test runner's entry takes. */
+export interface RunnerOptions {
+  /** The leak check. Default: every leak fails its test. */
+  leaks?: LeakOptions | LeakOptions['mode']
+  /** Whether the run says once, on the standard error output, that the check is on. Default: `true`. */
+  announce?: boolean
+}
+
+/** Reads what a runner's entry was given, as `of`; `more` is what else may stand there. The environment has the last word. */
+export function readLeakOptions(
+  given: RunnerOptions | undefined,
+  of: string,
+  more: readonly string[] = [],
+): LeakOptions {
+  const { leaks, announce } = readOptions(given, {
+    of,
+    names: ['leaks', 'announce', ...more],
+    example: "{ leaks: 'warn' }",
+    instead: INSTEAD,
+  })
+  checkBoolean('announce', announce)
+  const options = typeof leaks === 'string' ? { mode: leaks } : leaks
+  const read = checkLeakOptions(options, `${of}.leaks`)
+  const mode = process.env[VARIABLE] as LeakOptions['mode']
+  if (mode === undefined || (mode as string) === '') return read
+  checkMode(mode, VARIABLE)
+  return { ...read, mode }
+}
+
+const VARIABLE = 'PORTSIDE_LEAKS'
+
+/** Options of the check that were meant to stand one level deeper. */
+const INSTEAD = Object.fromEntries(
+  ['mode', 'ignore', 'idlePools', 'kernel', 'close', 'redialWait', 'alive', 'leak'].map((name) => [
+    name,
+    name === 'leak' ? 'write leaks' : `put it into leaks: { leaks: { ${name}: ... } }`,
+  ]),
+)
