@@ -35,6 +35,7 @@ const SHARED = [
   'src/runners/announcement.ts',
   'src/runners/install-matchers.ts',
   'src/runners/jest-place.ts',
+  'src/runners/jest-runner-mark.ts',
   'src/runners/private-workers.ts',
   'src/runners/right-place.ts',
   'src/runners/use-net.ts',
@@ -67,8 +68,8 @@ export default defineConfig({
     options.format = 'esm'
     options.splitting = true
     // Shorter, with the names of functions, which stacks show.
-    options.minifySyntax = true
-    options.minifyWhitespace = true
+    options.minify = true
+    options.keepNames = true
     // The bundled p-wait-for takes its timers from here, too, and not from a global that a test has faked.
     options.inject = ['src/timers.ts']
   },
@@ -81,6 +82,7 @@ export default defineConfig({
         const sharing = [
           ...Object.values({ ...dual, ...esmOnly }),
           ...LAZY,
+          'src/leaks/last-look.ts',
           'src/servers/certificate.ts',
           'src/runners/jest-other-environment.ts',
           'src/runners/vitest-suite.ts',

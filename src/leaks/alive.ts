@@ -22,10 +22,20 @@ import { mapped } from './mapped.js'
 import type { Owner } from './owner.js'
 import { framesOf, isWanted } from './stack.js'
 import type { StackFrame } from './stack-frame.js'
-import type { Tracker } from './tracker.js'
+import type { TrackedSocket } from './tracked-socket.js'
+import type { Workers } from './workers.js'
+
+/** What is asked of the tracker. */
+interface Known {
+  readonly workers: Workers
+  /** Timers that a file was reported for, of the files that run in this process. */
+  readonly reportedAlive: WeakSet<object>
+  recordOf(socket: object): TrackedSocket | undefined
+  ownerOfTimer(timer: NodeJS.Timeout): Owner | undefined
+}
 
 /** What keeps the process alive now, did not before, and is not a socket. */
-export function findAlive(state: Tracker, before: AliveBefore): Alive[] {
+export function findAlive(state: Known, before: AliveBefore): Alive[] {
   let inspector: ObjectInspector | undefined
   const inspected = (): ObjectInspector | undefined => {
     inspector ??= inspectObjects()
@@ -42,7 +52,7 @@ export function findAlive(state: Tracker, before: AliveBefore): Alive[] {
   }
 }
 
-function aliveTimers(state: Tracker, inspector: ObjectInspector | undefined): Alive[] {
+function aliveTimers(state: Known, inspector: ObjectInspector | undefined): Alive[] {
   if (inspector === undefined) return []
   const started = setTimeout(() => {}, 1)
   clearTimeout(started)
@@ -70,14 +80,14 @@ function aliveTimers(state: Tracker, inspector: ObjectInspector | undefined): Al
 /** Milliseconds. As long as Jest waits before it says that it did not exit. */
 const SOON = 1000
 
-function aliveHandles(state: Tracker, before: AliveBefore, inspected: () => ObjectInspector | undefined): Alive[] {
+function aliveHandles(state: Known, before: AliveBefore, inspected: () => ObjectInspector | undefined): Alive[] {
   return activeHandles().flatMap((handle) => {
     if (before.objects.has(handle) || isInfrastructure(handle)) return []
     return aliveHandle(handle, state, inspected) ?? []
   })
 }
 
-function aliveHandle(handle: object, state: Tracker, inspected: () => ObjectInspector | undefined): Alive | undefined {
+function aliveHandle(handle: object, state: Known, inspected: () => ObjectInspector | undefined): Alive | undefined {
   const calls = (event: string, what: string, howToEnd: string): Alive => {
     const [listener] = getEventListeners(handle as EventEmitter, event)
     const inspector = listener === undefined ? undefined : inspected()
@@ -102,7 +112,7 @@ function aliveHandle(handle: object, state: Tracker, inspected: () => ObjectInsp
 /** The port of a worker is in the list, too: its own line reports it. */
 const portIsHeard = (port: MessagePort): boolean => getEventListeners(port, 'message').length > 0
 
-function aliveChild(child: ChildProcess, state: Tracker): Alive | undefined {
+function aliveChild(child: ChildProcess, state: Known): Alive | undefined {
   const record = state.recordOf(child)
   // Reported for its pipes, or ending.
   if (child.killed || (record !== undefined && record.reportedAt > 0)) return undefined
@@ -115,7 +125,7 @@ function aliveChild(child: ChildProcess, state: Tracker): Alive | undefined {
   }
 }
 
-function aliveWorkers(state: Tracker, before: AliveBefore): Alive[] {
+function aliveWorkers(state: Known, before: AliveBefore): Alive[] {
   return [...state.workers].flatMap(([worker, { owner, trace }]) =>
     before.objects.has(worker) || worker.threadId === -1 || !isWorkerActive(worker)
       ? []

@@ -191,7 +191,7 @@ export class LeakCheck {
 
   async #aliveNow(state: Tracker): Promise<Alive[]> {
     if (this.#alive === undefined || !isMoreAlive(this.#alive, state.workers)) return []
-    const { findAlive } = await import('./alive.js')
+    const { findAlive } = await import('./last-look.js')
     const { concerns = () => true } = this.#settings
     return findAlive(state, this.#alive).filter(({ frames }) => concerns({ openedAt: frames }))
   }

@@ -128,7 +128,7 @@ export class Tracker implements Origins {
     { redialWait: wait = REDIAL_WAIT, signal }: Pick<LeakOptions, 'redialWait' | 'signal'>,
   ): Promise<Redial[]> {
     if (![...this.dials.failed()].some(isSuspect)) return []
-    const { findRedials } = await import('./find-redials.js')
+    const { findRedials } = await import('./last-look.js')
     return findRedials(this.dials, isSuspect, { wait, signal })
   }
 
