@@ -58,6 +58,11 @@ class Suspect {
     return this.#dialled === 0
   }
 
+  /** After its owner had ended; and it has set a timer since. */
+  get #dialledLate(): boolean {
+    return this.#dial.late > 0 && this.#relevant().some(({ at }) => at >= this.#dial.at)
+  }
+
   /** How often since the wait began. */
   get #dialled(): number {
     return this.#dial.count - this.#before
@@ -72,7 +77,7 @@ class Suspect {
     const timers = this.#timers()
     const due = timers.length === 0 ? undefined : Math.min(...timers)
     // One that has a timer, or no pause, dials once more. Another one has finished.
-    const again = due === undefined ? this.#dialled > 1 : this.#dialled > 0 || this.#dial.late > 0
+    const again = due === undefined ? this.#dialled > 1 : this.#dialled > 0 || this.#dialledLate
     return again ? [describe(this.#dial, due)] : []
   }
 

@@ -7,12 +7,10 @@ import { clientFiles, judged, runClient } from './client.js'
 
 // What the report of a leak says to call, for clients as users have them. Each opens a connection to a stand-in and leaves it,
 // which its test is told of; then another, which it closes by the text of that report. With arguments only clients whose names
-// match one of them: `npm run clients -- pg redis`. `npm run clients -- --reconnecting` has clients that their tests leave between two
-// attempts to connect: the report of the file has to name those tests, and no test that has closed its client.
+// match one of them: `npm run clients -- pg redis`. Then clients that their tests leave between two attempts to connect: the report of
+// the file has to name those tests, and no test that has closed its client. `-- --reconnecting` has these only.
 
 const args = process.argv.slice(2)
-const reconnecting = args.includes('--reconnecting')
-const folderOf = reconnecting ? 'reconnecting' : 'clients'
 const wanted = args.filter((argument) => !argument.startsWith('--')).map((expression) => new RegExp(expression))
 // Beside others on this machine; what it starts has it, too.
 setPriority(10)
@@ -25,20 +23,24 @@ try {
     join(installed.folder, 'node-reporter.mjs'),
   )
   console.log(`installed in ${seconds(started)}`)
-  const names = clientFiles(join(installed.folder, folderOf)).filter(
-    (name) => wanted.length === 0 || wanted.some((expression) => expression.test(name)),
-  )
-  const ok = reconnecting ? await reportRedials(installed.folder, names) : await report(installed.folder, names)
-  if (!ok || names.length === 0) process.exitCode = 1
+  const parts = { clients: report, reconnecting: reportRedials }
+  for (const [part, reported] of Object.entries(parts)) {
+    if (args.includes('--reconnecting') && part !== 'reconnecting') continue
+    console.log(`\n${part}`)
+    const names = clientFiles(join(installed.folder, part)).filter(
+      (name) => wanted.length === 0 || wanted.some((expression) => expression.test(name)),
+    )
+    if (names.length === 0 || !(await reported(installed.folder, part, names))) process.exitCode = 1
+  }
   console.log(`in ${seconds(started)}`)
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
 
 /** Runs them all, a line for each in its order, and tells whether all are right. */
-async function report(project: string, names: readonly string[]): Promise<boolean> {
+async function report(project: string, part: string, names: readonly string[]): Promise<boolean> {
   const failed: string[] = []
-  for (const { name, file, ended } of startAll(project, names)) {
+  for (const { name, file, ended } of startAll(project, part, names)) {
     const { outcome, output, took } = await ended
     const { leaking, clean, complaints } = judged(outcome, file)
     if (outcome.tests.length === 0) complaints.push('no test has run')
@@ -52,9 +54,9 @@ async function report(project: string, names: readonly string[]): Promise<boolea
 }
 
 /** Whether the report of each file names the tests that left a client, and no other. */
-async function reportRedials(project: string, names: readonly string[]): Promise<boolean> {
+async function reportRedials(project: string, part: string, names: readonly string[]): Promise<boolean> {
   const failed: string[] = []
-  for (const { name, ended } of startAll(project, names)) {
+  for (const { name, ended } of startAll(project, part, names)) {
     const { outcome, output, took } = await ended
     const titles = outcome.tests.map(({ title }) => title)
     const said = outcome.files.join('\n')
@@ -74,10 +76,10 @@ async function reportRedials(project: string, names: readonly string[]): Promise
   return failed.length === 0
 }
 
-function startAll(project: string, names: readonly string[]) {
+function startAll(project: string, part: string, names: readonly string[]) {
   const slot = limited(availableParallelism())
   return names.map((name) => {
-    const file = `${folderOf}/${name}.test.mjs`
+    const file = `${part}/${name}.test.mjs`
     const ended = slot(async () => {
       const begun = performance.now()
       return { ...(await runClient(project, file)), took: seconds(begun) }
