@@ -84,9 +84,10 @@ function advice(config: string | undefined, loaded: readonly Loaded[], evidence:
   if (settings.some(({ key }) => key === 'projects') && evidence.check === 'not set up') {
     evidence.notes.add('each project has a testEnvironment of its own')
   }
-  if (config === undefined) return { add: [`"jest": { "testEnvironment": "${ENVIRONMENT}" }`], addTo: MANIFEST }
-  if (config === MANIFEST) return { add: [`"testEnvironment": "${ENVIRONMENT}",`], addTo: `"jest" in ${MANIFEST}` }
-  const quote = config.endsWith('.json') ? '"' : ''
-  const mark = config.endsWith('.json') ? '"' : "'"
-  return { add: [`${quote}testEnvironment${quote}: ${mark}${ENVIRONMENT}${mark},`], addTo: config }
+  if (config === undefined) return { add: ['"jest": { "preset": "portside" }'], addTo: MANIFEST }
+  // A configuration has one preset.
+  const hasPreset = settings.some(({ key, path }) => key === 'preset' && path.length === 0)
+  const [name, value] = hasPreset ? ['testEnvironment', ENVIRONMENT] : ['preset', 'portside']
+  if (config === MANIFEST) return { add: [`"${name}": "${value}",`], addTo: `"jest" in ${MANIFEST}` }
+  return { add: [config.endsWith('.json') ? `"${name}": "${value}",` : `${name}: '${value}',`], addTo: config }
 }

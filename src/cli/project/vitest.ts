@@ -84,17 +84,28 @@ function readTestFiles(project: Project, evidence: Evidence): void {
 /** The lines to add to a configuration that has none of portside. */
 function advice(config: string | undefined, loaded: readonly Loaded[]): Conclusion['advice'] {
   const settings = loaded.flatMap(({ sources }) => sources.flatMap((source) => settingsOf(source)))
-  const existing = settings.find(({ key }) => key === 'setupFiles')
-  const files = [...(existing === undefined ? [] : textsOf(existing)), SETUP].map((file) => `'${file}'`).join(', ')
-  const line = `setupFiles: [${files}]`
   if (config === undefined) {
     const add = [
+      IMPORT,
       "import { defineConfig } from 'vitest/config'",
       '',
-      `export default defineConfig({ test: { ${line} } })`,
+      `export default defineConfig({ ${PLUGIN} })`,
     ]
     return { add, addTo: 'vitest.config.mjs' }
   }
+  // The plugin is an ES module.
+  if (/\.c[jt]s$/.test(config)) return setupFileAdvice(config, settings)
+  const existing = settings.find(({ key, path }) => key === 'plugins' && path.length === 0)
+  return { add: [IMPORT, existing === undefined ? `${PLUGIN},` : 'portside(), in plugins'], addTo: config }
+}
+
+const IMPORT = "import portside from 'portside/vitest/plugin'"
+const PLUGIN = 'plugins: [portside()]'
+
+function setupFileAdvice(config: string, settings: ReturnType<typeof settingsOf>): Conclusion['advice'] {
+  const existing = settings.find(({ key }) => key === 'setupFiles')
+  const files = [...(existing === undefined ? [] : textsOf(existing)), SETUP].map((file) => `'${file}'`).join(', ')
+  const line = `setupFiles: [${files}]`
   const hasTest = settings.some(({ key, path }) => key === 'test' && path.length === 0)
   return hasTest ? { add: [`${line},`], addTo: `test in ${config}` } : { add: [`test: { ${line} },`], addTo: config }
 }

@@ -35,7 +35,7 @@ describe('what the doctor says of a project', () => {
       '                npm install --save-dev portside',
       'hint  Jest      the leak check is not set up',
       '                add to jest.config.js:',
-      "                  testEnvironment: 'portside/jest-environment',",
+      "                  preset: 'portside',",
     ])
   })
 
@@ -43,9 +43,10 @@ describe('what the doctor says of a project', () => {
     expect(lines({ 'package.json': HAS }).slice(1)).toEqual([
       'hint  Vitest   the leak check is not set up',
       '               add to vitest.config.mjs:',
+      "                 import portside from 'portside/vitest/plugin'",
       "                 import { defineConfig } from 'vitest/config'",
       '',
-      "                 export default defineConfig({ test: { setupFiles: ['portside/vitest/setup'] } })",
+      '                 export default defineConfig({ plugins: [portside()] })',
     ])
   })
 

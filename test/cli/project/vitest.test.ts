@@ -171,6 +171,8 @@ describe('a note of Vitest', () => {
   })
 })
 
+const IMPORT = "import portside from 'portside/vitest/plugin'"
+
 describe('the lines to add for Vitest', () => {
   it.each<[string, Given, string, string[]]>([
     [
@@ -178,31 +180,30 @@ describe('the lines to add for Vitest', () => {
       { 'package.json': { devDependencies: { vitest: '4' } } },
       'vitest.config.mjs',
       [
+        IMPORT,
         "import { defineConfig } from 'vitest/config'",
         '',
-        "export default defineConfig({ test: { setupFiles: ['portside/vitest/setup'] } })",
+        'export default defineConfig({ plugins: [portside()] })',
       ],
     ],
     [
-      'are a setting',
+      'go beside the plugins',
       {
         'vite.config.ts': 'export default defineConfig({ plugins: [] })',
         'package.json': { scripts: { test: 'vitest' } },
       },
       'vite.config.ts',
-      ["test: { setupFiles: ['portside/vitest/setup'] },"],
+      [IMPORT, 'portside(), in plugins'],
     ],
+    ['are a setting', config('{ globals: true }'), 'vitest.config.ts', [IMPORT, 'plugins: [portside()],']],
     [
-      'are a setting of test',
-      config('{ globals: true }'),
-      'test in vitest.config.ts',
-      ["setupFiles: ['portside/vitest/setup'],"],
-    ],
-    [
-      'keep what is there',
-      config("{ setupFiles: ['./a.ts'] }"),
-      'test in vitest.config.ts',
-      ["setupFiles: ['./a.ts', 'portside/vitest/setup'],"],
+      'are a setup file in CommonJS, beside what is there',
+      {
+        'vitest.config.cjs': "module.exports = { test: { setupFiles: ['./a.cjs'] } }",
+        'package.json': { scripts: { test: 'vitest' } },
+      },
+      'test in vitest.config.cjs',
+      ["setupFiles: ['./a.cjs', 'portside/vitest/setup'],"],
     ],
   ])('%s', (_, given, addTo, add) => {
     expect(lookAt('vitest', given)).toMatchObject({ check: 'not set up', addTo, add })
