@@ -6,7 +6,7 @@ import { nextListen } from './grace.js'
 import { isIgnored } from './ignore.js'
 import { withFields } from './leak-error.js'
 import { checkLeakOptions, type LeakOptions } from './options.js'
-import { printable } from './report.js'
+import { printReport } from './report.js'
 import type { SocketSnapshot } from './snapshot.js'
 import type { SocketLeak } from './socket-leak.js'
 import { tracker } from './tracker.js'
@@ -33,7 +33,7 @@ export async function verifyNoLeaks(since: SocketSnapshot, given: LeakOptions = 
   if (leaks.length === 0) return
   const error = errorFor(found, redials)
   if (options.mode !== 'warn') throw withFields(error, leaks)
-  console.warn(printable(error.message))
+  printReport(error.message)
 }
 
 const leaksOf = ({ found, redials }: Leaks): SocketLeak[] => [...found.leaks, ...redials.map(({ leak }) => leak)]

@@ -11,7 +11,7 @@ import { nextListen } from './grace.js'
 import { isIgnored } from './ignore.js'
 import type { LeakIgnore, LeakOptions } from './options.js'
 import type { Owner } from './owner.js'
-import { printable } from './report.js'
+import { printReport } from './report.js'
 import { type RunnerOptions, readLeakOptions } from './runner-options.js'
 import { inodesNow } from './snapshot.js'
 import type { SocketLeak } from './socket-leak.js'
@@ -209,7 +209,7 @@ export class LeakCheck {
     if (leaks + alive.length === 0) return undefined
     const error = this.#errorFor(found, redials, alive)
     if (this.options.mode !== 'warn' && (leaks > 0 || this.options.alive === 'fail')) return error
-    console.warn(printable(error.message))
+    printReport(error.message)
     return undefined
   }
 

@@ -77,6 +77,17 @@ function counts(leaks: readonly SocketLeak[]): string {
 
 const LONGEST_GROUP = 300
 
+/** By the console that runs, which a runner may show with the test; by the one from before if a test has replaced it with one that throws. */
+export function printReport(text: string): void {
+  try {
+    console.warn(printable(text))
+  } catch {
+    warn(printable(text))
+  }
+}
+
+const warn = console.warn.bind(console)
+
 /** For `console.warn`: in colours where that is a terminal, and nobody has asked for none (https://no-color.org). */
 export function printable(
   text: string,

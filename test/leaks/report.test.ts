@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { transformSync } from 'esbuild'
-import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { fileOf } from '../../src/caller.js'
 import type { SocketLeak } from '../../src/index.js'
 import { codeFrame } from '../../src/leaks/code-frame.js'
-import { printable, report } from '../../src/leaks/report.js'
+import { printable, printReport, report } from '../../src/leaks/report.js'
 import { framesOf, isWanted, linesOf, userFrame } from '../../src/leaks/stack.js'
 
 const folders: string[] = []
@@ -178,6 +178,15 @@ describe('a report', () => {
     const { howToClose } = client
     expect(report([{ kind: 'unix', local: '', openedAt: [], howToClose }])).toMatch(/^1\. unix\n/m)
   })
+})
+
+test('a report is printed even if a test has replaced console.warn with one that throws', () => {
+  const spy = vi.spyOn(console, 'warn').mockImplementation(() => {
+    throw new Error('replaced')
+  })
+  expect(() => printReport('portside: nothing.')).not.toThrow()
+  expect(spy).toHaveBeenCalledOnce()
+  spy.mockRestore()
 })
 
 describe('what is printed', () => {
