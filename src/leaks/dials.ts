@@ -61,6 +61,7 @@ export class Dials {
   /** Neither Node's timers nor the globals of a test are touched for it. On from the first dial. */
   readonly #hook: ReturnType<typeof createHook>
   #isOn = false
+  #isWatched = false
   #timers: LaterTimer[] = []
   #sweepAt = 64
 
@@ -98,8 +99,14 @@ export class Dials {
     this.#settled.add(owner)
   }
 
+  /** Somebody will ask about dials that are no test's, too. */
+  watch(): void {
+    this.#isWatched = true
+  }
+
   /** Notes that a dial begins. */
   begin(owner: Owner | undefined): void {
+    if (owner === undefined && !this.#isWatched) return
     this.#dialled.add(owner ?? NOBODY)
     if (this.#isOn) return
     this.#isOn = true

@@ -39,6 +39,8 @@ class FrameStore implements OwnerStore {
  */
 class HookStore implements OwnerStore {
   readonly #owners = createSlot<Owner | undefined>()
+  readonly #hook: ReturnType<typeof createHook>
+  #isOn = false
 
   constructor() {
     const { get, set } = this.#owners
@@ -46,12 +48,17 @@ class HookStore implements OwnerStore {
       const owner = get(executionAsyncResource())
       if (owner !== undefined) set(resource, owner)
     }
-    createHook({ init }).enable()
+    this.#hook = createHook({ init })
   }
   now(): Owner | undefined {
     return this.#owners.get(executionAsyncResource())
   }
   run<T>(owner: Owner | undefined, action: () => T): T {
+    // Not before anybody has an owner: promises cost more from then on.
+    if (owner !== undefined && !this.#isOn) {
+      this.#isOn = true
+      this.#hook.enable()
+    }
     const resource = executionAsyncResource()
     const before = this.#owners.get(resource)
     this.#owners.set(resource, owner)

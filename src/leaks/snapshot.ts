@@ -14,7 +14,9 @@ export interface SocketSnapshot {
  * has yet; those that are open already are in the baseline, too. Costs 0.1 ms at 30 descriptors.
  */
 export function snapshotSockets(): SocketSnapshot {
-  return { activity: tracker().activity, inodes: inodesNow() }
+  const { activity, dials } = tracker()
+  dials.watch()
+  return { activity, inodes: inodesNow() }
 }
 
 /** None where there is no /proc: the kernel is asked on Linux only. */

@@ -16,17 +16,20 @@ function startObserving(): Listeners {
     for (const listener of listeners) listener(socket)
   }
   // Before 22.17 and 24.2 the channel tells of `net.connect` only, not of `tls.connect` and `new Socket().connect`.
-  // Asked by doing: a connect that fails within the call opens nothing. https://nodejs.org/api/diagnostics_channel.html
+  // Asked by doing, with a connect that fails within the call. https://nodejs.org/api/diagnostics_channel.html
   let heard = false
   const listen = (): void => {
     heard = true
   }
   diagnostics.subscribe('net.client.socket', listen)
+  const socket = new net.Socket()
   try {
-    new net.Socket().connect({ port: -1 })
+    socket.connect({ port: -1 })
   } catch {
     // ERR_SOCKET_BAD_PORT, as intended.
   }
+  // Node has made its handle before it looked at the port.
+  socket.unref().destroy()
   diagnostics.unsubscribe('net.client.socket', listen)
   if (heard) {
     diagnostics.subscribe('net.client.socket', (message) => tell((message as { socket: net.Socket }).socket))

@@ -35,6 +35,13 @@ describe('a patch', () => {
     expect(Object.hasOwn(patched, 'greet')).toBe(false)
   })
 
+  it('has the name and the number of parameters of the method', () => {
+    const patched = new Greeter('Ada')
+    const undo = patch(patched, 'greet', louder, 'a test')
+    expect([patched.greet.name, patched.greet.length]).toEqual(['greet', 1])
+    undo()
+  })
+
   it('replaces an own method, and restores the property as it was', () => {
     class Own extends Greeter {}
     const target = Own.prototype
