@@ -86,6 +86,20 @@ function ownFolder(): string | undefined {
   return file === undefined ? undefined : `${dirname(file)}${sep}`
 }
 
+/** Drops the frames of portside from an error of the user's. */
+export function dropOwnFrames(error: unknown): void {
+  const stack: unknown = (error as { stack?: unknown } | null | undefined)?.stack
+  if (typeof stack !== 'string') return
+  const lines = stack.split('\n')
+  const others = lines.filter((line) => !isOwnFile(fileOf(line) ?? ''))
+  if (others.length === lines.length) return
+  try {
+    setStack(error as Error, others.join('\n'))
+  } catch {
+    // A frozen error keeps its stack.
+  }
+}
+
 /** Drops the first frames of an error as long as they are portside's or Node's, if others follow. */
 export function beginOutside(error: Error): void {
   const { head, frames } = partsOf(error)

@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import net from 'node:net'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { beginOutside, calledBy, fileOf, isOwnFile, takeTrace, textOf } from '../src/caller.js'
+import { beginOutside, calledBy, dropOwnFrames, fileOf, isOwnFile, takeTrace, textOf } from '../src/caller.js'
 import { portsideError } from '../src/errors.js'
 import {
   assertAddressInUse,
@@ -150,6 +151,17 @@ describe('the stack of an error', () => {
       thrown = error as Error
     }
     expect(firstFrame(thrown as Error)).toBe(import.meta.filename)
+  })
+})
+
+describe('an error of the user', () => {
+  it('has no frame of portside once they are dropped, and keeps the others', () => {
+    const file = join(import.meta.dirname, '../src/caller.ts')
+    const error = new Error('mine')
+    error.stack = `Error: mine\n    at test (/project/a.test.js:1:1)\n    at run (${file}:1:1)\n    at main (/project/b.js:2:2)`
+    dropOwnFrames(error)
+    expect(error.stack).toBe('Error: mine\n    at test (/project/a.test.js:1:1)\n    at main (/project/b.js:2:2)')
+    for (const other of [undefined, null, 'text', Object.freeze(new Error('frozen'))]) dropOwnFrames(other)
   })
 })
 

@@ -26,6 +26,8 @@ export interface FailedDial {
   sequence: number
   /** When the last answer came, on the clock of `now()`. */
   at: number
+  /** Milliseconds between the last two answers. */
+  gap: number | undefined
 }
 
 /** A timer of an owner that has dialled. */
@@ -113,10 +115,10 @@ export class Dials {
     this.#hook.enable()
   }
 
-  /** The timers that are alive of those that an owner set after this dial began. */
-  timersAfter({ owner, sequence }: FailedDial): Array<LaterTimer & { readonly resource: NodeJS.Timeout }> {
+  /** The timers of an owner that are alive. */
+  timersOf(owner: Owner | undefined): Array<LaterTimer & { readonly resource: NodeJS.Timeout }> {
     return this.#timers.flatMap((later) => {
-      const resource = later.owner === owner && later.sequence >= sequence ? later.timer.deref() : undefined
+      const resource = later.owner === owner ? later.timer.deref() : undefined
       return resource === undefined || isTimerOver(resource) ? [] : [{ ...later, resource }]
     })
   }
@@ -162,12 +164,14 @@ export class Dials {
     this.#failed.set(owner, dials)
     const known = dials.get(keyOf(endpoint)) ?? samePlace(dials.values(), trace, endpoint)
     if (known === undefined && dials.size >= MOST_ENDPOINTS) return
-    const dial = known ?? { owner, endpoint, trace, count: 0, late: 0, answer, sequence, at: 0 }
+    const dial = known ?? { owner, endpoint, trace, count: 0, late: 0, answer, sequence, at: 0, gap: undefined }
     dials.delete(keyOf(dial.endpoint))
     dial.endpoint ??= endpoint
     dial.count++
     if (late) dial.late++
-    dials.set(keyOf(dial.endpoint), Object.assign(dial, { answer, sequence, at: now() }))
+    const at = now()
+    const gap = known === undefined ? undefined : at - known.at
+    dials.set(keyOf(dial.endpoint), Object.assign(dial, { answer, sequence, at, gap }))
   }
 
   #noteTimer(resource: NodeJS.Timeout, above: (...args: never[]) => unknown): void {

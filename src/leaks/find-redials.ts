@@ -1,5 +1,6 @@
+import { periodOf } from '../platform/active-resources.js'
 import { dueIn } from '../platform/node-internals.js'
-import { clearTimeout, setTimeout, turn } from '../timers.js'
+import { clearTimeout, now, setTimeout, turn } from '../timers.js'
 import type { Dials, FailedDial } from './dials.js'
 import { howToClose } from './how-to-close.js'
 import type { Owner } from './owner.js'
@@ -55,51 +56,56 @@ class Suspect {
 
   /** Nothing is known yet. */
   get open(): boolean {
-    return this.#dialled === 0
+    return this.redial().length === 0
   }
 
-  /** After its owner had ended; and it has set a timer since. */
-  get #dialledLate(): boolean {
-    return this.#dial.late > 0 && this.#relevant().some(({ at }) => at >= this.#dial.at)
-  }
-
-  /** How often since the wait began. */
-  get #dialled(): number {
-    return this.#dial.count - this.#before
-  }
-
+  /** Milliseconds until it may dial: by a timer, or in the rhythm of its dials so far. */
   dueWithin(milliseconds: number): number[] {
-    return this.#timers().filter((due) => due <= milliseconds)
+    const { at, gap } = this.#dial
+    const next = gap === undefined ? [] : [at + gap * LATENESS - now()].filter((due) => due > 0)
+    return [...dueTimes(this.#next()), ...dueTimes(this.#intervals()), ...next].filter((due) => due <= milliseconds)
   }
 
-  /** Empty where it does not dial again. */
+  /** Empty where it does not dial again. One that has dialled once more and has no timer may have finished. */
   redial(): Redial[] {
-    const timers = this.#timers()
-    const due = timers.length === 0 ? undefined : Math.min(...timers)
-    // One that has a timer, or no pause, dials once more. Another one has finished.
-    const again = due === undefined ? this.#dialled > 1 : this.#dialled > 0 || this.#dialledLate
-    return again ? [describe(this.#dial, due)] : []
-  }
-
-  /** Milliseconds until each of its timers. */
-  #timers(): number[] {
-    const started = setTimeout(() => {}, 1)
-    clearTimeout(started)
-    return this.#relevant().map(({ resource }) => dueIn(resource, started))
+    const next = this.#next()
+    const dialled = this.#dial.count - this.#before
+    const late = this.#dial.late > 0 && next.some(({ at }) => at >= this.#dial.at)
+    if (dialled < 2 && (next.length === 0 || (dialled === 0 && !late))) return []
+    const due = dueTimes(next.length > 0 ? next : this.#intervals())
+    return [describe(this.#dial, due.length === 0 ? undefined : Math.min(...due))]
   }
 
   /**
-   * Of a package all timers but the clock of undici (https://github.com/nodejs/undici/blob/main/lib/util/timers.js): gRPC sets its
-   * own before the dial fails, and unref'd. Of the user those that keep the process alive and were set after the failure: one
-   * before is a time-out of the dial.
+   * The timers that were set since the last dial began. Of a package all but the clock of undici
+   * (https://github.com/nodejs/undici/blob/main/lib/util/timers.js): gRPC sets its own before the dial fails, and unref'd. Of the
+   * user those that keep the process alive and were set after the failure: one before is a time-out of the dial.
    */
-  #relevant(): ReturnType<Dials['timersAfter']> {
-    return this.#dials.timersAfter(this.#dial).filter(({ resource, trace, at }) => {
+  #next(): Timers {
+    return this.#dials.timersOf(this.#dial.owner).filter(({ resource, trace, at, sequence }) => {
+      if (sequence < this.#dial.sequence) return false
       const [innermost] = framesOf(trace)
       const name = innermost && packageFrame(innermost)?.name
       return name === undefined ? resource.hasRef() && at >= this.#dial.at : name !== 'undici'
     })
   }
+
+  /** An interval may be the one that dials, whenever it was set. */
+  #intervals(): Timers {
+    return this.#dials.timersOf(this.#dial.owner).filter(({ resource }) => periodOf(resource).every !== undefined)
+  }
+}
+
+type Timers = ReturnType<Dials['timersOf']>
+
+/** How much later than before a dial may come. */
+const LATENESS = 1.5
+
+/** Milliseconds until each of them fires. */
+function dueTimes(timers: Timers): number[] {
+  const started = setTimeout(() => {}, 1)
+  clearTimeout(started)
+  return timers.map(({ resource }) => dueIn(resource, started))
 }
 
 function describe({ owner, endpoint, trace, count, answer }: FailedDial, due: number | undefined): Redial {
@@ -111,7 +117,7 @@ function describe({ owner, endpoint, trace, count, answer }: FailedDial, due: nu
     redials: { failed: count, answer, due: due === undefined ? undefined : Math.max(0, Math.round(due)) },
     test: owner?.kind === 'test' ? owner.name : undefined,
     file: owner?.file,
-    howToClose: howToClose({ kind: 'client', openedAt }) ?? 'the close function of the client that dials',
+    howToClose: howToClose({ kind: 'client', openedAt }) ?? 'clearTimeout() for its next attempt',
   }
   return { leak, owner, trace }
 }

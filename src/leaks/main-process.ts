@@ -15,9 +15,13 @@ export function trackMainProcess(): void {
 
 /**
  * What code of the user has left open in the process that runs the workers: a global set-up, a plugin, a configuration. What the runner
- * itself opens is not looked at. Gives the report as an error in mode `fail`, prints it in mode `warn`, and closes what it reports.
+ * itself opens is not looked at, nor what files do that are not checked and run in this process. Gives the report as an error in mode `fail`, prints it in mode `warn`, and closes what it reports.
  */
-export async function checkMainProcess(options: RunnerOptions | undefined, runner: string): Promise<Error | undefined> {
+export async function checkMainProcess(
+  options: RunnerOptions | undefined,
+  runner: string,
+  unchecked: ReadonlySet<string> = new Set(),
+): Promise<Error | undefined> {
   const leaks = typeof options?.leaks === 'string' ? { mode: options.leaks } : options?.leaks
   // The kernel would list the runner's own sockets, and nothing says whose they are.
   const check = new LeakCheck(
@@ -28,7 +32,7 @@ export async function checkMainProcess(options: RunnerOptions | undefined, runne
       since: begun().activity,
       aliveBefore: begun().alive,
       place: `the main process of ${runner}`,
-      concerns: isOfUser,
+      concerns: (leak) => isOfUser(leak) && !leak.openedAt.some(({ file }) => unchecked.has(file)),
     },
   )
   return check.endFile()

@@ -30,7 +30,7 @@ export function isAnnounced(wanted: boolean | undefined): boolean {
   const given = process.env[VARIABLE]
   if (given === undefined || given === '') return wanted !== false
   if (given === 'off') return false
-  throw invalidArgument('ERR_INVALID_ARG_VALUE', VARIABLE, "'off'", given, `unset ${VARIABLE}`)
+  throw invalidArgument('ERR_INVALID_ARG_VALUE', VARIABLE, "'off'", given, `write ${VARIABLE}=off, or unset it`)
 }
 
 const VARIABLE = 'PORTSIDE_ANNOUNCE'

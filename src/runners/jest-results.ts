@@ -2,6 +2,7 @@ import type { RunnerOptions } from '../leaks/leak-check.js'
 import { checkMainProcess, printable } from '../leaks/main-process.js'
 import { noteOfRun } from '../platform/run-claim.js'
 import { printLine } from './announcement.js'
+import { uncheckedFiles } from './jest-other-environment.js'
 
 /** What Jest gives a `testResultsProcessor`, as far as it is read here. */
 export interface Results {
@@ -13,7 +14,7 @@ export interface Results {
  * main process has left open. The options are those of the first test file, which its worker has noted.
  */
 export default async function checkBehindTeardown<T extends Results>(results: T): Promise<T> {
-  const error = await checkMainProcess(notedOptions(), 'Jest')
+  const error = await checkMainProcess(notedOptions(), 'Jest', uncheckedFiles().files)
   if (error === undefined) return results
   printLine(printable(error.message))
   results.success = false

@@ -1,3 +1,4 @@
+import { dropOwnFrames } from '../caller.js'
 import { LeakCheck, type RunnerOptions, readLeakOptions } from '../leaks/leak-check.js'
 import { bounded, LONGEST_MESSAGE } from '../message.js'
 import { patch } from '../platform/patches.js'
@@ -20,9 +21,11 @@ export function install(options?: RunnerOptions): MochaHooks {
   const state = installed()
   if (options !== undefined) state.options = options
   // A file of the user that imports this one installs first what it exports for `--require`, and then its own: that may be off.
-  queueMicrotask(() => {
-    if (readLeakOptions(state.options, 'install()').mode !== 'off') checkBehindRun(() => state.options)
-  })
+  // A test file may import it for useNet(): nothing has asked for the check then.
+  if (!isInTestFile())
+    queueMicrotask(() => {
+      if (readLeakOptions(state.options, 'install()').mode !== 'off') checkBehindRun(() => state.options)
+    })
   let run: MochaRun | undefined
   const hooks: MochaHooks = {
     beforeAll(this: HookContext) {
@@ -46,6 +49,9 @@ export function install(options?: RunnerOptions): MochaHooks {
   }
   return hooks
 }
+
+/** Mocha has these only once it loads test files. */
+const isInTestFile = (): boolean => globals.beforeEach !== undefined || globals.setup !== undefined
 
 /** Whichever copy of portside the required files have. */
 const installed = (): { options?: RunnerOptions; root?: WeakRef<object> } => processState('runners.mocha', () => ({}))
@@ -181,7 +187,10 @@ class MochaRun {
       (run) =>
         function (this: Runnable, done) {
           if (own.includes(this.fn)) return Reflect.apply(run, this, [done])
-          const outside = (...args: [unknown?]): void => check.run(undefined, () => done(...args))
+          const outside = (...args: [unknown?]): void => {
+            dropOwnFrames(args[0])
+            check.run(undefined, () => done(...args))
+          }
           return check.run(ownerOf(this), () => Reflect.apply(run, this, [outside]))
         },
       'Mocha has no hook around a test',

@@ -27,6 +27,11 @@ export function checkPreloads(entry: string, runner: RunnerName): void {
     throw misplaced(entry, `node --import and --require load it before ${runner} runs`, ENTRIES[runner])
 }
 
+/** Throws for an entry of Vitest's configuration that `setupFiles` names. */
+export function checkNoSetupFile(entry: string): never {
+  throw misplaced(entry, 'setupFiles names it, and it is for the configuration of Vitest', ENTRIES.Vitest)
+}
+
 export function misplaced(entry: string, because: string, write: string): PortsideError {
   const headline = `Cannot use portside/${entry} here`
   return portsideError('ERR_PORTSIDE_UNSUPPORTED', { headline, because, next: `write ${write}` })

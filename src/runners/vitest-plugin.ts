@@ -7,9 +7,9 @@ import { trackMainProcess } from '../leaks/main-process.js'
 import type { HostProfile } from '../namespaces/profile.js'
 import { namesOf, readOptions } from '../options.js'
 import { isAnnounced } from './announcement.js'
-import { checkPreloads } from './right-place.js'
+import { checkNoSetupFile, checkPreloads } from './right-place.js'
 import { runOf, type VitestContext } from './vitest-main.js'
-import type { ProvidedOptions } from './vitest-worker.js'
+import { isSetupFile, type ProvidedOptions } from './vitest-worker.js'
 
 // As in vitest.ts.
 declare module 'vitest' {
@@ -21,6 +21,7 @@ declare module 'vitest' {
 }
 
 checkPreloads('vitest/plugin', 'Vitest')
+if (isSetupFile(import.meta.url)) checkNoSetupFile('vitest/plugin')
 
 /** What `portside()` takes in the configuration of Vitest. */
 export interface PluginOptions extends RunnerOptions {

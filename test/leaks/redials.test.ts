@@ -135,6 +135,32 @@ describe('a client that dials again', () => {
     expect(error?.message).toContain('1 client that dials again')
   })
 
+  test.for([
+    ['before its first dial', (dial: () => unknown) => setInterval(dial, 60)],
+    [
+      'after its first dial has failed',
+      async (dial: () => Promise<unknown>) => {
+        await dial()
+        return setInterval(dial, 60)
+      },
+    ],
+  ] as const)('is found by an interval that was set %s', async ([, start]) => {
+    const target = await refused()
+    const check = checkOf()
+    const owner = check.beginTest('a test')
+    let dials = 0
+    const dial = () => {
+      dials++
+      const socket = net.connect(target.port, target.address).on('error', () => {})
+      return new Promise((resolve) => void socket.once('close', resolve))
+    }
+    const interval = await check.run(owner, () => start(dial))
+    stops.push(() => clearInterval(interval))
+    await until(() => dials > 1)
+    await check.endTest(owner)
+    expect((await check.endFile())?.message).toContain('1 client that dials again')
+  })
+
   test('is reported as a socket when it connects in the wait', async () => {
     const target = await refused()
     const server = net.createServer()

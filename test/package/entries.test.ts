@@ -54,6 +54,13 @@ describe.concurrent('Vitest', () => {
     expect(errors.match(/'leaks' left 1 socket open/g)).toHaveLength(2)
     expect(output).toMatch(/Tests +2 failed \| 3 passed/)
   })
+
+  test('fails where the plugin is named as a setup file', async () => {
+    const args = [VITEST, 'run', '--config', 'setup.config.mjs']
+    const { output, errors, code } = await start(args, { SETUP_FILE: 'portside/vitest/plugin' })
+    expect(output + errors).toContain('Cannot use portside/vitest/plugin here')
+    expect(code).toBe(1)
+  })
 })
 
 describe.concurrent('Jest', () => {
