@@ -39,6 +39,7 @@ const SHARED = [
   'src/runners/private-workers.ts',
   'src/runners/right-place.ts',
   'src/runners/use-net.ts',
+  'src/runners/vitest-worker.ts',
   'src/runners/with-arity.ts',
 ]
 

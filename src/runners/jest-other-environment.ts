@@ -1,6 +1,6 @@
-import { processState } from '../process-state.js'
 import { isAnnounced, printLine } from './announcement.js'
 import { type ExtensibleExpect, installMatchers } from './install-matchers.js'
+import { uncheckedFiles } from './jest-place.js'
 
 /** The matchers, and one line in each process that says that the leak check is off. */
 export function setUpOtherEnvironment(): void {
@@ -13,7 +13,3 @@ export function setUpOtherEnvironment(): void {
   state.said = true
   printLine(`portside: leak check off in ${file}: its testEnvironment is not portside/jest-environment`)
 }
-
-/** The files of this process that run in another environment. Of a run in one process the main process has them, too. */
-export const uncheckedFiles = (): { said: boolean; readonly files: Set<string> } =>
-  processState('runners.jest-other-environment', () => ({ said: false, files: new Set<string>() }))

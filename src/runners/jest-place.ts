@@ -1,4 +1,5 @@
 import { fileOf, isOwnFile, linesAbove } from '../caller.js'
+import { processState } from '../process-state.js'
 import { checkPlace, checkPreloads, misplaced } from './right-place.js'
 import { isJestRealm } from './this-runner.js'
 
@@ -63,3 +64,7 @@ function requirers(above: () => void): { requiring: boolean; users: string[] } {
 const FRAMES = 200
 
 const globals = globalThis as { expect?: { getState?(): { testPath?: string } } }
+
+/** The files of this process that run in another environment. Of a run in one process the main process has them, too. */
+export const uncheckedFiles = (): { said: boolean; readonly files: Set<string> } =>
+  processState('runners.jest-other-environment', () => ({ said: false, files: new Set<string>() }))

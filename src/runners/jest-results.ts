@@ -2,7 +2,7 @@ import type { RunnerOptions } from '../leaks/leak-check.js'
 import { checkMainProcess, printable } from '../leaks/main-process.js'
 import { noteOfRun } from '../platform/run-claim.js'
 import { printLine } from './announcement.js'
-import { uncheckedFiles } from './jest-other-environment.js'
+import { uncheckedFiles } from './jest-place.js'
 
 /** What Jest gives a `testResultsProcessor`, as far as it is read here. */
 export interface Results {
