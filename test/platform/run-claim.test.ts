@@ -8,6 +8,8 @@ import { claimRun, noteOfRun, runEnvironment } from '../../src/platform/run-clai
 let folder: string
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'portside-claims-'))
+  // A worker in a private network has the name of its run.
+  for (const name of Object.keys(runEnvironment())) vi.stubEnv(name, undefined)
 })
 afterEach(() => {
   vi.unstubAllEnvs()
