@@ -54,9 +54,9 @@ class Suspect {
     this.#before = dial.count
   }
 
-  /** Nothing is known yet. */
+  /** It has not dialled again so far, or may have finished with that. */
   get open(): boolean {
-    return this.redial().length === 0
+    return !this.#dialsAgain(this.#next())
   }
 
   /** Milliseconds until it may dial: by a timer, or in the rhythm of its dials so far. */
@@ -66,14 +66,20 @@ class Suspect {
     return [...dueTimes(this.#next()), ...dueTimes(this.#intervals()), ...next].filter((due) => due <= milliseconds)
   }
 
-  /** Empty where it does not dial again. One that has dialled once more and has no timer may have finished. */
+  /** Empty where it does not dial again. */
   redial(): Redial[] {
     const next = this.#next()
-    const dialled = this.#dial.count - this.#before
-    const late = this.#dial.late > 0 && next.some(({ at }) => at >= this.#dial.at)
-    if (dialled < 2 && (next.length === 0 || (dialled === 0 && !late))) return []
+    if (!this.#dialsAgain(next)) return []
     const due = dueTimes(next.length > 0 ? next : this.#intervals())
     return [describe(this.#dial, due.length === 0 ? undefined : Math.min(...due))]
+  }
+
+  /** One that has dialled once and has no timer may have finished. */
+  #dialsAgain(next: Timers): boolean {
+    const { count, late, at } = this.#dial
+    const dialled = count - this.#before
+    if (dialled > 1) return true
+    return dialled === 1 ? next.length > 0 : late > 0 && next.some((timer) => timer.at >= at)
   }
 
   /**
