@@ -1,6 +1,6 @@
 import { readArgument } from '../argument.js'
 import { calledBy } from '../caller.js'
-import { errorFor, type Found, findOpen, NOTHING } from './find-open.js'
+import { errorFor, type Found, findOpen, lookForRedials, NOTHING } from './find-open.js'
 import type { Redial } from './find-redials.js'
 import { nextListen } from './grace.js'
 import { isIgnored } from './ignore.js'
@@ -52,7 +52,7 @@ async function find(since: SocketSnapshot, options: LeakOptions): Promise<Leaks>
   const kernel = options.kernel === false ? undefined : since.inodes
   const state = tracker()
   const mayStay = (leak: SocketLeak): boolean => isIgnored(leak, options.ignore ?? [])
-  const redials = await state.redials(({ sequence }) => sequence > since.activity, options)
+  const redials = await lookForRedials(({ sequence }) => sequence > since.activity, options)
   const found = await findOpen({
     isSuspect: (record) => state.lastUse(record) > since.activity,
     baseline: kernel,

@@ -1,10 +1,12 @@
+import { turn } from '../timers.js'
 import { closeLeaked } from './close-leaked.js'
+import type { FailedDial } from './dials.js'
 import type { Redial } from './find-redials.js'
-import { afterGrace } from './grace.js'
+import { afterGrace, TURNS } from './grace.js'
 import { isIdleInPool } from './known.js'
 import { describeLeaks, describeUntracked, traceOf } from './leak.js'
 import { leakError } from './leak-error.js'
-import type { LeakOptions } from './options.js'
+import { type LeakOptions, REDIAL_WAIT } from './options.js'
 import type { ReportOptions } from './report.js'
 import type { SocketLeak } from './socket-leak.js'
 import { linesOf } from './stack.js'
@@ -60,6 +62,22 @@ export async function findOpen({ isSuspect, baseline, mayStay, options }: Search
     ignored: described.filter((each) => !reported.has(each)).map(({ record }) => record),
   }
 }
+
+/** Clients that have no socket and will dial again. Waits only where one of them may. */
+export async function lookForRedials(
+  isSuspect: (dial: Pick<FailedDial, 'owner' | 'sequence'>) => boolean,
+  { redialWait: wait = REDIAL_WAIT, signal }: Pick<LeakOptions, 'redialWait' | 'signal'>,
+): Promise<Redial[]> {
+  const { dials } = tracker()
+  // What is dialled now may be refused in a moment.
+  for (let turns = 0; turns < TURNS && isDialling(isSuspect); turns++) await turn()
+  if (![...dials.failed()].some(isSuspect)) return []
+  const { findRedials } = await import('./last-look.js')
+  return findRedials(dials, isSuspect, { wait, signal })
+}
+
+const isDialling = (isSuspect: (record: TrackedSocket) => boolean): boolean =>
+  [...tracker().open({ dialling: true })].some((record) => record.connecting && isSuspect(record))
 
 /** The error for what was found. It settles the sockets: no later error reports them again. */
 export function errorFor(

@@ -2,6 +2,7 @@ import { periodOf } from '../platform/active-resources.js'
 import { dueIn } from '../platform/node-internals.js'
 import { clearTimeout, now, setTimeout, turn } from '../timers.js'
 import type { Dials, FailedDial } from './dials.js'
+import { TURNS } from './grace.js'
 import { howToClose } from './how-to-close.js'
 import type { Owner } from './owner.js'
 import { packageFrame } from './package-frame.js'
@@ -40,8 +41,6 @@ export async function findRedials(
   }
   return suspects.flatMap((suspect) => suspect.redial())
 }
-
-const TURNS = 16
 
 class Suspect {
   readonly #dials: Dials

@@ -21,7 +21,8 @@ export async function afterGrace<T>(look: (early: boolean) => T[], signal?: Abor
   return signal?.aborted ? look(false) : found
 }
 
-const TURNS = 16
+/** Of the event loop. */
+export const TURNS = 16
 
 /** Milliseconds; 127 in all. */
 const LONGEST = 64

@@ -5,7 +5,7 @@ import type { Alive } from './alive-report.js'
 import { annotate } from './annotations.js'
 import { closeLeaked } from './close-leaked.js'
 import type { FailedDial } from './dials.js'
-import { errorFor, type Found, findOpen, NOTHING } from './find-open.js'
+import { errorFor, type Found, findOpen, lookForRedials, NOTHING } from './find-open.js'
 import type { Redial } from './find-redials.js'
 import { nextListen } from './grace.js'
 import { isIgnored } from './ignore.js'
@@ -128,7 +128,7 @@ export class LeakCheck {
     if (this.options.mode === 'off') return undefined
     await nextListen()
     // First: what dials again while it is waited for may connect.
-    const redials = await this.#redials(state, file)
+    const redials = await this.#redials(file)
     const found = await this.#find(file, (record) => state.lastUse(record) > file.begun, this.#baseline)
     const ofFile = this.#failTests(redials.filter((redial) => !isAmong(redial, found)))
     const left = this.#left.splice(0)
@@ -173,10 +173,10 @@ export class LeakCheck {
   }
 
   /** What is nobody's is not asked for: it may be the runner's. */
-  async #redials(state: Tracker, file: Owner): Promise<Redial[]> {
-    const isSuspect = ({ owner, sequence }: FailedDial): boolean =>
+  async #redials(file: Owner): Promise<Redial[]> {
+    const isSuspect = ({ owner, sequence }: Pick<FailedDial, 'owner' | 'sequence'>): boolean =>
       owner !== undefined && (owner.kind === 'file' || owner.ended) && sequence > file.begun
-    const redials = await state.redials(isSuspect, this.options)
+    const redials = await lookForRedials(isSuspect, this.options)
     return redials.filter(({ leak, owner }) => !this.#mayStay(leak, owner))
   }
 

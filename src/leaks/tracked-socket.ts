@@ -79,9 +79,14 @@ export class TrackedSocket {
    * name. One whose connect() has thrown looks the same for good.
    */
   get dialling(): boolean {
+    return this.connecting && !this.open
+  }
+
+  /** A client that nobody has answered yet. */
+  get connecting(): boolean {
     if (this.kind !== 'client') return false
     const { connecting = false, destroyed = true } = (this.socket ?? {}) as Partial<net.Socket>
-    return connecting && !destroyed && !this.open
+    return connecting && !destroyed
   }
 
   /** Whether it will never be open again under this record. */

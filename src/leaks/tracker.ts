@@ -7,10 +7,9 @@ import { handleOf, serverOf } from '../platform/node-internals.js'
 import { processState } from '../process-state.js'
 import { createSlot } from '../slot.js'
 import { observeClients } from '../sockets/client-sockets.js'
-import { Dials, type FailedDial } from './dials.js'
-import type { Redial } from './find-redials.js'
+import { Dials } from './dials.js'
 import { isOfPortside } from './known.js'
-import { type LeakIgnore, type LeakOptions, REDIAL_WAIT } from './options.js'
+import type { LeakIgnore } from './options.js'
 import type { Origins } from './origins.js'
 import type { Owner } from './owner.js'
 import { createOwnerStore } from './owner-store.js'
@@ -30,7 +29,10 @@ export function tracker(): Tracker {
 const STATE = 'leaks.tracker'
 let shared: Tracker | undefined
 
-/** Every socket of this process, of whatever library, and who opened it. */
+/**
+ * Every socket of this process, of whatever library, and who opened it. It loads nothing later: the copy of portside that has made it
+ * may be unable to, as in a vm context that a test runner has torn down.
+ */
 export class Tracker implements Origins {
   /** Counts what was opened, accepted or sent: as long as it stands still, nothing can have leaked. */
   activity = 0
@@ -120,16 +122,6 @@ export class Tracker implements Origins {
   lastUse(record: TrackedSocket): number {
     const { sequence } = record.peer ?? record
     return Math.max(record.sequence, sequence, this.#senders.sendingOn(record.peer ?? record)?.sequence ?? 0)
-  }
-
-  /** Clients that have no socket and will dial again. Waits only where one of them may. */
-  async redials(
-    isSuspect: (dial: FailedDial) => boolean,
-    { redialWait: wait = REDIAL_WAIT, signal }: Pick<LeakOptions, 'redialWait' | 'signal'>,
-  ): Promise<Redial[]> {
-    if (![...this.dials.failed()].some(isSuspect)) return []
-    const { findRedials } = await import('./last-look.js')
-    return findRedials(this.dials, isSuspect, { wait, signal })
   }
 
   /** Lets no check tell of it again, unless it is used anew. */

@@ -142,6 +142,10 @@ describe('the leak check', () => {
     expect(await report('leaks-by-two-copies.mjs')).toEqual({ esm: both, cjs: both, left: 0 })
   })
 
+  test('finds clients that dial again, also where the copy that tracks can load nothing more', async () => {
+    expect(await report('leaks-after-a-copy.mjs')).toEqual([['client', 'ECONNREFUSED']])
+  })
+
   test.each(['portside/register', './node_modules/portside/dist/register.cjs'])(
     'sees what is opened before portside is imported: %s',
     async (register) => {
