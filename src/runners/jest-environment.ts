@@ -1,4 +1,5 @@
 import { TestEnvironment as NodeEnvironment } from 'jest-environment-node'
+import { portsideError } from '../errors.js'
 import type { RunnerOptions } from '../leaks/leak-check.js'
 import { type ExtensibleExpect, installMatchers } from './install-matchers.js'
 import { type CircusEvent, type CircusState, JestCheck } from './jest-leaks.js'
@@ -17,7 +18,7 @@ export class TestEnvironment extends (NodeEnvironment as EventHandlingEnvironmen
   constructor(...args: ConstructorParameters<typeof NodeEnvironment>) {
     super(...args)
     const [config, context] = args
-    const { portside } = config.projectConfig.testEnvironmentOptions as { portside?: RunnerOptions }
+    const portside = portsideOptions(config.projectConfig.testEnvironmentOptions)
     checkHosts(portside)
     this.#check = new JestCheck(context.testPath, portside)
   }
@@ -38,6 +39,22 @@ export class TestEnvironment extends (NodeEnvironment as EventHandlingEnvironmen
     await this.#check.handle(event as CircusEvent, state as CircusState)
   }
 }
+
+/** Throws ERR_PORTSIDE_UNKNOWN_OPTION for options of portside that stand beside `portside`, where Jest would drop them. */
+function portsideOptions(all: { readonly portside?: RunnerOptions }): RunnerOptions | undefined {
+  for (const name of OWN_OPTIONS) {
+    if (!Object.hasOwn(all, name)) continue
+    throw portsideError('ERR_PORTSIDE_UNKNOWN_OPTION', {
+      headline: `Invalid option "${name}" of testEnvironmentOptions: it is an option of portside`,
+      argument: name,
+      next: `put it into portside: { portside: { ${name}: ... } }`,
+    })
+  }
+  return all.portside
+}
+
+/** `host` may be one of an environment on top of this one. */
+const OWN_OPTIONS = ['leaks', 'announce'] as const
 
 /** On the globals of a test file that this environment checks. */
 const CHECKED = Symbol.for('portside.jest-environment')

@@ -1,11 +1,14 @@
 import { fileOf, isOwnFile, linesAbove } from '../caller.js'
 import { processState } from '../process-state.js'
 import { checkPlace, checkPreloads, misplaced } from './right-place.js'
-import { isJestRealm } from './this-runner.js'
+import { isJestProgram, isJestRealm } from './this-runner.js'
 
 /** Throws ERR_PORTSIDE_UNSUPPORTED if no test file would get the matchers of `portside/jest`. */
 export function checkMatchersPlace(): void {
   checkPlace('jest', 'Jest')
+  if (!isJestRealm() && isJestProgram()) {
+    throw misplaced('jest', 'Jest loads it outside of the test files', MATCHERS_OR_CHECK)
+  }
   if (!isJestRealm() || globals.expect !== undefined) return
   if (!hasFramework()) {
     throw misplaced(
@@ -20,6 +23,9 @@ export function checkMatchersPlace(): void {
     throw misplaced('jest', 'there is no global expect, for injectGlobals is false', write)
   }
 }
+
+const MATCHERS_OR_CHECK =
+  "setupFilesAfterEnv: ['portside/jest'] for the matchers, or preset: 'portside' for the leak check, too"
 
 /** Throws ERR_PORTSIDE_UNSUPPORTED if the environment is loaded as a setup file. A test file may load it, to build on it. */
 export function checkEnvironmentPlace(): void {

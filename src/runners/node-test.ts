@@ -1,7 +1,9 @@
 import { AsyncResource } from 'node:async_hooks'
 import { after, afterEach, beforeEach } from 'node:test'
+import { types } from 'node:util'
 import { runInThisContext } from 'node:vm'
 import { readArgument } from '../argument.js'
+import { dropOwnFrames } from '../caller.js'
 import { LeakCheck, type RunnerOptions } from '../leaks/leak-check.js'
 import { patch } from '../platform/patches.js'
 import { processState } from '../process-state.js'
@@ -72,8 +74,10 @@ class NodeTestCheck {
         function (this: AsyncResource, action: (...args: never[]) => unknown, self, ...args) {
           const owner = isTest(this) ? ownerOf(self) : undefined
           if (owner === undefined) return Reflect.apply(runInAsyncScope, this, [action, self, ...args])
-          const asOwner = function (this: unknown, ...all: unknown[]): unknown {
-            return run(owner, () => Reflect.apply(action, this, all))
+          const asOwner = function (this: unknown, ...given: unknown[]): unknown {
+            const done = given[1]
+            if (typeof done === 'function') given[1] = endingWith(done as () => unknown)
+            return withoutOwnFrames(() => run(owner, () => Reflect.apply(action, this, given)))
           }
           return Reflect.apply(runInAsyncScope, this, [asOwner, self, ...args])
         } as typeof runInAsyncScope,
@@ -103,6 +107,25 @@ class NodeTestCheck {
     throw error
   }
 }
+
+/** Runs a test or a hook. Its error shows no frame of portside. */
+function withoutOwnFrames<T>(body: () => T): T {
+  try {
+    const result = body()
+    if (types.isPromise(result)) result.then(undefined, dropOwnFrames)
+    return result
+  } catch (error) {
+    dropOwnFrames(error)
+    throw error
+  }
+}
+
+const endingWith =
+  (done: (...args: unknown[]) => unknown) =>
+  (...args: unknown[]): unknown => {
+    dropOwnFrames(args[0])
+    return done(...args)
+  }
 
 /** As if the file that runs had called: Node names the file that has registered a hook when the hook fails. */
 function calledByFile<T extends unknown[]>(register: (...args: T) => void): (...args: T) => void {

@@ -17,6 +17,12 @@ export function thisRunner(): RunnerName | undefined {
 /** Jest keeps its own promise class in each realm that it runs test files in. */
 export const isJestRealm = (): boolean => Symbol.for('jest-native-promise') in globalThis
 
+/** Jest's command line or one of its workers, outside of the realms of test files. */
+export const isJestProgram = (): boolean => JEST_PROGRAM.test(process.argv[1] ?? '')
+
+/** `node_modules/.bin/jest`, `jest/bin/jest.js`, `jest-cli/bin/jest.js`, `jest-worker/build/workers/processChild.js`. */
+const JEST_PROGRAM = /[/\\]jest(?:\.c?js|\.cmd)?$|[/\\]jest-worker[/\\]/
+
 const isMocha = (): boolean => isMochaProgram() || mochaClasses().length > 0
 
 /** Mocha's command line or one of its workers. */

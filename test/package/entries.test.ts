@@ -79,12 +79,14 @@ describe.concurrent('Jest', () => {
   test('fails where an entry is misplaced, and says what to write', async () => {
     const args = ['--config', 'misplaced.config.cjs', '--watchman=false', '--runInBand']
     const { errors, code } = await start(['--experimental-vm-modules', JEST, ...args])
-    expect(errors).toMatch(/^Tests: +2 passed, 2 total/m)
+    expect(errors).toMatch(/^Tests: +3 passed, 3 total/m)
     const fixes = [...errors.matchAll(/^ +fix +(.*)$/gm)].map(([, fix]) => fix)
     expect(fixes.sort()).toEqual([
+      'put it into portside: { portside: { leaks: ... } }',
       'write install(expect) of portside/jest, with the expect of @jest/globals, into a file of setupFilesAfterEnv',
       "write runner: 'portside/jest-runner', beside testEnvironment",
       "write setupFilesAfterEnv: ['portside/jest']",
+      "write setupFilesAfterEnv: ['portside/jest'] for the matchers, or preset: 'portside' for the leak check, too",
       ...Array(3).fill("write testEnvironment: 'portside/jest-environment'"),
     ])
     expect(code).toBe(1)

@@ -158,6 +158,14 @@ describe('the leak check', () => {
     const error = await output(['--import', 'portside/node-test', 'exit.test.cjs']).catch((thrown) => thrown)
     expect(error).toMatchObject({ code: 7, signal: null, stderr: expect.stringMatching(/^portside: .*\n$/) })
   })
+
+  test('adds no frame of its own to what fails a test of node:test', async () => {
+    const options = ['--import', 'portside/node-test', '--test-reporter=tap', 'own-frames.test.mjs']
+    const { stdout } = await output(options).catch((thrown) => thrown)
+    expect(stdout).toMatch(/^# fail 4$/m)
+    expect(stdout.match(/^.*own-frames.test.mjs:\d+:\d+\)$/gm)).toHaveLength(4)
+    expect(stdout).not.toMatch(/portside.dist/)
+  })
 })
 
 test('waits go on under fake timers, those of the bundled poller included', async () => {

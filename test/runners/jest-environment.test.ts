@@ -22,6 +22,19 @@ describe('the environment for Jest', () => {
     await environment.teardown()
   })
 
+  test.for(['leaks', 'announce'])('refuses %s outside of portside', (name) => {
+    expect(() => open(TestEnvironment, { [name]: 'warn' })).toThrow(
+      expect.objectContaining({
+        code: 'ERR_PORTSIDE_UNKNOWN_OPTION',
+        message: `Invalid option "${name}" of testEnvironmentOptions: it is an option of portside.\n  fix        put it into portside: { portside: { ${name}: ... } }`,
+      }),
+    )
+  })
+
+  test('leaves options to an environment on top of it', () => {
+    expect(() => open(TestEnvironment, { host: 'localhost', url: 'http://localhost' })).not.toThrow()
+  })
+
   test('lets an environment on top of it, and one below it, hear the events, too', async () => {
     const heard: string[] = []
     Object.assign(Object.getPrototypeOf(TestEnvironment.prototype), {
@@ -40,8 +53,8 @@ describe('the environment for Jest', () => {
 })
 
 /** As Jest makes it, with what it reads of its settings. */
-function open(Kind = TestEnvironment): TestEnvironment {
-  const projectConfig = { globals: {}, testEnvironmentOptions: {}, fakeTimers: {} }
+function open(Kind = TestEnvironment, testEnvironmentOptions: object = {}): TestEnvironment {
+  const projectConfig = { globals: {}, testEnvironmentOptions, fakeTimers: {} }
   const config = { globalConfig: {}, projectConfig } as unknown as ConstructorParameters<typeof TestEnvironment>[0]
   return new Kind(config, { console, docblockPragmas: {}, testPath: import.meta.filename })
 }

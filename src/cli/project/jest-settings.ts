@@ -78,7 +78,11 @@ function readNamedProject(project: Project, name: string, { source }: Setting, e
 }
 
 function readSettings(project: Project, settings: readonly Setting[], evidence: Evidence): void {
-  readMode(settings, evidence)
+  readMode(
+    settings.filter(({ path }) => path.join('.').startsWith(OPTIONS)),
+    evidence,
+  )
+  readLevel(settings, evidence)
   // Further down the same names mean something else.
   const own = settings.filter(({ path }) => path.length === 0)
   const environments = own.filter(({ key }) => key === 'testEnvironment')
@@ -108,6 +112,21 @@ function readSettings(project: Project, settings: readonly Setting[], evidence: 
   readHost(settings, evidence)
 }
 
+const OPTIONS = 'testEnvironmentOptions.portside'
+
+/** The environment refuses options of portside that stand beside `portside`; Jest only warns of those that stand above. */
+function readLevel(settings: readonly Setting[], evidence: Evidence): void {
+  for (const { key, path, source } of settings) {
+    const place = path.join('.')
+    if (!(key === 'leaks' || key === 'announce') || !['', 'testEnvironmentOptions'].includes(place)) continue
+    const name = place === '' ? key : `${place}.${key}`
+    evidence.wrong(
+      `${name} in ${source.file} is an option of portside in the wrong place`,
+      `write testEnvironmentOptions: { portside: { ${key}: ... } }`,
+    )
+  }
+}
+
 function readEnvironment(project: Project, setting: Setting, evidence: Evidence): void {
   const { source } = setting
   for (const name of textsOf(setting)) {
@@ -127,11 +146,11 @@ function readEnvironment(project: Project, setting: Setting, evidence: Evidence)
 function readPreset(project: Project, setting: Setting, environments: readonly Setting[], evidence: Evidence): void {
   const { file } = setting.source
   for (const name of textsOf(setting)) {
-    if (name === 'portside') {
+    if (name === 'portside' || name === 'portside/jest-preset') {
       const other = environments.flatMap(textsOf).find((one) => one !== ENVIRONMENT)
-      if (other === undefined) evidence.on.push(`preset in ${file} is 'portside'`)
+      if (other === undefined) evidence.on.push(`preset in ${file} is '${name}'`)
       else if (evidence.on.length === 0) {
-        evidence.off(`testEnvironment in ${file} is '${other}', which replaces that of the preset 'portside'`, FIX)
+        evidence.off(`testEnvironment in ${file} is '${other}', which replaces that of the preset '${name}'`, FIX)
       }
     } else if (isPortside(name)) {
       evidence.wrong(`preset in ${file} is '${name}', which Jest does not find`, "write preset: 'portside'")
@@ -174,7 +193,7 @@ function readJasmine(file: string, environments: readonly Setting[], evidence: E
 }
 
 function readHost(settings: readonly Setting[], evidence: Evidence): void {
-  const host = settings.find(({ key, path }) => key === 'host' && path.join('.') === 'testEnvironmentOptions.portside')
+  const host = settings.find(({ key, path }) => key === 'host' && path.join('.') === OPTIONS)
   const runner = settings.some((one) => one.key === 'runner' && textsOf(one).includes('portside/jest-runner'))
   if (host === undefined || runner) return
   const found = `testEnvironmentOptions.portside.host in ${host.source.file} has no effect without the runner`

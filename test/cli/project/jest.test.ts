@@ -17,6 +17,11 @@ describe('the check of Jest is on', () => {
     ],
     ['by the preset in package.json', inManifest({ preset: 'portside' }), "on: preset in package.json is 'portside'"],
     ['by the preset', config("preset: 'portside', verbose: true"), "on: preset in jest.config.js is 'portside'"],
+    [
+      'by the path of the preset',
+      config("preset: 'portside/jest-preset'"),
+      `on: preset in jest.config.js is 'portside/jest-preset'`,
+    ],
     ['by the preset and the environment', config(`preset: 'portside', ${ENVIRONMENT}`), ON],
     ['beside another preset', config(`preset: 'ts-jest', ${ENVIRONMENT}`), ON],
     ['in JSON', { 'jest.config.json': { testEnvironment: 'portside/jest-environment' } }, ON.replace('.js ', '.json ')],
@@ -173,9 +178,19 @@ describe('the check of Jest is not on', () => {
       `off | OFF testEnvironment in jest.config.js is 'jsdom', which replaces that of the preset 'portside' -> ${FIX}`,
     ],
     [
-      'with the path of the preset',
-      config("preset: 'portside/jest-preset'"),
-      "not set up | WRONG preset in jest.config.js is 'portside/jest-preset', which Jest does not find -> write preset: 'portside'",
+      'with another entry as preset',
+      config("preset: 'portside/jest'"),
+      "not set up | WRONG preset in jest.config.js is 'portside/jest', which Jest does not find -> write preset: 'portside'",
+    ],
+    [
+      'with options one level too high',
+      config("preset: 'portside', testEnvironmentOptions: { leaks: 'warn' }"),
+      "on: preset in jest.config.js is 'portside' | WRONG testEnvironmentOptions.leaks in jest.config.js is an option of portside in the wrong place -> write testEnvironmentOptions: { portside: { leaks: ... } }",
+    ],
+    [
+      'with options at the top',
+      config("preset: 'portside', leaks: 'warn'"),
+      "on: preset in jest.config.js is 'portside' | WRONG leaks in jest.config.js is an option of portside in the wrong place -> write testEnvironmentOptions: { portside: { leaks: ... } }",
     ],
     [
       'with the environment at the root of projects',
