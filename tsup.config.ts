@@ -14,7 +14,7 @@ const esmOnly = {
 }
 
 const dual = {
-  index: 'src/index.ts',
+  index: 'src/main.ts',
   'get-port': 'src/ports/get-port.ts',
   jest: 'src/runners/jest.ts',
   'jest-environment': 'src/runners/jest-environment.ts',
@@ -35,6 +35,7 @@ const SHARED = [
   'src/runners/announcement.ts',
   'src/runners/install-matchers.ts',
   'src/runners/jest-place.ts',
+  'src/runners/main-place.ts',
   'src/runners/jest-runner-mark.ts',
   'src/runners/private-workers.ts',
   'src/runners/right-place.ts',

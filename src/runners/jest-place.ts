@@ -51,7 +51,8 @@ function isSetupFile(): boolean {
   return testPath !== undefined && !users.includes(testPath)
 }
 
-function isNamedInConfiguration(above: () => void): boolean {
+/** Whether Jest itself asks for the module that runs now, and no file of the user. */
+export function isNamedInConfiguration(above: () => void): boolean {
   const { requiring, users } = requirers(above)
   return requiring && users.length === 0
 }

@@ -2,7 +2,7 @@ import { type PortsideError, portsideError } from '../errors.js'
 import { type RunnerName, thisRunner } from './this-runner.js'
 
 /** What to write for each runner. */
-const ENTRIES: Readonly<Record<RunnerName, string>> = {
+export const ENTRIES: Readonly<Record<RunnerName, string>> = {
   Vitest: "plugins: [portside()] with the default export of 'portside/vitest/plugin', in the configuration of Vitest",
   Jest: "preset: 'portside', in the configuration of Jest",
   Mocha: 'mocha --require portside/mocha',
@@ -32,10 +32,13 @@ export function checkNoSetupFile(entry: string): never {
   throw misplaced(entry, 'setupFiles names it, and it is for the configuration of Vitest', ENTRIES.Vitest)
 }
 
+/** `entry` is empty for `portside` itself. */
 export function misplaced(entry: string, because: string, write: string): PortsideError {
-  const headline = `Cannot use portside/${entry} here`
+  const headline = `Cannot use ${nameOf(entry)} here`
   return portsideError('ERR_PORTSIDE_UNSUPPORTED', { headline, because, next: `write ${write}` })
 }
+
+const nameOf = (entry: string): string => (entry === '' ? 'portside' : `portside/${entry}`)
 
 /** Whether Node was told to load an entry first, by its name or by its file. */
 export function isPreloaded(entry: string, { execArgv, env } = process as Preloads): boolean {
@@ -53,5 +56,5 @@ interface Preloads {
 }
 
 const isEntry = (named: string, entry: string): boolean =>
-  named === `portside/${entry}` ||
-  new RegExp(`[/\\\\]portside[/\\\\]dist[/\\\\]${entry.replace('/', '-')}\\.c?js$`).test(named)
+  named === nameOf(entry) ||
+  new RegExp(`[/\\\\]portside[/\\\\]dist[/\\\\]${entry.replace('/', '-') || 'index'}\\.c?js$`).test(named)

@@ -55,10 +55,10 @@ describe.concurrent('Vitest', () => {
     expect(output).toMatch(/Tests +2 failed \| 3 passed/)
   })
 
-  test('fails where the plugin is named as a setup file', async () => {
+  test.for(['portside/vitest/plugin', 'portside'])('fails where %s is named as a setup file', async (entry) => {
     const args = [VITEST, 'run', '--config', 'setup.config.mjs']
-    const { output, errors, code } = await start(args, { SETUP_FILE: 'portside/vitest/plugin' })
-    expect(output + errors).toContain('Cannot use portside/vitest/plugin here')
+    const { output, errors, code } = await start(args, { SETUP_FILE: entry })
+    expect(output + errors).toContain(`Cannot use ${entry} here`)
     expect(code).toBe(1)
   })
 })
@@ -84,6 +84,7 @@ describe.concurrent('Jest', () => {
     expect(fixes.sort()).toEqual([
       'put it into portside: { portside: { leaks: ... } }',
       'write install(expect) of portside/jest, with the expect of @jest/globals, into a file of setupFilesAfterEnv',
+      ...Array(2).fill("write preset: 'portside', in the configuration of Jest"),
       "write runner: 'portside/jest-runner', beside testEnvironment",
       "write setupFilesAfterEnv: ['portside/jest']",
       "write setupFilesAfterEnv: ['portside/jest'] for the matchers, or preset: 'portside' for the leak check, too",
@@ -109,6 +110,7 @@ describe.concurrent('node:test', () => {
   })
 
   test.for([
+    ['portside', 'write node --import portside/node-test --test'],
     ['portside/mocha', 'write node --import portside/node-test --test'],
     ['portside/jest', 'write node --import portside/node-test --test'],
   ] as const)('refuses %s, and says what to write', async ([entry, fix]) => {

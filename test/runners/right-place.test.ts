@@ -38,6 +38,11 @@ describe('what Node was told to load first', () => {
     [[], '--import="portside/mocha"', 'mocha', true],
     [['--import', './jest.mjs', 'portside/jest'], '', 'jest', false],
     [['--test'], '', 'mocha', false],
+    [['--import', 'portside'], '', '', true],
+    [['-r', 'portside'], '', '', true],
+    [['--import', 'file:///app/node_modules/portside/dist/index.js'], '', '', true],
+    [['--import', 'portside/node-test'], '', '', false],
+    [['--require', './portside'], '', '', false],
   ] as const)('%j %s: %s %s', ([execArgv, options, entry, expected]) => {
     expect(isPreloaded(entry, { execArgv, env: { NODE_OPTIONS: options } })).toBe(expected)
   })

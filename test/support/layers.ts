@@ -3,7 +3,7 @@ import ts from 'typescript'
 
 /**
  * Layers from the bottom up. An import points down, or stays in its own folder; single files of one layer may import
- * each other. `socket-table/` builds on `loopback/`. `src/index.ts` stands on top of all.
+ * each other. `socket-table/` builds on `loopback/`. `src/index.ts` and its entry `src/main.ts` stand on top of all.
  */
 export const LAYERS: readonly (readonly string[])[] = [
   [
@@ -31,6 +31,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ['scope.ts', 'assertions', 'namespaces'],
   ['cli', 'runners'],
   ['index.ts'],
+  ['main.ts'],
 ]
 
 const SIDEWAYS: Readonly<Record<string, readonly string[]>> = { 'socket-table': ['loopback'] }

@@ -1,0 +1,7 @@
+// What `import 'portside'` loads.
+
+import { checkMainPlace } from './runners/main-place.js'
+
+checkMainPlace()
+
+export * from './index.js'

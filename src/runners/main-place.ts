@@ -1,0 +1,23 @@
+import { isNamedInConfiguration } from './jest-place.js'
+import { ENTRIES, isPreloaded, misplaced } from './right-place.js'
+import { type RunnerName, thisRunner } from './this-runner.js'
+import { workerState } from './vitest-worker.js'
+
+/**
+ * Throws ERR_PORTSIDE_UNSUPPORTED if a test runner, or Node before it, was told to load `portside` itself: that starts no leak check, and
+ * nobody would be told. A setup file of the user may import it.
+ */
+export function checkMainPlace(): void {
+  const here = thisRunner()
+  if (here === undefined || !isNamed(here)) return
+  throw misplaced('', `it starts no leak check, and ${here} was told to load it before the tests`, ENTRIES[here])
+}
+
+function isNamed(runner: RunnerName): boolean {
+  if (runner === 'Vitest') return workerState()?.config?.setupFiles?.some((file) => MAIN.test(file)) === true
+  if (runner === 'Jest') return isNamedInConfiguration(checkMainPlace)
+  const given = runner === 'Mocha' ? process.argv : process.execArgv
+  return isPreloaded('', { execArgv: given, env: process.env })
+}
+
+const MAIN = /[/\\]portside[/\\]dist[/\\]index\.c?js$/
