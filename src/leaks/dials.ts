@@ -58,8 +58,10 @@ export class Dials {
   readonly #failed = new Map<Owner | undefined, Map<string, FailedDial>>()
   readonly #stopped = new WeakSet<Owner>()
   readonly #settled = new WeakSet<Owner>()
-  /** Owners that have dialled. */
+  /** Owners that have dialled, and the last one: a weak set costs too much to be asked for each socket. */
   readonly #dialled = new WeakSet<object>()
+  #latest: object | undefined
+  #hasStopped = false
   /** Neither Node's timers nor the globals of a test are touched for it. On from the first dial. */
   readonly #hook: ReturnType<typeof createHook>
   #isOn = false
@@ -109,7 +111,10 @@ export class Dials {
   /** Notes that a dial begins. */
   begin(owner: Owner | undefined): void {
     if (owner === undefined && !this.#isWatched) return
-    this.#dialled.add(owner ?? NOBODY)
+    const dialler = owner ?? NOBODY
+    if (dialler === this.#latest) return
+    this.#latest = dialler
+    this.#dialled.add(dialler)
     if (this.#isOn) return
     this.#isOn = true
     this.#hook.enable()
@@ -126,12 +131,13 @@ export class Dials {
   /** No timer that this owner has set or will set keeps the process alive, and no socket that it dials. */
   stop(owner: Owner): void {
     this.#stopped.add(owner)
+    this.#hasStopped = true
     this.begin(owner)
     for (const later of this.#timers) if (later.owner === owner) later.timer.deref()?.unref()
   }
 
   isStopped(owner: Owner | undefined): boolean {
-    return owner !== undefined && this.#stopped.has(owner)
+    return this.#hasStopped && owner !== undefined && this.#stopped.has(owner)
   }
 
   /** Forgets the dials of a file and its tests. */

@@ -61,6 +61,7 @@ function pathOf(url: string): string {
 
 /** Asked for each frame of each connection, and there are few files. */
 export function isWanted(file: string): boolean {
+  if (file.startsWith('node:')) return false
   let wanted = WANTED.get(file)
   if (wanted === undefined) {
     const path = file.startsWith('file:') ? pathOf(file) : file
