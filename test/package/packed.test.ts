@@ -4,7 +4,8 @@ import { homedir, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { installPacked, npm } from '../support/pack.js'
+import { npm } from '../support/npm.js'
+import { installPacked } from '../support/pack.js'
 
 const root = join(import.meta.dirname, '../..')
 const packed = inject('packed')

@@ -16,10 +16,12 @@ export default defineConfig({
         ...SOURCE_TESTS,
         name,
         // Those that make hosts of their own have no use for this one, and would do the same five times. What is refused before
-        // anything is opened is refused on each.
+        // anything is opened is refused on each, and processes end the same.
         exclude: [
           ...SOURCE_TESTS.exclude,
           'test/namespaces/**',
+          'test/assertions/namespaces.test.ts',
+          'test/programs/killed-parent.test.ts',
           'test/cli/**',
           'test/arguments.test.ts',
           'test/fuzz/**',

@@ -1,9 +1,9 @@
-import { execFile } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import type { TestProject } from 'vitest/node'
+import { buildIfOlder } from './build.js'
+import { npm } from './npm.js'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -24,7 +24,7 @@ export interface Packed {
 /** Builds the package where its build is older than its sources, and packs it. */
 export default async function pack(project: TestProject): Promise<() => void> {
   const root = join(import.meta.dirname, '../..')
-  if (!isBuilt(root)) await npm(['run', 'build'], root)
+  await buildIfOlder()
   const folder = mkdtempSync(join(tmpdir(), 'portside-pack-'))
   const report = JSON.parse(await npm(['pack', '--json', '--pack-destination', folder], root))
   project.provide('packed', {
@@ -43,20 +43,4 @@ export async function installPacked({ tarball }: Packed, project: string): Promi
   const folders = Object.keys(dependencies).map((name) => join(root, 'node_modules', name))
   const options = ['--offline', '--no-audit', '--no-fund', '--no-package-lock', '--omit=peer']
   await npm(['install', ...options, tarball, ...folders], project)
-}
-
-/** Runs npm and gives what it printed. npm is a script that Windows runs through its shell only. */
-export async function npm(args: string[], cwd: string): Promise<string> {
-  const options = { cwd, shell: process.platform === 'win32', maxBuffer: 2 ** 26 }
-  const { stdout } = await promisify(execFile)('npm', args, options)
-  return stdout
-}
-
-function isBuilt(root: string): boolean {
-  const outputs = ['index.js', 'index.cjs', 'index.d.ts', 'index.d.cts'].map((name) => join(root, 'dist', name))
-  if (!outputs.every((output) => existsSync(output))) return false
-  const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).map((name) => join('src', name))
-  const inputs = [...sources, 'src', 'package.json', 'package-lock.json', 'tsconfig.json', 'tsup.config.ts']
-  const written = (path: string): number => statSync(path).mtimeMs
-  return Math.max(...inputs.map((name) => written(join(root, name)))) < Math.min(...outputs.map(written))
 }

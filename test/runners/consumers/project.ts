@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { npm } from '../../support/pack.js'
+import { npm } from '../../support/npm.js'
 import type { Matrix } from './combination.js'
 import { limited } from './limited.js'
 
