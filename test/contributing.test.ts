@@ -89,8 +89,9 @@ describe('an outcome', () => {
 
 describe('an entry for a runner', () => {
   const { exports } = JSON.parse(textOf('package.json')) as { exports: Record<string, unknown> }
+  // What is a file alone is for a program that looks for it by that name.
   const entries = Object.keys(exports)
-    .filter((name) => name.startsWith('./') && !name.endsWith('.json'))
+    .filter((name) => name !== '.' && typeof exports[name] === 'object')
     .map((name) => `portside${name.slice(1)}`)
 
   checkSteps(entries, [
