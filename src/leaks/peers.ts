@@ -59,8 +59,9 @@ export class Peers {
   }
 
   #place(client: TrackedSocket): boolean {
-    if ((client.socket as net.Socket).destroyed) return true
-    const handle = handleOf(client.socket)
+    const socket = client.socket as net.Socket | undefined
+    if (socket === undefined || socket.destroyed) return true
+    const handle = handleOf(socket)
     if (handle == null) return false
     // A pipe has no port, and never will.
     if (handle.getsockname === undefined) return true
