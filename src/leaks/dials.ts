@@ -6,7 +6,7 @@ import { patch } from '../platform/patches.js'
 import { connectionTuple } from '../sockets/tuple.js'
 import { now } from '../timers.js'
 import type { Owner } from './owner.js'
-import { type Trace, takeTrace } from './stack.js'
+import { type Trace, takeTrace } from './trace.js'
 import type { TrackedSocket } from './tracked-socket.js'
 
 /** The dials of one owner to one endpoint, of which the last one failed or was cut. */

@@ -7,7 +7,8 @@ import { howToClose } from './how-to-close.js'
 import type { Owner } from './owner.js'
 import { packageFrame } from './package-frame.js'
 import type { SocketLeak } from './socket-leak.js'
-import { framesOf, type Trace } from './stack.js'
+import { framesOf } from './stack.js'
+import type { Trace } from './trace.js'
 
 /** A client that has no socket and will dial again. */
 export interface Redial {

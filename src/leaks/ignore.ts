@@ -1,7 +1,8 @@
 import { canonical } from '../loopback/endpoint.js'
 import { checkIgnores, type LeakIgnore } from './options.js'
 import type { SocketLeak } from './socket-leak.js'
-import { framesOf, takeTrace } from './stack.js'
+import { framesOf } from './stack.js'
+import { takeTrace } from './trace.js'
 import { tracker } from './tracker.js'
 
 /**

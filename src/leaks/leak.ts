@@ -13,7 +13,8 @@ import { howToClose } from './how-to-close.js'
 import type { Origins } from './origins.js'
 import { closedTogether } from './same-client.js'
 import type { SocketLeak } from './socket-leak.js'
-import { framesOf, type Trace } from './stack.js'
+import { framesOf } from './stack.js'
+import type { Trace } from './trace.js'
 import { handlesOf, type Trackable, type TrackedSocket } from './tracked-socket.js'
 
 /** Tells of tracked sockets, each beside its record. */

@@ -7,7 +7,7 @@ import { createSlot } from '../slot.js'
 import { ClientPools } from './client-pools.js'
 import type { Owner } from './owner.js'
 import type { Sending } from './sending.js'
-import { takeTrace } from './stack.js'
+import { takeTrace } from './trace.js'
 import type { TrackedSocket } from './tracked-socket.js'
 
 interface Requested {

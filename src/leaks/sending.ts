@@ -1,5 +1,5 @@
 import type { Owner } from './owner.js'
-import type { Trace } from './stack.js'
+import type { Trace } from './trace.js'
 
 /** Who used a socket of a client pool last. */
 export interface Sending {

@@ -4,6 +4,7 @@ import { nearestPackage } from './how-to-close.js'
 import { isUsers } from './package-frame.js'
 import { userFrame } from './stack.js'
 import type { StackFrame } from './stack-frame.js'
+import { isFollowed } from './trace.js'
 
 /** The user's place on a stack: `test/upload.test.ts:14:22`. */
 export function placeOf(frames: readonly StackFrame[]): string | undefined {
@@ -16,7 +17,10 @@ export function sourceOf(frames: readonly StackFrame[]): string {
   const place = userFrame(frames)
   if (place === undefined) return 'no code of yours was on the stack'
   const opener = isUsers(place) ? undefined : nearestPackage(frames)
-  if (opener !== undefined) return `${placeName(opener.frame)} by ${opener.name}; your code was not on the stack`
+  if (opener !== undefined) {
+    const next = isFollowed() ? '' : ' (PORTSIDE_TRACE=on finds its line)'
+    return `${placeName(opener.frame)} by ${opener.name}; your code was not on the stack${next}`
+  }
   const name = place.function === undefined ? '' : ` in ${place.function}`
   return [`${placeName(place)}${name}`, ...codeFrame(place).map((line) => `  ${line}`)].join('\n')
 }

@@ -1,20 +1,9 @@
 import { existsSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
-import { isOwnFile, linesAbove } from '../caller.js'
-import { isRunnerOrNode } from './known.js'
 import { mapped } from './mapped.js'
 import { isUsers } from './package-frame.js'
 import { unbundled } from './source-map.js'
 import type { StackFrame } from './stack-frame.js'
-
-/** Deep enough for `fetch`, which opens a connection twenty calls below its caller. */
-const FRAMES = 40
-
-/** Lines of a stack as V8 gave them, innermost first, without those of Node, of portside and of the runner. */
-export type Trace = readonly string[]
-
-/** Notes where the caller of `above` was called from. */
-export const takeTrace = (above: (...args: never[]) => unknown): Trace => linesAbove(above, FRAMES, isWanted)
+import { pathOf, type Trace } from './trace.js'
 
 /** The frames of a trace; in the user's sources, where source maps lead there. */
 export function framesOf(trace: Trace | undefined): StackFrame[] {
@@ -50,25 +39,3 @@ function parseFrame(line: string): StackFrame | undefined {
     column: Number(column),
   }
 }
-
-function pathOf(url: string): string {
-  try {
-    return fileURLToPath(url)
-  } catch {
-    return url
-  }
-}
-
-/** Asked for each frame of each connection, and there are few files. */
-export function isWanted(file: string): boolean {
-  if (file.startsWith('node:')) return false
-  let wanted = WANTED.get(file)
-  if (wanted === undefined) {
-    const path = file.startsWith('file:') ? pathOf(file) : file
-    wanted = !isRunnerOrNode(path) && !isOwnFile(path)
-    WANTED.set(file, wanted)
-  }
-  return wanted
-}
-
-const WANTED = new Map<string, boolean>()

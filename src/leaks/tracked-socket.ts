@@ -5,7 +5,7 @@ import { channelOf, datagramHandle, handleOf, isHandleOpen, type SocketHandle } 
 import { isPipeOfService } from './known.js'
 import type { Owner } from './owner.js'
 import type { Sending } from './sending.js'
-import type { Trace } from './stack.js'
+import type { Trace } from './trace.js'
 
 export type Trackable = net.Socket | net.Server | dgram.Socket | ChildProcess
 export type TrackedKind = 'client' | 'accepted' | 'listener' | 'udp' | 'child'

@@ -16,7 +16,7 @@ import { createOwnerStore } from './owner-store.js'
 import { Peers } from './peers.js'
 import { whereOpened } from './places.js'
 import { Senders } from './senders.js'
-import { takeTrace } from './stack.js'
+import { followCallers, takeTrace } from './trace.js'
 import { type Trackable, type TrackedKind, TrackedSocket } from './tracked-socket.js'
 import { Workers } from './workers.js'
 
@@ -53,6 +53,7 @@ export class Tracker implements Origins {
   #sweepAt = 64
 
   constructor() {
+    followCallers()
     provideOpenedAt((local) => whereOpened(this, local))
     this.#senders = new Senders({
       ownerNow: () => this.ownerNow(),

@@ -2,7 +2,7 @@ import diagnostics from 'node:diagnostics_channel'
 import type { Worker } from 'node:worker_threads'
 import { WeakList } from '../weak-list.js'
 import type { Owner } from './owner.js'
-import { type Trace, takeTrace } from './stack.js'
+import { type Trace, takeTrace } from './trace.js'
 
 /** Who made a worker thread, and where. */
 export interface TrackedWorker {

@@ -8,7 +8,8 @@ import { fileOf } from '../../src/caller.js'
 import type { SocketLeak } from '../../src/index.js'
 import { codeFrame } from '../../src/leaks/code-frame.js'
 import { printable, printReport, report } from '../../src/leaks/report.js'
-import { framesOf, isWanted, linesOf, userFrame } from '../../src/leaks/stack.js'
+import { framesOf, linesOf, userFrame } from '../../src/leaks/stack.js'
+import { isWanted } from '../../src/leaks/trace.js'
 
 const folders: string[] = []
 afterAll(() => {
@@ -143,7 +144,7 @@ describe('a report', () => {
         "portside: 'uploads a build' left 1 socket open.",
         '',
         '1. client 127.0.0.1:40000 -> 127.0.0.1:3000, ESTABLISHED, fd 20',
-        '  opened at  /project/node_modules/knex/lib/client.js:262:28 by knex; your code was not on the stack',
+        '  opened at  /project/node_modules/knex/lib/client.js:262:28 by knex; your code was not on the stack (PORTSIDE_TRACE=on finds its line)',
         '  fix        call knex.destroy()',
       ].join('\n'),
     )

@@ -1,0 +1,76 @@
+import { createHook, executionAsyncResource } from 'node:async_hooks'
+import { fileURLToPath } from 'node:url'
+import { isOwnFile, linesAbove } from '../caller.js'
+import { invalidArgument } from '../errors.js'
+import { createSlot } from '../slot.js'
+import { isRunnerOrNode } from './known.js'
+
+/** Deep enough for `fetch`, which opens a connection twenty calls below its caller. */
+const FRAMES = 40
+
+/** Lines of a stack as V8 gave them, innermost first, without those of Node, of portside and of the runner. */
+export type Trace = readonly string[]
+
+/**
+ * Notes where the caller of `above` was called from. Where no line of that is the user's, the lines that led to it follow, if they
+ * are known.
+ */
+export function takeTrace(above: (...args: never[]) => unknown): Trace {
+  const lines = linesAbove(above, FRAMES, isWanted)
+  const callers = callersNow === undefined || lines.some(isUsersLine) ? undefined : callersNow()
+  return callers === undefined ? lines : [...lines, ...callers]
+}
+
+/** The lines that led to what runs now. */
+let callersNow: (() => Trace | undefined) | undefined
+
+/**
+ * From here on the lines of the user go with every promise, timer and callback that they make, if `PORTSIDE_TRACE` is `on`: a package
+ * may dial later, when none of them is on the stack. Each promise costs a stack then. Throws ERR_INVALID_ARG_VALUE for another value.
+ */
+export function followCallers(): void {
+  const given = process.env[VARIABLE]
+  if (given === undefined || given === '' || callersNow !== undefined) return
+  if (given !== 'on') {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', VARIABLE, "'on'", given, `write ${VARIABLE}=on, or unset it`)
+  }
+  const traces = createSlot<Trace>()
+  const now = (): Trace | undefined => traces.get(executionAsyncResource())
+  const init = (_id: number, _type: string, _trigger: number, resource: object): void => {
+    const lines = linesAbove(init, FRAMES, isWanted)
+    const trace = lines.some(isUsersLine) ? lines : now()
+    if (trace !== undefined) traces.set(resource, trace)
+  }
+  createHook({ init }).enable()
+  callersNow = now
+}
+
+/** Whether the lines of the user are followed, by whichever copy of portside tracks. */
+export const isFollowed = (): boolean => process.env[VARIABLE] === 'on'
+
+const VARIABLE = 'PORTSIDE_TRACE'
+
+const isUsersLine = (line: string): boolean => !line.includes('node_modules')
+
+/** Asked for each frame of each connection, and there are few files. */
+export function isWanted(file: string): boolean {
+  if (file.startsWith('node:')) return false
+  let wanted = WANTED.get(file)
+  if (wanted === undefined) {
+    const path = file.startsWith('file:') ? pathOf(file) : file
+    wanted = !isRunnerOrNode(path) && !isOwnFile(path)
+    WANTED.set(file, wanted)
+  }
+  return wanted
+}
+
+const WANTED = new Map<string, boolean>()
+
+/** The path of a file that a stack names, by its path or by its URL. */
+export function pathOf(file: string): string {
+  try {
+    return fileURLToPath(file)
+  } catch {
+    return file
+  }
+}
