@@ -9,8 +9,23 @@ export function mapped(line: string): string {
   const [, file, row, column] = /^(.*):(\d+):(\d+)$/.exec(place ?? '') ?? []
   if (file === undefined) return line
   const site = new Site(line.slice('    at '.length), name, file, Number(row), Number(column))
-  const prepare = Error.prepareStackTrace
+  // In a vm context, as in the vm pools of Vitest, Node asks that of its main realm if this one has none.
+  const prepare = Error.prepareStackTrace ?? mainError()?.prepareStackTrace
   return typeof prepare === 'function' ? prepared(prepare, site) : mappedByNode(site)
+}
+
+/** The class of errors in the realm of Node's own code, by an error that this code throws. */
+function mainError(): ErrorConstructor | undefined {
+  try {
+    Buffer.concat(0 as never)
+  } catch (error) {
+    for (let proto: object | null = error as object; proto !== null; proto = Object.getPrototypeOf(proto)) {
+      if (Object.hasOwn(proto, 'constructor') && proto.constructor.name === 'Error') {
+        return proto.constructor as ErrorConstructor
+      }
+    }
+  }
+  return undefined
 }
 
 function prepared(prepare: NonNullable<typeof Error.prepareStackTrace>, site: Site): string {

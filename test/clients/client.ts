@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { type Outcome, readNodeEvents } from '../runners/compat/outcome.js'
 import { run } from '../runners/consumers/project.js'
 
@@ -9,10 +9,18 @@ export const clientFiles = (folder: string): string[] =>
     .map((name) => name.replace('.test.mjs', ''))
     .sort()
 
-/** Runs such a file under the leak check of node:test. */
-export async function runClient(project: string, file: string): Promise<{ outcome: Outcome; output: string }> {
+/** Whether a file has a client that connects when the call of its user has returned. */
+export const connectsLater = (path: string): boolean => /\bby: '/.test(readFileSync(path, 'utf8'))
+
+/** Runs such a file under the leak check of node:test; `followed` with PORTSIDE_TRACE. */
+export async function runClient(
+  project: string,
+  file: string,
+  followed: boolean,
+): Promise<{ outcome: Outcome; output: string }> {
   const options = ['--import', 'portside/node-test', '--test', '--test-reporter=./node-reporter.mjs']
-  const output = await run(process.execPath, [...options, file], project).catch(
+  const env = { PORTSIDE_TRACE: followed ? 'on' : '' }
+  const output = await run(process.execPath, [...options, file], project, env).catch(
     // It did not end by itself, and was killed.
     ({ stdout = '', stderr = '', message }) => `${stdout}${stderr}${message}`,
   )
@@ -23,11 +31,16 @@ export async function runClient(project: string, file: string): Promise<{ outcom
 export function judged(
   { tests, files }: Outcome,
   file: string,
+  followed: boolean,
 ): { leaking: number; clean: number; complaints: string[] } {
   const complaints = files.map((said) => `of the file: ${said}`)
   let [leaking, clean] = [0, 0]
   for (const { title, failed, said } of tests) {
-    const wrong = title.startsWith('leaks ') ? wrongReport(title, said, file) : failed ? 'has failed' : undefined
+    const wrong = title.startsWith('leaks ')
+      ? wrongReport(title, said, file, followed)
+      : failed
+        ? 'has failed'
+        : undefined
     if (wrong !== undefined) complaints.push(`'${title}' ${wrong}: ${said}`)
     else if (title.startsWith('leaks ')) leaking++
     else clean++
@@ -38,11 +51,11 @@ export function judged(
 }
 
 /** `leaks knex on pg, an instance by knex: knex.destroy()` says what its report has to have. */
-function wrongReport(title: string, said: string, file: string): string | undefined {
+function wrongReport(title: string, said: string, file: string, followed: boolean): string | undefined {
   const [, by, fix] = /^leaks .*?(?: by (\S+))?: (.+)$/.exec(title) ?? []
   if (!said.includes(`'${title}' left `)) return 'is not told of its leak'
   const fixes = new Set([...said.matchAll(/^ {2}fix {8}call (.+)$/gm)].map(([, call]) => call))
   if (fixes.size !== 1 || !fixes.has(fix)) return `is told to call ${[...fixes].join(' and ')}`
-  const place = by === undefined ? `  opened at  ${file}:` : ` by ${by}; your code was not on the stack`
+  const place = by === undefined || followed ? `  opened at  ${file}:` : ` by ${by}; your code was not on the stack`
   return said.includes(place) ? undefined : `is not told '${place}'`
 }

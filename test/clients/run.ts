@@ -3,18 +3,21 @@ import { availableParallelism, setPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { limited } from '../runners/consumers/limited.js'
 import { packInto, project } from '../runners/consumers/project.js'
-import { clientFiles, judged, runClient } from './client.js'
+import { clientFiles, connectsLater, judged, runClient } from './client.js'
 
 // What the report of a leak says to call, for clients as users have them. Each opens a connection to a stand-in and leaves it,
 // which its test is told of; then another, which it closes by the text of that report. With arguments only clients whose names
-// match one of them: `npm run clients -- pg redis`. Then clients that their tests leave between two attempts to connect: the report of
-// the file has to name those tests, and no test that has closed its client. `-- --reconnecting` has these only.
+// match one of them: `npm run clients -- pg redis`. Those that connect when the call of the user has returned run once more with
+// PORTSIDE_TRACE: each report has to lead with that call. Then clients that their tests leave between two attempts to connect: the
+// report of the file has to name those tests, and no test that has closed its client. `-- --reconnecting` has these only.
 
 const args = process.argv.slice(2)
 const wanted = args.filter((argument) => !argument.startsWith('--')).map((expression) => new RegExp(expression))
 // Beside others on this machine; what it starts has it, too.
 setPriority(10)
 const started = performance.now()
+let none = true
+const PARTS = ['clients', 'followed', 'reconnecting'] as const
 const folder = mkdtempSync(join(tmpdir(), 'portside-clients-'))
 try {
   const installed = await project(join(folder, 'project'), 'clients', [await packInto(folder)])()
@@ -23,26 +26,33 @@ try {
     join(installed.folder, 'node-reporter.mjs'),
   )
   console.log(`installed in ${seconds(started)}`)
-  const parts = { clients: report, reconnecting: reportRedials }
-  for (const [part, reported] of Object.entries(parts)) {
-    if (args.includes('--reconnecting') && part !== 'reconnecting') continue
+  for (const part of args.includes('--reconnecting') ? (['reconnecting'] as const) : PARTS) {
     console.log(`\n${part}`)
-    const names = clientFiles(join(installed.folder, part)).filter(
-      (name) => wanted.length === 0 || wanted.some((expression) => expression.test(name)),
+    const files = join(installed.folder, part === 'reconnecting' ? part : 'clients')
+    const names = clientFiles(files).filter(
+      (name) =>
+        (wanted.length === 0 || wanted.some((expression) => expression.test(name))) &&
+        (part !== 'followed' || connectsLater(join(files, `${name}.test.mjs`))),
     )
-    if (names.length === 0 || !(await reported(installed.folder, part, names))) process.exitCode = 1
+    if (names.length === 0) continue
+    none = false
+    const reported = part === 'reconnecting' ? reportRedials : report
+    if (!(await reported(installed.folder, part, names))) process.exitCode = 1
   }
+  if (none) throw new Error(`no client matches ${wanted.join(' or ')}`)
   console.log(`in ${seconds(started)}`)
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
 
+type Part = (typeof PARTS)[number]
+
 /** Runs them all, a line for each in its order, and tells whether all are right. */
-async function report(project: string, part: string, names: readonly string[]): Promise<boolean> {
+async function report(project: string, part: Part, names: readonly string[]): Promise<boolean> {
   const failed: string[] = []
   for (const { name, file, ended } of startAll(project, part, names)) {
     const { outcome, output, took } = await ended
-    const { leaking, clean, complaints } = judged(outcome, file)
+    const { leaking, clean, complaints } = judged(outcome, file, part === 'followed')
     if (outcome.tests.length === 0) complaints.push('no test has run')
     const counts = `${leaking} leaking tests, ${clean} clean ones`
     console.log(`${name.padEnd(26)} ${counts}  ${took.padStart(7)}  ${complaints.length > 0 ? 'FAILED' : 'ok'}`)
@@ -54,7 +64,7 @@ async function report(project: string, part: string, names: readonly string[]): 
 }
 
 /** Whether the report of each file names the tests that left a client, and no other. */
-async function reportRedials(project: string, part: string, names: readonly string[]): Promise<boolean> {
+async function reportRedials(project: string, part: Part, names: readonly string[]): Promise<boolean> {
   const failed: string[] = []
   for (const { name, ended } of startAll(project, part, names)) {
     const { outcome, output, took } = await ended
@@ -76,13 +86,13 @@ async function reportRedials(project: string, part: string, names: readonly stri
   return failed.length === 0
 }
 
-function startAll(project: string, part: string, names: readonly string[]) {
+function startAll(project: string, part: Part, names: readonly string[]) {
   const slot = limited(availableParallelism())
   return names.map((name) => {
-    const file = `${part}/${name}.test.mjs`
+    const file = `${part === 'reconnecting' ? part : 'clients'}/${name}.test.mjs`
     const ended = slot(async () => {
       const begun = performance.now()
-      return { ...(await runClient(project, file)), took: seconds(begun) }
+      return { ...(await runClient(project, file, part === 'followed')), took: seconds(begun) }
     })
     return { name, file, ended }
   })
