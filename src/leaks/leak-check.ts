@@ -12,7 +12,7 @@ import { isIgnored } from './ignore.js'
 import type { LeakIgnore, LeakOptions } from './options.js'
 import type { Owner } from './owner.js'
 import { printReport } from './report.js'
-import { type RunnerOptions, readLeakOptions } from './runner-options.js'
+import { INSTEAD, type RunnerOptions, readLeakOptions } from './runner-options.js'
 import { inodesNow } from './snapshot.js'
 import type { SocketLeak } from './socket-leak.js'
 import type { TrackedSocket } from './tracked-socket.js'
@@ -256,4 +256,4 @@ function located(error: Error, place: string | undefined): Error {
 const seesOnlyItsOwn: boolean = isMainThread
 
 export type { LeakOptions, RunnerOptions }
-export { readLeakOptions }
+export { INSTEAD, readLeakOptions }

@@ -2,17 +2,23 @@ import { findSourceMap } from 'node:module'
 
 /**
  * A line of a stack, where the runner leads it: runners that compile tests install a `prepareStackTrace` that maps each call
- * site, or have Node map them. V8 would ask them only for a stack of its own making.
+ * site, or have Node map them. V8 would ask them only for a stack of its own making. The name of the function stays: the source map
+ * of Jest has that of what the function calls.
  */
 export function mapped(line: string): string {
-  const [, name, place] = /^ {4}at (?:(.+) \()?(.+?)\)?$/.exec(line) ?? []
+  const [, prefix = '', name, place] = LINE.exec(line) ?? []
   const [, file, row, column] = /^(.*):(\d+):(\d+)$/.exec(place ?? '') ?? []
   if (file === undefined) return line
-  const site = new Site(line.slice('    at '.length), name, file, Number(row), Number(column))
+  const site = new Site(name, file, Number(row), Number(column))
   // In a vm context, as in the vm pools of Vitest, Node asks that of its main realm if this one has none.
   const prepare = Error.prepareStackTrace ?? mainError()?.prepareStackTrace
-  return typeof prepare === 'function' ? prepared(prepare, site) : mappedByNode(site)
+  const source = typeof prepare === 'function' ? prepared(prepare, site) : mappedByNode(site)
+  if (source === undefined) return line
+  return `    at ${prefix}${name === undefined ? source : `${name} (${source})`}`
 }
+
+/** `    at async name (place)`, with or without each of both words. */
+const LINE = /^ {4}at (async )?(?:(.+) \()?(.+?)\)?$/
 
 /** The class of errors in the realm of Node's own code, by an error that this code throws. */
 function mainError(): ErrorConstructor | undefined {
@@ -28,27 +34,24 @@ function mainError(): ErrorConstructor | undefined {
   return undefined
 }
 
-function prepared(prepare: NonNullable<typeof Error.prepareStackTrace>, site: Site): string {
+function prepared(prepare: NonNullable<typeof Error.prepareStackTrace>, site: Site): string | undefined {
   try {
-    // One by one: what was left out between two would lend its name to the wrong one.
     const text: unknown = prepare(new Error(), [site])
-    const last = typeof text === 'string' ? text.split('\n').at(-1) : undefined
-    if (last?.startsWith('    at ')) return last
+    const [, , , place] = LINE.exec(typeof text === 'string' ? (text.split('\n').at(-1) ?? '') : '') ?? []
+    return place
   } catch {
     // That of the user does not expect a call site that V8 has not made.
+    return undefined
   }
-  return `    at ${site}`
 }
 
 /** With `--enable-source-maps`, or where a loader has turned it on: https://nodejs.org/api/module.html#source-map-support */
-function mappedByNode(site: Site): string {
+function mappedByNode(site: Site): string | undefined {
   const [file, line, column] = [site.getFileName(), site.getLineNumber(), site.getColumnNumber()]
   const map = file.includes('/') || file.includes('\\') ? findSourceMap(file) : undefined
   const entry = map?.findEntry(line - 1, column - 1) as Partial<Entry> | undefined
-  if (entry?.originalSource === undefined || entry.originalLine === undefined) return `    at ${site}`
-  const name = site.getFunctionName()
-  const place = `${entry.originalSource}:${entry.originalLine + 1}:${(entry.originalColumn ?? 0) + 1}`
-  return name === null ? `    at ${place}` : `    at ${name} (${place})`
+  if (entry?.originalSource === undefined || entry.originalLine === undefined) return undefined
+  return `${entry.originalSource}:${entry.originalLine + 1}:${(entry.originalColumn ?? 0) + 1}`
 }
 
 interface Entry {
@@ -60,7 +63,6 @@ interface Entry {
 /** Answers what a `prepareStackTrace` may ask of a call site: https://v8.dev/docs/stack-trace-api */
 class Site {
   constructor(
-    private readonly text: string,
     private readonly name: string | undefined,
     private readonly file: string,
     private readonly line: number,
@@ -126,6 +128,7 @@ class Site {
     return ''
   }
   toString(): string {
-    return this.text
+    const place = `${this.file}:${this.line}:${this.column}`
+    return this.name === undefined ? place : `${this.name} (${place})`
   }
 }

@@ -1,6 +1,7 @@
 import { checkBoolean } from '../argument.js'
 import { readOptions } from '../options.js'
 import { checkLeakOptions, checkMode, type LeakOptions } from './options.js'
+import { isFollowed } from './trace.js'
 
 /** What a test runner's entry takes. */
 export interface RunnerOptions {
@@ -23,6 +24,7 @@ export function readLeakOptions(
     instead: INSTEAD,
   })
   checkBoolean('announce', announce)
+  isFollowed()
   const options = typeof leaks === 'string' ? { mode: leaks } : leaks
   const read = checkLeakOptions(options, `${of}.leaks`)
   const mode = process.env[VARIABLE] as LeakOptions['mode']
@@ -34,9 +36,9 @@ export function readLeakOptions(
 const VARIABLE = 'PORTSIDE_LEAKS'
 
 /** Options of the check that were meant to stand one level deeper. */
-const INSTEAD = Object.fromEntries(
-  ['mode', 'ignore', 'idlePools', 'kernel', 'close', 'redialWait', 'alive', 'leak'].map((name) => [
+export const INSTEAD: Readonly<Record<string, string>> = Object.fromEntries(
+  ['mode', 'ignore', 'idlePools', 'kernel', 'close', 'redialWait', 'alive'].map((name) => [
     name,
-    name === 'leak' ? 'write leaks' : `put it into leaks: { leaks: { ${name}: ... } }`,
+    `put it into leaks: { leaks: { ${name}: ... } }`,
   ]),
 )

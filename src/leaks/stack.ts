@@ -33,9 +33,14 @@ function parseFrame(line: string): StackFrame | undefined {
   const [, file, row, column] = /^(.*):(\d+):(\d+)$/.exec(place ?? '') ?? []
   if (file === undefined) return undefined
   return {
-    function: name?.replace(/^(?:new |Object\.)/, '').replace(/ \[as .*\]$/, ''),
+    function: name === undefined || ANONYMOUS.test(name) ? undefined : functionName(name),
     file: file.startsWith('file:') ? pathOf(file) : file,
     line: Number(row),
     column: Number(column),
   }
 }
+
+/** `Object.<anonymous>`, `TestContext.<anonymous>`: what calls it says nothing of it. */
+const ANONYMOUS = /(?:^|\.)<anonymous>$/
+
+const functionName = (name: string): string => name.replace(/^(?:new |Object\.)/, '').replace(/ \[as .*\]$/, '')

@@ -26,14 +26,10 @@ let callersNow: (() => Trace | undefined) | undefined
 
 /**
  * From here on the lines of the user go with every promise, timer and callback that they make, if `PORTSIDE_TRACE` is `on`: a package
- * may dial later, when none of them is on the stack. Each promise costs a stack then. Throws ERR_INVALID_ARG_VALUE for another value.
+ * may dial later, when none of them is on the stack. Each promise costs a stack then.
  */
 export function followCallers(): void {
-  const given = process.env[VARIABLE]
-  if (given === undefined || given === '' || callersNow !== undefined) return
-  if (given !== 'on') {
-    throw invalidArgument('ERR_INVALID_ARG_VALUE', VARIABLE, "'on'", given, `write ${VARIABLE}=on, or unset it`)
-  }
+  if (!isFollowed() || callersNow !== undefined) return
   const traces = createSlot<Trace>()
   const now = (): Trace | undefined => traces.get(executionAsyncResource())
   const init = (_id: number, _type: string, _trigger: number, resource: object): void => {
@@ -45,8 +41,12 @@ export function followCallers(): void {
   callersNow = now
 }
 
-/** Whether the lines of the user are followed, by whichever copy of portside tracks. */
-export const isFollowed = (): boolean => process.env[VARIABLE] === 'on'
+/** Whether the lines of the user are followed, by whichever copy of portside tracks. Throws ERR_INVALID_ARG_VALUE for another value. */
+export function isFollowed(): boolean {
+  const given = process.env[VARIABLE] ?? ''
+  if (['', 'on', 'off'].includes(given)) return given === 'on'
+  throw invalidArgument('ERR_INVALID_ARG_VALUE', VARIABLE, "'on' or 'off'", given, `write ${VARIABLE}=on, or unset it`)
+}
 
 const VARIABLE = 'PORTSIDE_TRACE'
 

@@ -38,6 +38,10 @@ export function noteOfRun(folder: string = tmpdir()): string | undefined {
   }
 }
 
+/** For the process that runs the workers, at the end: none of them has claimed the run, for none has checked anything. */
+export const isUnclaimed = (folder: string = tmpdir()): boolean =>
+  noteOfRun(folder) === undefined && claimRun(process.pid, '', folder) && noteOfRun(folder) !== undefined
+
 /** For workers that do not see the process that started them, such as one in a PID namespace of its own. */
 export function runEnvironment(): Record<string, string> {
   const mark = markOf(process.pid)

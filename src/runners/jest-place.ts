@@ -38,6 +38,12 @@ export function checkEnvironmentPlace(): void {
   )
 }
 
+/** Throws ERR_PORTSIDE_UNSUPPORTED if a file of setupFiles or a test file loads an entry that is for the configuration of Jest. */
+export function checkConfigurationPlace(entry: string, write: string): void {
+  checkPreloads(entry, 'Jest')
+  if (isJestRealm()) throw misplaced(entry, 'it is for the configuration of Jest, and not for its test files', write)
+}
+
 /** jest-circus keeps its state under a symbol of its own in each realm, also where it injects no globals. */
 const hasFramework = (): boolean =>
   'jasmine' in globalThis ||

@@ -1,12 +1,13 @@
 import type { RunnerOptions } from '../leaks/leak-check.js'
 import { checkMainProcess, printable } from '../leaks/main-process.js'
-import { noteOfRun } from '../platform/run-claim.js'
+import { isUnclaimed, noteOfRun } from '../platform/run-claim.js'
 import { printLine } from './announcement.js'
 import { uncheckedFiles } from './jest-place.js'
 
 /** What Jest gives a `testResultsProcessor`, as far as it is read here. */
 export interface Results {
   success: boolean
+  readonly numTotalTests?: number
 }
 
 /**
@@ -15,6 +16,11 @@ export interface Results {
  */
 export default async function checkBehindTeardown<T extends Results>(results: T): Promise<T> {
   const error = await checkMainProcess(notedOptions(), 'Jest', uncheckedFiles().files)
+  if (results.numTotalTests !== 0 && isUnclaimed()) {
+    printLine(
+      "portside: leak check off: no test file has the environment of the preset; write preset: 'portside' in each project",
+    )
+  }
   if (error === undefined) return results
   printLine(printable(error.message))
   results.success = false

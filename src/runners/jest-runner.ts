@@ -6,9 +6,9 @@ import { readOptions } from '../options.js'
 import { patch } from '../platform/patches.js'
 import { runEnvironment } from '../platform/run-claim.js'
 import { infrastructure } from '../sockets/infrastructure.js'
+import { checkConfigurationPlace } from './jest-place.js'
 import { markRunner } from './jest-runner-mark.js'
 import { checkWorkers, type Fallback, whyWithoutNetworks } from './private-workers.js'
-import { checkPreloads } from './right-place.js'
 
 /** What `testEnvironmentOptions.portside` has for the workers of a project. */
 export interface JestWorkerOptions {
@@ -21,7 +21,7 @@ export interface JestWorkerOptions {
   fallback?: Fallback
 }
 
-checkPreloads('jest-runner', 'Jest')
+checkConfigurationPlace('jest-runner', "runner: 'portside/jest-runner'")
 
 type Base = typeof import('jest-runner').default
 type RunTests = InstanceType<Base>['runTests']

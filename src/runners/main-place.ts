@@ -1,6 +1,6 @@
 import { isNamedInConfiguration } from './jest-place.js'
 import { ENTRIES, isPreloaded, misplaced } from './right-place.js'
-import { type RunnerName, thisRunner } from './this-runner.js'
+import { type RunnerName, runnerProgram, thisRunner } from './this-runner.js'
 import { workerState } from './vitest-worker.js'
 
 /**
@@ -8,16 +8,16 @@ import { workerState } from './vitest-worker.js'
  * nobody would be told. A setup file of the user may import it.
  */
 export function checkMainPlace(): void {
-  const here = thisRunner()
+  const here = thisRunner() ?? runnerProgram()
   if (here === undefined || !isNamed(here)) return
   throw misplaced('', `it starts no leak check, and ${here} was told to load it before the tests`, ENTRIES[here])
 }
 
 function isNamed(runner: RunnerName): boolean {
+  if (isPreloaded('')) return true
   if (runner === 'Vitest') return workerState()?.config?.setupFiles?.some((file) => MAIN.test(file)) === true
   if (runner === 'Jest') return isNamedInConfiguration(checkMainPlace)
-  const given = runner === 'Mocha' ? process.argv : process.execArgv
-  return isPreloaded('', { execArgv: given, env: process.env })
+  return runner === 'Mocha' && isPreloaded('', { execArgv: process.argv, env: {} })
 }
 
 const MAIN = /[/\\]portside[/\\]dist[/\\]index\.c?js$/

@@ -2,6 +2,7 @@ import { ownFile } from '../caller.js'
 import type { RunnerOptions } from '../leaks/leak-check.js'
 import { checkMainProcess, printable, trackMainProcess } from '../leaks/main-process.js'
 import { patch } from '../platform/patches.js'
+import { isUnclaimed } from '../platform/run-claim.js'
 import { processState } from '../process-state.js'
 import { printLine } from './announcement.js'
 import { isPreloaded } from './right-place.js'
@@ -24,14 +25,24 @@ export function checkBehindRun(options: () => RunnerOptions | undefined): void {
       (run) =>
         function (this: MochaClass['prototype'], done) {
           const behind = (failures: number): void => {
+            const { passes = 0, failures: failed = 0 } = runner.stats ?? {}
+            if (passes + failed > 0 && isUnclaimed()) printLine(NO_HOOKS)
             void look(options()).then((leaked) => done?.(failures + leaked))
           }
-          return Reflect.apply(run, this, [behind])
+          const runner = Reflect.apply(run, this, [behind]) as MochaRunner
+          return runner
         },
       'Mocha has no hook behind its global teardown',
     )
   }
 }
+
+interface MochaRunner {
+  readonly stats?: { readonly passes?: number; readonly failures?: number }
+}
+
+const NO_HOOKS =
+  'portside: leak check off: no required file exports its hooks; write exports.mochaHooks = install(), or mocha --require portside/mocha'
 
 interface MochaClass {
   readonly prototype: { run(done?: (failures: number) => void): unknown }

@@ -1,5 +1,5 @@
 import { type PortsideError, portsideError } from '../errors.js'
-import { type RunnerName, thisRunner } from './this-runner.js'
+import { isMochaProgram, type RunnerName, runnerProgram, thisRunner } from './this-runner.js'
 
 /** What to write for each runner. */
 export const ENTRIES: Readonly<Record<RunnerName, string>> = {
@@ -14,17 +14,20 @@ export const ENTRIES: Readonly<Record<RunnerName, string>> = {
  * unless `preloadable`. It would do nothing there, and nobody would be told.
  */
 export function checkPlace(entry: string, runner: RunnerName, preloadable = false): void {
-  const here = thisRunner()
+  const running = thisRunner()
+  const here = running ?? runnerProgram()
   if (here !== undefined && here !== runner) {
     throw misplaced(entry, `${here} runs this process, and the entry is for ${runner}`, ENTRIES[here])
   }
-  if (!preloadable && here === undefined) checkPreloads(entry, runner)
+  if (!preloadable && running === undefined) checkPreloads(entry, runner)
 }
 
 /** The same of an entry for the main process of a runner, in which no test runs: that may have been started by a test of another one. */
 export function checkPreloads(entry: string, runner: RunnerName): void {
   if (isPreloaded(entry))
     throw misplaced(entry, `node --import and --require load it before ${runner} runs`, ENTRIES[runner])
+  if (isMochaProgram() && isPreloaded(entry, { execArgv: process.argv, env: {} }))
+    throw misplaced(entry, `Mocha was told to require it, and it is for ${runner}`, ENTRIES.Mocha)
 }
 
 /** Throws for an entry of Vitest's configuration that `setupFiles` names. */

@@ -17,6 +17,16 @@ export function thisRunner(): RunnerName | undefined {
 /** Jest keeps its own promise class in each realm that it runs test files in. */
 export const isJestRealm = (): boolean => Symbol.for('jest-native-promise') in globalThis
 
+/** The test runner whose command line or worker this process is; undefined if it is none of a known one. */
+export function runnerProgram(): RunnerName | undefined {
+  if (isMochaProgram()) return 'Mocha'
+  if (isJestProgram()) return 'Jest'
+  return VITEST_PROGRAM.test(process.argv[1] ?? '') ? 'Vitest' : undefined
+}
+
+/** `node_modules/.bin/vitest`, `vitest/vitest.mjs`, `vitest/dist/workers/forks.js`. */
+const VITEST_PROGRAM = /[/\\]vitest(?:\.mjs|\.cmd)?$|[/\\]vitest[/\\]dist[/\\]/
+
 /** Jest's command line or one of its workers, outside of the realms of test files. */
 export const isJestProgram = (): boolean => JEST_PROGRAM.test(process.argv[1] ?? '')
 

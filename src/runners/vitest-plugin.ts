@@ -2,12 +2,12 @@ import { fileURLToPath } from 'node:url'
 import type { Plugin, ViteUserConfig } from 'vitest/config'
 import type { NetAsymmetricMatchers, NetMatchers } from '../assertions/matcher-types.js'
 import { invalidArgument, portsideError } from '../errors.js'
-import { type RunnerOptions, readLeakOptions } from '../leaks/leak-check.js'
+import { INSTEAD, type RunnerOptions, readLeakOptions } from '../leaks/leak-check.js'
 import { trackMainProcess } from '../leaks/main-process.js'
 import type { HostProfile } from '../namespaces/profile.js'
 import { namesOf, readOptions } from '../options.js'
-import { isAnnounced } from './announcement.js'
-import { checkNoSetupFile, checkPreloads } from './right-place.js'
+import { isAnnounced, printLine } from './announcement.js'
+import { checkNoSetupFile, checkPreloads, misplaced } from './right-place.js'
 import { runOf, type VitestContext } from './vitest-main.js'
 import { isSetupFile, type ProvidedOptions } from './vitest-worker.js'
 
@@ -42,22 +42,42 @@ export interface PluginOptions extends RunnerOptions {
 export default function portside(options?: PluginOptions): Plugin {
   const { host, fallback, ...own } = checkOptions(options)
   if (readLeakOptions(own, 'portside()').mode !== 'off') trackMainProcess()
+  let hasProjects = false
   return {
     name: 'portside',
     async config(config) {
       config.test ??= {}
       const { test } = config
+      hasProjects ||= (test.projects ?? []).length > 0
       const pool = host === undefined ? undefined : await poolOf(host, fallback)
       const tests = [test, ...(await sharingProjects(test.projects))]
       for (const each of tests) addTo(each, own, pool)
     },
     configureVitest(context) {
+      isUsed = true
       const { project, vitest } = context as unknown as VitestContext
       addLate(project, own)
       runOf(vitest).add(project)
     },
+    closeBundle() {
+      if (hasProjects && !isUsed && process.env.VITEST !== undefined) printLine(NO_PROJECT)
+      isUsed = true
+    },
   }
 }
+
+/** By a project of this process. */
+let isUsed = false
+
+const NO_PROJECT =
+  'portside: leak check off: no project that ran has the plugin; write extends: true in each, or name the plugin there'
+
+// Vite takes a function for a plugin without hooks, and says nothing.
+Object.defineProperty(portside, 'config', {
+  value: () => {
+    throw misplaced('vitest/plugin', 'plugins has the function, and not what it returns', 'plugins: [portside()]')
+  },
+})
 
 type InlineConfig = NonNullable<ViteUserConfig['test']>
 
@@ -66,7 +86,7 @@ const SETUP = fileURLToPath(new URL('./vitest-setup.js', import.meta.url)).repla
 
 function checkOptions(options: PluginOptions | undefined): PluginOptions {
   const names = namesOf<PluginOptions>()('leaks', 'announce', 'host', 'fallback')
-  const read = readOptions(options, { of: 'portside()', names, example: "{ leaks: 'warn' }" })
+  const read = readOptions(options, { of: 'portside()', names, example: "{ leaks: 'warn' }", instead: INSTEAD })
   const { host, fallback, ...own } = read
   if (fallback !== undefined && host === undefined) {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'host', 'a profile beside `fallback`', host)

@@ -240,7 +240,7 @@ describe('frames', () => {
     expect(framesOf(stack).map(({ function: name, file, line }) => [name, file, line])).toEqual([
       ['Pool', '/project/src/pool.js', 10],
       ['Pool.open', '/project/src/pool.js', 11],
-      ['<anonymous>', '/project/src/a b/(x).js', 12],
+      [undefined, '/project/src/a b/(x).js', 12],
       [undefined, '/project/src/main.js', 13],
       [undefined, '/project/node_modules/jest-dev-server/index.js', 16],
     ])
@@ -291,6 +291,26 @@ describe('frames', () => {
     const line = '    at open (/project/node_modules/typeorm/driver.js:1:1)'
     expect(linesOf([line])).toEqual([line])
     expect(linesOf(['    at open (/project/dist/driver.js:1:1)'])).toEqual(['    at open (/project/src/driver.ts:7:1)'])
+  })
+
+  test.each([
+    ['    at open (/project/a.js:1:1)', '    at open (/project/a.ts:7:3)'],
+    ['    at async open (/project/a.js:1:1)', '    at async open (/project/a.ts:7:3)'],
+    ['    at /project/a.js:1:1', '    at /project/a.ts:7:3'],
+    ['    at async /project/a.js:1:1', '    at async /project/a.ts:7:3'],
+    ['    at async file:///project/a.js:1:1', '    at async /project/a.ts:7:3'],
+    ['    at new Pool (/project/a.js:1:1)', '    at new Pool (/project/a.ts:7:3)'],
+  ])('keep the name of their function: %s', (line, expected) => {
+    const prepare = Error.prepareStackTrace
+    onTestFinished(() => {
+      Error.prepareStackTrace = prepare
+    })
+    Error.prepareStackTrace = (_error, [site]) => {
+      expect(site?.getFileName()).toMatch(/^(?:file:\/\/)?\/project\/a\.js$/)
+      // As that of Jest: https://github.com/evanw/node-source-map-support
+      return 'Error\n    at whatItCalls (/project/a.ts:7:3)'
+    }
+    expect(linesOf([line])).toEqual([expected])
   })
 
   test('stay where they are when their map is broken, or gone', () => {

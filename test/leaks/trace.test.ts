@@ -96,5 +96,7 @@ test('without it, the report says how to find the line', async () => {
 })
 
 test('another value than on is refused', async () => {
-  await expect(reports({ PORTSIDE_TRACE: 'yes' })).rejects.toThrow("Invalid `PORTSIDE_TRACE`: expected 'on', got 'yes'")
+  await expect(reports({ PORTSIDE_TRACE: 'yes' })).rejects.toThrow(
+    "Invalid `PORTSIDE_TRACE`: expected 'on' or 'off', got 'yes'",
+  )
 })

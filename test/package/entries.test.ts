@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
@@ -16,9 +16,14 @@ beforeAll(async () => {
   cpSync(join(root, 'fixtures/projects/entries'), consumer, { recursive: true })
   await installPacked(inject('packed'), consumer)
   mkdirSync(join(consumer, 'node_modules'), { recursive: true })
-  for (const name of ['vitest', 'jest-environment-node', 'expect', '@jest']) {
+  for (const name of ['vitest', 'jest-environment-node', 'jest-runner', 'expect', '@jest']) {
     symlinkSync(join(root, 'node_modules', name), join(consumer, 'node_modules', name), 'junction')
   }
+  mkdirSync(join(consumer, 'node_modules/later'))
+  writeFileSync(
+    join(consumer, 'node_modules/later/index.js'),
+    "exports.open = async () => { await null; require('node:net').createServer().listen(0, '127.0.0.1') }",
+  )
 })
 afterAll(() => rmSync(consumer, { recursive: true, force: true }))
 
@@ -36,7 +41,7 @@ describe.concurrent('Vitest', () => {
   })
 
   test.for(['forks', 'threads', 'vmForks', 'vmThreads'])('names the line as it is in the source: %s', async (pool) => {
-    const { errors } = await start([VITEST, 'run', '--config', 'lines.config.mjs', `--pool=${pool}`])
+    const { errors } = await start([VITEST, 'run', '--config', 'lines.config.mjs', 'lines.test', `--pool=${pool}`])
     expect(errors).toMatch(/opened at +lines\/lines\.test\.ts:8:40$/m)
     expect(errors).toMatch(/❯ lines\/lines\.test\.ts:8:40/)
   })
@@ -61,6 +66,30 @@ describe.concurrent('Vitest', () => {
     expect(output).toMatch(/Tests +2 failed \| 3 passed/)
   })
 
+  test('fails where plugins has the function itself', async () => {
+    const { errors, code } = await start([VITEST, 'run', '--config', 'not-called.config.mjs'])
+    expect(errors).toContain('write plugins: [portside()]')
+    expect(code).toBe(1)
+  })
+
+  test('says that the check is off where no project has the plugin', async () => {
+    const { errors } = await start([VITEST, 'run', '--config', 'without-extends.config.mjs'])
+    expect(announcements(errors)).toEqual([expect.stringMatching(/^portside: leak check off: .* write extends: true/)])
+  })
+
+  test.for(['portside', 'portside/node-test'])('fails where NODE_OPTIONS has %s', async (entry) => {
+    const args = [VITEST, 'run', '--config', 'lines.config.mjs']
+    const { errors, code } = await start(args, { NODE_OPTIONS: `--import ${entry}` })
+    expect(errors).toContain(`Cannot use ${entry} here`)
+    expect(errors).toContain('write plugins: [portside()]')
+    expect(code).toBe(1)
+  })
+
+  test('names the line of a test that awaits a package which connects', async () => {
+    const { errors } = await start([VITEST, 'run', '--config', 'lines.config.mjs', 'awaits'])
+    expect(errors).toMatch(/opened at +lines\/awaits\.test\.ts:10:40$/m)
+  })
+
   test.for(['portside/vitest/plugin', 'portside'])('fails where %s is named as a setup file', async (entry) => {
     const args = [VITEST, 'run', '--config', 'setup.config.mjs']
     const { output, errors, code } = await start(args, { SETUP_FILE: entry })
@@ -82,6 +111,28 @@ describe.concurrent('Jest', () => {
     expect(code).toBe(1)
   })
 
+  test.for(['--runInBand', '--maxWorkers=2'])(
+    'says that the check is off where no project has the preset: %s',
+    async (how) => {
+      const { errors } = await start([JEST, '--config', 'preset-at-the-root.config.cjs', '--watchman=false', how])
+      expect(announcements(errors)).toEqual([expect.stringMatching(/^portside: leak check off: .* in each project$/)])
+    },
+  )
+
+  test.for(['portside', 'portside/node-test'])('fails where NODE_OPTIONS has %s', async (entry) => {
+    const args = [JEST, '--config', 'preset.config.cjs', '--watchman=false']
+    const { errors, code } = await start(args, { NODE_OPTIONS: `--import ${entry}` })
+    expect(errors).toContain("write preset: 'portside', in the configuration of Jest")
+    expect(code).toBe(1)
+  })
+
+  test('has the name of the function that opens a socket, and not of what it calls', async () => {
+    const config = JSON.stringify({ preset: 'portside', testMatch: ['<rootDir>/jest/named.test.js'] })
+    const { errors } = await start([JEST, '--config', config, '--watchman=false'])
+    expect(errors).toMatch(/opened at +jest\/named\.test\.js:11:22 in opens$/m)
+    expect(errors).toMatch(/opened at +jest\/named\.test\.js:6:37$/m)
+  })
+
   test('fails where an entry is misplaced, and says what to write', async () => {
     const args = ['--config', 'misplaced.config.cjs', '--watchman=false', '--runInBand']
     const { errors, code } = await start(['--experimental-vm-modules', JEST, ...args])
@@ -90,7 +141,9 @@ describe.concurrent('Jest', () => {
     expect(fixes.sort()).toEqual([
       'put it into portside: { portside: { leaks: ... } }',
       'write install(expect) of portside/jest, with the expect of @jest/globals, into a file of setupFilesAfterEnv',
+      ...Array(2).fill("write preset: 'portside'"),
       ...Array(2).fill("write preset: 'portside', in the configuration of Jest"),
+      "write runner: 'portside/jest-runner'",
       "write runner: 'portside/jest-runner', beside testEnvironment",
       "write setupFilesAfterEnv: ['portside/jest']",
       "write setupFilesAfterEnv: ['portside/jest'] for the matchers, or preset: 'portside' for the leak check, too",
