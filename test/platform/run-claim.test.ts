@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { markOf, markOfThisProcess } from '../../src/platform/process-mark.js'
-import { claimRun, noteOfRun, runEnvironment } from '../../src/platform/run-claim.js'
+import { claimRun, isUnclaimed, noteOfRun, runEnvironment } from '../../src/platform/run-claim.js'
 
 let folder: string
 beforeEach(() => {
@@ -21,6 +21,17 @@ test('the first to claim a run has it, and leaves a note for its main process', 
   expect(claimRun(process.pid, 'a note', folder)).toBe(true)
   expect(claimRun(process.pid, 'another note', folder)).toBe(false)
   expect(noteOfRun(folder)).toBe('a note')
+})
+
+test('a run that nobody has claimed is known at its end, once', () => {
+  expect(isUnclaimed(folder)).toBe(true)
+  expect(isUnclaimed(folder)).toBe(false)
+})
+
+test('a run that a worker has claimed is none, nor is one of which that cannot be known', () => {
+  claimRun(process.pid, '', folder)
+  expect(isUnclaimed(folder)).toBe(false)
+  expect(isUnclaimed(join(folder, 'missing'))).toBe(false)
 })
 
 test('runs of two main processes are two', () => {
