@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 import { writeDocumentationTests } from './test/support/documentation.js'
 import { TRANSPILED } from './test/support/program.js'
 import { sourceAliases } from './test/support/source-aliases.js'
@@ -34,8 +35,19 @@ export const SOURCE_TESTS = {
   ...SOURCES,
 }
 
+/** A first run knows no durations, and would begin the longest files last: those that run other programs. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files)
+    const isLong = ({ moduleId }: TestSpecification): boolean =>
+      /[/\\]test[/\\](?:package|namespaces)[/\\]/.test(moduleId)
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))]
+  }
+}
+
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     // Most of them wait. Vitest alone would give a machine with two cores one worker.
     maxWorkers: availableParallelism() + 1,
     projects: [

@@ -578,7 +578,8 @@ describe.skipIf(whyNoNamespace !== undefined)(`in a private network (${whyNoName
         await serve({ path: '\\0' + 'x'.repeat(count) })
         await compare(count + ' listeners')
         await dial(port, host)
-        await compare(count + ' listeners and a connection', ['tcp'])
+        // Those come behind the listeners, so that a third of the lengths is enough.
+        if (count % 3 === 0) await compare(count + ' listeners and a connection', ['tcp'])
       }
       console.log(JSON.stringify(differences))
       process.exit()`
