@@ -7,9 +7,10 @@ import { sourceAliases } from './test/support/source-aliases.js'
 
 writeDocumentationTests()
 
-/** Tests which begin where nothing is: no matchers, no connections that pools keep from other tests. */
+/** Tests which begin where nothing is: no matchers, and no connections or timers that other tests have left to a pool or a client. */
 const ALONE = [
   'test/drain/time-wait.test.ts',
+  'test/leaks/alive.test.ts',
   ...['vitest', 'jest', 'jest-environment', 'mocha', 'use-net'].map((name) => `test/runners/${name}.test.ts`),
 ]
 
@@ -49,13 +50,14 @@ export default defineConfig({
   test: {
     sequence: { sequencer: LongestFirst },
     // Most of them wait. Vitest alone would give a machine with two cores one worker.
-    maxWorkers: availableParallelism() + 1,
+    maxWorkers: availableParallelism() + 2,
     projects: [
       { test: { ...SOURCE_TESTS, name: 'src' } },
       {
         test: {
           name: 'leaks',
           include: LEAKING,
+          exclude: ALONE,
           isolate: false,
           ...SOURCES,
         },

@@ -79,7 +79,7 @@ describe('what keeps a process alive is named', () => {
     const message = await afterTest(start, stop as (started: unknown) => unknown)
     expect(message).toMatch(/^portside: this process does not end\. Keeping it alive:\n {2}/)
     expect(message).toMatch(line)
-    expect(message?.split('\n')).toHaveLength(2)
+    expect(message?.split('\n'), message).toHaveLength(2)
   })
 })
 
