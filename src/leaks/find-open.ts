@@ -69,7 +69,7 @@ export async function lookForRedials(
   { redialWait: wait = REDIAL_WAIT, signal }: Pick<LeakOptions, 'redialWait' | 'signal'>,
 ): Promise<Redial[]> {
   const { dials } = tracker()
-  // What is dialled now may be refused in a moment.
+  // A dial that is under way may be refused in a moment.
   for (let turns = 0; turns < TURNS && isDialling(isSuspect); turns++) await turn()
   if (![...dials.failed()].some(isSuspect)) return []
   const { findRedials } = await import('./last-look.js')

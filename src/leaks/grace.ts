@@ -21,7 +21,7 @@ export async function afterGrace<T>(look: (early: boolean) => T[], signal?: Abor
   return signal?.aborted ? look(false) : found
 }
 
-/** Of the event loop. */
+/** How many turns of the event loop an unawaited close may need. */
 export const TURNS = 16
 
 /** Milliseconds; 127 in all. */

@@ -3,24 +3,24 @@ import { findSourceMap } from 'node:module'
 /**
  * A line of a stack, where the runner leads it: runners that compile tests install a `prepareStackTrace` that maps each call
  * site, or have Node map them. V8 would ask them only for a stack of its own making. The name of the function stays: the source map
- * of Jest has that of what the function calls.
+ * of Jest has the name of the function that is called there.
  */
 export function mapped(line: string): string {
   const [, prefix = '', name, place] = LINE.exec(line) ?? []
   const [, file, row, column] = /^(.*):(\d+):(\d+)$/.exec(place ?? '') ?? []
   if (file === undefined) return line
   const site = new Site(name, file, Number(row), Number(column))
-  // In a vm context, as in the vm pools of Vitest, Node asks that of its main realm if this one has none.
+  // A vm context, as in the vm pools of Vitest, has an `Error` of its own. Node falls back to the `prepareStackTrace` of its main realm.
   const prepare = Error.prepareStackTrace ?? mainError()?.prepareStackTrace
   const source = typeof prepare === 'function' ? prepared(prepare, site) : mappedByNode(site)
   if (source === undefined) return line
   return `    at ${prefix}${name === undefined ? source : `${name} (${source})`}`
 }
 
-/** `    at async name (place)`, with or without each of both words. */
+/** `    at async name (place)`. The word `async` and the name may be missing. */
 const LINE = /^ {4}at (async )?(?:(.+) \()?(.+?)\)?$/
 
-/** The class of errors in the realm of Node's own code, by an error that this code throws. */
+/** The class `Error` of Node's main realm, found by an error that Node throws. */
 function mainError(): ErrorConstructor | undefined {
   try {
     Buffer.concat(0 as never)

@@ -40,7 +40,7 @@ function parseFrame(line: string): StackFrame | undefined {
   }
 }
 
-/** `Object.<anonymous>`, `TestContext.<anonymous>`: what calls it says nothing of it. */
+/** `Object.<anonymous>`, `TestContext.<anonymous>`: V8 names the object that it was called on, not the function. */
 const ANONYMOUS = /(?:^|\.)<anonymous>$/
 
 const functionName = (name: string): string => name.replace(/^(?:new |Object\.)/, '').replace(/ \[as .*\]$/, '')

@@ -12,7 +12,7 @@ const FRAMES = 40
 export type Trace = readonly string[]
 
 /**
- * Notes where the caller of `above` was called from. Where no line of that is the user's, the lines that led to it follow, if they
+ * Notes where the caller of `above` was called from. If no line of this stack is the user's, the lines that led to it are added, if they
  * are known.
  */
 export function takeTrace(above: (...args: never[]) => unknown): Trace {
@@ -41,7 +41,7 @@ export function followCallers(): void {
   callersNow = now
 }
 
-/** Whether the lines of the user are followed, by whichever copy of portside tracks. Throws ERR_INVALID_ARG_VALUE for another value. */
+/** Whether `PORTSIDE_TRACE` is `on`. Throws ERR_INVALID_ARG_VALUE if it is neither `on` nor `off`. */
 export function isFollowed(): boolean {
   const given = process.env[VARIABLE] ?? ''
   if (['', 'on', 'off'].includes(given)) return given === 'on'

@@ -30,8 +30,8 @@ const STATE = 'leaks.tracker'
 let shared: Tracker | undefined
 
 /**
- * Every socket of this process, of whatever library, and who opened it. It loads nothing later: the copy of portside that has made it
- * may be unable to, as in a vm context that a test runner has torn down.
+ * Every socket of this process, of whatever library, and who opened it. It imports no module later: its copy of portside may be in a
+ * vm context that the test runner has torn down.
  */
 export class Tracker implements Origins {
   /** Counts what was opened, accepted or sent: as long as it stands still, nothing can have leaked. */

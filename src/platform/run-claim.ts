@@ -38,7 +38,7 @@ export function noteOfRun(folder: string = tmpdir()): string | undefined {
   }
 }
 
-/** For the process that runs the workers, at the end: none of them has claimed the run, for none has checked anything. */
+/** For the process that runs the workers, at the end of the run: whether no worker has claimed it, which each worker with a leak check does. */
 export const isUnclaimed = (folder: string = tmpdir()): boolean =>
   noteOfRun(folder) === undefined && claimRun(process.pid, '', folder) && noteOfRun(folder) !== undefined
 

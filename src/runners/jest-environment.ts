@@ -53,7 +53,7 @@ function portsideOptions(all: { readonly portside?: RunnerOptions }): RunnerOpti
   return all.portside
 }
 
-/** `host` may be one of an environment on top of this one. */
+/** Without `host`, which may be an option of an environment that extends this one. */
 const OWN_OPTIONS = ['leaks', 'announce'] as const
 
 /** On the globals of a test file that this environment checks. */

@@ -57,7 +57,7 @@ function isSetupFile(): boolean {
   return testPath !== undefined && !users.includes(testPath)
 }
 
-/** Whether Jest itself asks for the module that runs now, and no file of the user. */
+/** Whether Jest itself requires the module that runs now, because its configuration names it. */
 export function isNamedInConfiguration(above: () => void): boolean {
   const { requiring, users } = requirers(above)
   return requiring && users.length === 0

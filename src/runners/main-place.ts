@@ -4,8 +4,8 @@ import { type RunnerName, runnerProgram, thisRunner } from './this-runner.js'
 import { workerState } from './vitest-worker.js'
 
 /**
- * Throws ERR_PORTSIDE_UNSUPPORTED if a test runner, or Node before it, was told to load `portside` itself: that starts no leak check, and
- * nobody would be told. A setup file of the user may import it.
+ * Throws ERR_PORTSIDE_UNSUPPORTED if a test runner, or Node before it, loads `portside` because a setting or an option names it: that
+ * starts no leak check, and the run would not say so. A setup file of the user may import it.
  */
 export function checkMainPlace(): void {
   const here = thisRunner() ?? runnerProgram()

@@ -17,7 +17,7 @@ export function thisRunner(): RunnerName | undefined {
 /** Jest keeps its own promise class in each realm that it runs test files in. */
 export const isJestRealm = (): boolean => Symbol.for('jest-native-promise') in globalThis
 
-/** The test runner whose command line or worker this process is; undefined if it is none of a known one. */
+/** The test runner that started this process as its command line or as a worker. Undefined for every other program. */
 export function runnerProgram(): RunnerName | undefined {
   if (isMochaProgram()) return 'Mocha'
   if (isJestProgram()) return 'Jest'

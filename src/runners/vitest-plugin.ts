@@ -66,7 +66,7 @@ export default function portside(options?: PluginOptions): Plugin {
   }
 }
 
-/** By a project of this process. */
+/** Whether a project of this process has the plugin. */
 let isUsed = false
 
 const NO_PROJECT =

@@ -23,12 +23,12 @@ test('the first to claim a run has it, and leaves a note for its main process', 
   expect(noteOfRun(folder)).toBe('a note')
 })
 
-test('a run that nobody has claimed is known at its end, once', () => {
+test('an unclaimed run is reported once', () => {
   expect(isUnclaimed(folder)).toBe(true)
   expect(isUnclaimed(folder)).toBe(false)
 })
 
-test('a run that a worker has claimed is none, nor is one of which that cannot be known', () => {
+test('a run is not reported as unclaimed after a claim, or if the folder cannot be written to', () => {
   claimRun(process.pid, '', folder)
   expect(isUnclaimed(folder)).toBe(false)
   expect(isUnclaimed(join(folder, 'missing'))).toBe(false)
