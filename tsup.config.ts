@@ -45,7 +45,15 @@ const SHARED = [
 ]
 
 /** These load node:child_process, so portside imports them when they are first needed. One file, too. */
-const LAZY = ['src/namespaces/holder.ts', 'src/namespaces/host.ts', 'src/programs/child.ts', 'src/programs/command.ts']
+const LAZY = [
+  'src/namespaces/holder.ts',
+  'src/namespaces/host.ts',
+  'src/programs/command.ts',
+  'src/programs/ready.ts',
+  'src/programs/start.ts',
+  'src/programs/wait-for-answer.ts',
+  'src/programs/wait-for-process.ts',
+]
 
 const SHARED_FILE = { path: 'shared', namespace: 'portside' }
 const LAZY_FILE = { path: 'lazy', namespace: 'portside' }

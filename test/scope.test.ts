@@ -6,6 +6,8 @@ import { leavesNothingOpen } from './support/kernel.js'
 
 leavesNothingOpen()
 
+const SERVER = `require('node:net').createServer((socket) => socket.end()).listen(process.env.PORT)`
+
 describe('a scope', () => {
   it('has every way to listen as a method, and closes what they opened', async () => {
     const scope = createScope()
@@ -31,7 +33,7 @@ describe('a scope', () => {
     const scope = createScope()
     const reservation = await scope.reservePort()
     const several = await scope.reservePorts(3)
-    const child = await scope.spawnListening(process.execPath, ['-e', 'setInterval(() => {}, 1e6)'])
+    const child = await scope.spawnListening(process.execPath, ['-e', SERVER])
     const server = await scope.listenTcp(undefined, { port: reservation })
     expect(server.port).toBe(reservation.port)
     await scope.close()
@@ -42,7 +44,9 @@ describe('a scope', () => {
 
   it('tells of a program that has failed by itself', async () => {
     const scope = createScope()
-    const child = await scope.spawnListening(process.execPath, ['-e', 'console.error("no config"); process.exit(3)'])
+    const failing = `process.once('SIGUSR2', () => { console.error('no config'); process.exit(3) }); ${SERVER}`
+    const child = await scope.spawnListening(process.execPath, ['-e', failing])
+    process.kill(child.child.pid as number, 'SIGUSR2')
     await child.exited
     await expect(scope.close()).rejects.toMatchObject({
       code: 'ERR_PORTSIDE_CHILD_EXITED',

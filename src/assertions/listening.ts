@@ -6,7 +6,7 @@ import { dialsOf, type EndpointLike, namedBy, nameOf, printable } from '../loopb
 import { loopbackFamilies } from '../loopback/probe.js'
 import { describeErrno } from '../platform/errno.js'
 import { canListen, isDatagram } from '../platform/node-objects.js'
-import { type Answer, ask } from '../programs/wait.js'
+import { type Answer, ask } from '../programs/ask.js'
 import { listenersReachedAt, ownersOf, type SocketOwner } from '../socket-table/owners.js'
 import type { AssertionDetails } from './assertion-error.js'
 import { namedOf } from './released.js'

@@ -1,6 +1,6 @@
-import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
-import { statOf } from './process-stat.js'
+import { outputOf } from './output-of.js'
+import { type ProcessStat, statOf } from './process-stat.js'
 
 /** A process, and what tells it from a later one of the same pid. */
 export interface OtherProcess {
@@ -67,6 +67,21 @@ export function end(other: OtherProcess, signal: NodeJS.Signals): void {
   }
 }
 
+/**
+ * Ends a process and all that it started, on Windows, where a process ends alone and has no signals
+ * (https://learn.microsoft.com/en-us/windows-server/administration/windows-commands/taskkill). False elsewhere.
+ */
+export function endTree(pid: number, platform: NodeJS.Platform = process.platform): boolean {
+  if (platform !== 'win32') return false
+  try {
+    outputOf('taskkill', ['/PID', String(pid), '/T', '/F'], { encoding: 'utf8' })
+    return true
+  } catch {
+    // It has ended by itself, or there is no taskkill.
+    return false
+  }
+}
+
 /** Ends who is left of the process group that a process began, also without it. */
 export function endGroup(pid: number): void {
   try {
@@ -106,7 +121,7 @@ function childrenOfThread(pid: number, thread: string): number[] {
   }
 }
 
-function tryStat(pid: number): ReturnType<typeof statOf> | undefined {
+export function tryStat(pid: number): ProcessStat | undefined {
   try {
     return statOf(pid)
   } catch {
@@ -116,5 +131,5 @@ function tryStat(pid: number): ReturnType<typeof statOf> | undefined {
 }
 
 function listProcesses(): string {
-  return execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' })
+  return outputOf('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' })
 }

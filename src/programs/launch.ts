@@ -1,5 +1,6 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { codeOf, portsideError } from '../errors.js'
+import { MARK } from '../platform/program-family.js'
 import { letRun, waitingShell } from './waiting-shell.js'
 import { watchdog } from './watchdog.js'
 
@@ -14,6 +15,8 @@ export interface Launched {
   readonly child: ChildProcess
   /** Resolves when the program runs, or has been ended before; rejects with the system's error where it cannot. */
   readonly running: Promise<void>
+  /** What the environment of the program, and of all that it starts, has; undefined if it is not watched. */
+  readonly mark: string | undefined
   /** To be called when it has ended. */
   forget(): Promise<void> | undefined
 }
@@ -23,8 +26,12 @@ export interface Launched {
  * and the program go on. Where the system sees to that by itself, or has no shell, the program is started as it is.
  */
 export function launch(asked: string, path: string, args: readonly string[], options: LaunchOptions): Launched {
-  const { cwd, env, sockets } = options
+  const { cwd, sockets } = options
   const dog = attempt(asked, watchdog)
+  const mark = dog?.nextMark()
+  // Those of the programs of which this process is one stay.
+  const marks = [process.env[MARK], mark].filter(Boolean).join(' ')
+  const env = mark === undefined ? options.env : { ...options.env, [MARK]: marks }
   const waits = dog !== undefined || sockets.length > 0
   const start = waits ? waitingShell(path, args, env, sockets.length) : { file: path, args }
   let child: ChildProcess
@@ -59,7 +66,7 @@ export function launch(asked: string, path: string, args: readonly string[], opt
   for (const promise of [running, watched]) promise?.catch(() => {})
   // What a user sees of it is what the user has started.
   Object.assign(child, { spawnfile: path, spawnargs: [path, ...args] })
-  return { child, running, forget: () => dog?.release(pid) }
+  return { child, running, mark, forget: () => dog?.release(pid) }
 }
 
 /** E2BIG and its like come within the call. */

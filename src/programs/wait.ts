@@ -1,103 +1,110 @@
-import { setMaxListeners } from 'node:events'
-import net from 'node:net'
-import pWaitFor from 'p-wait-for'
+import { readArgument } from '../argument.js'
 import { calledBy } from '../caller.js'
-import { codeOf, portsideError } from '../errors.js'
-import { type Endpoint, toEndpoint } from '../loopback/endpoint.js'
-import { dialsOf, type EndpointLike, nameOf, printable } from '../loopback/endpoint-like.js'
-import { milliseconds } from '../numbers.js'
+import { codeOf, invalidArgument, portsideError } from '../errors.js'
+import type { Endpoint } from '../loopback/endpoint.js'
+import { dialsOf, type EndpointLike, nameOf } from '../loopback/endpoint-like.js'
 import { namesOf, readOptions } from '../options.js'
-import { describeErrno } from '../platform/errno.js'
-import { onAbort, refuseAborted } from '../signals.js'
-import { clearTimeout, now, setTimeout, whenOverdue } from '../timers.js'
-
-export interface WaitOptions {
-  /** Milliseconds until the wait is given up. Default 10 000. */
-  timeout?: number
-  /** Milliseconds between two attempts. Default 20. */
-  interval?: number
-  signal?: AbortSignal
-}
+import { now } from '../timers.js'
+import { type Answer, ask, describeDialled } from './ask.js'
+import { type Endpoints, endpointsOf } from './endpoints.js'
+import { poll } from './poll.js'
+import { checkTimes, type ListeningWaitOptions, type WaitOptions } from './wait-options.js'
 
 /**
- * Waits until somebody accepts connections there, and resolves with the endpoint that did. It asks by connecting, never
- * by binding, which would be in the way of the very listener that it waits for. A name is asked at all of its addresses:
- * `localhost` at the loopback addresses of both families. The connection is ended at once, without a byte, and the
- * listener heard out, for a second at most; it leaves one TIME_WAIT, because a reset would be an error at the listener's
- * side.
+ * Waits until a connection to the target is accepted, and resolves with the endpoints that accepted one. The array has the `address`,
+ * `port` and `family` of its first. For the path of a unix socket it resolves with the path.
  *
- * Rejects with ERR_PORTSIDE_WAIT_TIMEOUT, whose `cause` is the last error seen; ABORT_ERR; ERR_SOCKET_BAD_PORT,
- * ERR_INVALID_ARG_TYPE or ERR_OUT_OF_RANGE for arguments that will not do.
+ * Of a process, `{ pid }`, it finds the TCP ports on which the process, or one that it started, listens, and resolves with all of
+ * them. A URL of HTTP that has a path is also asked, until the answer has a status from 200 to 399; so is what `ready` says.
+ *
+ * It connects and never binds: a bind could take the port from the listener that it waits for. It asks a name at all of its
+ * addresses, and `localhost` at the loopback addresses of both families. It closes its connection at once, without a byte, and reads
+ * what the listener sends, for a second at most. That leaves one TIME_WAIT, because a reset would be an error at the listener.
+ *
+ * Rejects with ERR_PORTSIDE_WAIT_TIMEOUT, whose `cause` is the last error seen; ESRCH if there is no such process, and
+ * ERR_PORTSIDE_CHILD_EXITED if it ends; ABORT_ERR; ERR_SOCKET_BAD_PORT, ERR_INVALID_ARG_TYPE or ERR_OUT_OF_RANGE for invalid
+ * arguments.
  */
-export function waitForListening(target: EndpointLike, options: WaitOptions = {}): Promise<Endpoint | string> {
-  return calledBy(waitForListening, () => waitFor(target, readWait(options, 'waitForListening()'), 'listening'))
+export function waitForListening(target: { readonly path: string }, options?: WaitOptions): Promise<string>
+export function waitForListening(
+  target: number | URL | { readonly port: number } | { readonly pid: number | undefined },
+  options?: ListeningWaitOptions,
+): Promise<Endpoints>
+export function waitForListening(
+  target: EndpointLike | { readonly pid: number | undefined },
+  options?: ListeningWaitOptions,
+): Promise<Endpoints | string>
+export function waitForListening(target: Target, options: ListeningWaitOptions = {}): Promise<Endpoints | string> {
+  return calledBy(waitForListening, async (): Promise<Endpoints | string> => {
+    const read = readOptions(options, { of: 'waitForListening()', names: LISTENING, example: '{ timeout: 5000 }' })
+    checkTimes(read)
+    if (isProcess(target)) return (await import('./wait-for-process.js')).waitForProcess(target.pid, read)
+    if (read.ready !== undefined || hasPath(target)) {
+      return (await import('./wait-for-answer.js')).waitForAnswer(target as EndpointLike, read)
+    }
+    const found = await waitFor(target as EndpointLike, read, 'listening')
+    return typeof found[0] === 'string' ? found[0] : endpointsOf(found as [Endpoint, ...Endpoint[]])
+  })
 }
 
 /** Waits until every address of the target refuses connections: the port went away. Otherwise as `waitForListening`. */
 export async function waitForRefused(target: EndpointLike, options: WaitOptions = {}): Promise<void> {
-  await calledBy(waitForRefused, () => waitFor(target, readWait(options, 'waitForRefused()'), 'refused'))
+  await calledBy(waitForRefused, () => {
+    const read = readOptions(options, { of: 'waitForRefused()', names: NAMES, example: '{ timeout: 5000 }' })
+    checkTimes(read)
+    return waitFor(target, read, 'refused')
+  })
 }
 
+type Target = EndpointLike | { readonly pid: number | undefined }
+
 const NAMES = namesOf<WaitOptions>()('timeout', 'interval', 'signal')
+const LISTENING = namesOf<ListeningWaitOptions>()('timeout', 'interval', 'signal', 'ready')
 
-const readWait = (options: WaitOptions, of: string): WaitOptions =>
-  readOptions(options, { of, names: NAMES, example: '{ timeout: 5000 }' })
+/** A `ChildProcess` is one, too. */
+function isProcess(target: Target): target is { readonly pid: number } {
+  const names = ['port', 'path', 'endpoints', 'href']
+  const pid = readArgument('endpoint', 'an endpoint, a server, a URL, a port, { path } or { pid }', target, () => {
+    if (typeof target !== 'object' || target === null || !('pid' in target)) return 0
+    return names.some((name) => name in target) ? 0 : (target.pid ?? Number.NaN)
+  })
+  if (pid === 0) return false
+  if (Number.isInteger(pid) && pid > 0) return true
+  throw invalidArgument('ERR_INVALID_ARG_TYPE', 'pid', 'the number of a process that was started', pid)
+}
 
-/** What one address answered. */
-export interface Answer {
-  readonly place: Endpoint | string
-  /** Undefined: it accepted. */
-  readonly error?: Error
-  /** The wait was over before it answered. */
-  readonly cut?: boolean
+/** The root of a server is its address, too: `http://127.0.0.1:3000/` is what `url` of any server says. */
+const hasPath = (target: unknown): boolean => {
+  if (typeof target !== 'object' || target === null || !('href' in target)) return false
+  const { protocol, pathname, search } = target as URL
+  return (protocol === 'http:' || protocol === 'https:') && (pathname.length > 1 || search !== '')
 }
 
 async function waitFor(
   target: EndpointLike,
-  options: WaitOptions,
+  { timeout = 10_000, interval = 20, signal }: WaitOptions,
   wanted: 'listening' | 'refused',
-): Promise<Endpoint | string> {
-  const { timeout = 10_000, interval = 20, signal } = options
-  milliseconds('timeout', timeout)
-  milliseconds('interval', interval)
+): Promise<Array<Endpoint | string>> {
   const dials = dialsOf(target)
   const asked = `wait until ${nameOf(target)} is ${wanted}`
-  refuseAborted(signal, asked)
-
-  const giveUp = new AbortController()
-  // Each pause listens to it.
-  setMaxListeners(0, giveUp.signal)
-  const cancel = whenOverdue(timeout, () => giveUp.abort())
-  const forget = onAbort(signal, () => giveUp.abort())
   const begun = now()
-  let last: Answer[] = []
+  let last: readonly Answer[] = []
   let attempts = 0
-  try {
-    const found = await pWaitFor<Endpoint | string>(
-      async () => {
-        const answers = await ask(await dials(), giveUp.signal)
-        // An attempt that the end of the wait cut off says less than the one before.
-        if (last.length === 0 || (answers.length > 0 && !answers.some(({ cut }) => cut))) last = answers
-        attempts++
-        const reached = wanted === 'listening' ? listeningOf(answers) : refusedBy(answers)
-        return reached === undefined ? false : pWaitFor.resolveWith(reached)
-      },
-      { interval, signal: giveUp.signal },
-    )
-    refuseAborted(signal, asked)
-    return found
-  } catch (error) {
-    refuseAborted(signal, asked)
-    if (!giveUp.signal.aborted) throw error
-    throw expired({ asked, wanted, attempts, last, waited: now() - begun })
-  } finally {
-    cancel()
-    forget()
-  }
+  const found = await poll(asked, { timeout, interval, signal }, async (giveUp) => {
+    const answers = await ask(await dials(), giveUp)
+    // An attempt that the end of the wait cut off says less than the one before.
+    if (last.length === 0 || (answers.length > 0 && !answers.some(({ cut }) => cut))) last = answers
+    attempts++
+    return wanted === 'listening' ? listeningOf(answers) : refusedBy(answers)
+  })
+  if (found !== undefined) return found
+  throw expired({ asked, wanted, attempts, last, waited: now() - begun })
 }
 
-const listeningOf = (answers: Answer[]): Endpoint | string | undefined =>
-  answers.find(({ error }) => error === undefined)?.place
+function listeningOf(answers: readonly Answer[]): Array<Endpoint | string> | undefined {
+  const accepted = answers.filter(({ error }) => error === undefined).map(({ place }) => place)
+  return accepted.length === 0 ? undefined : accepted
+}
 
 /** Codes with which a kernel says that nobody listens; of a unix socket also that there is none. */
 const REFUSALS: ReadonlySet<string | undefined> = new Set([
@@ -108,102 +115,9 @@ const REFUSALS: ReadonlySet<string | undefined> = new Set([
   'ERR_PORTSIDE_SELF_CONNECT',
 ])
 
-function refusedBy(answers: Answer[]): Endpoint | string | undefined {
+function refusedBy(answers: readonly Answer[]): Array<Endpoint | string> | undefined {
   const refused = answers.length > 0 && answers.every(({ error }) => REFUSALS.has(codeOf(error)))
-  return refused ? answers[0]?.place : undefined
-}
-
-/** Dials each once, until it answers, for a second at most, or the signal is aborted; and leaves without a trace. */
-export function ask(dials: net.NetConnectOpts[], giveUp: AbortSignal): Promise<Answer[]> {
-  return Promise.all(dials.map((dial) => askOne(dial, giveUp)))
-}
-
-function askOne(dial: net.NetConnectOpts, giveUp: AbortSignal): Promise<Answer> {
-  const place = 'path' in dial ? dial.path : toEndpoint(dial.host as string, dial.port)
-  return new Promise((resolve) => {
-    const socket = net.connect(dial)
-    const settle = (answer: Omit<Answer, 'place'>): void => {
-      cancel()
-      giveUp.removeEventListener('abort', cut)
-      resolve({ place, ...answer })
-    }
-    const unanswered = (): void => {
-      socket.destroy()
-      settle({ error: noAnswer(place) })
-    }
-    const cut = (): void => {
-      socket.destroy()
-      settle({ error: noAnswer(place), cut: true })
-    }
-    // An accept queue that is full does not answer. Dialled again, it may.
-    const cancel = whenOverdue(ATTEMPT, unanswered)
-    giveUp.addEventListener('abort', cut, { once: true })
-    if (giveUp.aborted) cut()
-    // Who resets a connection has had it.
-    socket.once('error', (error) => settle(codeOf(error) === 'ECONNRESET' ? {} : { error }))
-    socket.once('connect', async () => {
-      cancel()
-      giveUp.removeEventListener('abort', cut)
-      if (isSelfConnected(socket)) {
-        socket.resetAndDestroy()
-        settle({ error: selfConnected(place) })
-      } else {
-        await leave(socket, giveUp)
-        settle({})
-      }
-    })
-  })
-}
-
-/**
- * Ends our half and hears the other out: bytes that nobody reads, and bytes that come after a close, are answered with a
- * reset, which many a server takes for the end of itself.
- */
-async function leave(socket: net.Socket, giveUp: AbortSignal): Promise<void> {
-  socket.on('error', () => {}).resume()
-  socket.end()
-  await new Promise<void>((resolve) => {
-    const left = (): void => {
-      clearTimeout(timer)
-      giveUp.removeEventListener('abort', left)
-      resolve()
-    }
-    const timer = setTimeout(left, FAREWELL)
-    giveUp.addEventListener('abort', left, { once: true })
-    socket.once('close', left)
-  })
-  socket.destroy()
-}
-
-/** How long a listener gets to end its half of a connection that said nothing, in milliseconds. */
-const FAREWELL = 1000
-
-/** Longest that one attempt waits for an answer, in milliseconds. */
-const ATTEMPT = 1000
-
-/**
- * A dial to a port of the ephemeral range may be given that very port as its own, and then meets itself: a simultaneous
- * open (RFC 9293 §3.5).
- */
-function isSelfConnected({ localPort, localAddress, remotePort, remoteAddress }: net.Socket): boolean {
-  return localPort !== undefined && localPort === remotePort && localAddress === remoteAddress
-}
-
-function noAnswer(place: Endpoint | string): Error {
-  return portsideError('ERR_PORTSIDE_CONNECT_TIMEOUT', {
-    headline: `Cannot connect to ${printable(place)}`,
-    expected: 'an answer',
-    actual: 'neither a connection nor an error',
-    because: 'one of: the accept queue of the listener is full; nothing on the way answers',
-  })
-}
-
-function selfConnected(place: Endpoint | string): Error {
-  return portsideError('ERR_PORTSIDE_SELF_CONNECT', {
-    headline: `Cannot connect to ${printable(place)}`,
-    actual: 'a connection of the port with itself',
-    because: 'nobody listens there, and the kernel picked that very port for the client',
-  })
+  return refused ? answers.map(({ place }) => place) : undefined
 }
 
 interface Expiry {
@@ -215,7 +129,7 @@ interface Expiry {
 }
 
 function expired({ asked, wanted, attempts, last, waited }: Expiry): Error {
-  const seen = last.map(({ place, error }) => `${printable(place)}: ${outcome(error)}`)
+  const seen = last.map(describeDialled)
   const cause = last.find(({ error }) => error !== undefined)?.error
   return portsideError('ERR_PORTSIDE_WAIT_TIMEOUT', {
     headline: `Cannot ${asked}`,
@@ -227,10 +141,4 @@ function expired({ asked, wanted, attempts, last, waited }: Expiry): Error {
         : 'see who still listens there, or give a longer timeout',
     cause,
   })
-}
-
-function outcome(error: Error | undefined): string {
-  if (error === undefined) return 'it accepts connections'
-  const code = codeOf(error)
-  return code === undefined ? error.message : `${code} (${describeErrno(code) ?? 'no answer'})`
 }

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import type { Writable } from 'node:stream'
 import { endsWithItsParent } from '../platform/process-tree.js'
@@ -16,13 +17,16 @@ export class Watchdog {
   readonly #pids: Writable | undefined
   readonly #ended: Promise<void>
   readonly #gone: () => void
+  /** All of its programs have it in their environment, each with a number of its own behind it. */
+  readonly #mark = randomUUID()
   #failure: Error | undefined
   #held = 0
+  #programs = 0
 
   constructor(gone: (dog: Watchdog) => void) {
     this.#gone = () => gone(this)
     // In a session of its own: a signal for the group of this process, such as Ctrl-C, must not end it first.
-    this.#shell = spawn(SHELL, ['-c', SCRIPT, 'portside-watchdog'], {
+    this.#shell = spawn(SHELL, ['-c', SCRIPT, 'portside-watchdog', this.#mark], {
       stdio: ['pipe', 'ignore', 'ignore'],
       detached: true,
     })
@@ -45,6 +49,10 @@ export class Watchdog {
 
   hold(): void {
     this.#held++
+  }
+
+  nextMark(): string {
+    return `${this.#mark}.${++this.#programs};`
   }
 
   /** Resolves when the kernel has the pid for it, whatever becomes of this process then. Rejects where nobody watches. */
@@ -71,7 +79,8 @@ export class Watchdog {
 
 /**
  * A process that is stopped starts no other while its children are listed; these are in proc(5), on Linux. A program is the
- * first of its process group, which has also those that have lost their parent.
+ * first of its process group, which has also those that have lost their parent. One that has left that, too, has the mark in
+ * its environment, on Linux.
  */
 const SCRIPT = `
 trap '' HUP INT TERM
@@ -91,6 +100,15 @@ for pid in $pids; do
   kill -STOP -"$pid"
   end "$pid"
   kill -KILL -"$pid"
+done
+[ "$pids" = ' ' ] && exit
+for round in 1 2 3 4 5; do
+  left=$(grep -l -s -F "$1." /proc/[0-9]*/environ)
+  [ -n "$left" ] || break
+  for file in $left; do
+    pid=\${file#/proc/}
+    kill -KILL "\${pid%/environ}"
+  done
 done`
 
 /** For the program that is started next: `watch()` it at once, and `release()` it when it has ended. None without a shell. */

@@ -103,10 +103,10 @@ export function listenersReachedAt(endpoint: Pick<Endpoint, 'address' | 'port'>)
 }
 
 /** The same among listeners that are known. */
-export function reachedIn(
-  listeners: readonly SocketOwner[],
+export function reachedIn<T extends Pick<SocketEntry, 'local'>>(
+  listeners: readonly T[],
   { address, port }: Pick<Endpoint, 'address' | 'port'>,
-): SocketOwner[] {
+): T[] {
   const dialled = canonical(dialAddress(toEndpoint(address, port)))
   const family = familyOf(dialled)
   const addresses: readonly unknown[] = [dialled, WILDCARD[family], WILDCARD.IPv6]

@@ -135,6 +135,26 @@ export class SocketHolders {
   }
 }
 
+/** The inodes of the sockets that these processes hold, in the order of their descriptors. */
+export function inodesOf(pids: Iterable<number>, proc = '/proc'): { inodes: ReadonlySet<number>; unreadable: boolean } {
+  const inodes = new Set<number>()
+  let unreadable = false
+  for (const pid of pids) {
+    const directory = `${proc}/${pid}/fd`
+    try {
+      for (const descriptor of readdirSync(directory).sort((one, other) => Number(one) - Number(other))) {
+        const inode = inodeOf(`${directory}/${descriptor}`)
+        if (inode === 'unreadable') unreadable = true
+        else if (inode !== undefined) inodes.add(inode)
+      }
+    } catch (error) {
+      // Anything but EACCES: it has ended.
+      if (codeOf(error) === 'EACCES') unreadable = true
+    }
+  }
+  return { inodes, unreadable }
+}
+
 export interface OwnSocket {
   readonly fd: number
   readonly inode: number

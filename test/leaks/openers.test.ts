@@ -103,9 +103,8 @@ describe('what portside opened is closed by what its function gave', () => {
     ])
   })
 
-  test('spawnListening()', async (context) => {
-    if (process.platform === 'win32') context.skip('Windows has no descriptors to hand over')
-    const program = ['-e', 'process.on("SIGTERM", () => process.exit(0)); setInterval(() => {}, 1000)']
+  test('spawnListening()', async () => {
+    const program = ['-e', `require('node:net').createServer((socket) => socket.end()).listen(process.env.PORT)`]
     expect(await closersOf(() => portside.spawnListening(process.execPath, program))).toEqual([
       'stop() of what spawnListening() gave',
     ])

@@ -128,7 +128,7 @@ describe('the ESM and the CJS build', () => {
     expect(await report('without-import.cjs')).toEqual({
       importRefused: true,
       schemes: ['tcp:', 'tls:', 'http:', 'https:', 'http:', 'https:'],
-      code: 0,
+      signal: 'SIGTERM',
       port: 'number',
     })
   })

@@ -57,6 +57,19 @@ function needsDescriptorPassing(context: TestContext): void {
   if (why !== undefined) context.skip(why)
 }
 
+/** By descriptor a program that never accepts is ready only if `ready` says so. */
+const byDescriptor = { by: 'descriptor' } as const
+const PROGRAM_RUNS = { ...byDescriptor, ready: () => true } as const
+
+type Ended = Error & { exitCode: number; stdout: string; stderr: string }
+
+/** How a program ended before it was ready. */
+async function endOf(starting: Promise<ListeningChild>): Promise<Ended> {
+  const failure = await failureOf(starting)
+  expect(failure).toMatchObject({ code: 'ERR_PORTSIDE_CHILD_EXITED' })
+  return failure as Ended
+}
+
 describe('spawnListening by descriptor', () => {
   beforeEach((context) => {
     needsDescriptorPassing(context)
@@ -82,7 +95,7 @@ describe('spawnListening by descriptor', () => {
     })
 
     it.each(PLACES)('serves on the descriptors from 3 on: %s', async (family) => {
-      await using child = await spawnListening(command, args, { family })
+      await using child = await spawnListening(command, args, { by: 'descriptor', family })
       expect(child.endpoints.map(({ address }) => address).join()).toBe(ADDRESS[family])
       expect(child).toMatchObject({ ...child.endpoint })
       for (const endpoint of child.endpoints) {
@@ -92,33 +105,32 @@ describe('spawnListening by descriptor', () => {
         expect(env).toMatchObject({
           LISTEN_FDS: String(child.endpoints.length),
           LISTEN_PID: String(pid),
-          PORT: String(endpoint.port),
         })
+        expect(env.PORT).toBe(process.env.PORT)
       }
       await child.stop()
     })
   })
 
   it('has the pid that LISTEN_PID names from the first line of the program on', async () => {
-    await using child = await spawnListening('sh', [fixture('serve-descriptor.sh'), node, '-e', ''])
-    expect(await child.exited).toEqual({ code: 0, signal: null })
-    expect(child.stdout).toBe(`${child.child.pid} ${child.child.pid}\n`)
+    const starting = spawnListening('sh', [fixture('serve-descriptor.sh'), node, '-e', ''], byDescriptor)
+    const { stdout } = await endOf(starting)
+    expect(stdout).toMatch(/^(\d+) \1\n$/)
   })
 
   it.for(PLACES)('hands on the listening sockets and no descriptor beside them: %s', async (family, context) => {
     needsKernel(context)
     const list = ['sh', ['-c', 'ls /proc/$$/fd']] as const
-    await using child = await spawnListening(...list, { family })
-    await child.exited
-    const sockets = child.endpoints.map((_endpoint, index) => String(3 + index))
+    const { stdout } = await endOf(spawnListening(...list, { ...byDescriptor, family }))
+    const sockets = family === 'dual' ? ['3', '4'] : ['3']
     // What this process itself was started with goes to all that it starts.
     const inherited = spawnSync(...list, { encoding: 'utf8' }).stdout.split('\n')
-    expect(child.stdout.split('\n').filter((fd) => !inherited.includes(fd))).toEqual(sockets)
+    expect(stdout.split('\n').filter((fd) => !inherited.includes(fd))).toEqual(sockets)
   })
 
-  it('serves whoever connected before the program accepts; the parent accepts none of them', async (context) => {
+  it('serves clients that connected before the program accepts; the parent accepts none of them', async (context) => {
     needsKernel(context)
-    await using child = await spawnListening(node, [fixture('serve-when-told.mjs')])
+    await using child = await spawnListening(node, [fixture('serve-when-told.mjs')], PROGRAM_RUNS)
     const clients = Array.from({ length: 100 }, () => watch(net.connect({ host: child.address, port: child.port })))
     await Promise.all(clients.map(({ connected }) => connected))
     expect(acceptQueueLength(child.port)).toBe(100)
@@ -138,7 +150,10 @@ describe('spawnListening by descriptor', () => {
     onTestFinished(() => void dialler.kill('SIGKILL'))
     const [said, closed] = [collect(dialler.stdout), once(dialler, 'close')]
     await until(() => said().includes('ready\n'))
-    await using child = await spawnListening(node, [fixture('serve-descriptor.mjs')], { port: reservation })
+    await using child = await spawnListening(node, [fixture('serve-descriptor.mjs')], {
+      by: 'descriptor',
+      port: reservation,
+    })
     await closed
     const seen = JSON.parse(said().replace('ready\n', ''))
     expect(seen).toEqual({ answers: { [String(child.child.pid)]: 200 }, errors: [] })
@@ -147,7 +162,7 @@ describe('spawnListening by descriptor', () => {
 
   it('has an accept queue as long as asked', async (context) => {
     needsKernel(context)
-    await using child = await spawnListening('sh', [fixture('never-listen.sh')], { backlog: 1 })
+    await using child = await spawnListening('sh', [fixture('never-listen.sh')], { ...PROGRAM_RUNS, backlog: 1 })
     const clients = Array.from({ length: 8 }, () => watch(net.connect({ host: child.address, port: child.port })))
     await Promise.race(clients.map(({ connected }) => connected))
     // The kernel takes one more than the backlog says, and drops what comes then (listen(2)).
@@ -157,27 +172,30 @@ describe('spawnListening by descriptor', () => {
     await child.stop()
   })
 
-  it('resolves although the program ends at once, and says how it ended', async () => {
-    const child = await spawnListening('sh', ['-c', 'echo out; echo err >&2; exit 7'])
-    expect(await child.exited).toEqual({ code: 7, signal: null })
-    expect(child).toMatchObject({ stdout: 'out\n', stderr: 'err\n' })
-    expect(await child.stop()).toEqual({ code: 7, signal: null })
+  it('rejects with the output of a program that ends before it accepts', async () => {
+    const failure = await endOf(spawnListening('sh', ['-c', 'echo out; echo err >&2; exit 7'], byDescriptor))
+    expect(failure).toMatchObject({ exitCode: 7, signal: null, stdout: 'out\n', stderr: 'err\n' })
+  })
+
+  it('rejects when the program runs and does not accept, and ends it', async () => {
+    const starting = spawnListening('sh', [fixture('never-listen.sh')], { ...byDescriptor, timeout: 300 })
+    const failure = await failureOf(starting)
+    expect(failure).toMatchObject({ code: 'ERR_PORTSIDE_NOT_READY' })
+    expect(failure.message).toMatch(
+      /expected {3}the program to accept a connection to \S+, which it has as descriptor 3/,
+    )
   })
 
   it('keeps the end of what the program says', async () => {
     const code = "process.stdout.write('é'.repeat(100_000) + 'end'); process.stderr.write('x'.repeat(100_000) + 'end')"
-    await using child = await spawnListening(node, ['-e', code])
-    await child.exited
-    expect(child.stdout).toBe(`${'é'.repeat(16_381)}end`)
-    expect(child.stderr).toBe(`${'x'.repeat(16_381)}end`)
+    const { stdout, stderr } = await endOf(spawnListening(node, ['-e', code], byDescriptor))
+    expect(stdout).toBe(`${'é'.repeat(16_381)}end`)
+    expect(stderr).toBe(`${'x'.repeat(16_381)}end`)
   })
 
-  it('tells the end of a program whose output a process that it left behind keeps open', async () => {
-    const child = await spawnListening('sh', ['-c', 'tail -f /dev/null & echo $!'])
-    await until(() => child.stdout.endsWith('\n'))
-    killsAtTheEnd(Number(child.stdout))
-    expect(await child.exited).toEqual({ code: 0, signal: null })
-    await child.stop()
+  it('notices the end of a program whose output a process that it left behind keeps open', async () => {
+    const { stdout } = await endOf(spawnListening('sh', ['-c', 'tail -f /dev/null & echo $!'], byDescriptor))
+    expect(runs(Number(stdout))).toBe(false)
   })
 })
 
@@ -247,7 +265,7 @@ describe('spawnListening by port', () => {
       stderr: 'no configuration in /etc/nowhere\n',
       stdout: '',
     })
-    expect(failure.message).toContain(`Cannot start ${node}: the program ended before it listened, with code 3.\n`)
+    expect(failure.message).toContain(`Cannot start ${node}: the program ended before it was ready, with code 3.\n`)
     expect(failure.message).toContain(
       '\n  got        this output of the program\n    no configuration in /etc/nowhere\n  fix        ',
     )
@@ -269,7 +287,7 @@ describe('spawnListening by port', () => {
   ])('rejects when the program ends %s before it listens', async (_how, code, fields, message) => {
     const failure = await failureOf(spawnListening(node, ['-e', code], byPort))
     expect(failure).toMatchObject({ code: 'ERR_PORTSIDE_CHILD_EXITED', ...fields })
-    expect(failure.message).toContain(`Cannot start ${node}: the program ended before it listened, ${message}`)
+    expect(failure.message).toContain(`Cannot start ${node}: the program ended before it was ready, ${message}`)
   })
 
   it('rejects with the output of a program that never listens, and ends it', async (context) => {
@@ -277,15 +295,18 @@ describe('spawnListening by port', () => {
     const pidFile = join(await directory(), 'pid')
     const starting = spawnListening('sh', [fixture('never-listen.sh'), pidFile], { ...byPort, timeout: 500 })
     const failure = await failureOf(starting)
-    expect(failure).toMatchObject({ code: 'ERR_PORTSIDE_WAIT_TIMEOUT', stderr: 'looking for a database\n', stdout: '' })
-    expect(failure.message).toContain(
-      'Cannot start sh: the program runs and does not listen on the port in PORT.\n  got        ',
-    )
-    expect(failure.message).toMatch(
-      /^ {2}got {8}\S+: ECONNREFUSED \(connection refused\), after \d+ attempts in \d+ ms; and this output/m,
-    )
-    expect(failure.message).toContain('this output of the program\n    looking for a database\n  fix        ')
-    expect(runs(Number(readFileSync(pidFile, 'utf8')))).toBe(false)
+    const pid = Number(readFileSync(pidFile, 'utf8'))
+    expect(failure).toMatchObject({
+      code: 'ERR_PORTSIDE_NOT_READY',
+      stderr: 'looking for a database\n',
+      stdout: '',
+      output: expect.stringContaining('looking for a database'),
+      lastAnswer: { error: { code: 'ECONNREFUSED' } },
+    })
+    expect(failure.message).toContain(`Cannot start sh: it runs (pid ${pid}) and is not ready after 500 ms.\n`)
+    expect(failure.message).toMatch(/^ {2}got {8}\S+: ECONNREFUSED \(connection refused\).*; and this output/m)
+    expect(failure.message).toContain('this output of the program\n    looking for a database\n')
+    expect(runs(pid)).toBe(false)
   })
 
   it('ends the program when its signal is aborted before the program listens', async (context) => {
@@ -366,7 +387,7 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
   it('passes the environment on, with PORT of its own', async () => {
     const env = { PATH: process.env.PATH, ONE: "it's $(one)\nor two", EMPTY: '', PORT: '1' }
     await using child = await start({ env })
-    expect((await ask(child)).env).toMatchObject({ ...env, PORT: String(child.port) })
+    expect((await ask(child)).env).toMatchObject(by === 'port' ? { ...env, PORT: String(child.port) } : env)
     await child.stop()
   })
 
@@ -375,7 +396,7 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
     for (const env of [{ PATH: process.env.PATH }, { PATH: process.env.PATH, ...all }]) {
       await using child = await start({ env })
       // bash(1) as sh adds the last.
-      const { PORT, LISTEN_FDS, LISTEN_PID, _, ...seen } = (await ask(child)).env
+      const { PORT, LISTEN_FDS, LISTEN_PID, PORTSIDE_PROGRAM, _, ...seen } = (await ask(child)).env
       expect(seen).toEqual(env)
       await child.stop()
     }
@@ -726,7 +747,9 @@ describe('spawnListening', () => {
   it('is watched by one shell, which goes with the last program', async (context) => {
     needsKernel(context)
     const before = shells()
-    const [first, second] = await Promise.all([1, 2].map(() => spawnListening(node, [fixture('serve-descriptor.mjs')])))
+    const [first, second] = await Promise.all(
+      [1, 2].map(() => spawnListening(node, [fixture('serve-descriptor.mjs')], { by: 'descriptor' })),
+    )
     expect(shells()).toHaveLength(before.length + 1)
     await first?.stop()
     expect(shells()).toHaveLength(before.length + 1)

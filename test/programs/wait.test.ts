@@ -56,7 +56,7 @@ const WAITS: Array<{ name: string; wait: (target: EndpointLike, options?: WaitOp
 const TARGETS: Array<{ what: string; of: (place: { address: string; port: number }) => EndpointLike }> = [
   { what: 'an address and a port', of: ({ address, port }) => ({ address, port }) },
   { what: 'a host and a port', of: ({ address, port }) => ({ host: address, port }) },
-  { what: 'an http URL', of: (place) => new URL(`http://${formatEndpoint(place)}/path`) },
+  { what: 'an http URL', of: (place) => new URL(`http://${formatEndpoint(place)}/`) },
   { what: 'a URL of another scheme', of: (place) => new URL(`tcp://${formatEndpoint(place)}`) },
 ]
 
@@ -66,7 +66,7 @@ describe.each(FAMILIES)('on %s', (family) => {
   it.each(TARGETS)('waits for $what', async ({ of }) => {
     await using listener = await listenOn(address)
     const { port } = listener
-    expect(await waitForListening(of(listener), patient)).toEqual({ address, port, family })
+    expect(await waitForListening(of(listener), patient)).toEqual([{ address, port, family }])
     const refused = waitForRefused(of(listener), patient)
     await listener.close()
     expect(await refused).toBeUndefined()
@@ -76,7 +76,7 @@ describe.each(FAMILIES)('on %s', (family) => {
     await using listener = await listenOn(address)
     const { port } = listener
     const wildcard = { address: family === 'IPv6' ? '::' : '0.0.0.0', port }
-    expect(await waitForListening(wildcard, patient)).toEqual({ address, port, family })
+    expect(await waitForListening(wildcard, patient)).toEqual([{ address, port, family }])
     await listener.close()
     await waitForRefused(wildcard, patient)
   })
@@ -87,7 +87,7 @@ describe.each(FAMILIES)('on %s', (family) => {
     const waiting = waitForListening({ address, port }, patient)
     await turns(20)
     await using _listener = await listenOn(address, port)
-    expect(await waiting).toEqual({ address, port, family })
+    expect(await waiting).toEqual([{ address, port, family }])
   })
 
   it.each([
@@ -99,7 +99,7 @@ describe.each(FAMILIES)('on %s', (family) => {
     await using listener = await listenOn(address)
     const { port } = listener
     for (const target of [port, { port }, { host: 'localhost', port }, new URL(`http://localhost:${port}`)]) {
-      expect(await waitForListening(target, patient)).toEqual({ address, port, family })
+      expect(await waitForListening(target, patient)).toEqual([{ address, port, family }])
     }
     const refused = waitForRefused(port, patient)
     await listener.close()
@@ -126,7 +126,7 @@ describe('waitForListening', () => {
   ])('takes a server as it is: $name', async ({ listen }) => {
     await using port = await reservePort()
     const server = await listen(undefined, { port })
-    expect(await waitForListening(server, patient)).toEqual(server.endpoint)
+    expect(await waitForListening(server, patient)).toEqual([server.endpoint])
     await server.close()
     await waitForRefused(server, patient)
   })
@@ -145,7 +145,7 @@ describe('waitForListening', () => {
     for (const family of FAMILIES) {
       await using listener = await listenOn(ADDRESS[family])
       const { address, port } = listener
-      expect(await waitForListening({ host: 'both.test', port }, patient)).toEqual({ address, port, family })
+      expect(await waitForListening({ host: 'both.test', port }, patient)).toEqual([{ address, port, family }])
     }
   })
 

@@ -114,7 +114,7 @@ const inScope =
 function methods(portside: Portside): Entry[] {
   const socket = async (use: Use): Promise<net.Socket> => (await use(portside.listenTcp())).connect()
   const switchable = async (use: Use) => use(portside.switchableEndpoint((await use(portside.listenTcp())).endpoint))
-  const program = (use: Use) => use(portside.spawnListening('sleep', ['60']))
+  const program = (use: Use) => use(portside.spawnListening('sleep', ['60'], { by: 'descriptor', ready: () => true }))
   return [
     ...(['listenTcp', 'listenTls', 'listenUnix', 'listenUdp'] as const).flatMap((name) => [
       entry('server.connect()', `TestServer.connect of ${name}`, 'signal', async (use) => [

@@ -1,0 +1,116 @@
+import net from 'node:net'
+import { codeOf, portsideError } from '../errors.js'
+import { type Endpoint, toEndpoint } from '../loopback/endpoint.js'
+import { printable } from '../loopback/endpoint-like.js'
+import { describeErrno } from '../platform/errno.js'
+import { clearTimeout, setTimeout, whenOverdue } from '../timers.js'
+
+/** What one address answered. */
+export interface Answer {
+  readonly place: Endpoint | string
+  /** Undefined: it accepted. */
+  readonly error?: Error
+  /** The wait was over before it answered. */
+  readonly cut?: boolean
+}
+
+/** Dials each once, until it answers, for a second at most, or the signal is aborted; and leaves without a trace. */
+export function ask(dials: net.NetConnectOpts[], giveUp: AbortSignal): Promise<Answer[]> {
+  return Promise.all(dials.map((dial) => askOne(dial, giveUp)))
+}
+
+function askOne(dial: net.NetConnectOpts, giveUp: AbortSignal): Promise<Answer> {
+  const place = 'path' in dial ? dial.path : toEndpoint(dial.host as string, dial.port)
+  return new Promise((resolve) => {
+    const socket = net.connect(dial)
+    const settle = (answer: Omit<Answer, 'place'>): void => {
+      cancel()
+      giveUp.removeEventListener('abort', cut)
+      resolve({ place, ...answer })
+    }
+    const unanswered = (): void => {
+      socket.destroy()
+      settle({ error: noAnswer(place) })
+    }
+    const cut = (): void => {
+      socket.destroy()
+      settle({ error: noAnswer(place), cut: true })
+    }
+    // An accept queue that is full does not answer. Dialled again, it may.
+    const cancel = whenOverdue(ATTEMPT, unanswered)
+    giveUp.addEventListener('abort', cut, { once: true })
+    if (giveUp.aborted) cut()
+    // Who resets a connection has had it.
+    socket.once('error', (error) => settle(codeOf(error) === 'ECONNRESET' ? {} : { error }))
+    socket.once('connect', async () => {
+      cancel()
+      giveUp.removeEventListener('abort', cut)
+      if (isSelfConnected(socket)) {
+        socket.resetAndDestroy()
+        settle({ error: selfConnected(place) })
+      } else {
+        await leave(socket, giveUp)
+        settle({})
+      }
+    })
+  })
+}
+
+/**
+ * Ends our half and hears the other out: bytes that nobody reads, and bytes that come after a close, are answered with a
+ * reset, which many a server takes for the end of itself.
+ */
+export async function leave(socket: net.Socket, giveUp: AbortSignal): Promise<void> {
+  socket.on('error', () => {}).resume()
+  socket.end()
+  await new Promise<void>((resolve) => {
+    const left = (): void => {
+      clearTimeout(timer)
+      giveUp.removeEventListener('abort', left)
+      resolve()
+    }
+    const timer = setTimeout(left, FAREWELL)
+    giveUp.addEventListener('abort', left, { once: true })
+    socket.once('close', left)
+  })
+  socket.destroy()
+}
+
+/** How long a listener gets to end its half of a connection that said nothing, in milliseconds. */
+const FAREWELL = 1000
+
+/** Longest that one attempt waits for an answer, in milliseconds. */
+const ATTEMPT = 1000
+
+/**
+ * A dial to a port of the ephemeral range may be given that very port as its own, and then meets itself: a simultaneous
+ * open (RFC 9293 §3.5).
+ */
+function isSelfConnected({ localPort, localAddress, remotePort, remoteAddress }: net.Socket): boolean {
+  return localPort !== undefined && localPort === remotePort && localAddress === remoteAddress
+}
+
+function noAnswer(place: Endpoint | string): Error {
+  return portsideError('ERR_PORTSIDE_CONNECT_TIMEOUT', {
+    headline: `Cannot connect to ${printable(place)}`,
+    expected: 'an answer',
+    actual: 'neither a connection nor an error',
+    because: 'one of: the accept queue of the listener is full; nothing on the way answers',
+  })
+}
+
+function selfConnected(place: Endpoint | string): Error {
+  return portsideError('ERR_PORTSIDE_SELF_CONNECT', {
+    headline: `Cannot connect to ${printable(place)}`,
+    actual: 'a connection of the port with itself',
+    because: 'nobody listens there, and the kernel picked that very port for the client',
+  })
+}
+
+export const describeDialled = ({ place, error }: Answer): string => `${printable(place)}: ${outcome(error)}`
+
+function outcome(error: Error | undefined): string {
+  if (error === undefined) return 'it accepts connections'
+  const code = codeOf(error)
+  return code === undefined ? error.message : `${code} (${describeErrno(code) ?? 'no answer'})`
+}

@@ -1,0 +1,73 @@
+import type { Endpoint } from '../loopback/endpoint.js'
+import { onAbort } from '../signals.js'
+import { httpCondition, type Trust } from './ask-http.js'
+import { tcpCondition } from './ask-tcp.js'
+import { type Condition, type ReadyAnswer, repeatable } from './condition.js'
+import type { Output } from './output.js'
+import { isRegExp, type Ready } from './ready.js'
+
+/** Of a program of ours there is output to match. */
+export interface ReadyContext {
+  readonly output?: Output | undefined
+  readonly trust: Trust
+}
+
+/** The conditions of a wait, without 'listening', which every wait has. */
+export function conditionsOf(ready: readonly Ready[], { output, trust }: ReadyContext): Condition[] {
+  return ready.flatMap((one): Condition[] => {
+    if (one === 'listening') return []
+    if (typeof one === 'function') return [functionCondition(one)]
+    if (isRegExp(one)) return [outputCondition(one, output)]
+    if ('output' in one) return [outputCondition(one.output, output)]
+    return ['http' in one ? httpCondition(one, trust) : tcpCondition(one)]
+  })
+}
+
+function outputCondition(given: RegExp, output: Output | undefined): Condition {
+  const pattern = repeatable(given)
+  let seen = false
+  const forget = output?.onLine((line) => {
+    seen ||= pattern.test(line)
+  })
+  return {
+    expected: `a line of its output that matches ${given}`,
+    ask: async () => (seen ? undefined : {}),
+    ...(forget === undefined ? {} : { forget }),
+  }
+}
+
+function functionCondition(given: (endpoint: Endpoint) => unknown): Condition {
+  const name = given.name ? `${given.name}()` : 'the function given as ready'
+  let running: Promise<ReadyAnswer | undefined> | undefined
+  const call = async (endpoint: Endpoint): Promise<ReadyAnswer | undefined> => {
+    try {
+      const verdict: unknown = await given(endpoint)
+      return verdict === true ? undefined : { error: new Error(`${name} returned ${String(verdict)}`) }
+    } catch (error) {
+      return { error: error instanceof Error ? error : new Error(`${name} threw ${String(error)}`) }
+    } finally {
+      running = undefined
+    }
+  }
+  return {
+    expected: `${name} to resolve to true`,
+    // One call at a time: one that hangs is not called again.
+    ask: (endpoint, signal) => {
+      running ??= call(endpoint)
+      return unlessCut(running, signal, { error: new Error(`${name} has not settled`) })
+    },
+  }
+}
+
+async function unlessCut<T>(work: Promise<T>, signal: AbortSignal, otherwise: T): Promise<T> {
+  let forget = (): void => {}
+  const cut = new Promise<T>((resolve) => {
+    forget = onAbort(signal, () => resolve(otherwise))
+    if (signal.aborted) resolve(otherwise)
+  })
+  try {
+    return await Promise.race([work, cut])
+  } finally {
+    forget()
+  }
+}

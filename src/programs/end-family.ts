@@ -1,0 +1,89 @@
+import type { ChildProcess } from 'node:child_process'
+import { end, endGroup, endTree, isRunning, type OtherProcess } from '../platform/process-tree.js'
+import type { ProgramFamily } from '../platform/program-family.js'
+import { programOf } from '../socket-table/socket-holders.js'
+import { now, setTimeout } from '../timers.js'
+
+/** A process of a program, and how it was ended. */
+export interface EndedProcess {
+  readonly pid: number
+  /** What the process calls itself: `node`. */
+  readonly program: string | undefined
+  /** The signal that it was sent last. Null if it ended before it was sent one. */
+  readonly signal: NodeJS.Signals | null
+}
+
+/**
+ * Ends a program and all that it started. The signal goes to the program, which may end its own children in its own order. When
+ * it has ended, what is left gets the same signal. SIGKILL ends what is left when the grace is over.
+ */
+export async function endFamily(
+  child: ChildProcess,
+  family: ProgramFamily,
+  signal: NodeJS.Signals,
+  grace: number,
+): Promise<EndedProcess[]> {
+  const deadline = now() + grace
+  const sent = new Map<number, NodeJS.Signals>()
+  const found = new Map<number, OtherProcess & { program: string | undefined }>()
+  const running = (): OtherProcess[] => {
+    for (const one of family.members())
+      if (!found.has(one.pid)) found.set(one.pid, { ...one, program: programOf(one.pid) })
+    return [...found.values()].filter(isRunning)
+  }
+  const send = (ones: readonly OtherProcess[], what: NodeJS.Signals): void => {
+    for (const one of ones) {
+      sent.set(one.pid, what)
+      end(one, what)
+    }
+  }
+  // On Windows a program does not survive the signal, and its children would.
+  const treeEnded = endTree(family.pid)
+  if (!treeEnded) running()
+  sent.set(family.pid, signal)
+  child.kill(signal)
+  await gone(() => hasEnded(child), deadline)
+  if (!treeEnded) {
+    if (hasEnded(child)) send(running(), signal)
+    await gone(() => ![...found.values()].some(isRunning), deadline)
+    for (const limit = now() + KILL_LIMIT; now() < limit; ) {
+      const left = running()
+      if (left.length === 0) break
+      if (!hasEnded(child)) child.kill('SIGKILL')
+      send(left, 'SIGKILL')
+      await sleep()
+    }
+    endGroup(family.pid)
+  }
+  return [...found.values()].map(({ pid, program }) => ({ pid, program, signal: sent.get(pid) ?? null }))
+}
+
+/** What a program left behind when it ended by itself. Ends it. */
+export function endLeftBehind(family: ProgramFamily): EndedProcess[] {
+  const ended: EndedProcess[] = []
+  // One that is ended may have begun another meanwhile.
+  for (let round = 0; round < ROUNDS; round++) {
+    const left = family.members()
+    if (left.length === 0) break
+    for (const one of left) {
+      const known = ended.some(({ pid }) => pid === one.pid)
+      if (!known) ended.push({ pid: one.pid, program: programOf(one.pid), signal: 'SIGKILL' })
+      end(one, 'SIGKILL')
+    }
+  }
+  endGroup(family.pid)
+  return ended
+}
+
+const ROUNDS = 10
+
+/** Longest that a process which was sent SIGKILL is waited for, in milliseconds. */
+const KILL_LIMIT = 1000
+
+const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null
+
+async function gone(isGone: () => boolean, deadline: number): Promise<void> {
+  while (!isGone() && now() < deadline) await sleep()
+}
+
+const sleep = (): Promise<void> => new Promise((resolve) => void setTimeout(resolve, 2))

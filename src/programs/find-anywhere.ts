@@ -1,0 +1,92 @@
+import { type Endpoint, type Family, familyOf, LOOPBACK, toEndpoint, WILDCARD } from '../loopback/endpoint.js'
+import { loopbackFamilies } from '../loopback/probe.js'
+import type { ProgramFamily } from '../platform/program-family.js'
+import type { SocketEntry } from '../socket-table/socket-entry.js'
+import { socketsOf } from '../socket-table/sockets-of.js'
+import { ask } from './ask.js'
+import type { Finder, Found } from './finder.js'
+import { whoseListener } from './listener.js'
+
+/** Which of several listeners is meant. */
+export interface Match {
+  /** The family by which it has to be reachable. */
+  family?: Family
+  /** Its port, or a list of ports in the order of preference. */
+  port?: number | readonly number[]
+  /** Which of those that fit, from 0 in the order in which the program opened them. Default 0. */
+  order?: number
+}
+
+/** Finds a program at whatever ports it listens on. */
+export class AnywhereFinder implements Finder {
+  #looks = 0
+  #before = ''
+
+  constructor(
+    private readonly family: ProgramFamily,
+    private readonly match: Match = {},
+  ) {}
+
+  get expected(): string {
+    const { family, port, order } = this.match
+    return [
+      'a listener of the program',
+      ...(port === undefined ? [] : [`on port ${[port].flat().join(' or ')}`]),
+      ...(family === undefined ? [] : [`by ${family}`]),
+      ...(order === undefined ? [] : [`that is number ${order}, counted from 0`]),
+    ].join(' ')
+  }
+
+  async find(giveUp: AbortSignal): Promise<Found | undefined> {
+    const listeners = this.#look()
+    const now = listeners.map(({ local, inode }) => `${JSON.stringify(local)} ${inode}`).join()
+    const settled = now === this.#before
+    this.#before = now
+    // One that opens several ports opens them one after the other.
+    if (listeners.length === 0 || !settled) return undefined
+    const found: Endpoint[] = []
+    for (const { local } of listeners) {
+      const endpoint = await this.#reached(local as Endpoint, giveUp)
+      if (endpoint !== undefined) found.push(endpoint)
+    }
+    const chosen = this.#chosenOf(found)
+    if (chosen === undefined) return undefined
+    return { endpoints: [chosen, ...found.filter((one) => one !== chosen)], owned: true }
+  }
+
+  holds({ endpoints: [endpoint] }: Found): boolean {
+    return whoseListener(endpoint, this.family).own !== false
+  }
+
+  seen() {
+    return { answers: [], stranger: undefined }
+  }
+
+  /** Those that have left their parents are looked for now and then: for them each process of the host is asked. */
+  #look(): readonly SocketEntry[] {
+    const thorough = this.#looks++ % 16 === 8
+    const pids = thorough ? this.family.members().map(({ pid }) => pid) : this.family.tree()
+    return socketsOf(pids, { protocol: 'tcp', state: 'LISTEN' }).sockets
+  }
+
+  /** Where a client reaches a listener. One of `::` takes IPv4, too, unless the program has said otherwise (IPV6_V6ONLY, ipv6(7)). */
+  async #reached({ address, port }: Endpoint, giveUp: AbortSignal): Promise<Endpoint | undefined> {
+    const families = this.match.family === undefined ? loopbackFamilies() : [this.match.family]
+    const addresses =
+      address === WILDCARD.IPv6
+        ? families.map((family) => LOOPBACK[family])
+        : [address === WILDCARD.IPv4 ? LOOPBACK.IPv4 : address].filter((one) => families.includes(familyOf(one)))
+    for (const dialled of addresses) {
+      const endpoint = toEndpoint(dialled, port)
+      const [answer] = await ask([{ host: dialled, port }], giveUp)
+      if (answer?.error === undefined && whoseListener(endpoint, this.family).own !== false) return endpoint
+    }
+    return undefined
+  }
+
+  #chosenOf(found: readonly Endpoint[]): Endpoint | undefined {
+    const { port, order = 0 } = this.match
+    if (port === undefined) return found[order]
+    return [port].flat().flatMap((one) => found.filter((endpoint) => endpoint.port === one))[order]
+  }
+}

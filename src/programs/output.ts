@@ -1,0 +1,75 @@
+import type { ChildProcess } from 'node:child_process'
+import { stripVTControlCharacters } from 'node:util'
+
+/**
+ * `'buffer'`: the end of it is kept. `'on-failure'`: and printed if the program fails. `'inherit'`: and printed as it comes.
+ * `'ignore'`: it is read and dropped.
+ */
+export type OutputMode = 'buffer' | 'inherit' | 'ignore' | 'on-failure'
+
+export const OUTPUT_MODES: readonly OutputMode[] = ['buffer', 'inherit', 'ignore', 'on-failure']
+
+/** How much of the end of each stream is kept, in characters. A line that is longer is matched in parts. */
+const KEPT = 16_384
+
+const STREAMS = ['stdout', 'stderr'] as const
+
+/** What a program writes. */
+export class Output {
+  readonly #kept = { stdout: '', stderr: '' }
+  /** The line that each stream is in the middle of. */
+  readonly #begun = { stdout: '', stderr: '' }
+  readonly #listeners = new Set<(line: string) => void>()
+
+  constructor(
+    child: ChildProcess,
+    private readonly mode: OutputMode,
+  ) {
+    for (const name of STREAMS) {
+      const stream = child[name]
+      if (mode === 'ignore') stream?.resume()
+      else stream?.setEncoding('utf8').on('data', (text: string) => this.#hear(name, text))
+    }
+  }
+
+  get stdout(): string {
+    return this.#kept.stdout
+  }
+
+  get stderr(): string {
+    return this.#kept.stderr
+  }
+
+  /** Calls back with each line, without its colors, and with what is there of an unfinished one. Returns what ends that. */
+  onLine(callback: (line: string) => void): () => void {
+    this.#listeners.add(callback)
+    return () => this.#listeners.delete(callback)
+  }
+
+  /** The last lines, for a message. */
+  last(): string {
+    if (this.mode === 'ignore') return "no output: it is dropped by output: 'ignore'"
+    const said = stripVTControlCharacters(this.stderr.trim() ? this.stderr : this.stdout).trim()
+    if (said === '') return 'no output of the program'
+    const lines = said.split('\n').slice(-20)
+    return `this output of the program\n${lines.map((line) => `  ${line}`).join('\n')}`
+  }
+
+  /** To be called when the program has failed. */
+  failed(): void {
+    if (this.mode !== 'on-failure') return
+    for (const name of STREAMS) process[name].write(this.#kept[name])
+  }
+
+  #hear(name: (typeof STREAMS)[number], text: string): void {
+    if (this.mode === 'inherit') process[name].write(text)
+    this.#kept[name] = (this.#kept[name] + text).slice(-KEPT)
+    if (this.#listeners.size === 0) return
+    const lines = (this.#begun[name] + text).split('\n')
+    this.#begun[name] = (lines.at(-1) as string).slice(-KEPT)
+    for (const line of lines) {
+      const plain = stripVTControlCharacters(line).replace(/\r$/, '')
+      if (plain !== '') for (const call of this.#listeners) call(plain)
+    }
+  }
+}

@@ -1,0 +1,99 @@
+import { invalidArgument } from '../errors.js'
+import type { Endpoint } from '../loopback/endpoint.js'
+import { readOptions } from '../options.js'
+
+/** What makes a program ready. Each also means that it listens. */
+export type Ready =
+  /** It accepts connections. */
+  | 'listening'
+  /** A line of its output matches. */
+  | RegExp
+  | { output: RegExp }
+  | HttpReady
+  | TcpReady
+  /** Called again and again until it resolves to true. One that throws is not ready yet. */
+  | ((endpoint: Endpoint) => boolean | Promise<boolean>)
+
+export interface HttpReady {
+  /** A path, such as `/health`. Portside finds out whether the program speaks HTTP or HTTPS. */
+  http: string
+  /** Default: from 200 to 399. Redirects are not followed. */
+  status?: number | ((status: number) => boolean)
+  /** Default: any. The first 64 KiB are looked at. */
+  body?: RegExp
+}
+
+export interface TcpReady {
+  /** What is written first. `''`: nothing, for a server that speaks first. */
+  send: string | Uint8Array
+  /** What the program has to answer. */
+  expect: RegExp
+}
+
+const EXPECTED =
+  "'listening', a regular expression for a line of output, { http }, { send, expect }, a function, or an array of these"
+
+/** Checks what a user gave. Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_PORTSIDE_UNKNOWN_OPTION. */
+export function checkReady(given: unknown): readonly Ready[] {
+  const all: unknown[] = given === undefined ? [] : Array.isArray(given) ? given : [given]
+  for (const one of all) {
+    if (one === 'listening' || typeof one === 'function' || isRegExp(one)) continue
+    if (typeof one !== 'object' || one === null) throw invalidArgument('ERR_INVALID_ARG_VALUE', 'ready', EXPECTED, one)
+    if ('http' in one) checkHttp(one as HttpReady)
+    else if ('output' in one) checkOutput(one as { output: RegExp })
+    else if ('send' in one || 'expect' in one) checkTcp(one as TcpReady)
+    else throw invalidArgument('ERR_INVALID_ARG_VALUE', 'ready', EXPECTED, one)
+  }
+  return all as Ready[]
+}
+
+/** A regular expression of another realm is one, too. */
+export const isRegExp = (value: unknown): value is RegExp => Object.prototype.toString.call(value) === '[object RegExp]'
+
+const HTTP = { of: 'ready', names: ['http', 'status', 'body'], example: "{ http: '/health' }" }
+const TCP = { of: 'ready', names: ['send', 'expect'], example: "{ send: 'PING\\r\\n', expect: /PONG/ }" }
+
+function checkHttp(given: HttpReady): void {
+  const { http } = readOptions(given, HTTP)
+  if (typeof http !== 'string') throw invalidArgument('ERR_INVALID_ARG_TYPE', 'http', 'a path', http)
+  if (!/^\/(?!\/)[\x21-\x7e]*$/.test(http)) {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'http', "a path that begins with '/', such as '/health'", http)
+  }
+  checkAnswer(given)
+}
+
+/** `status` and `body`, as `waitForReady()` has them, too. */
+export function checkAnswer({ status, body }: Pick<HttpReady, 'status' | 'body'>): void {
+  const code = typeof status === 'number' && Number.isInteger(status) && status >= 100 && status <= 599
+  if (status !== undefined && !code && typeof status !== 'function') {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'status', 'an integer from 100 to 599, or a function', status)
+  }
+  if (body !== undefined && !isRegExp(body)) {
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'body', 'a regular expression', body)
+  }
+}
+
+function checkOutput(given: { output: RegExp }): void {
+  const { output } = readOptions(given, { of: 'ready', names: ['output'], example: '{ output: /listening/ }' })
+  if (!isRegExp(output)) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'output', 'a regular expression', output)
+}
+
+function checkTcp(given: TcpReady): void {
+  const { send, expect } = readOptions(given, TCP)
+  if (typeof send !== 'string' && !(send instanceof Uint8Array)) {
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'send', 'a string or bytes', send)
+  }
+  if (!isRegExp(expect)) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'expect', 'a regular expression', expect)
+}
+
+/** Whether one of them needs what a program prints. */
+export const readsOutput = (ready: readonly Ready[]): boolean =>
+  ready.some((one) => isRegExp(one) || (typeof one === 'object' && 'output' in one))
+
+/** The same for a program that portside did not start, whose output it does not read. */
+export function checkReadyOfOthers(given: unknown): readonly Ready[] {
+  const ready = checkReady(given)
+  if (!readsOutput(ready)) return ready
+  const expected = 'no line of output: only spawnListening() reads the output of a program'
+  throw invalidArgument('ERR_INVALID_ARG_VALUE', 'ready', expected, given)
+}

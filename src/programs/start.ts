@@ -1,0 +1,181 @@
+import net from 'node:net'
+import { abortError } from '../errors.js'
+import { thrownByBind } from '../explanations/thrown.js'
+import { type Endpoint, toEndpoint } from '../loopback/endpoint.js'
+import { placeOf } from '../loopback/place.js'
+import { isReservation } from '../loopback/port-reservation.js'
+import { loopbackFamilies } from '../loopback/probe.js'
+import { handleOf } from '../platform/node-internals.js'
+import type { ProgramFamily } from '../platform/program-family.js'
+import { type ReserveOptions, reserveFor } from '../ports/reserve-port.js'
+import { refuseAborted } from '../signals.js'
+import { describeOwner, listenersReachedAt, type SocketOwner } from '../socket-table/owners.js'
+import { Child } from './child.js'
+import { conditionsOf } from './conditions.js'
+import { AcceptFinder } from './find-accepting.js'
+import { AnywhereFinder } from './find-anywhere.js'
+import { EndpointFinder } from './find-at-endpoints.js'
+import type { Finder } from './finder.js'
+import type { ListeningChild, SpawnListeningOptions } from './listening-child.js'
+import { ListeningProgram } from './listening-program.js'
+import { notReady } from './not-ready.js'
+import { type Plan, planOf } from './plan.js'
+import { untilReady } from './until-ready.js'
+
+/** What `spawnListening()` does with options that are read. */
+export async function start(
+  command: string,
+  args: readonly string[],
+  options: SpawnListeningOptions,
+): Promise<ListeningChild> {
+  const plan = planOf(command, args, options)
+  const { port } = options
+  if (port === 'any') return startAnywhere(plan)
+  const reservation = isReservation(port)
+    ? port
+    : await reserveFor('stop() of what spawnListening() gave', reserveOptions(options))
+  try {
+    const { addresses, bind } = (await placeOf({ ...options, port: reservation }, 'tcp')).addresses
+    const endpoints = addresses.map((address) => toEndpoint(address, reservation.port)) as [Endpoint, ...Endpoint[]]
+    const wanted = bind === 'all' && !isAnyFamily(options) ? 'all' : 'first'
+    return await reservation.handOver(
+      () => (plan.by === 'port' ? startByPort(plan, endpoints, wanted) : startByDescriptor(plan, endpoints, wanted)),
+      'tcp',
+    )
+  } finally {
+    if (reservation !== port) await reservation.release()
+  }
+}
+
+/** Without a word about it, by port, a program may listen on either loopback address. */
+const isAnyFamily = ({ family, host, port, by }: SpawnListeningOptions): boolean =>
+  family === undefined && host === undefined && by !== 'descriptor' && !isReservation(port)
+
+function reserveOptions(options: SpawnListeningOptions): ReserveOptions {
+  const { family, host, signal } = options
+  const port = options.port as number | undefined
+  const both = isAnyFamily(options) && loopbackFamilies().length === 2
+  return {
+    ...(both ? { family: 'dual' } : family === undefined ? {} : { family }),
+    ...(host === undefined ? {} : { host }),
+    ...(signal === undefined ? {} : { signal }),
+    // A list of one: it is this port or none.
+    ...(port === undefined || port === 0 ? {} : { port: [port], fetchSafe: false }),
+  }
+}
+
+function startByPort(plan: Plan, endpoints: readonly Endpoint[], wanted: 'all' | 'first'): Promise<ListeningChild> {
+  const env = { ...plan.env, PORT: String(endpoints[0]?.port) }
+  const child = new Child(plan.name, plan.path, plan.args, { ...plan.child, env })
+  return ready(plan, child, endpoints, (family) => new EndpointFinder(endpoints, wanted, family))
+}
+
+function startAnywhere(plan: Plan): Promise<ListeningChild> {
+  const child = new Child(plan.name, plan.path, plan.args, { ...plan.child, env: plan.env })
+  return ready(plan, child, [], (family) => new AnywhereFinder(family, plan.match))
+}
+
+/**
+ * Nothing here lets the event loop poll between the bind and the end of our own copies, or this process would accept
+ * connections that are the program's.
+ */
+async function startByDescriptor(
+  plan: Plan,
+  all: readonly Endpoint[],
+  wanted: 'all' | 'first',
+): Promise<ListeningChild> {
+  const endpoints = (wanted === 'all' ? all : all.slice(0, 1)) as [Endpoint, ...Endpoint[]]
+  const listeners: net.Server[] = []
+  let child: Child
+  try {
+    for (const endpoint of endpoints) listeners.push(await listening(endpoint, plan.backlog))
+    const env = { ...plan.env, LISTEN_FDS: String(listeners.length) }
+    child = new Child(plan.name, plan.path, plan.args, { ...plan.child, env, sockets: listeners.map(descriptorOf) })
+  } finally {
+    for (const listener of listeners) listener.close()
+  }
+  const finder = new AcceptFinder(
+    endpoints,
+    plan.ready.some((one) => one !== 'listening'),
+  )
+  try {
+    return await ready(plan, child, endpoints, () => finder)
+  } finally {
+    finder.close()
+  }
+}
+
+function listening({ address, port }: Endpoint, backlog = 511): Promise<net.Server> {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer()
+    server.once('error', (error) => reject(thrownByBind(error, address, port)))
+    server.listen({ host: address, port, backlog, exclusive: true }, () => resolve(server))
+  })
+}
+
+/** Node hands a server to its own forks only; any other program takes the bare descriptor. */
+const descriptorOf = (server: net.Server): number => handleOf(server)?.fd as number
+
+/** Waits until the program is ready. If that fails, the program is ended first. */
+async function ready(
+  plan: Plan,
+  child: Child,
+  endpoints: readonly Endpoint[],
+  finderOf: (family: ProgramFamily) => Finder,
+): Promise<ListeningChild> {
+  const { name, signal, timeout } = plan
+  const conditions = conditionsOf(plan.ready, { output: child.output, trust: 'any' })
+  const died = new AbortController()
+  const ended = child.exited.then((exit) => {
+    died.abort()
+    return exit
+  })
+  try {
+    await child.spawned
+    refuseAborted(signal, name)
+    const family = child.family as ProgramFamily
+    const finder = finderOf(family)
+    const result = await untilReady(name, finder, conditions, { timeout, signal, stop: died.signal })
+    if (died.signal.aborted) throw endedEarly(child, await ended, endpoints, finder.seen().stranger)
+    if ('ready' in result) return new ListeningProgram(child, result.ready)
+    // Before it is stopped: what it listens on is asked of the kernel.
+    const error = notReady({
+      ...{ asked: name, timeout, finder, family, endpoints, unready: result.unready },
+      ...{ output: child.output.last(), code: 'ERR_PORTSIDE_NOT_READY' },
+    })
+    throw Object.assign(error, { stderr: child.stderr, stdout: child.stdout })
+  } catch (error) {
+    const aborted = signal?.aborted && !child.endedByItself
+    if (!child.endedByItself) child.output.failed()
+    await child.stop()
+    throw aborted ? abortError(signal as AbortSignal, name) : error
+  }
+}
+
+function endedEarly(
+  child: Child,
+  exit: Awaited<Child['exited']>,
+  endpoints: readonly Endpoint[],
+  stranger: SocketOwner | undefined,
+): Error {
+  const taken = /EADDRINUSE|address already in use/i.test(child.stderr + child.stdout)
+  const owner = stranger ?? (taken ? listenerNowAt(endpoints) : undefined)
+  const error = child.failure(exit, {
+    listened: false,
+    because: owner ? 'another program listens on the port' : taken && endpoints.length > 0 ? RESERVED : undefined,
+    owner: owner && describeOwner(owner),
+  })
+  return owner === undefined ? error : Object.assign(error, { owners: [owner] })
+}
+
+function listenerNowAt(endpoints: readonly Endpoint[]): SocketOwner | undefined {
+  try {
+    return endpoints.flatMap(listenersReachedAt)[0]
+  } catch {
+    // The system has no table of sockets.
+    return undefined
+  }
+}
+
+const RESERVED =
+  'the port is reserved until the program listens on it: by port, the program has to set SO_REUSEADDR (socket(7)); by descriptor, it has to use descriptor 3'

@@ -1,0 +1,48 @@
+import { portsideError } from '../errors.js'
+import { identified, isRunning } from '../platform/process-tree.js'
+import { ProgramFamily } from '../platform/program-family.js'
+import { conditionsOf } from './conditions.js'
+import { type Endpoints, endpointsOf } from './endpoints.js'
+import { AnywhereFinder } from './find-anywhere.js'
+import { notReady } from './not-ready.js'
+import { checkReadyOfOthers } from './ready.js'
+import { untilReady } from './until-ready.js'
+import type { ListeningWaitOptions } from './wait-options.js'
+
+/** Waits until a process, or one that it started, listens on TCP ports, wherever they are. */
+export async function waitForProcess(pid: number, options: ListeningWaitOptions): Promise<Endpoints> {
+  const { timeout = 10_000, interval, signal } = options
+  const asked = `wait until process ${pid} listens`
+  const conditions = conditionsOf(checkReadyOfOthers(options.ready), { trust: 'any' })
+  const itself = identified(pid)
+  const family = new ProgramFamily(pid)
+  const finder = new AnywhereFinder(family)
+  if (!isRunning(itself)) {
+    throw portsideError('ESRCH', {
+      headline: `Cannot ${asked}: ESRCH (no such process)`,
+      next: 'pass the pid of a process that runs',
+    })
+  }
+  const over = new AbortController()
+  const watching = {
+    get expected() {
+      return finder.expected
+    },
+    find: (giveUp: AbortSignal) => {
+      if (!isRunning(itself)) over.abort()
+      return finder.find(giveUp)
+    },
+    holds: finder.holds.bind(finder),
+    seen: finder.seen.bind(finder),
+  }
+  const result = await untilReady(asked, watching, conditions, { timeout, interval, signal, stop: over.signal })
+  if ('ready' in result) return endpointsOf(result.ready.endpoints)
+  if (over.signal.aborted || !isRunning(itself)) {
+    throw portsideError('ERR_PORTSIDE_CHILD_EXITED', {
+      headline: `Cannot ${asked}: the process has ended`,
+      next: 'see why it ended',
+    })
+  }
+  const { unready } = result
+  throw notReady({ asked, timeout, finder, unready, family, endpoints: [], code: 'ERR_PORTSIDE_WAIT_TIMEOUT' })
+}

@@ -1,0 +1,21 @@
+import { milliseconds } from '../numbers.js'
+import type { Ready } from './ready.js'
+
+export interface WaitOptions {
+  /** Milliseconds until the wait is given up. Default 10 000. */
+  timeout?: number
+  /** Milliseconds between two attempts. Default 20. */
+  interval?: number
+  signal?: AbortSignal
+}
+
+export interface ListeningWaitOptions extends WaitOptions {
+  /** What else has to be true, besides listening. Not a line of output, which only `spawnListening()` reads. */
+  ready?: Exclude<Ready, RegExp | { output: RegExp }> | ReadonlyArray<Exclude<Ready, RegExp | { output: RegExp }>>
+}
+
+/** Throws ERR_INVALID_ARG_TYPE or ERR_OUT_OF_RANGE. */
+export function checkTimes({ timeout, interval }: WaitOptions): void {
+  if (timeout !== undefined) milliseconds('timeout', timeout)
+  if (interval !== undefined) milliseconds('interval', interval)
+}

@@ -1,0 +1,28 @@
+import { tableSource } from '../platform/table-source.js'
+import type { SocketEntry, SocketFilter } from './socket-entry.js'
+import { inodesOf } from './socket-holders.js'
+import { socketTable } from './socket-table.js'
+
+export interface SocketsOf {
+  /** In the order in which the processes opened them, if the system says that: Linux by the numbers of their descriptors. */
+  readonly sockets: readonly SocketEntry[]
+  /** Whether there may be more: a process of another user, or one that changed its user, shows none. */
+  readonly unreadable: boolean
+}
+
+/** The sockets that one of these processes holds. Throws ERR_PORTSIDE_UNSUPPORTED if the system has no table of sockets. */
+export function socketsOf(pids: Iterable<number>, filter: SocketFilter = {}): SocketsOf {
+  if (tableSource() !== 'proc') {
+    const asked = new Set(pids)
+    const sockets = [...socketTable(filter)].filter(({ pid }) => pid !== undefined && asked.has(pid))
+    return { sockets, unreadable: false }
+  }
+  const { inodes, unreadable } = inodesOf(pids)
+  const byInode = new Map<number, SocketEntry>()
+  if (inodes.size > 0) {
+    for (const entry of socketTable(filter)) {
+      if (entry.inode !== undefined && inodes.has(entry.inode)) byInode.set(entry.inode, entry)
+    }
+  }
+  return { sockets: [...inodes].flatMap((inode) => byInode.get(inode) ?? []), unreadable }
+}
