@@ -194,6 +194,11 @@ function asking(portside: Portside): Entry[] {
       (await use(portside.listenTcp())).endpoint,
       { timeout: 100 },
     ]),
+    entry('waitForReady()', 'waitForReady', 'status', async (use) => [
+      portside.waitForReady,
+      new URL((await use(portside.listenHttp())).url.href),
+      { timeout: 100 },
+    ]),
     entry('waitForRefused()', 'waitForRefused', 'timeout', async (use) => [
       portside.waitForRefused,
       await use(portside.refusedEndpoint()),
