@@ -29,13 +29,13 @@ export function httpCondition(given: HttpReady, trust: Trust): Condition {
     async ask({ address: host, port }, signal) {
       const request = { host, port, path, trust }
       const answer = await askHttp({ ...request, protocol }, signal)
-      if (answer.error === undefined) return isReady(answer, given) ? undefined : answer
+      if (answer.error === undefined) return (await isReady(answer, given)) ? undefined : answer
       const other = protocol === 'http:' ? 'https:' : 'http:'
       if (!NOT_HTTP.test(codeOf(answer.error) ?? '') || signal.aborted) return answer
       const second = await askHttp({ ...request, protocol: other }, signal)
       if (second.error !== undefined) return answer
       protocol = other
-      return isReady(second, given) ? undefined : second
+      return (await isReady(second, given)) ? undefined : second
     },
   }
 }
@@ -53,10 +53,13 @@ export const expectedAnswer = ({ status, body }: Pick<HttpReady, 'status' | 'bod
     ...(body === undefined ? [] : [`a body that matches ${body}`]),
   ].join(' and ')
 
-export function isReady({ status = 0, body = '' }: ReadyAnswer, wanted: Pick<HttpReady, 'status' | 'body'>): boolean {
+export async function isReady(
+  { status = 0, body = '' }: ReadyAnswer,
+  wanted: Pick<HttpReady, 'status' | 'body'>,
+): Promise<boolean> {
   const good =
     typeof wanted.status === 'function'
-      ? wanted.status(status)
+      ? (await wanted.status(status)) === true
       : wanted.status === undefined
         ? status >= 200 && status < 400
         : status === wanted.status

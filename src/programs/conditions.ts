@@ -37,7 +37,7 @@ function outputCondition(given: RegExp, output: Output | undefined): Condition {
 }
 
 function functionCondition(given: (endpoint: Endpoint) => unknown): Condition {
-  const name = given.name ? `${given.name}()` : 'the function given as ready'
+  const name = calledAs(given)
   let running: Promise<ReadyAnswer | undefined> | undefined
   const call = async (endpoint: Endpoint): Promise<ReadyAnswer | undefined> => {
     try {
@@ -57,6 +57,15 @@ function functionCondition(given: (endpoint: Endpoint) => unknown): Condition {
       return unlessCut(running, signal, { error: new Error(`${name} has not settled`) })
     },
   }
+}
+
+function calledAs(given: { readonly name: string }): string {
+  try {
+    if (given.name !== '') return `${given.name}()`
+  } catch {
+    // A proxy that throws.
+  }
+  return 'the function given as ready'
 }
 
 async function unlessCut<T>(work: Promise<T>, signal: AbortSignal, otherwise: T): Promise<T> {

@@ -1,3 +1,4 @@
+import { readArgument } from '../argument.js'
 import { invalidArgument, portsideError } from '../errors.js'
 import { integer, milliseconds } from '../numbers.js'
 import { namesOf, readOptions } from '../options.js'
@@ -105,10 +106,13 @@ function checkMatch(given: Match): Match {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'family', "'IPv4' or 'IPv6'", family)
   }
   if (order !== undefined) integer('order', order, 0)
-  const ports = port === undefined ? [] : Array.isArray(port) ? port : [port]
+  const expected = 'an integer from 1 to 65535, or an array of these'
+  const ports: readonly unknown[] = readArgument('port', expected, port, () =>
+    port === undefined ? [] : Array.isArray(port) ? Array.from(port) : [port],
+  )
   for (const one of ports) {
-    if (Number.isInteger(one) && one > 0 && one < 65_536) continue
-    throw invalidArgument('ERR_SOCKET_BAD_PORT', 'port', 'an integer from 1 to 65535, or a list of these', one)
+    if (typeof one === 'number' && Number.isInteger(one) && one > 0 && one < 65_536) continue
+    throw invalidArgument('ERR_SOCKET_BAD_PORT', 'port', expected, one)
   }
   return match
 }

@@ -1,3 +1,5 @@
+import { types } from 'node:util'
+import { readArgument } from '../argument.js'
 import { invalidArgument } from '../errors.js'
 import type { Endpoint } from '../loopback/endpoint.js'
 import { readOptions } from '../options.js'
@@ -18,7 +20,7 @@ export interface HttpReady {
   /** A path, such as `/health`. Portside finds out whether the program speaks HTTP or HTTPS. */
   http: string
   /** Default: from 200 to 399. Redirects are not followed. */
-  status?: number | ((status: number) => boolean)
+  status?: number | ((status: number) => boolean | Promise<boolean>)
   /** Default: any. The first 64 KiB are looked at. */
   body?: RegExp
 }
@@ -35,7 +37,11 @@ const EXPECTED =
 
 /** Checks what a user gave. Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_PORTSIDE_UNKNOWN_OPTION. */
 export function checkReady(given: unknown): readonly Ready[] {
-  const all: unknown[] = given === undefined ? [] : Array.isArray(given) ? given : [given]
+  const all = readArgument('ready', EXPECTED, given, () => {
+    const listed: unknown[] = given === undefined ? [] : Array.isArray(given) ? Array.from(given) : [given]
+    // Read once: a proxy may throw.
+    return listed.every((one) => typeof one !== 'object' || one === null || Object.keys(one)) ? listed : undefined
+  })
   for (const one of all) {
     if (one === 'listening' || typeof one === 'function' || isRegExp(one)) continue
     if (typeof one !== 'object' || one === null) throw invalidArgument('ERR_INVALID_ARG_VALUE', 'ready', EXPECTED, one)
@@ -47,8 +53,8 @@ export function checkReady(given: unknown): readonly Ready[] {
   return all as Ready[]
 }
 
-/** A regular expression of another realm is one, too. */
-export const isRegExp = (value: unknown): value is RegExp => Object.prototype.toString.call(value) === '[object RegExp]'
+/** One of another realm, too. */
+export const isRegExp = (value: unknown): value is RegExp => types.isRegExp(value)
 
 const HTTP = { of: 'ready', names: ['http', 'status', 'body'], example: "{ http: '/health' }" }
 const TCP = { of: 'ready', names: ['send', 'expect'], example: "{ send: 'PING\\r\\n', expect: /PONG/ }" }
@@ -80,7 +86,7 @@ function checkOutput(given: { output: RegExp }): void {
 
 function checkTcp(given: TcpReady): void {
   const { send, expect } = readOptions(given, TCP)
-  if (typeof send !== 'string' && !(send instanceof Uint8Array)) {
+  if (typeof send !== 'string' && !types.isUint8Array(send)) {
     throw invalidArgument('ERR_INVALID_ARG_TYPE', 'send', 'a string or bytes', send)
   }
   if (!isRegExp(expect)) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'expect', 'a regular expression', expect)

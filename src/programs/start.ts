@@ -124,13 +124,14 @@ async function ready(
   finderOf: (family: ProgramFamily) => Finder,
 ): Promise<ListeningChild> {
   const { name, signal, timeout } = plan
-  const conditions = conditionsOf(plan.ready, { output: child.output, trust: 'any' })
   const died = new AbortController()
   const ended = child.exited.then((exit) => {
     died.abort()
     return exit
   })
   try {
+    // Before it runs, for its first line.
+    const conditions = conditionsOf(plan.ready, { output: child.output, trust: 'any' })
     await child.spawned
     refuseAborted(signal, name)
     const family = child.family as ProgramFamily

@@ -79,7 +79,7 @@ function urlCondition(url: URL, wanted: Pick<HttpReady, 'status' | 'body'>, trus
     expected: `GET ${url.origin}${path} to answer with ${expectedAnswer(wanted)}`,
     async ask({ address: host, port }, signal) {
       const answer = await askHttp({ protocol, host, port, path, name, trust }, signal)
-      return answer.error === undefined && isReady(answer, wanted) ? undefined : answer
+      return answer.error === undefined && (await isReady(answer, wanted)) ? undefined : answer
     },
   }
 }

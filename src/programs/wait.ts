@@ -2,7 +2,7 @@ import { readArgument } from '../argument.js'
 import { calledBy } from '../caller.js'
 import { codeOf, invalidArgument, portsideError } from '../errors.js'
 import type { Endpoint } from '../loopback/endpoint.js'
-import { dialsOf, type EndpointLike, nameOf } from '../loopback/endpoint-like.js'
+import { dialsOf, type EndpointLike, namedBy, nameOf } from '../loopback/endpoint-like.js'
 import { namesOf, readOptions } from '../options.js'
 import { now } from '../timers.js'
 import { type Answer, ask, describeDialled } from './ask.js'
@@ -39,7 +39,9 @@ export function waitForListening(target: Target, options: ListeningWaitOptions =
     const read = readOptions(options, { of: 'waitForListening()', names: LISTENING, example: '{ timeout: 5000 }' })
     checkTimes(read)
     if (isProcess(target)) return (await import('./wait-for-process.js')).waitForProcess(target.pid, read)
-    if (read.ready !== undefined || hasPath(target)) {
+    // Throws for what is no target.
+    namedBy(target as EndpointLike)
+    if (read.ready !== undefined || readArgument('endpoint', TARGET, target, () => hasPath(target))) {
       return (await import('./wait-for-answer.js')).waitForAnswer(target as EndpointLike, read)
     }
     const found = await waitFor(target as EndpointLike, read, 'listening')
@@ -61,10 +63,12 @@ type Target = EndpointLike | { readonly pid: number | undefined }
 const NAMES = namesOf<WaitOptions>()('timeout', 'interval', 'signal')
 const LISTENING = namesOf<ListeningWaitOptions>()('timeout', 'interval', 'signal', 'ready')
 
+const TARGET = 'an endpoint, a server, a URL, a port, { path } or { pid }'
+
 /** A `ChildProcess` is one, too. */
 function isProcess(target: Target): target is { readonly pid: number } {
   const names = ['port', 'path', 'endpoints', 'href']
-  const pid = readArgument('endpoint', 'an endpoint, a server, a URL, a port, { path } or { pid }', target, () => {
+  const pid = readArgument('endpoint', TARGET, target, () => {
     if (typeof target !== 'object' || target === null || !('pid' in target)) return 0
     return names.some((name) => name in target) ? 0 : (target.pid ?? Number.NaN)
   })

@@ -80,7 +80,12 @@ function acquiring(portside: Portside): Entry[] {
   return [
     entry('reservePort()', 'reservePort', 'exclude', () => [portside.reservePort, {}]),
     entry('reservePorts()', 'reservePorts', 'protocol', () => [portside.reservePorts, 2, {}]),
-    entry('spawnListening()', 'spawnListening', 'backlog', () => [portside.spawnListening, 'sleep', ['60'], {}]),
+    entry('spawnListening()', 'spawnListening', 'backlog', () => [
+      portside.spawnListening,
+      'sleep',
+      ['60'],
+      { by: 'descriptor', ready: () => true },
+    ]),
     entry('refusedEndpoint()', 'refusedEndpoint', 'exclude', () => [portside.refusedEndpoint, {}]),
     entry('occupiedEndpoint()', 'occupiedEndpoint', 'protocol', () => [portside.occupiedEndpoint, {}]),
     entry('unresponsiveEndpoint()', 'unresponsiveEndpoint', 'signal', () => [portside.unresponsiveEndpoint, {}]),
