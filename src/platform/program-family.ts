@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { now } from '../timers.js'
 import { outputOf } from './output-of.js'
 import { descendantsOf, identified, isRunning, type OtherProcess, tryStat } from './process-tree.js'
 
@@ -13,8 +14,8 @@ export const MARK = 'PORTSIDE_PROGRAM'
 export class ProgramFamily {
   /** By pid, when the process started: pids are given again. */
   readonly #known = new Map<number, string | undefined>()
-
   readonly #started: number
+  #list: { readonly of: ReadonlyMap<number, Listed> | undefined; readonly at: number } | undefined
 
   constructor(
     readonly pid: number,
@@ -28,8 +29,9 @@ export class ProgramFamily {
   has(pid: number): boolean | undefined {
     if (pid === this.pid) return true
     if (isLinux(this.platform)) return this.#isKin(pid)
-    const parents = this.#listed()
-    return parents && ancestors(pid, (one) => parents.get(one)?.parent).includes(this.pid)
+    const listed = this.#listed()
+    if (listed === undefined) return undefined
+    return listed.get(pid)?.group === this.pid || isDescendant(pid, this.pid, listed)
   }
 
   /** Those that the tree shows, with the program itself: quick, and complete unless one of them has left its parent. */
@@ -57,9 +59,7 @@ export class ProgramFamily {
     }
     const listed = this.#listed()
     if (listed === undefined) return []
-    return [...listed.keys()].filter(
-      (pid) => pid !== this.pid && ancestors(pid, (one) => listed.get(one)?.parent).includes(this.pid),
-    )
+    return [...listed.keys()].filter((pid) => pid !== this.pid && isDescendant(pid, this.pid, listed))
   }
 
   #isKin(pid: number): boolean {
@@ -75,13 +75,24 @@ export class ProgramFamily {
     return kin
   }
 
+  /** The list is kept for a moment: on Windows it takes a second to make. */
   #listed(): ReadonlyMap<number, Listed> | undefined {
-    try {
-      return this.platform === 'win32' ? parsePairs(listOnWindows()) : parsePairs(listByPs())
-    } catch {
-      // There is no such program, or it may not run.
-      return undefined
-    }
+    if (this.#list !== undefined && now() - this.#list.at < LIST_LASTS) return this.#list.of
+    const made = { of: listProcesses(this.platform), at: now() }
+    this.#list = made
+    return made.of
+  }
+}
+
+/** In milliseconds. */
+const LIST_LASTS = 500
+
+function listProcesses(platform: NodeJS.Platform): ReadonlyMap<number, Listed> | undefined {
+  try {
+    return parsePairs(platform === 'win32' ? listOnWindows() : listByPs())
+  } catch {
+    // There is no such program, or it may not run.
+    return undefined
   }
 }
 
@@ -114,6 +125,9 @@ const listOnWindows = (): string =>
     ],
     { encoding: 'utf8' },
   )
+
+const isDescendant = (pid: number, of: number, listed: ReadonlyMap<number, Listed>): boolean =>
+  ancestors(pid, (one) => listed.get(one)?.parent).includes(of)
 
 /** Pids are given again: a list of parents may have a circle. */
 function ancestors(pid: number, parentOf: (pid: number) => number | undefined): number[] {

@@ -1,4 +1,5 @@
 import type { Endpoint } from '../loopback/endpoint.js'
+import { describeType } from '../message.js'
 import { onAbort } from '../signals.js'
 import { httpCondition, type Trust } from './ask-http.js'
 import { tcpCondition } from './ask-tcp.js'
@@ -42,9 +43,10 @@ function functionCondition(given: (endpoint: Endpoint) => unknown): Condition {
   const call = async (endpoint: Endpoint): Promise<ReadyAnswer | undefined> => {
     try {
       const verdict: unknown = await given(endpoint)
-      return verdict === true ? undefined : { error: new Error(`${name} returned ${String(verdict)}`) }
+      return verdict === true ? undefined : { error: new Error(`${name} returned ${describeType(verdict)}`) }
     } catch (error) {
-      return { error: error instanceof Error ? error : new Error(`${name} threw ${String(error)}`) }
+      const isError = typeof error === 'object' && error !== null && 'message' in error
+      return { error: isError ? (error as Error) : new Error(`${name} threw ${describeType(error)}`) }
     } finally {
       running = undefined
     }

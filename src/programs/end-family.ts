@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
-import { end, endGroup, endTree, isRunning, type OtherProcess } from '../platform/process-tree.js'
+import { end, endGroup, endsWithItsParent, endTree, isRunning, type OtherProcess } from '../platform/process-tree.js'
 import type { ProgramFamily } from '../platform/program-family.js'
 import { programOf } from '../socket-table/socket-holders.js'
 import { now, setTimeout } from '../timers.js'
@@ -60,6 +60,8 @@ export async function endFamily(
 
 /** What a program left behind when it ended by itself. Ends it. */
 export function endLeftBehind(family: ProgramFamily): EndedProcess[] {
+  // There, a list of processes takes a second.
+  if (endsWithItsParent()) return []
   const ended: EndedProcess[] = []
   // One that is ended may have begun another meanwhile.
   for (let round = 0; round < ROUNDS; round++) {

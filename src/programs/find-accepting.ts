@@ -13,7 +13,7 @@ export class AcceptFinder implements Finder {
   #probe: net.Socket | undefined
   #heard = false
 
-  /** `asksOtherwise`: conditions are asked, which show more than that it accepts. */
+  /** `asksOtherwise`: other conditions are asked in place of this one. */
   constructor(
     private readonly endpoints: readonly [Endpoint, ...Endpoint[]],
     private readonly asksOtherwise: boolean,

@@ -114,5 +114,5 @@ function checkMatch(given: Match): Match {
     if (typeof one === 'number' && Number.isInteger(one) && one > 0 && one < 65_536) continue
     throw invalidArgument('ERR_SOCKET_BAD_PORT', 'port', expected, one)
   }
-  return match
+  return port === undefined ? match : { ...match, port: ports as number[] }
 }

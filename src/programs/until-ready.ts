@@ -39,7 +39,8 @@ export async function untilReady(
       // One that the end of the wait cut off says less than the one before.
       else if (!giveUp.aborted || pending.get(condition) === undefined) pending.set(condition, answer)
     }
-    if (finder.holds(found)) return pending.size === 0 ? found : undefined
+    const [ready, refused] = [pending.size === 0, answers.some(([, answer]) => answer?.error !== undefined)]
+    if ((!ready && !refused) || finder.holds(found)) return ready ? found : undefined
     found = undefined
     for (const condition of conditions) if (!pending.has(condition)) pending.set(condition, undefined)
     return undefined
