@@ -7,10 +7,11 @@ import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { describe, expect, expectTypeOf, it, onTestFinished, vi } from 'vitest'
 import {
   type Endpoint,
   type EndpointLike,
+  type Endpoints,
   type Family,
   formatEndpoint,
   listenHttp,
@@ -27,6 +28,7 @@ import {
   unresponsiveEndpoint,
   type WaitOptions,
   waitForListening,
+  waitForReady,
   waitForRefused,
 } from '../../src/index.js'
 import { whyFamilyIsMissing } from '../../src/loopback/probe.js'
@@ -119,6 +121,22 @@ describe.each(FAMILIES)('on %s', (family) => {
 })
 
 describe('waitForListening', () => {
+  it('resolves with an array that has the address, port and family of its first endpoint', async () => {
+    await using server = await listenTcp()
+    const found = await waitForListening(server.port, patient)
+    expect(Array.isArray(found)).toBe(true)
+    expect([found.address, found.port, found.family]).toEqual([server.address, server.port, server.family])
+    expect(formatEndpoint(found)).toBe(formatEndpoint(server))
+  })
+
+  it('has a type for each kind of target', () => {
+    expectTypeOf(() => waitForListening({ pid: 1 })).returns.resolves.toEqualTypeOf<Endpoints>()
+    expectTypeOf(() => waitForListening(3000)).returns.resolves.toEqualTypeOf<Endpoints>()
+    expectTypeOf(() => waitForListening({ path: '/socket' })).returns.resolves.toEqualTypeOf<string>()
+    expectTypeOf(() => waitForListening({} as EndpointLike)).returns.resolves.toEqualTypeOf<Endpoints | string>()
+    expectTypeOf(() => waitForReady('http://localhost:3000')).returns.resolves.toBeVoid()
+  })
+
   it.each([
     { name: 'listenTcp', listen: listenTcp },
     { name: 'listenTls', listen: listenTls },
