@@ -8,9 +8,15 @@ import type { TcpReady } from './ready.js'
 export function tcpCondition({ send, expect }: TcpReady): Condition {
   const sent = typeof send === 'string' ? JSON.stringify(send.slice(0, 100)) : `${send.length} bytes`
   const pattern = repeatable(expect)
+  let quiet = QUIET
   return {
     expected: `an answer to ${sent} that matches ${expect}`,
-    ask: (endpoint, signal) => exchange(endpoint, send, pattern, signal),
+    ask: (endpoint, signal) => {
+      const answer = exchange(endpoint, send, pattern, quiet, signal)
+      // An answer that comes slowly gets more time with each attempt.
+      quiet = Math.min(quiet * 2, LONGEST_QUIET)
+      return answer
+    },
   }
 }
 
@@ -18,6 +24,7 @@ function exchange(
   { address: host, port }: Endpoint,
   send: string | Uint8Array,
   pattern: RegExp,
+  quiet: number,
   signal: AbortSignal,
 ): Promise<ReadyAnswer | undefined> {
   return new Promise((resolve) => {
@@ -25,6 +32,7 @@ function exchange(
     let body = ''
     const settle = (answer: ReadyAnswer | undefined): void => {
       clearTimeout(timer)
+      clearTimeout(silence)
       signal.removeEventListener('abort', cut)
       resolve(answer)
       // By a FIN: a reset would be an error of the program's.
@@ -33,11 +41,15 @@ function exchange(
     }
     const cut = (): void => settle({ body })
     const timer = setTimeout(cut, ATTEMPT)
+    let silence: typeof timer | undefined
     signal.addEventListener('abort', cut, { once: true })
     socket.once('connect', () => void (send.length > 0 && socket.write(send)))
     socket.setEncoding('utf8').on('data', (text: string) => {
       body = (body + text).slice(-LARGEST)
-      if (pattern.test(body)) settle(undefined)
+      if (pattern.test(body)) return settle(undefined)
+      // A server that has answered "not yet" may keep the connection open and say no more.
+      clearTimeout(silence)
+      silence = setTimeout(cut, quiet)
     })
     socket.once('end', cut).on('error', (error) => settle({ error }))
   })
@@ -45,6 +57,10 @@ function exchange(
 
 /** Characters of an answer that are looked at. */
 const LARGEST = 65_536
+
+/** How long an answer that does not match may pause, at the first attempt and at most, in milliseconds. */
+const QUIET = 50
+const LONGEST_QUIET = 1000
 
 /** Longest that one attempt waits, in milliseconds. */
 const ATTEMPT = 5000
