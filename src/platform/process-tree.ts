@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { codeOf } from '../errors.js'
 import { outputOf } from './output-of.js'
 import { type ProcessStat, statOf } from './process-stat.js'
 
@@ -39,8 +40,9 @@ export function endsWithItsParent(platform: NodeJS.Platform = process.platform):
 export function isRunning({ pid, started }: OtherProcess): boolean {
   try {
     process.kill(pid, 0)
-  } catch {
-    return false
+  } catch (error) {
+    // EPERM: it runs, as another user (kill(2)).
+    if (codeOf(error) !== 'EPERM') return false
   }
   const stat = tryStat(pid)
   // One that has ended and that its parent has not asked about yet keeps its pid.
@@ -58,12 +60,14 @@ export function isStopped(pid: number): boolean {
   return tryStat(pid)?.state === 'T'
 }
 
-export function end(other: OtherProcess, signal: NodeJS.Signals): void {
-  if (!isRunning(other)) return
+/** False if it has ended by itself, or belongs to another user. */
+export function end(other: OtherProcess, signal: NodeJS.Signals): boolean {
+  if (!isRunning(other)) return false
   try {
-    process.kill(other.pid, signal)
+    return process.kill(other.pid, signal)
   } catch {
-    // ESRCH: it has ended by itself.
+    // ESRCH or EPERM.
+    return false
   }
 }
 

@@ -68,9 +68,9 @@ export function endLeftBehind(family: ProgramFamily): EndedProcess[] {
     const left = family.members()
     if (left.length === 0) break
     for (const one of left) {
-      const known = ended.some(({ pid }) => pid === one.pid)
-      if (!known) ended.push({ pid: one.pid, program: programOf(one.pid), signal: 'SIGKILL' })
-      end(one, 'SIGKILL')
+      const program = programOf(one.pid)
+      if (!end(one, 'SIGKILL') || ended.some(({ pid }) => pid === one.pid)) continue
+      ended.push({ pid: one.pid, program, signal: 'SIGKILL' })
     }
   }
   endGroup(family.pid)

@@ -1,0 +1,28 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { expect, it, type TestContext } from 'vitest'
+import { listenTcp } from '../../src/index.js'
+import { asNobody, whyNotNobody } from '../support/nobody.js'
+import { node } from '../support/program.js'
+
+/** Runs code as nobody, with these modules of the sources. This process and its listener are of another user. */
+async function nobodySees(context: TestContext, modules: string[], code: string): Promise<unknown> {
+  if (process.platform !== 'linux') context.skip('only Linux hides what belongs to another user')
+  if (whyNotNobody !== undefined) context.skip(whyNotNobody)
+  const load = modules.map(
+    (name) => `Object.assign(globalThis, await import(new URL('${name}.js', process.env.PORTSIDE)))`,
+  )
+  const [program, ...args] = node(`${load.join('\n')}\n${asNobody(`console.log(JSON.stringify(await (${code})()))`)}`)
+  return JSON.parse((await promisify(execFile)(program, args)).stdout)
+}
+
+it('takes a process of another user for one that runs', async (context) => {
+  const code = `async () => isRunning(identified(${process.pid}))`
+  expect(await nobodySees(context, ['platform/process-tree'], code)).toBe(true)
+})
+
+it('does not say whose a listener is that a process of another user may hold', async (context) => {
+  await using server = await listenTcp()
+  const code = `async () => ({ whose: whoseListener(${JSON.stringify(server.endpoint)}, new ProgramFamily(${process.pid})) })`
+  expect(await nobodySees(context, ['programs/listener', 'platform/program-family'], code)).toEqual({ whose: {} })
+})
