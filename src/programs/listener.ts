@@ -51,7 +51,8 @@ function ownByInode(listeners: readonly SocketEntry[], family: ProgramFamily): A
   const quick = inodesOf(family.tree())
   if (listeners.every((entry) => has(quick.inodes, entry))) return listeners.map(() => true)
   const { inodes, unreadable } = inodesOf(family.members().map(({ pid }) => pid))
-  return listeners.map((entry) => has(inodes, entry) || (unreadable ? undefined : false))
+  // If it is seen that another process has it, what is hidden does not matter.
+  return listeners.map((entry) => has(inodes, entry) || (unreadable && entry.pid === undefined ? undefined : false))
 }
 
 const ownByPid = (listeners: readonly SocketEntry[], family: ProgramFamily): Array<boolean | undefined> =>

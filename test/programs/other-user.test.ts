@@ -1,6 +1,6 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { promisify } from 'node:util'
-import { expect, it, type TestContext } from 'vitest'
+import { expect, it, onTestFinished, type TestContext } from 'vitest'
 import { listenTcp } from '../../src/index.js'
 import { asNobody, whyNotNobody } from '../support/nobody.js'
 import { node } from '../support/program.js'
@@ -25,4 +25,19 @@ it('does not say whose a listener is that a process of another user may hold', a
   await using server = await listenTcp()
   const code = `async () => ({ whose: whoseListener(${JSON.stringify(server.endpoint)}, new ProgramFamily(${process.pid})) })`
   expect(await nobodySees(context, ['programs/listener', 'platform/program-family'], code)).toEqual({ whose: {} })
+})
+
+it('knows a listener of a process that can be seen for a stranger', async (context) => {
+  const other = spawn(process.execPath, ['-e', 'setInterval(() => {}, 60000)'])
+  onTestFinished(() => void other.kill('SIGKILL'))
+  const code = `async () => {
+    const server = await portside.listenTcp()
+    const { own, stranger } = whoseListener(server.endpoint, new ProgramFamily(${other.pid}))
+    await server.close()
+    return { own, thisProcess: stranger?.thisProcess }
+  }`
+  expect(await nobodySees(context, ['programs/listener', 'platform/program-family'], code)).toEqual({
+    own: false,
+    thisProcess: true,
+  })
 })
