@@ -45,7 +45,7 @@ export function notReady({
           .map(({ answer }) => (answer === undefined ? '' : describeAnswer(answer)))
           .filter(Boolean)
           .join('; ')
-  const elsewhere = unready.found === undefined && listensOn ? describeListening(listensOn) : undefined
+  const elsewhere = unready.found === undefined ? whereElse(listensOn, endpoints) : undefined
   const somewhere = listensOn !== undefined && listensOn.places.length > 0
   const waits =
     elsewhere && somewhere && endpoints.length > 0 ? `; you wait on ${endpoints.map(formatEndpoint).join(' or ')}` : ''
@@ -68,11 +68,20 @@ export function notReady({
   })
 }
 
+function whereElse(listensOn: ListensOn | undefined, endpoints: readonly Endpoint[]): string | undefined {
+  if (listensOn !== undefined) return describeListening(listensOn)
+  return endpoints.length === 0 ? HIDDEN : undefined
+}
+
+const HIDDEN = 'its sockets cannot be seen: it runs as another user, or has changed its user (proc_pid_fd(5))'
+
 function adviceFor(unready: Unready, listensOn: ListensOn | undefined, endpoints: readonly Endpoint[]): string {
   if (unready.found !== undefined) return 'fix what the program answers or prints, or pass a longer timeout'
   const tcp = listensOn?.places.filter((place): place is Endpoint => typeof place === 'object') ?? []
   const [wanted] = endpoints
   if (wanted === undefined) {
+    if (listensOn === undefined)
+      return 'name the port on which it listens, or run the tests as its user or as root with CAP_SYS_PTRACE'
     return tcp.length > 0
       ? 'change match, or pass a longer timeout'
       : 'see why the program does not listen, or pass a longer timeout'
