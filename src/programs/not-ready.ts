@@ -4,7 +4,7 @@ import { printable } from '../loopback/endpoint-like.js'
 import type { ProgramFamily } from '../platform/program-family.js'
 import { describeOwner } from '../socket-table/owners.js'
 import { describeDialled } from './ask.js'
-import { describeAnswer } from './condition.js'
+import { describePending } from './condition.js'
 import type { Finder } from './finder.js'
 import { describeListening, type ListensOn, whereItListens } from './listener.js'
 import type { Unready } from './until-ready.js'
@@ -41,10 +41,7 @@ export function notReady({
   const said =
     unready.found === undefined
       ? answers.map(describeDialled).join('; ')
-      : unready.pending
-          .map(({ answer }) => (answer === undefined ? '' : describeAnswer(answer)))
-          .filter(Boolean)
-          .join('; ')
+      : unready.pending.map(describePending).filter(Boolean).join('; ')
   const elsewhere = unready.found === undefined && listensOn ? describeListening(listensOn) : undefined
   const somewhere = listensOn !== undefined && listensOn.places.length > 0
   const waits =
