@@ -64,10 +64,12 @@ export class Child {
     this.exited = new Promise((resolve) => {
       child.once('exit', (code, by) => {
         this.#exit = { code, signal: by }
+        const byItself = this.endedByItself
         const forgotten = this.#stopping === undefined ? this.#endedByItself() : undefined
         // Its last words may still be in the pipe; a process that it left behind may keep that open for ever.
         const told = async (): Promise<void> => {
           await forgotten
+          if (byItself && code !== 0) this.output.failed()
           resolve({ code, signal: by })
         }
         const timer = setTimeout(told, LAST_WORDS)
@@ -126,7 +128,6 @@ export class Child {
 
   #endedByItself(): Promise<void> | undefined {
     if (this.family !== undefined) this.#ended = endLeftBehind(this.family)
-    if (this.#exit?.code !== 0 && !this.process.killed) this.output.failed()
     return this.#launched.forget()
   }
 

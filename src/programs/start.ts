@@ -146,8 +146,8 @@ async function ready(
     throw Object.assign(error, { stderr: child.stderr, stdout: child.stdout })
   } catch (error) {
     const aborted = signal?.aborted && !child.endedByItself
-    if (!child.endedByItself) child.output.failed()
     await child.stop()
+    child.output.failed()
     throw aborted ? abortError(signal as AbortSignal, name) : error
   }
 }
