@@ -168,11 +168,8 @@ export function checkSignal(argument: string, signal: unknown): asserts signal i
   const expected = 'the name of a signal of this system, such as SIGTERM'
   if (typeof signal !== 'string') throw invalidArgument('ERR_INVALID_ARG_TYPE', argument, expected, signal)
   if (Object.hasOwn(constants.signals, signal)) return
-  throw portsideError('ERR_UNKNOWN_SIGNAL', {
-    headline: 'Cannot stop the program',
-    argument,
-    expected,
-    actual: describeType(signal),
-    next: `leave ${argument} out, or take one of os.constants.signals`,
-  })
+  const actual = describeType(signal)
+  const next = `leave ${argument} out, or pass one of os.constants.signals`
+  const headline = `Invalid \`${argument}\`: expected ${expected}, got ${actual}`
+  throw portsideError('ERR_UNKNOWN_SIGNAL', { headline, argument, expected, actual, next }, { next })
 }

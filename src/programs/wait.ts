@@ -64,12 +64,16 @@ const LISTENING = namesOf<ListeningWaitOptions>()('timeout', 'interval', 'signal
 /** A `ChildProcess` is one, too. */
 function isProcess(target: Target): target is { readonly pid: number } {
   const names = ['port', 'path', 'endpoints', 'href']
-  const pid = readArgument('endpoint', 'an endpoint, a server, a URL, a port, { path } or { pid }', target, () => {
-    if (typeof target !== 'object' || target === null || !('pid' in target)) return 0
-    return names.some((name) => name in target) ? 0 : (target.pid ?? Number.NaN)
-  })
-  if (pid === 0) return false
-  if (Number.isInteger(pid) && pid > 0) return true
+  const [isOne, pid] = readArgument(
+    'endpoint',
+    'an endpoint, a server, a URL, a port, { path } or { pid }',
+    target,
+    () => {
+      if (typeof target !== 'object' || target === null || !('pid' in target)) return [false]
+      return names.some((name) => name in target) ? [false] : [true, target.pid]
+    },
+  )
+  if (!isOne || (Number.isInteger(pid) && (pid as number) > 0)) return isOne
   throw invalidArgument('ERR_INVALID_ARG_TYPE', 'pid', 'the number of a process that was started', pid)
 }
 
