@@ -132,7 +132,7 @@ export class Child {
   }
 
   /** The end of the program as an error that has what it said last. `because` says more than its output does. */
-  failure({ code, signal }: ChildExit, { listened, because, owner }: FailureDetails): Error {
+  failure({ code, signal }: ChildExit, { listened, because, owner, next }: FailureDetails): Error {
     const how = signal === null ? `with code ${code}` : `by ${signal}`
     const left = this.#ended
     const forked = !listened && left.length > 0
@@ -144,9 +144,11 @@ export class Child {
       because:
         because ?? (forked ? `it left processes running, which portside ended:\n${listOf(left, named)}` : undefined),
       owner,
-      next: forked
-        ? 'keep the program in the foreground: pass the option that turns its daemon mode off'
-        : 'run the program by hand with the same arguments and environment',
+      next:
+        next ??
+        (forked
+          ? 'keep the program in the foreground: pass the option that turns its daemon mode off'
+          : 'run the program by hand with the same arguments and environment'),
     })
     return Object.assign(error, { exitCode: code, signal, stderr: this.stderr, stdout: this.stdout })
   }
@@ -156,6 +158,7 @@ interface FailureDetails {
   readonly listened: boolean
   readonly because?: string | undefined
   readonly owner?: string | undefined
+  readonly next?: string | undefined
 }
 
 const named = ({ pid, program }: EndedProcess): string => `pid ${pid}${program ? ` (${escaped(program)})` : ''}`
