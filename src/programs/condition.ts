@@ -40,7 +40,7 @@ interface Pending {
 }
 
 function describeAnswer({ status, body, error }: ReadyAnswer): string {
-  const said = body === undefined ? '' : `: ${body.split('\n').slice(0, 5).join('\n').slice(0, 500)}`
+  const said = body === undefined ? '' : `: ${body.trimEnd().split('\n').slice(0, 5).join('\n').slice(0, 500)}`
   const thrown = error === undefined ? '' : `; the function given as status threw: ${thrownText(error)}`
   if (status !== undefined) return `status ${status}${said === ': ' ? ', an empty body' : said}${thrown}`
   if (error !== undefined) return thrownText(error)
