@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process'
 import { readArgument } from '../argument.js'
 import { calledBy } from '../caller.js'
 import { codeOf, invalidArgument, portsideError } from '../errors.js'
@@ -27,11 +28,11 @@ import { checkTimes, type ListeningWaitOptions, type WaitOptions } from './wait-
  */
 export function waitForListening(target: { readonly path: string }, options?: WaitOptions): Promise<string>
 export function waitForListening(
-  target: number | URL | { readonly port: number } | { readonly pid: number | undefined },
+  target: number | URL | { readonly port: number } | ProcessLike,
   options?: ListeningWaitOptions,
 ): Promise<Endpoints>
 export function waitForListening(
-  target: EndpointLike | { readonly pid: number | undefined },
+  target: EndpointLike | ProcessLike,
   options?: ListeningWaitOptions,
 ): Promise<Endpoints | string>
 export function waitForListening(target: Target, options: ListeningWaitOptions = {}): Promise<Endpoints | string> {
@@ -56,7 +57,10 @@ export async function waitForRefused(target: EndpointLike, options: WaitOptions 
   })
 }
 
-type Target = EndpointLike | { readonly pid: number | undefined }
+/** Node has no pid in a `ChildProcess` that could not be started. */
+type ProcessLike = { readonly pid: number | undefined } | ChildProcess
+
+type Target = EndpointLike | ProcessLike
 
 const NAMES = namesOf<WaitOptions>()('timeout', 'interval', 'signal')
 const LISTENING = namesOf<ListeningWaitOptions>()('timeout', 'interval', 'signal', 'ready')
