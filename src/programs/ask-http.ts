@@ -3,7 +3,7 @@ import type tls from 'node:tls'
 import { codeOf } from '../errors.js'
 import { bracketed } from '../loopback/endpoint.js'
 import { clearTimeout, setTimeout } from '../timers.js'
-import { type Condition, type ReadyAnswer, repeatable } from './condition.js'
+import { type Condition, type ReadyAnswer, repeatable, toError } from './condition.js'
 import type { HttpReady } from './ready.js'
 
 /** Which certificates are accepted: any, for a program of ours on loopback, or those that Node or a `ca` vouches for. */
@@ -28,22 +28,30 @@ export function httpCondition(given: HttpReady, trust: Trust): Condition {
     expected: `GET ${path} to answer with ${expectedAnswer(given)}`,
     async ask({ address: host, port }, signal) {
       const request = { host, port, path, trust }
-      const answer = await askHttp({ ...request, protocol }, signal)
-      if (answer.error === undefined) return (await isReady(answer, given)) ? undefined : answer
+      const { ready, answer } = await askHttp({ ...request, protocol }, given, signal)
+      if (ready) return undefined
+      if (!mayBeOther(protocol, answer) || signal.aborted) return answer
       const other = protocol === 'http:' ? 'https:' : 'http:'
-      if (!NOT_HTTP.test(codeOf(answer.error) ?? '') || signal.aborted) return answer
-      const second = await askHttp({ ...request, protocol: other }, signal)
-      if (second.error !== undefined) return answer
+      const second = await askHttp({ ...request, protocol: other }, given, signal)
+      if (second.answer.status === undefined) return answer
       protocol = other
-      return (await isReady(second, given)) ? undefined : second
+      return second.ready ? undefined : second.answer
     },
   }
 }
 
-/** What comes of HTTP that is sent to a server of TLS, and of TLS that is sent to one of HTTP. */
+/** Whether the answer is what comes of HTTP that is sent to a server of TLS, or of TLS that is sent to one of HTTP. */
+function mayBeOther(protocol: Request['protocol'], { status, error }: ReadyAnswer): boolean {
+  // Servers in Go, nginx and Apache answer plain HTTP with it, as HTTP.
+  if (status !== undefined) return protocol === 'http:' && status === 400
+  return NOT_HTTP.test(codeOf(error) ?? '')
+}
+
 const NOT_HTTP = /^(HPE_|ECONNRESET$|EPROTO$|ERR_SSL_)/
 
-export const expectedAnswer = ({ status, body }: Pick<HttpReady, 'status' | 'body'>): string =>
+type Wanted = Pick<HttpReady, 'status' | 'body'>
+
+export const expectedAnswer = ({ status, body }: Wanted): string =>
   [
     typeof status === 'function'
       ? 'a status for which the function given as status returns true'
@@ -53,21 +61,27 @@ export const expectedAnswer = ({ status, body }: Pick<HttpReady, 'status' | 'bod
     ...(body === undefined ? [] : [`a body that matches ${body}`]),
   ].join(' and ')
 
-export async function isReady(
-  { status = 0, body = '' }: ReadyAnswer,
-  wanted: Pick<HttpReady, 'status' | 'body'>,
-): Promise<boolean> {
-  const good =
-    typeof wanted.status === 'function'
-      ? (await wanted.status(status)) === true
-      : wanted.status === undefined
-        ? status >= 200 && status < 400
-        : status === wanted.status
-  return good && (wanted.body === undefined || repeatable(wanted.body).test(body))
+function isGood(status: number, wanted: Wanted['status']): boolean {
+  if (typeof wanted === 'function') {
+    const verdict: unknown = wanted(status)
+    // A promise is not true. Its rejection must not end the process.
+    Promise.resolve(verdict).catch(() => {})
+    return verdict === true
+  }
+  return wanted === undefined ? status >= 200 && status < 400 : status === wanted
 }
 
-/** Asks once, on a connection of its own. Resolves to the answer, or to the error for want of one. */
-export async function askHttp(request: Request, signal: AbortSignal): Promise<ReadyAnswer> {
+interface Asked {
+  readonly answer: ReadyAnswer
+  /** It is the wanted one. */
+  readonly ready: boolean
+}
+
+/**
+ * Asks once, on a connection of its own. Resolves with the answer, or with the error if none comes. It reads no further than the
+ * wanted answer: the body of a stream of events has no end.
+ */
+export async function askHttp(request: Request, wanted: Wanted, signal: AbortSignal): Promise<Asked> {
   const { protocol, host, port, path, name = host, trust } = request
   const client = protocol === 'https:' ? (await import('node:https')).default : (await import('node:http')).default
   const options: http.RequestOptions & tls.ConnectionOptions = {
@@ -83,24 +97,39 @@ export async function askHttp(request: Request, signal: AbortSignal): Promise<Re
       : {}),
   }
   return new Promise((resolve) => {
+    let read: (() => Asked) | undefined
+    const done = (asked: Asked): void => {
+      clearTimeout(timer)
+      resolve(asked)
+      sent.destroy()
+    }
     const sent = client.get(options, (response) => {
-      let body = ''
+      const pattern = wanted.body && repeatable(wanted.body)
       const { statusCode: status = 0 } = response
-      const done = (): void => {
-        clearTimeout(timer)
-        resolve({ status, body })
-        sent.destroy()
+      let body = ''
+      let good = false
+      let thrown: { error?: Error } = {}
+      try {
+        good = isGood(status, wanted.status)
+      } catch (error) {
+        thrown = { error: toError(error) }
       }
+      const soFar = (): Asked => ({
+        answer: { status, body, ...thrown },
+        ready: good && (pattern === undefined || pattern.test(body)),
+      })
+      const end = (): void => done(soFar())
+      read = soFar
       response.setEncoding('utf8').on('data', (text: string) => {
         body += text
-        if (body.length >= LARGEST) done()
+        if (body.length >= LARGEST || soFar().ready) end()
       })
-      response.once('end', done).once('close', done).once('error', done)
+      response.once('end', end).once('close', end).on('error', end)
+      if (soFar().ready) end()
     })
     const timer = setTimeout(() => sent.destroy(new Error(`no answer within ${ATTEMPT} ms`)), ATTEMPT)
-    sent.once('error', (error) => {
-      clearTimeout(timer)
-      resolve({ error: signal.aborted ? new Error('no answer') : error })
+    sent.on('error', (error) => {
+      done(read?.() ?? { answer: { error: signal.aborted ? new Error('no answer') : error }, ready: false })
     })
   })
 }

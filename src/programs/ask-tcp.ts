@@ -1,16 +1,24 @@
 import net from 'node:net'
 import type { Endpoint } from '../loopback/endpoint.js'
+import { bounded } from '../message.js'
 import { clearTimeout, setTimeout } from '../timers.js'
 import { type Condition, type ReadyAnswer, repeatable } from './condition.js'
 import type { TcpReady } from './ready.js'
 
 /** Sends the bytes and reads until the answer matches, on a connection of its own for each attempt. */
 export function tcpCondition({ send, expect }: TcpReady): Condition {
-  const sent = typeof send === 'string' ? JSON.stringify(send.slice(0, 100)) : `${send.length} bytes`
+  const sent = typeof send === 'string' ? JSON.stringify(bounded(send, LONGEST_SHOWN)) : `${send.length} bytes`
   const pattern = repeatable(expect)
   let quiet = QUIET
   return {
-    expected: `an answer to ${sent} that matches ${expect}`,
+    expected: `${send.length === 0 ? 'a greeting' : `an answer to ${sent}`} that matches ${expect}`,
+    describe: ({ body, error }) =>
+      error?.message ??
+      (body === ''
+        ? send.length === 0
+          ? 'no greeting'
+          : 'no answer'
+        : `the answer ${JSON.stringify(body?.slice(0, 500))}`),
     ask: (endpoint, signal) => {
       const answer = exchange(endpoint, send, pattern, quiet, signal)
       // An answer that comes slowly gets more time with each attempt.
@@ -54,6 +62,9 @@ function exchange(
     socket.once('end', cut).on('error', (error) => settle({ error }))
   })
 }
+
+/** Characters of what is sent that a message shows. */
+const LONGEST_SHOWN = 100
 
 /** Characters of an answer that are looked at. */
 const LARGEST = 65_536

@@ -64,10 +64,12 @@ export class Child {
     this.exited = new Promise((resolve) => {
       child.once('exit', (code, by) => {
         this.#exit = { code, signal: by }
+        const byItself = this.endedByItself
         const forgotten = this.#stopping === undefined ? this.#endedByItself() : undefined
         // Its last words may still be in the pipe; a process that it left behind may keep that open for ever.
         const told = async (): Promise<void> => {
           await forgotten
+          if (byItself && code !== 0) this.output.failed()
           resolve({ code, signal: by })
         }
         const timer = setTimeout(told, LAST_WORDS)
@@ -126,12 +128,11 @@ export class Child {
 
   #endedByItself(): Promise<void> | undefined {
     if (this.family !== undefined) this.#ended = endLeftBehind(this.family)
-    if (this.#exit?.code !== 0 && !this.process.killed) this.output.failed()
     return this.#launched.forget()
   }
 
   /** The end of the program as an error that has what it said last. `because` says more than its output does. */
-  failure({ code, signal }: ChildExit, { listened, because, owner }: FailureDetails): Error {
+  failure({ code, signal }: ChildExit, { listened, because, owner, next }: FailureDetails): Error {
     const how = signal === null ? `with code ${code}` : `by ${signal}`
     const left = this.#ended
     const forked = !listened && left.length > 0
@@ -143,9 +144,11 @@ export class Child {
       because:
         because ?? (forked ? `it left processes running, which portside ended:\n${listOf(left, named)}` : undefined),
       owner,
-      next: forked
-        ? 'keep the program in the foreground: pass the option that turns its daemon mode off'
-        : 'run the program by hand with the same arguments and environment',
+      next:
+        next ??
+        (forked
+          ? 'keep the program in the foreground: pass the option that turns its daemon mode off'
+          : 'run the program by hand with the same arguments and environment'),
     })
     return Object.assign(error, { exitCode: code, signal, stderr: this.stderr, stdout: this.stdout })
   }
@@ -155,6 +158,7 @@ interface FailureDetails {
   readonly listened: boolean
   readonly because?: string | undefined
   readonly owner?: string | undefined
+  readonly next?: string | undefined
 }
 
 const named = ({ pid, program }: EndedProcess): string => `pid ${pid}${program ? ` (${escaped(program)})` : ''}`
@@ -167,11 +171,8 @@ export function checkSignal(argument: string, signal: unknown): asserts signal i
   const expected = 'the name of a signal of this system, such as SIGTERM'
   if (typeof signal !== 'string') throw invalidArgument('ERR_INVALID_ARG_TYPE', argument, expected, signal)
   if (Object.hasOwn(constants.signals, signal)) return
-  throw portsideError('ERR_UNKNOWN_SIGNAL', {
-    headline: 'Cannot stop the program',
-    argument,
-    expected,
-    actual: describeType(signal),
-    next: `leave ${argument} out, or take one of os.constants.signals`,
-  })
+  const actual = describeType(signal)
+  const next = `leave ${argument} out, or pass one of os.constants.signals`
+  const headline = `Invalid \`${argument}\`: expected ${expected}, got ${actual}`
+  throw portsideError('ERR_UNKNOWN_SIGNAL', { headline, argument, expected, actual, next }, { next })
 }

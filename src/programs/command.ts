@@ -74,8 +74,8 @@ export function programOf(command: string, args: readonly string[], options: Com
       headline: `Cannot ${asked}`,
       expected: 'a program that can be executed',
       actual: code === 'EACCES' ? 'a file that may not be executed' : 'no such file',
-      because: command.includes('/') ? undefined : 'a bare name is looked for in PATH',
-      next: 'pass the path of the program, for a script that of its interpreter, with the script as its first argument',
+      because: code === 'EACCES' || command.includes('/') ? undefined : 'no directory in PATH has it',
+      next: 'pass the path of the program; of a script, pass the path of its interpreter, and the script as the first argument',
     }),
     { syscall: 'spawn', path: command, spawnargs: args },
   )

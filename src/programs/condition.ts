@@ -1,4 +1,5 @@
 import type { Endpoint } from '../loopback/endpoint.js'
+import { thrownText } from '../thrown-text.js'
 
 /** What a program answered last when it was not ready. */
 export interface ReadyAnswer {
@@ -6,7 +7,7 @@ export interface ReadyAnswer {
   readonly status?: number
   /** The beginning of an HTTP response, or of what a TCP server sent. */
   readonly body?: string
-  /** No answer, or a function that threw. */
+  /** No answer, or what a function of the user's threw. */
   readonly error?: Error
 }
 
@@ -16,20 +17,32 @@ export interface Condition {
   readonly expected: string
   /** Undefined once it is met. `signal` ends the attempt. */
   ask(endpoint: Endpoint, signal: AbortSignal): Promise<ReadyAnswer | undefined>
+  /** What an answer was, for a message. Default `describeAnswer()`. */
+  describe?(answer: ReadyAnswer): string
   forget?(): void
 }
 
 /** Without the flags that make a regular expression remember where it was. */
 export const repeatable = (pattern: RegExp): RegExp => new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ''))
 
-/** What an answer was, for a message. */
-export function describeAnswer({ status, body, error }: ReadyAnswer): string {
-  if (error !== undefined) return error.message
-  const said = body === undefined ? '' : `: ${body.split('\n').slice(0, 5).join('\n').slice(0, 500)}`
-  if (status !== undefined) return `status ${status}${said === ': ' ? ', an empty body' : said}`
-  return body === undefined
-    ? 'no such line'
-    : body === ''
-      ? 'an empty answer'
-      : `the answer ${JSON.stringify(body.slice(0, 500))}`
+/** Anything may be thrown. */
+export const toError = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new Error(thrownText(thrown)))
+
+/** What was answered last to a condition that is not met; '' if nothing was. */
+export function describePending({ condition, answer }: Pending): string {
+  if (answer === undefined) return ''
+  return condition.describe?.(answer) ?? describeAnswer(answer)
+}
+
+interface Pending {
+  readonly condition: Condition
+  readonly answer: ReadyAnswer | undefined
+}
+
+function describeAnswer({ status, body, error }: ReadyAnswer): string {
+  const said = body === undefined ? '' : `: ${body.trimEnd().split('\n').slice(0, 5).join('\n').slice(0, 500)}`
+  const thrown = error === undefined ? '' : `; the function given as status threw: ${thrownText(error)}`
+  if (status !== undefined) return `status ${status}${said === ': ' ? ', an empty body' : said}${thrown}`
+  if (error !== undefined) return thrownText(error)
+  return 'no such line'
 }

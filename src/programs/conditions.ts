@@ -1,9 +1,10 @@
 import type { Endpoint } from '../loopback/endpoint.js'
 import { describeType } from '../message.js'
 import { onAbort } from '../signals.js'
+import { thrownText } from '../thrown-text.js'
 import { httpCondition, type Trust } from './ask-http.js'
 import { tcpCondition } from './ask-tcp.js'
-import { type Condition, type ReadyAnswer, repeatable } from './condition.js'
+import { type Condition, type ReadyAnswer, repeatable, toError } from './condition.js'
 import type { Output } from './output.js'
 import { isRegExp, type Ready } from './ready.js'
 
@@ -40,13 +41,14 @@ function outputCondition(given: RegExp, output: Output | undefined): Condition {
 function functionCondition(given: (endpoint: Endpoint) => unknown): Condition {
   const name = calledAs(given)
   let running: Promise<ReadyAnswer | undefined> | undefined
+  let thrown: Error | undefined
   const call = async (endpoint: Endpoint): Promise<ReadyAnswer | undefined> => {
     try {
       const verdict: unknown = await given(endpoint)
       return verdict === true ? undefined : { error: new Error(`${name} returned ${describeType(verdict)}`) }
     } catch (error) {
-      const isError = typeof error === 'object' && error !== null && 'message' in error
-      return { error: isError ? (error as Error) : new Error(`${name} threw ${describeType(error)}`) }
+      thrown = toError(error)
+      return { error: thrown }
     } finally {
       running = undefined
     }
@@ -58,6 +60,7 @@ function functionCondition(given: (endpoint: Endpoint) => unknown): Condition {
       running ??= call(endpoint)
       return unlessCut(running, signal, { error: new Error(`${name} has not settled`) })
     },
+    describe: ({ error }) => (error === thrown ? `${name} threw: ${thrownText(error)}` : thrownText(error)),
   }
 }
 

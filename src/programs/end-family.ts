@@ -1,5 +1,13 @@
 import type { ChildProcess } from 'node:child_process'
-import { end, endGroup, endsWithItsParent, endTree, isRunning, type OtherProcess } from '../platform/process-tree.js'
+import {
+  end,
+  endGroup,
+  endsWithItsParent,
+  endTree,
+  isRunning,
+  type OtherProcess,
+  tryStat,
+} from '../platform/process-tree.js'
 import type { ProgramFamily } from '../platform/program-family.js'
 import { programOf } from '../socket-table/socket-holders.js'
 import { now, setTimeout } from '../timers.js'
@@ -15,7 +23,8 @@ export interface EndedProcess {
 
 /**
  * Ends a program and all that it started. The signal goes to the program, which may end its own children in its own order. When
- * it has ended, what is left gets the same signal. SIGKILL ends what is left when the grace is over.
+ * it has ended, what is left gets the same signal, in the same order: a child gets it when its parent has ended, unless the
+ * parent has ended it. SIGKILL ends what is left when the grace is over.
  */
 export async function endFamily(
   child: ChildProcess,
@@ -44,8 +53,15 @@ export async function endFamily(
   child.kill(signal)
   await gone(() => hasEnded(child), deadline)
   if (!treeEnded) {
-    if (hasEnded(child)) send(running(), signal)
-    await gone(() => ![...found.values()].some(isRunning), deadline)
+    for (let before = -1; hasEnded(child) && before !== 0 && now() < deadline; await sleep()) {
+      if ([...found.values()].filter(isRunning).length === before) continue
+      const left = running()
+      before = left.length
+      send(
+        topmost(left).filter(({ pid }) => !sent.has(pid)),
+        signal,
+      )
+    }
     for (const limit = now() + KILL_LIMIT; now() < limit; ) {
       const left = running()
       if (left.length === 0) break
@@ -75,6 +91,12 @@ export function endLeftBehind(family: ProgramFamily): EndedProcess[] {
   }
   endGroup(family.pid)
   return ended
+}
+
+/** Those whose parent is none of them. If the system does not say who that is, all. */
+function topmost(processes: readonly OtherProcess[]): OtherProcess[] {
+  const pids = new Set(processes.map(({ pid }) => pid))
+  return processes.filter(({ pid }) => !pids.has(tryStat(pid)?.parent ?? 0))
 }
 
 const ROUNDS = 10

@@ -20,6 +20,8 @@ export interface Match {
 /** Finds a program at whatever ports it listens on. */
 export class AnywhereFinder implements Finder {
   #looks = 0
+  /** Those that have left their parents. */
+  #strays: readonly number[] = []
   #before = ''
 
   constructor(
@@ -64,14 +66,18 @@ export class AnywhereFinder implements Finder {
 
   /** Those that have left their parents are looked for now and then: for them each process of the host is asked. */
   #look(): readonly SocketEntry[] {
-    const thorough = this.#looks++ % 16 === 8
-    const pids = thorough ? this.family.members().map(({ pid }) => pid) : this.family.tree()
-    return socketsOf(pids, { protocol: 'tcp', state: 'LISTEN' }).sockets
+    const tree = this.family.tree()
+    if (this.#looks++ % 16 === 8) {
+      const members = this.family.members().map(({ pid }) => pid)
+      this.#strays = members.filter((pid) => !tree.includes(pid))
+    }
+    return socketsOf([...tree, ...this.#strays], { protocol: 'tcp', state: 'LISTEN' }).sockets
   }
 
   /** Where a client reaches a listener. One of `::` takes IPv4, too, unless the program has said otherwise (IPV6_V6ONLY, ipv6(7)). */
   async #reached({ address, port }: Endpoint, giveUp: AbortSignal): Promise<Endpoint | undefined> {
-    const families = this.match.family === undefined ? loopbackFamilies() : [this.match.family]
+    const wanted = this.match.family
+    const families = [...loopbackFamilies()].sort((one, other) => Number(other === wanted) - Number(one === wanted))
     const addresses =
       address === WILDCARD.IPv6
         ? families.map((family) => LOOPBACK[family])
@@ -85,8 +91,9 @@ export class AnywhereFinder implements Finder {
   }
 
   #chosenOf(found: readonly Endpoint[]): Endpoint | undefined {
-    const { port, order = 0 } = this.match
-    if (port === undefined) return found[order]
-    return [port].flat().flatMap((one) => found.filter((endpoint) => endpoint.port === one))[order]
+    const { family, port, order = 0 } = this.match
+    const fits = found.filter((endpoint) => family === undefined || endpoint.family === family)
+    if (port === undefined) return fits[order]
+    return [port].flat().flatMap((one) => fits.filter((endpoint) => endpoint.port === one))[order]
   }
 }

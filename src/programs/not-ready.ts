@@ -4,9 +4,10 @@ import { printable } from '../loopback/endpoint-like.js'
 import type { ProgramFamily } from '../platform/program-family.js'
 import { describeOwner } from '../socket-table/owners.js'
 import { describeDialled } from './ask.js'
-import { describeAnswer } from './condition.js'
+import { describePending } from './condition.js'
 import type { Finder } from './finder.js'
 import { describeListening, type ListensOn, whereItListens } from './listener.js'
+import { type TakenPort, takenPort } from './taken-port.js'
 import type { Unready } from './until-ready.js'
 
 export interface NotReady {
@@ -19,6 +20,8 @@ export interface NotReady {
   readonly endpoints: readonly Endpoint[]
   /** What a program of ours said. */
   readonly output?: string | undefined
+  /** All that is kept of it. */
+  readonly all?: string
   /** The code, unless a stranger has the port. */
   readonly code: 'ERR_PORTSIDE_NOT_READY' | 'ERR_PORTSIDE_WAIT_TIMEOUT'
 }
@@ -32,6 +35,7 @@ export function notReady({
   family,
   endpoints,
   output,
+  all = '',
   code,
 }: NotReady): PortsideError {
   const { answers, stranger } = finder.seen()
@@ -41,29 +45,30 @@ export function notReady({
   const said =
     unready.found === undefined
       ? answers.map(describeDialled).join('; ')
-      : unready.pending
-          .map(({ answer }) => (answer === undefined ? '' : describeAnswer(answer)))
-          .filter(Boolean)
-          .join('; ')
+      : unready.pending.map(describePending).filter(Boolean).join('; ')
   const elsewhere = unready.found === undefined ? whereElse(listensOn, endpoints) : undefined
   const somewhere = listensOn !== undefined && listensOn.places.length > 0
   const waits =
     elsewhere && somewhere && endpoints.length > 0 ? `; you wait on ${endpoints.map(formatEndpoint).join(' or ')}` : ''
+  const taken = stranger === undefined && unready.found === undefined ? takenElsewhere(all, endpoints) : undefined
   const last = unready.pending.find(({ answer }) => answer !== undefined)?.answer
   const dialled = answers.find(({ error }) => error !== undefined)?.error
+  const owner = stranger ?? taken?.owner
   const error = portsideError(stranger === undefined ? code : 'ERR_PORTSIDE_PORT_TAKEN', {
     headline: `Cannot ${asked}: it runs (pid ${family.pid}) and is not ready after ${timeout} ms`,
     expected: waitsFor.join('; '),
     actual: [said, output].filter(Boolean).join('; and '),
-    because: stranger === undefined ? elsewhere && `${elsewhere}${waits}` : 'another program listens on the port',
-    owner: stranger && describeOwner(stranger),
-    next: stranger === undefined ? adviceFor(unready, listensOn, endpoints) : 'end that program, or leave port out',
+    because: stranger
+      ? 'another program listens on the port'
+      : [elsewhere && `${elsewhere}${waits}`, taken?.because].filter(Boolean).join('; '),
+    owner: owner && describeOwner(owner),
+    next: stranger ? 'end that program, or leave port out' : (taken?.next ?? adviceFor(unready, listensOn, endpoints)),
     cause: unready.found === undefined ? dialled : last?.error,
   })
   return Object.assign(error, {
     lastAnswer: last ?? (dialled === undefined ? undefined : { error: dialled }),
     listensOn: listensOn?.places,
-    ...(stranger === undefined ? {} : { owners: [stranger] }),
+    ...(owner === undefined ? {} : { owners: [owner] }),
     ...(output === undefined ? {} : { output }),
   })
 }
@@ -74,6 +79,12 @@ function whereElse(listensOn: ListensOn | undefined, endpoints: readonly Endpoin
 }
 
 const HIDDEN = 'its sockets cannot be seen: it runs as another user, or has changed its user (proc_pid_fd(5))'
+
+/** A port that the program says is in use, and that somebody has. */
+function takenElsewhere(output: string, endpoints: readonly Endpoint[]): TakenPort | undefined {
+  const taken = takenPort(output, endpoints)
+  return taken?.owner === undefined ? undefined : taken
+}
 
 function adviceFor(unready: Unready, listensOn: ListensOn | undefined, endpoints: readonly Endpoint[]): string {
   if (unready.found !== undefined) return 'fix what the program answers or prints, or pass a longer timeout'
@@ -88,7 +99,7 @@ function adviceFor(unready: Unready, listensOn: ListensOn | undefined, endpoints
   }
   const samePort = tcp.find(({ port }) => port === wanted.port)
   if (samePort !== undefined)
-    return `pass host: 'localhost', family: '${samePort.family}', or make the program listen on ${wanted.address}`
+    return `pass family: '${samePort.family}', or make the program listen on ${wanted.address}`
   if (tcp.length > 0) return "make the program listen on the port in PORT, or pass port: 'any' if it picks its own"
   const path = listensOn?.places.find((place) => typeof place === 'string')
   if (path !== undefined) return `make the program listen on a TCP port: ${printable(path)} is a unix socket`

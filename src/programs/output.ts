@@ -20,6 +20,7 @@ export class Output {
   /** The line that each stream is in the middle of. */
   readonly #begun = { stdout: '', stderr: '' }
   readonly #listeners = new Set<(line: string) => void>()
+  #isPrinted = false
 
   constructor(
     child: ChildProcess,
@@ -55,9 +56,10 @@ export class Output {
     return `this output of the program\n${lines.map((line) => `  ${line}`).join('\n')}`
   }
 
-  /** To be called when the program has failed. */
+  /** To be called when the program has failed, and nothing more comes of it. Further calls do nothing. */
   failed(): void {
-    if (this.mode !== 'on-failure') return
+    if (this.mode !== 'on-failure' || this.#isPrinted) return
+    this.#isPrinted = true
     for (const name of STREAMS) process[name].write(this.#kept[name])
   }
 

@@ -1,5 +1,6 @@
 import { readArgument } from '../argument.js'
 import { invalidArgument, portsideError } from '../errors.js'
+import { isReservation } from '../loopback/port-reservation.js'
 import { integer, milliseconds } from '../numbers.js'
 import { namesOf, readOptions } from '../options.js'
 import { whyNoDescriptorPassing } from '../platform/descriptor-passing.js'
@@ -46,7 +47,12 @@ export function planOf(command: string, args: readonly string[], options: SpawnL
   if (grace !== undefined) milliseconds('grace', grace)
   if (stopSignal !== undefined) checkSignal('stopSignal', stopSignal)
   if (!OUTPUT_MODES.includes(output)) {
-    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'output', OUTPUT_MODES.map((mode) => `'${mode}'`).join(', '), output)
+    throw invalidArgument(
+      'ERR_INVALID_ARG_VALUE',
+      'output',
+      `one of ${OUTPUT_MODES.map((mode) => `'${mode}'`).join(', ')}`,
+      output,
+    )
   }
   const ready = checkReady(options.ready)
   if (output === 'ignore' && readsOutput(ready)) {
@@ -60,22 +66,26 @@ export function planOf(command: string, args: readonly string[], options: SpawnL
   const anywhere = port === 'any'
   const checked = match === undefined ? undefined : checkMatch(match)
   if (checked !== undefined && !anywhere) {
-    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'match', "nothing without port: 'any'", match)
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'match', "no match without port: 'any'", match, ANYWHERE)
+  }
+  if (!anywhere && port !== undefined && typeof port !== 'number' && !isReservation(port)) {
+    throw invalidArgument(
+      'ERR_SOCKET_BAD_PORT',
+      'port',
+      "an integer from 0 to 65535, a port reservation, or 'any'",
+      port,
+    )
   }
   for (const name of ['family', 'host'] as const) {
     if (!anywhere || options[name] === undefined) continue
-    throw invalidArgument(
-      'ERR_INVALID_ARG_VALUE',
-      name,
-      "nothing with port: 'any': pass match: { family }",
-      options[name],
-    )
+    const given = options[name]
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', name, `no ${name} with port: 'any'`, given, MATCHED)
   }
   if (anywhere && by === 'descriptor') {
-    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'by', "'port' with port: 'any', which a program picks by itself", by)
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'by', "'port', because port is 'any'", by)
   }
   if (backlog !== undefined && by === 'port') {
-    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'backlog', "nothing without by: 'descriptor'", backlog)
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'backlog', "no backlog without by: 'descriptor'", backlog, OWN)
   }
   const name = `start ${command}`
   refuseAborted(signal, name)
@@ -93,6 +103,10 @@ export function planOf(command: string, args: readonly string[], options: SpawnL
   return { path, args, name, by, ready, match: checked, timeout, backlog, signal, env, child }
 }
 
+const ANYWHERE = "pass port: 'any', or leave match out"
+const MATCHED = 'pass match: { family }, or leave it out'
+const OWN = 'leave backlog out: by port the program makes its own accept queue'
+
 const MATCH = {
   of: 'match',
   names: namesOf<Match>()('family', 'port', 'order'),
@@ -103,16 +117,19 @@ function checkMatch(given: Match): Match {
   const match = readOptions(given, MATCH)
   const { family, port, order } = match
   if (family !== undefined && family !== 'IPv4' && family !== 'IPv6') {
-    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'family', "'IPv4' or 'IPv6'", family)
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'match.family', "'IPv4' or 'IPv6'", family)
   }
-  if (order !== undefined) integer('order', order, 0)
+  if (order !== undefined) integer('match.order', order, 0)
   const expected = 'an integer from 1 to 65535, or an array of these'
-  const ports: readonly unknown[] = readArgument('port', expected, port, () =>
+  const ports: readonly unknown[] = readArgument('match.port', expected, port, () =>
     port === undefined ? [] : Array.isArray(port) ? Array.from(port) : [port],
   )
+  if (port !== undefined && ports.length === 0) {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'match.port', 'a port, or a list of at least one', port)
+  }
   for (const one of ports) {
     if (typeof one === 'number' && Number.isInteger(one) && one > 0 && one < 65_536) continue
-    throw invalidArgument('ERR_SOCKET_BAD_PORT', 'port', expected, one)
+    throw invalidArgument('ERR_SOCKET_BAD_PORT', 'match.port', expected, one)
   }
   return port === undefined ? match : { ...match, port: ports as number[] }
 }

@@ -20,7 +20,7 @@ export interface HttpReady {
   /** A path, such as `/health`. Portside finds out whether the program speaks HTTP or HTTPS. */
   http: string
   /** Default: from 200 to 399. Redirects are not followed. */
-  status?: number | ((status: number) => boolean | Promise<boolean>)
+  status?: number | ((status: number) => boolean)
   /** Default: any. The first 64 KiB are looked at. */
   body?: RegExp
 }
@@ -61,35 +61,35 @@ const TCP = { of: 'ready', names: ['send', 'expect'], example: "{ send: 'PING\\r
 
 function checkHttp(given: HttpReady): void {
   const { http } = readOptions(given, HTTP)
-  if (typeof http !== 'string') throw invalidArgument('ERR_INVALID_ARG_TYPE', 'http', 'a path', http)
+  if (typeof http !== 'string') throw invalidArgument('ERR_INVALID_ARG_TYPE', 'ready.http', 'a path', http)
   if (!/^\/(?!\/)[\x21-\x7e]*$/.test(http)) {
-    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'http', "a path that begins with '/', such as '/health'", http)
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'ready.http', "a path that begins with '/', such as '/health'", http)
   }
-  checkAnswer(given)
+  checkAnswer(given, 'ready.')
 }
 
 /** `status` and `body`, as `waitForReady()` has them, too. */
-export function checkAnswer({ status, body }: Pick<HttpReady, 'status' | 'body'>): void {
+export function checkAnswer({ status, body }: Pick<HttpReady, 'status' | 'body'>, of = ''): void {
   const code = typeof status === 'number' && Number.isInteger(status) && status >= 100 && status <= 599
   if (status !== undefined && !code && typeof status !== 'function') {
-    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'status', 'an integer from 100 to 599, or a function', status)
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', `${of}status`, 'an integer from 100 to 599, or a function', status)
   }
   if (body !== undefined && !isRegExp(body)) {
-    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'body', 'a regular expression', body)
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', `${of}body`, 'a regular expression', body)
   }
 }
 
 function checkOutput(given: { output: RegExp }): void {
   const { output } = readOptions(given, { of: 'ready', names: ['output'], example: '{ output: /listening/ }' })
-  if (!isRegExp(output)) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'output', 'a regular expression', output)
+  if (!isRegExp(output)) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'ready.output', 'a regular expression', output)
 }
 
 function checkTcp(given: TcpReady): void {
   const { send, expect } = readOptions(given, TCP)
   if (typeof send !== 'string' && !types.isUint8Array(send)) {
-    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'send', 'a string or bytes', send)
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'ready.send', 'a string or bytes', send)
   }
-  if (!isRegExp(expect)) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'expect', 'a regular expression', expect)
+  if (!isRegExp(expect)) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'ready.expect', 'a regular expression', expect)
 }
 
 /** Whether one of them needs what a program prints. */

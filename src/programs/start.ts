@@ -20,6 +20,7 @@ import type { ListeningChild, SpawnListeningOptions } from './listening-child.js
 import { ListeningProgram } from './listening-program.js'
 import { notReady } from './not-ready.js'
 import { type Plan, planOf } from './plan.js'
+import { type TakenPort, takenPort } from './taken-port.js'
 import { untilReady } from './until-ready.js'
 
 /** What `spawnListening()` does with options that are read. */
@@ -142,13 +143,13 @@ async function ready(
     // Before it is stopped: what it listens on is asked of the kernel.
     const error = notReady({
       ...{ asked: name, timeout, finder, family, endpoints, unready: result.unready },
-      ...{ output: child.output.last(), code: 'ERR_PORTSIDE_NOT_READY' },
+      ...{ output: child.output.last(), all: `${child.stderr}\n${child.stdout}`, code: 'ERR_PORTSIDE_NOT_READY' },
     })
     throw Object.assign(error, { stderr: child.stderr, stdout: child.stdout })
   } catch (error) {
     const aborted = signal?.aborted && !child.endedByItself
-    if (!child.endedByItself) child.output.failed()
     await child.stop()
+    child.output.failed()
     throw aborted ? abortError(signal as AbortSignal, name) : error
   }
 }
@@ -159,24 +160,20 @@ function endedEarly(
   endpoints: readonly Endpoint[],
   stranger: SocketOwner | undefined,
 ): Error {
-  const taken = /EADDRINUSE|address already in use/i.test(child.stderr + child.stdout)
-  const owner = stranger ?? (taken ? listenerNowAt(endpoints) : undefined)
+  const taken = takenPort(`${child.stderr}\n${child.stdout}`, endpoints) ?? strangerOf(stranger, endpoints)
+  const owner = taken?.owner
   const error = child.failure(exit, {
     listened: false,
-    because: owner ? 'another program listens on the port' : taken && endpoints.length > 0 ? RESERVED : undefined,
+    because: taken?.because,
     owner: owner && describeOwner(owner),
+    next: taken?.next,
   })
   return owner === undefined ? error : Object.assign(error, { owners: [owner] })
 }
 
-function listenerNowAt(endpoints: readonly Endpoint[]): SocketOwner | undefined {
-  try {
-    return endpoints.flatMap(listenersReachedAt)[0]
-  } catch {
-    // The system has no table of sockets.
-    return undefined
-  }
+/** What was seen while the program ended may have been its own listener. A stranger is still there. */
+function strangerOf(stranger: SocketOwner | undefined, endpoints: readonly Endpoint[]): TakenPort | undefined {
+  if (stranger === undefined) return undefined
+  const owner = endpoints.flatMap(listenersReachedAt)[0]
+  return owner && { because: 'another program listens on the port', owner, next: 'end that program, or leave port out' }
 }
-
-const RESERVED =
-  'the port is reserved until the program listens on it: by port, the program has to set SO_REUSEADDR (socket(7)); by descriptor, it has to use descriptor 3'

@@ -2,8 +2,8 @@ import { invalidArgument, portsideError } from '../errors.js'
 import type { Endpoint } from '../loopback/endpoint.js'
 import { dialsOf, type EndpointLike, nameOf } from '../loopback/endpoint-like.js'
 import { type Answer, ask, describeDialled } from './ask.js'
-import { askHttp, expectedAnswer, isReady, type Trust } from './ask-http.js'
-import { type Condition, describeAnswer } from './condition.js'
+import { askHttp, expectedAnswer, type Trust } from './ask-http.js'
+import { type Condition, describePending } from './condition.js'
 import { conditionsOf } from './conditions.js'
 import { type Endpoints, endpointsOf } from './endpoints.js'
 import type { Finder, Found } from './finder.js'
@@ -78,8 +78,8 @@ function urlCondition(url: URL, wanted: Pick<HttpReady, 'status' | 'body'>, trus
   return {
     expected: `GET ${url.origin}${path} to answer with ${expectedAnswer(wanted)}`,
     async ask({ address: host, port }, signal) {
-      const answer = await askHttp({ protocol, host, port, path, name, trust }, signal)
-      return answer.error === undefined && (await isReady(answer, wanted)) ? undefined : answer
+      const { ready, answer } = await askHttp({ protocol, host, port, path, name, trust }, wanted, signal)
+      return ready ? undefined : answer
     },
   }
 }
@@ -100,7 +100,7 @@ function expired(
     actual:
       found === undefined
         ? answers.map(describeDialled).join('; ') || 'a name that resolves to nothing'
-        : last && describeAnswer(last),
+        : pending.map(describePending).filter(Boolean).join('; '),
     next: adviceFor(found, last?.error),
     cause: found === undefined ? dialled : last?.error,
   })
@@ -111,6 +111,7 @@ function adviceFor(found: Found | undefined, error: Error | undefined): string {
   if (found === undefined)
     return 'see whether the listener is up, on this port and this family, or pass a longer timeout'
   const code = (error as NodeJS.ErrnoException | undefined)?.code ?? ''
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'use a name in the URL that the certificate of the server has'
   if (/CERT|SELF_SIGNED|UNABLE_TO_/.test(code)) return 'pass the certificate of the server, or of its authority, as ca'
   return 'fix what the server answers, or pass a longer timeout'
 }

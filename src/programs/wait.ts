@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process'
 import { readArgument } from '../argument.js'
 import { calledBy } from '../caller.js'
 import { codeOf, invalidArgument, portsideError } from '../errors.js'
@@ -27,11 +28,11 @@ import { checkTimes, type ListeningWaitOptions, type WaitOptions } from './wait-
  */
 export function waitForListening(target: { readonly path: string }, options?: WaitOptions): Promise<string>
 export function waitForListening(
-  target: number | URL | { readonly port: number } | { readonly pid: number | undefined },
+  target: number | URL | { readonly port: number } | ProcessLike,
   options?: ListeningWaitOptions,
 ): Promise<Endpoints>
 export function waitForListening(
-  target: EndpointLike | { readonly pid: number | undefined },
+  target: EndpointLike | ProcessLike,
   options?: ListeningWaitOptions,
 ): Promise<Endpoints | string>
 export function waitForListening(target: Target, options: ListeningWaitOptions = {}): Promise<Endpoints | string> {
@@ -58,7 +59,10 @@ export async function waitForRefused(target: EndpointLike, options: WaitOptions 
   })
 }
 
-type Target = EndpointLike | { readonly pid: number | undefined }
+/** Node has no pid in a `ChildProcess` that could not be started. */
+type ProcessLike = { readonly pid: number | undefined } | ChildProcess
+
+type Target = EndpointLike | ProcessLike
 
 const NAMES = namesOf<WaitOptions>()('timeout', 'interval', 'signal')
 const LISTENING = namesOf<ListeningWaitOptions>()('timeout', 'interval', 'signal', 'ready')
@@ -68,12 +72,11 @@ const TARGET = 'an endpoint, a server, a URL, a port, { path } or { pid }'
 /** A `ChildProcess` is one, too. */
 function isProcess(target: Target): target is { readonly pid: number } {
   const names = ['port', 'path', 'endpoints', 'href']
-  const pid = readArgument('endpoint', TARGET, target, () => {
-    if (typeof target !== 'object' || target === null || !('pid' in target)) return 0
-    return names.some((name) => name in target) ? 0 : (target.pid ?? Number.NaN)
+  const [isOne, pid] = readArgument('endpoint', TARGET, target, () => {
+    if (typeof target !== 'object' || target === null || !('pid' in target)) return [false]
+    return names.some((name) => name in target) ? [false] : [true, target.pid]
   })
-  if (pid === 0) return false
-  if (Number.isInteger(pid) && pid > 0) return true
+  if (!isOne || (Number.isInteger(pid) && (pid as number) > 0)) return isOne
   throw invalidArgument('ERR_INVALID_ARG_TYPE', 'pid', 'the number of a process that was started', pid)
 }
 
