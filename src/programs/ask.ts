@@ -3,6 +3,7 @@ import { codeOf, portsideError } from '../errors.js'
 import { type Endpoint, toEndpoint } from '../loopback/endpoint.js'
 import { printable } from '../loopback/endpoint-like.js'
 import { describeErrno } from '../platform/errno.js'
+import { infrastructure } from '../sockets/infrastructure.js'
 import { clearTimeout, setTimeout, whenOverdue } from '../timers.js'
 
 /** What one address answered. */
@@ -12,17 +13,30 @@ export interface Answer {
   readonly error?: Error
   /** The wait was over before it answered. */
   readonly cut?: boolean
+  /** The end of a connection that was accepted. */
+  readonly farewell?: Farewell
 }
 
 /** Dials each once, until it answers, for a second at most, or the signal is aborted; and leaves without a trace. */
-export function ask(dials: net.NetConnectOpts[], giveUp: AbortSignal): Promise<Answer[]> {
+export async function ask(dials: net.NetConnectOpts[], giveUp: AbortSignal): Promise<Answer[]> {
+  const answers = await dialEach(dials, giveUp)
+  await farewells(answers, 'to the end')
+  return answers
+}
+
+/** The same without the end of the connections: `farewells()` waits for that. */
+export function dialEach(dials: net.NetConnectOpts[], giveUp: AbortSignal): Promise<Answer[]> {
   return Promise.all(dials.map((dial) => askOne(dial, giveUp)))
+}
+
+export async function farewells(answers: readonly Answer[], wait: 'to the end' | 'briefly'): Promise<void> {
+  await Promise.all(answers.map(({ farewell }) => (wait === 'briefly' ? farewell?.briefly() : farewell?.over)))
 }
 
 function askOne(dial: net.NetConnectOpts, giveUp: AbortSignal): Promise<Answer> {
   const place = 'path' in dial ? dial.path : toEndpoint(dial.host as string, dial.port)
   return new Promise((resolve) => {
-    const socket = net.connect(dial)
+    const socket = infrastructure(net.connect(dial))
     const settle = (answer: Omit<Answer, 'place'>): void => {
       cancel()
       giveUp.removeEventListener('abort', cut)
@@ -42,42 +56,68 @@ function askOne(dial: net.NetConnectOpts, giveUp: AbortSignal): Promise<Answer> 
     if (giveUp.aborted) cut()
     // Who resets a connection has had it.
     socket.once('error', (error) => settle(codeOf(error) === 'ECONNRESET' ? {} : { error }))
-    socket.once('connect', async () => {
-      cancel()
-      giveUp.removeEventListener('abort', cut)
+    socket.once('connect', () => {
       if (isSelfConnected(socket)) {
         socket.resetAndDestroy()
         settle({ error: selfConnected(place) })
       } else {
-        await leave(socket, giveUp)
-        settle({})
+        settle({ farewell: new Farewell(socket, giveUp) })
       }
     })
   })
 }
 
 /**
- * Ends our half and hears the other out: bytes that nobody reads, and bytes that come after a close, are answered with a
- * reset, which many a server takes for the end of itself.
+ * Ends our half of a connection and hears the other out: bytes that nobody reads, and bytes that come after a close, are answered
+ * with a reset, which many a server takes for the end of itself.
  */
-export async function leave(socket: net.Socket, giveUp: AbortSignal): Promise<void> {
-  socket.on('error', () => {}).resume()
-  socket.end()
-  await new Promise<void>((resolve) => {
-    const left = (): void => {
-      clearTimeout(timer)
-      giveUp.removeEventListener('abort', left)
-      resolve()
-    }
-    const timer = setTimeout(left, FAREWELL)
+export class Farewell {
+  /** Resolves when the connection is closed: by the listener, by the signal, or when the listener has had its time. */
+  readonly over: Promise<void>
+  readonly #socket: net.Socket
+  readonly #timer: NodeJS.Timeout
+
+  constructor(socket: net.Socket, giveUp: AbortSignal) {
+    this.#socket = socket
+    const left = (): void => void socket.destroy()
+    this.#timer = setTimeout(left, FAREWELL)
     giveUp.addEventListener('abort', left, { once: true })
-    socket.once('close', left)
+    this.over = new Promise((resolve) => {
+      const closed = (): void => {
+        clearTimeout(this.#timer)
+        giveUp.removeEventListener('abort', left)
+        resolve()
+      }
+      if (socket.closed) closed()
+      else socket.once('close', closed)
+    })
+    socket.on('error', () => {}).resume()
+    socket.end()
+  }
+
+  /** Waits a moment. A program that accepts later ends its half then; that keeps this process no longer alive. */
+  async briefly(): Promise<void> {
+    const { promise, done } = moment(BRIEFLY)
+    await Promise.race([this.over, promise])
+    done()
+    this.#socket.unref()
+    this.#timer.unref()
+  }
+}
+
+function moment(time: number): { readonly promise: Promise<void>; done(): void } {
+  let timer: NodeJS.Timeout | undefined
+  const promise = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, time)
   })
-  socket.destroy()
+  return { promise, done: () => clearTimeout(timer) }
 }
 
 /** How long a listener gets to end its half of a connection that said nothing, in milliseconds. */
 const FAREWELL = 1000
+
+/** How long that keeps a program from being ready, in milliseconds: most servers need less. */
+const BRIEFLY = 20
 
 /** Longest that one attempt waits for an answer, in milliseconds. */
 const ATTEMPT = 1000

@@ -4,13 +4,14 @@ import {
   endGroup,
   endsWithItsParent,
   endTree,
+  identified,
   isRunning,
   type OtherProcess,
   tryStat,
 } from '../platform/process-tree.js'
 import type { ProgramFamily } from '../platform/program-family.js'
 import { programOf } from '../socket-table/socket-holders.js'
-import { now, setTimeout } from '../timers.js'
+import { clearTimeout, now, setTimeout } from '../timers.js'
 
 /** A process of a program, and how it was ended. */
 export interface EndedProcess {
@@ -35,9 +36,11 @@ export async function endFamily(
   const deadline = now() + grace
   const sent = new Map<number, NodeJS.Signals>()
   const found = new Map<number, OtherProcess & { program: string | undefined }>()
+  const note = (ones: readonly OtherProcess[]): void => {
+    for (const one of ones) if (!found.has(one.pid)) found.set(one.pid, { ...one, program: programOf(one.pid) })
+  }
   const running = (): OtherProcess[] => {
-    for (const one of family.members())
-      if (!found.has(one.pid)) found.set(one.pid, { ...one, program: programOf(one.pid) })
+    note(family.members())
     return [...found.values()].filter(isRunning)
   }
   const send = (ones: readonly OtherProcess[], what: NodeJS.Signals): void => {
@@ -48,10 +51,11 @@ export async function endFamily(
   }
   // On Windows a program does not survive the signal, and its children would.
   const treeEnded = endTree(family.pid)
-  if (!treeEnded) running()
+  // Only the tree is lost when the program ends: its session, its group and its mark stay with those that it started.
+  if (!treeEnded) note(family.tree().map(identified).filter(isRunning))
   sent.set(family.pid, signal)
   child.kill(signal)
-  await gone(() => hasEnded(child), deadline)
+  await ended(child, deadline)
   if (!treeEnded) {
     for (let before = -1; hasEnded(child) && before !== 0 && now() < deadline; await sleep()) {
       if ([...found.values()].filter(isRunning).length === before) continue
@@ -105,6 +109,19 @@ const ROUNDS = 10
 const KILL_LIMIT = 1000
 
 const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null
+
+async function ended(child: ChildProcess, deadline: number): Promise<void> {
+  if (hasEnded(child)) return
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer)
+      child.off('exit', done)
+      resolve()
+    }
+    const timer = setTimeout(done, Math.max(deadline - now(), 0))
+    child.once('exit', done)
+  })
+}
 
 async function gone(isGone: () => boolean, deadline: number): Promise<void> {
   while (!isGone() && now() < deadline) await sleep()

@@ -1,8 +1,10 @@
 import net from 'node:net'
 import { dialAddress } from '../loopback/dial-address.js'
 import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
+import { listenersReachedAt } from '../socket-table/owners.js'
 import { socketTable } from '../socket-table/socket-table.js'
-import { type Answer, leave } from './ask.js'
+import { infrastructure } from '../sockets/infrastructure.js'
+import { type Answer, Farewell } from './ask.js'
 import type { Finder, Found } from './finder.js'
 
 /**
@@ -11,7 +13,7 @@ import type { Finder, Found } from './finder.js'
  */
 export class AcceptFinder implements Finder {
   #probe: net.Socket | undefined
-  #heard = false
+  #heard: 'nothing' | 'an answer' | 'the end' = 'nothing'
 
   /** `asksOtherwise`: other conditions are asked in place of this one. */
   constructor(
@@ -26,8 +28,9 @@ export class AcceptFinder implements Finder {
   async find(giveUp: AbortSignal): Promise<Found | undefined> {
     if (this.asksOtherwise) return { endpoints: this.endpoints, owned: true }
     const probe = (this.#probe ??= this.#dial())
-    if (!this.#heard && !this.#isAccepted(probe)) return undefined
-    await leave(probe, giveUp)
+    if (!this.#isAccepted(probe)) return undefined
+    this.#probe = undefined
+    await new Farewell(probe, giveUp).briefly()
     return { endpoints: this.endpoints, owned: true }
   }
 
@@ -47,14 +50,23 @@ export class AcceptFinder implements Finder {
   #dial(): net.Socket {
     const [endpoint] = this.endpoints
     const hear = (): void => {
-      this.#heard = true
+      this.#heard = 'an answer'
     }
-    // Bytes, a FIN and a reset come from a program that has accepted.
-    const socket = net.connect({ host: dialAddress(endpoint), port: endpoint.port, allowHalfOpen: true })
-    return socket.once('data', hear).once('end', hear).once('close', hear).on('error', hear)
+    // A reset or an error.
+    const end = (): void => {
+      if (this.#heard === 'nothing') this.#heard = 'the end'
+    }
+    // Bytes and a FIN come from a program that has accepted.
+    const socket = infrastructure(
+      net.connect({ host: dialAddress(endpoint), port: endpoint.port, allowHalfOpen: true }),
+    )
+    return socket.once('data', hear).once('end', hear).once('close', end).on('error', end)
   }
 
   #isAccepted({ connecting, localPort }: net.Socket): boolean {
+    if (this.#heard === 'an answer') return true
+    // The end of a listener resets what is in its queue (inet_csk_listen_stop in net/ipv4/inet_connection_sock.c).
+    if (this.#heard === 'the end') return listenersReachedAt(this.endpoints[0]).length > 0
     if (connecting || localPort === undefined) return false
     const { port } = this.endpoints[0]
     for (const { remote, inode, pid } of socketTable({ protocol: 'tcp', port })) {

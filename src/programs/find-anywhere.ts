@@ -3,7 +3,7 @@ import { loopbackFamilies } from '../loopback/probe.js'
 import type { ProgramFamily } from '../platform/program-family.js'
 import type { SocketEntry } from '../socket-table/socket-entry.js'
 import { socketsOf } from '../socket-table/sockets-of.js'
-import { ask } from './ask.js'
+import { type Answer, dialEach, farewells } from './ask.js'
 import type { Finder, Found } from './finder.js'
 import { whoseListener } from './listener.js'
 
@@ -47,11 +47,13 @@ export class AnywhereFinder implements Finder {
     // One that opens several ports opens them one after the other.
     if (listeners.length === 0 || !settled) return undefined
     const found: Endpoint[] = []
+    const answers: Answer[] = []
     for (const { local } of listeners) {
-      const endpoint = await this.#reached(local as Endpoint, giveUp)
+      const endpoint = await this.#reached(local as Endpoint, giveUp, answers)
       if (endpoint !== undefined) found.push(endpoint)
     }
     const chosen = this.#chosenOf(found)
+    await farewells(answers, chosen === undefined ? 'to the end' : 'briefly')
     if (chosen === undefined) return undefined
     return { endpoints: [chosen, ...found.filter((one) => one !== chosen)], owned: true }
   }
@@ -75,7 +77,7 @@ export class AnywhereFinder implements Finder {
   }
 
   /** Where a client reaches a listener. One of `::` takes IPv4, too, unless the program has said otherwise (IPV6_V6ONLY, ipv6(7)). */
-  async #reached({ address, port }: Endpoint, giveUp: AbortSignal): Promise<Endpoint | undefined> {
+  async #reached({ address, port }: Endpoint, giveUp: AbortSignal, answers: Answer[]): Promise<Endpoint | undefined> {
     const wanted = this.match.family
     const families = [...loopbackFamilies()].sort((one, other) => Number(other === wanted) - Number(one === wanted))
     const addresses =
@@ -84,8 +86,9 @@ export class AnywhereFinder implements Finder {
         : [address === WILDCARD.IPv4 ? LOOPBACK.IPv4 : address].filter((one) => families.includes(familyOf(one)))
     for (const dialled of addresses) {
       const endpoint = toEndpoint(dialled, port)
-      const [answer] = await ask([{ host: dialled, port }], giveUp)
-      if (answer?.error === undefined && whoseListener(endpoint, this.family).own !== false) return endpoint
+      const [answer] = (await dialEach([{ host: dialled, port }], giveUp)) as [Answer]
+      answers.push(answer)
+      if (answer.error === undefined && whoseListener(endpoint, this.family).own !== false) return endpoint
     }
     return undefined
   }

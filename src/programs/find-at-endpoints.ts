@@ -2,7 +2,7 @@ import { dialAddress } from '../loopback/dial-address.js'
 import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
 import type { ProgramFamily } from '../platform/program-family.js'
 import type { SocketOwner } from '../socket-table/owners.js'
-import { type Answer, ask } from './ask.js'
+import { type Answer, dialEach, farewells } from './ask.js'
 import type { Finder, Found } from './finder.js'
 import { type Whose, whoseListener } from './listener.js'
 
@@ -27,14 +27,20 @@ export class EndpointFinder implements Finder {
     const dialled = this.endpoints.filter(
       (endpoint) => !this.#strangers.has(endpoint) || this.#whose(endpoint).own !== false,
     )
-    const answers = await ask(
+    const answers = await dialEach(
       dialled.map((endpoint) => ({ host: dialAddress(endpoint), port: endpoint.port })),
       giveUp,
     )
     // An attempt that the end of the wait cut off says less than the one before.
     if (this.#answers.length === 0 || (answers.length > 0 && !answers.some(({ cut }) => cut))) this.#answers = answers
-    const found = dialled
-      .filter((_endpoint, index) => answers[index]?.error === undefined)
+    const accepting = dialled.filter((_endpoint, index) => answers[index]?.error === undefined)
+    const found = this.#foundAmong(accepting)
+    await farewells(answers, found === undefined ? 'to the end' : 'briefly')
+    return found
+  }
+
+  #foundAmong(accepting: readonly Endpoint[]): Found | undefined {
+    const found = accepting
       .map((endpoint) => ({ endpoint, own: this.#whose(endpoint).own }))
       .filter(({ own }) => own !== false)
     const [first, ...others] = this.wanted === 'all' ? found : found.slice(0, 1)

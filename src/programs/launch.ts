@@ -27,7 +27,7 @@ export interface Launched {
  */
 export function launch(asked: string, path: string, args: readonly string[], options: LaunchOptions): Launched {
   const { cwd, sockets } = options
-  const dog = attempt(asked, watchdog)
+  const dog = watchdog()
   const mark = dog?.nextMark()
   // Those of the programs of which this process is one stay.
   const marks = [process.env[MARK], mark].filter(Boolean).join(' ')

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import pWaitFor from 'p-wait-for'
 import { onAbort, refuseAborted } from '../signals.js'
-import { setTimeout, whenOverdue } from '../timers.js'
+import { now, setTimeout, whenOverdue } from '../timers.js'
 
 export interface PollOptions {
   readonly timeout: number
@@ -29,11 +29,12 @@ export async function poll<T extends object | string>(
   const cancel = whenOverdue(timeout, end)
   const forget = [onAbort(signal, end), onAbort(stop, end)]
   if (stop?.aborted) end()
+  const begun = now()
   let attempts = 0
   try {
     const found = await pWaitFor<T>(
       async () => {
-        if (interval === undefined && attempts > 0) await growing(attempts)
+        if (interval === undefined && attempts > 0) await growing(now() - begun)
         attempts++
         if (giveUp.signal.aborted) return false
         const result = await attempt(giveUp.signal)
@@ -53,6 +54,6 @@ export async function poll<T extends object | string>(
   }
 }
 
-/** 2 ms at first, 20 ms from the twentieth attempt on. */
-const growing = (attempts: number): Promise<void> =>
-  new Promise((resolve) => void setTimeout(resolve, Math.min(1 + attempts, 20)))
+/** A sixteenth of the time that was waited, from 1 ms to 20 ms: a program that is up is found while little more has passed. */
+const growing = (waited: number): Promise<void> =>
+  new Promise((resolve) => void setTimeout(resolve, Math.min(Math.max(waited / 16, 1), 20)))

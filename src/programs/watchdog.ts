@@ -13,20 +13,49 @@ import { SHELL } from './waiting-shell.js'
  * programs that are still on its list, and what they have started. It runs while there are any.
  */
 export class Watchdog {
-  readonly #shell: ChildProcess
-  readonly #pids: Writable | undefined
-  readonly #ended: Promise<void>
-  readonly #gone: () => void
   /** All of its programs have it in their environment, each with a number of its own behind it. */
   readonly #mark = randomUUID()
-  #failure: Error | undefined
+  #shell: Shell | undefined
   #held = 0
   #programs = 0
 
-  constructor(gone: (dog: Watchdog) => void) {
-    this.#gone = () => gone(this)
+  constructor(private readonly gone: (dog: Watchdog) => void) {}
+
+  hold(): void {
+    this.#held++
+  }
+
+  nextMark(): string {
+    return `${this.#mark}.${++this.#programs};`
+  }
+
+  /**
+   * Resolves when the kernel has the pid for it, whatever becomes of this process then. Rejects where nobody watches. The shell
+   * starts here: the program's own shell, which waits for this, starts meanwhile.
+   */
+  async watch(pid: number): Promise<void> {
+    this.#shell ??= new Shell(this.#mark, () => this.gone(this))
+    await this.#shell.write(`+ ${pid}\n`)
+  }
+
+  /** Resolves when it no longer watches; with the last, when it has ended itself. */
+  release(pid: number | undefined): Promise<void> | undefined {
+    if (pid !== undefined) this.#shell?.write(`- ${pid}\n`).catch(() => {})
+    if (--this.#held > 0) return undefined
+    this.gone(this)
+    return this.#shell?.end()
+  }
+}
+
+class Shell {
+  readonly #shell: ChildProcess
+  readonly #pids: Writable | undefined
+  readonly #ended: Promise<void>
+  #failure: Error | undefined
+
+  constructor(mark: string, gone: () => void) {
     // In a session of its own: a signal for the group of this process, such as Ctrl-C, must not end it first.
-    this.#shell = spawn(SHELL, ['-c', SCRIPT, 'portside-watchdog', this.#mark], {
+    this.#shell = spawn(SHELL, ['-c', SCRIPT, 'portside-watchdog', mark], {
       stdio: ['pipe', 'ignore', 'ignore'],
       detached: true,
     })
@@ -37,7 +66,7 @@ export class Watchdog {
     ;(this.#pids as (Writable & { unref?(): void }) | undefined)?.unref?.()
     this.#ended = new Promise((resolve) => {
       const end = (): void => {
-        this.#gone()
+        gone()
         resolve()
       }
       this.#shell.once('close', end).once('error', (error) => {
@@ -47,30 +76,18 @@ export class Watchdog {
     })
   }
 
-  hold(): void {
-    this.#held++
-  }
-
-  nextMark(): string {
-    return `${this.#mark}.${++this.#programs};`
-  }
-
-  /** Resolves when the kernel has the pid for it, whatever becomes of this process then. Rejects where nobody watches. */
-  async watch(pid: number): Promise<void> {
+  /** Resolves when the kernel has the line. Rejects if it was not started. */
+  async write(line: string): Promise<void> {
     if (this.#shell.pid === undefined || this.#pids === undefined) {
       await this.#ended
       throw this.#failure
     }
     await new Promise<void>((resolve, reject) => {
-      this.#pids?.write(`+ ${pid}\n`, (error) => (error ? reject(error) : resolve()))
+      this.#pids?.write(line, (error) => (error ? reject(error) : resolve()))
     })
   }
 
-  /** Resolves when it no longer watches; with the last, when it has ended itself. */
-  release(pid: number | undefined): Promise<void> | undefined {
-    if (pid !== undefined) this.#pids?.write(`- ${pid}\n`)
-    if (--this.#held > 0) return undefined
-    this.#gone()
+  end(): Promise<void> {
     this.#shell.ref()
     this.#pids?.end()
     return this.#ended

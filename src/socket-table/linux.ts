@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { portsideError } from '../errors.js'
 import { ProcTable } from './proc-table.js'
 import { fits, type SocketAddress, type SocketEntry, type SocketFilter, type SocketState } from './socket-entry.js'
@@ -11,11 +12,12 @@ import { SocketHolders } from './socket-holders.js'
  */
 export function* linuxSockets(filter: SocketFilter = {}, proc = '/proc'): Generator<SocketEntry, void, void> {
   const holders = new SocketHolders(proc, filter.pid)
+  const first = hasListenersFirst(proc)
   let found = false
   for (const table of tablesOf(filter)) {
     const lines = open(table, proc)
     found ||= lines.exists
-    yield* socketsIn(table, lines, holders, filter)
+    yield* socketsIn(table, lines, holders, filter, first)
   }
   if (!found) throw noTable(proc)
 }
@@ -23,6 +25,7 @@ export function* linuxSockets(filter: SocketFilter = {}, proc = '/proc'): Genera
 /** All of them, with two tables read at once: to look through the kernel's hash of connections takes most of the time. */
 export async function readSocketTableLinux(filter: SocketFilter = {}, proc = '/proc'): Promise<SocketEntry[]> {
   const holders = new SocketHolders(proc, filter.pid)
+  const first = hasListenersFirst(proc)
   const opened: Array<readonly [Table, ProcTable]> = []
   const ahead: Array<Promise<void>> = []
   try {
@@ -32,7 +35,7 @@ export async function readSocketTableLinux(filter: SocketFilter = {}, proc = '/p
     const entries: SocketEntry[] = []
     for (const [index, [table, lines]] of opened.entries()) {
       if (index > 0) await ahead[index - 1]
-      for (const entry of socketsIn(table, lines, holders, filter)) entries.push(entry)
+      for (const entry of socketsIn(table, lines, holders, filter, first)) entries.push(entry)
     }
     return entries
   } finally {
@@ -65,7 +68,19 @@ const TABLES = [
 const tablesOf = ({ protocol }: SocketFilter): readonly Table[] =>
   TABLES.filter((table) => protocol === undefined || table.protocol === protocol)
 
-function* socketsIn({ protocol }: Table, table: ProcTable, holders: SocketHolders, filter: SocketFilter) {
+/**
+ * Linux lists the listeners first (tcp_get_idx in net/ipv4/tcp_ipv4.c). gVisor lists them in no order, and has no such file
+ * (pkg/sentry/fsimpl/proc/task_net.go).
+ */
+const hasListenersFirst = (proc: string): boolean => existsSync(`${proc}/self/net/sockstat`)
+
+function* socketsIn(
+  { protocol }: Table,
+  table: ProcTable,
+  holders: SocketHolders,
+  filter: SocketFilter,
+  listenersFirst: boolean,
+): Generator<SocketEntry, void, void> {
   const { pid, ...rest } = filter
   const inodes = pid === undefined ? undefined : holders.inodesOfFirst()
   const parse = protocol === 'unix' ? unixParser(holders) : internetParser(protocol, holders)
@@ -73,7 +88,10 @@ function* socketsIn({ protocol }: Table, table: ProcTable, holders: SocketHolder
   const seen = new Set<number>()
   for (const line of table.lines()) {
     const entry = parse(line)
-    if (entry === undefined || !fits(entry, rest)) continue
+    if (entry === undefined) continue
+    // To find the next connection, the kernel looks through all buckets of its hash: milliseconds where there are few.
+    if (listenersFirst && protocol === 'tcp' && rest.state === 'LISTEN' && entry.state !== 'LISTEN') return
+    if (!fits(entry, rest)) continue
     const { inode } = entry
     if (inodes !== undefined && !(inode !== undefined && inodes.has(inode))) continue
     if (inode !== undefined && seen.has(inode)) continue

@@ -746,7 +746,7 @@ describe('spawnListening', () => {
 
   it('is watched by one shell, which goes with the last program', async (context) => {
     needsKernel(context)
-    // One of the test before may still be ending.
+    // That of a thread which was ended goes after its program.
     await until(() => shells().length === 0)
     const [first, second] = await Promise.all(
       [1, 2].map(() => spawnListening(node, [fixture('serve-descriptor.mjs')], { by: 'descriptor' })),

@@ -812,6 +812,19 @@ describe.each(READERS)('read $how, a table', ({ read }) => {
     }
   })
 
+  it.each([
+    { what: 'ends at the first connection where Linux lists the listeners first', sockstat: [''], found: 2 },
+    { what: 'is read to its end where listeners come in no order, as in gVisor', sockstat: undefined, found: 3 },
+  ])('$what, if only listeners are wanted', async ({ sockstat, found }) => {
+    const tables = {
+      tcp: [HEADING, tcpLine({}), tcpLine({ state: '01' }), tcpLine({})],
+      tcp6: [HEADING, tcpLine({ local: ['::1', 80] })],
+      ...(sockstat && { sockstat }),
+    }
+    expect(await read({ state: 'LISTEN' }, await fakeProc(tables))).toHaveLength(found)
+    expect(await read({ protocol: 'tcp' }, await fakeProc(tables))).toHaveLength(4)
+  })
+
   it('leaves no file open, also where its reader loses interest or fails', async (context) => {
     needsKernel(context)
     const proc = await fakeProc({ tcp: [HEADING, tcpLine({}), tcpLine({})], tcp6: [HEADING], udp: [HEADING] })
