@@ -123,8 +123,4 @@ async function ended(child: ChildProcess, deadline: number): Promise<void> {
   })
 }
 
-async function gone(isGone: () => boolean, deadline: number): Promise<void> {
-  while (!isGone() && now() < deadline) await sleep()
-}
-
 const sleep = (): Promise<void> => new Promise((resolve) => void setTimeout(resolve, 2))
