@@ -7,7 +7,9 @@ import type { ListeningChild } from '../programs/listening-child.js'
 import type { PrintedTo } from '../programs/output.js'
 import { now } from '../timers.js'
 import type { Command, CommandOption } from './command.js'
-import { endBy, isForGroup, isFromTerminal, onSignals } from './signals.js'
+import { Interruption } from './interruption.js'
+import { notStarted } from './not-started.js'
+import { endBy, isForGroup, isFromTerminal } from './signals.js'
 import {
   conditionsIn,
   DEFAULT_GRACE,
@@ -17,7 +19,6 @@ import {
   type StartOptions,
   THEN,
 } from './start-options.js'
-import { typedMessage } from './typed.js'
 import { DEFAULT_TIMEOUT } from './values.js'
 
 export const startCommand: Command<StartOptions> = {
@@ -52,14 +53,9 @@ function misplacedThen(): CommandOption {
   }
 }
 
-/** Exit codes as timeout(1), docker-run(1) and sh(1) have them. */
-const NOT_IN_TIME = 124
-const FAILED = 125
-const NOT_EXECUTABLE = 126
-const NOT_FOUND = 127
-
 /** As a shell has it for a program whose reader is gone. */
 const BROKEN_PIPE = 128 + 13
+const UNWRITTEN = 1
 
 /** Gives the exit code: that of TEST; without one, that of COMMAND. A signal that ended it ends this process. */
 async function start(programs: Programs, options: StartOptions): Promise<number> {
@@ -73,8 +69,9 @@ async function start(programs: Programs, options: StartOptions): Promise<number>
       ? await foreground(child, options, interruption)
       : await tested(child, programs.test, options, interruption)
   } catch (error) {
+    interruption.forget()
     if (interruption.signal !== undefined) return interruption.end()
-    return failed(error)
+    return interruption.lostOutput ?? notStarted(error)
   } finally {
     interruption.forget()
   }
@@ -88,7 +85,7 @@ async function startCommandOf(
 ): Promise<ListeningChild> {
   const begun = now()
   const aborting = new AbortController()
-  interruption.hear = () => aborting.abort()
+  interruption.do(() => aborting.abort())
   const program = await import('../programs/start.js')
   if (interruption.signal !== undefined) aborting.abort()
   const child = await program.start(
@@ -104,7 +101,7 @@ async function startCommandOf(
       ...(stopSignal === undefined ? {} : { stopSignal }),
     },
     // Standard output is that of TEST alone.
-    test === undefined ? outputOfCommand(() => interruption.readerIsGone()) : ALL_TO_STDERR,
+    test === undefined ? outputOfCommand(interruption) : ALL_TO_STDERR,
   )
   if (!quiet) say(`ready on ${child.endpoints.map(dialled).join(' and ')} after ${Math.round(now() - begun)} ms`)
   return child
@@ -113,8 +110,13 @@ async function startCommandOf(
 const ALL_TO_STDERR: PrintedTo = { stdout: process.stderr, stderr: process.stderr }
 
 /** A reader of COMMAND that goes away ends COMMAND, as a pipe without a reader does. */
-function outputOfCommand(gone: () => void): PrintedTo {
-  process.stdout.removeAllListeners('error').on('error', gone)
+function outputOfCommand(interruption: Interruption): PrintedTo {
+  process.stdout.removeAllListeners('error').on('error', (error) => {
+    if (interruption.lostOutput !== undefined) return
+    const isPipe = codeOf(error) === 'EPIPE'
+    if (!isPipe) say(`cannot write to standard output: ${error.message}`)
+    interruption.outputLost(isPipe ? BROKEN_PIPE : UNWRITTEN)
+  })
   return process
 }
 
@@ -124,15 +126,15 @@ async function foreground(
   { stopSignal }: StartOptions,
   interruption: Interruption,
 ): Promise<number> {
-  interruption.hear = (signal, isEnd) => {
+  interruption.do((signal, isEnd) => {
     if (!isEnd) child.child.kill(signal)
     else if (stopSignal === undefined && isForGroup(signal)) stopGroup(child, signal)
     else void child.stop(stopSignal ?? signal)
-  }
+  })
   const { code, signal } = await child.exited
   // With what it has left behind.
   await child.stop()
-  if (interruption.isBrokenPipe) return BROKEN_PIPE
+  if (interruption.lostOutput !== undefined) return interruption.lostOutput
   if (code !== null) return code
   interruption.forget()
   return endBy(interruption.signal ?? (signal as NodeJS.Signals))
@@ -187,10 +189,10 @@ async function tested(
 /** Passes signals on to TEST. The function that it returns resolves when nothing of an interrupted TEST is left. */
 function interrupts(test: ForegroundProgram, grace: number, interruption: Interruption): () => Promise<void> {
   let ending = Promise.resolve()
-  interruption.hear = (signal, isEnd) => {
+  interruption.do((signal, isEnd) => {
     if (!isFromTerminal(signal)) test.kill(signal, isForGroup(signal))
     if (isEnd) ending = test.end(signal, grace)
-  }
+  })
   return () => ending
 }
 
@@ -203,67 +205,6 @@ function reportEarlyEnd({ exited }: ListeningChild): () => void {
   return () => {
     isOver = true
   }
-}
-
-/** The signal that ends this process, and what comes before that. */
-class Interruption {
-  /** What is done with a signal now. `isEnd`: it is the first of those that end this process. */
-  hear: (signal: NodeJS.Signals, isEnd: boolean) => void = () => {}
-  readonly forget: () => void
-  signal: NodeJS.Signals | undefined
-  isBrokenPipe = false
-  #at = 0
-
-  constructor() {
-    this.forget = onSignals((signal) => {
-      if (!ENDING.has(signal)) this.hear(signal, false)
-      else if (this.signal === undefined) {
-        this.signal = signal
-        this.#at = now()
-        this.hear(signal, true)
-      } else if (now() - this.#at > SAME) process.exit(this.end())
-    })
-  }
-
-  readerIsGone(): void {
-    this.isBrokenPipe = true
-    this.hear('SIGTERM', true)
-  }
-
-  /** What still runs, the watchdog ends. */
-  end(): number {
-    this.forget()
-    return endBy(this.signal ?? 'SIGTERM')
-  }
-}
-
-const ENDING: ReadonlySet<NodeJS.Signals> = new Set(['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM'])
-
-/** One Ctrl-C may come twice: by the terminal, and by npm, which passes it on. In milliseconds. */
-const SAME = 500
-
-/** Says why there was no test; gives the exit code. */
-function failed(error: unknown): number {
-  const { actual, syscall, exitCode, signal, output } = error as {
-    actual?: string
-    syscall?: string
-    exitCode?: number | null
-    signal?: NodeJS.Signals | null
-    output?: string
-  }
-  const code = codeOf(error)
-  // What the program printed is there already.
-  const said =
-    code === 'ERR_PORTSIDE_CHILD_EXITED' ? undefined : actual?.replace(output ?? '', '').replace(/; and $/, '')
-  process.stderr.write(`portside start: ${typedMessage(error, { actual: said })}\n`)
-  if (code === 'ERR_PORTSIDE_NOT_READY') return NOT_IN_TIME
-  if (code === 'ERR_PORTSIDE_CHILD_EXITED') {
-    if (signal) return endBy(signal)
-    // COMMAND said that all is well, and TEST has not run.
-    return exitCode || FAILED
-  }
-  if (!syscall?.startsWith('spawn')) return FAILED
-  return code === 'ENOENT' ? NOT_FOUND : code === 'EACCES' ? NOT_EXECUTABLE : FAILED
 }
 
 function say(text: string): void {

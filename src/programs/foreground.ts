@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { codeOf, portsideError } from '../errors.js'
 import { end } from '../platform/process-tree.js'
 import { MARK, ProgramFamily } from '../platform/program-family.js'
 import { setTimeout } from '../timers.js'
@@ -18,7 +19,11 @@ export class ForegroundProgram {
   readonly #family: ProgramFamily | undefined
   #hasEnded = false
 
-  constructor(command: string, args: readonly string[], env: NodeJS.ProcessEnv) {
+  constructor(
+    private readonly command: string,
+    args: readonly string[],
+    env: NodeJS.ProcessEnv,
+  ) {
     const dog = watchdog()
     const mark = dog?.nextMark()
     const marks = [process.env[MARK], mark].filter(Boolean).join(' ')
@@ -53,10 +58,19 @@ export class ForegroundProgram {
     await endFamily(this.#child, this.#family, this.#hasEnded ? signal : 'SIGKILL', this.#hasEnded ? grace : 0)
   }
 
+  #notStarted(cause: Error): Error {
+    return portsideError(codeOf(cause) ?? 'ERR_PORTSIDE_CHILD_EXITED', {
+      headline: `Cannot start ${this.command}`,
+      actual: cause.message,
+      next: 'see whether the file is for this system and its interpreter is there',
+      cause,
+    })
+  }
+
   async #ended(dog: Watchdog | undefined): Promise<ChildExit> {
     const { pid } = this.#child
     const exit = new Promise<ChildExit>((resolve, reject) => {
-      this.#child.once('error', reject)
+      this.#child.once('error', (cause) => reject(this.#notStarted(cause)))
       this.#child.once('exit', (code, signal) => {
         this.#hasEnded = true
         resolve({ code, signal })

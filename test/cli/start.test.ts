@@ -103,7 +103,12 @@ describe('portside start', () => {
   })
 
   it('exits as COMMAND did that ended before it was ready', async () => {
-    const codes = ['process.exitCode = 3', '', "process.kill(process.pid, 'SIGKILL')"]
+    const codes = [
+      'process.exitCode = 3',
+      '',
+      "process.kill(process.pid, 'SIGKILL')",
+      "process.kill(process.pid, 'SIGTERM')",
+    ]
     const results = await Promise.all(
       codes.map((code) => portside('start', '--', node, '-e', code, ...then("console.log('no')"))),
     )
@@ -112,6 +117,7 @@ describe('portside start', () => {
       // All is well with it, and TEST has not run.
       { stdout: '', code: 125, signal: null },
       { stdout: '', code: null, signal: 'SIGKILL' },
+      { stdout: '', code: null, signal: 'SIGTERM' },
     ])
     for (const { stderr } of results) {
       expect(stderr).toMatch(/^portside start: Cannot start .* the program ended before it was ready/m)
@@ -124,18 +130,23 @@ describe('portside start', () => {
     const file = join(folder, 'text')
     await writeFile(file, '')
     await chmod(file, 0o644)
+    const script = join(folder, 'script')
+    await writeFile(script, '#!/no/such/interpreter\n', { mode: 0o755 })
     const results = await Promise.all([
       portside('start', '--', 'no-such-command'),
       portside('start', '--', file),
       portside('start', '--', ...SERVER, '--then', 'no-such-command'),
+      portside('start', '--', ...SERVER, '--then', script),
     ])
     expect(results.map(({ stdout, code }) => ({ stdout, code }))).toEqual([
       { stdout: '', code: 127 },
       { stdout: '', code: 126 },
       { stdout: '', code: 127 },
+      { stdout: '', code: 127 },
     ])
     // COMMAND was not even started.
     expect(results[2]?.stderr).toMatch(/^portside start: Cannot start no-such-command\.\n/)
+    expect(results[3]?.stderr).toMatch(/^ {2}fix {8}see whether .* its interpreter is there$/m)
   })
 
   it('exits with 125 where another process has the port', async (context) => {
