@@ -39,8 +39,9 @@ export function endsWithItsParent(platform: NodeJS.Platform = process.platform):
 export function isRunning({ pid, started }: OtherProcess): boolean {
   try {
     process.kill(pid, 0)
-  } catch {
-    return false
+  } catch (error) {
+    // EPERM: it runs as another user (kill(2)).
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false
   }
   const stat = tryStat(pid)
   // One that has ended and that its parent has not asked about yet keeps its pid.
