@@ -15,7 +15,8 @@ import {
   refusedEndpoint,
 } from '../../src/index.js'
 import { leavesNothingOpen, needsKernel } from '../support/kernel.js'
-import { ended, start } from './command-line.js'
+import { USERS, type User, whyNotUnprivileged } from '../support/users.js'
+import { ended, PORTSIDE, start } from './command-line.js'
 import { runHere } from './here.js'
 
 leavesNothingOpen()
@@ -134,6 +135,22 @@ describe('portside wait', () => {
     expect({ stdout, code }).toEqual({ stdout: '', code: 3 })
     expect(stderr).toBe(
       'portside wait: Cannot wait until process 2147483647 listens: ESRCH (no such process). fix: pass the pid of a process that runs\n',
+    )
+  })
+
+  it('exits with 3 where the process belongs to a user whose processes may not be looked into', async (context) => {
+    needsKernel(context)
+    if (whyNotUnprivileged !== undefined) context.skip(whyNotUnprivileged)
+    const [{ become }] = USERS.slice(1) as [User]
+    // Not this process: what it starts may be looked into.
+    const other = spawn(process.execPath, ['-e', 'process.stdin.resume()'], { stdio: ['pipe', 'ignore', 'ignore'] })
+    const [program = '', ...args] = [...become, process.execPath, PORTSIDE, 'wait', '--pid', String(other.pid)]
+    const { stderr, code } = await ended(spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] }))
+    other.stdin?.end()
+    await once(other, 'exit')
+    expect(code).toBe(3)
+    expect(stderr).toMatch(
+      / cause: it may not be looked into .* fix: wait for its port, or do it as its user or as root\n$/,
     )
   })
 
