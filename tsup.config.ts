@@ -49,6 +49,7 @@ const LAZY = [
   'src/namespaces/holder.ts',
   'src/namespaces/host.ts',
   'src/programs/command.ts',
+  'src/programs/foreground.ts',
   'src/programs/ready.ts',
   'src/programs/start.ts',
   'src/programs/wait-for-answer.ts',

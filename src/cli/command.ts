@@ -31,6 +31,8 @@ export interface CommandOption {
   readonly key: string
   /** What it sets the field to: by default true, or the text of its value. */
   readonly read?: (text: string | undefined) => unknown
+  /** It may be given several times: the field is an array. */
+  readonly many?: true
 }
 
 export const HELP: CommandOption = { flag: 'help', short: 'h', text: 'Print this help.', key: 'help' }

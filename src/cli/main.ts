@@ -10,10 +10,13 @@ import { doctorCommand } from './doctor.js'
 import { helpOf, helpOfAll, usageOf, usageOfAll } from './help.js'
 import { meant, parse } from './parse.js'
 import { runCommand } from './run.js'
+import { startCommand } from './start.js'
 import { USAGE, UsageError } from './usage-error.js'
+import { waitCommand } from './wait.js'
 import { whoCommand } from './who.js'
 
-const SUMMARY = 'Check the network of this machine as tests see it, and run commands in private networks.'
+const SUMMARY =
+  'Start programs for tests, wait for ports, check the network of this machine, and run commands in private networks.'
 
 const OPTIONS: readonly CommandOption[] = [{ flag: 'version', short: 'v', text: 'Print the version.', key: 'version' }]
 
@@ -26,7 +29,7 @@ const helpCommand: Command = {
   run: async (_options, [name]) => print(name === undefined ? help() : helpOf(commandOf(name), documentation())),
 }
 
-const COMMANDS: readonly Command[] = [doctorCommand, runCommand, whoCommand, helpCommand]
+const COMMANDS: readonly Command[] = [doctorCommand, runCommand, startCommand, waitCommand, whoCommand, helpCommand]
 
 /** Exit codes that every command has. 1 is an answer of some commands, so that there is none has a code of its own. */
 const UNWRITTEN = 1
@@ -97,8 +100,12 @@ function outputFailed(error: Error): void {
 /** It may have what was typed, and names of other processes. */
 function oneLine(error: unknown): string {
   const text = String((error as Partial<Error>)?.message ?? error)
-  return bounded(escaped(text.trim().replace(/\s*\n\s*/g, ' ')), LONGEST_LINE)
+  const unlabelled = text.trim().replace(LABEL, ' $1: ')
+  return bounded(escaped(unlabelled.replace(/\s*\n\s*/g, ' ')), LONGEST_LINE)
 }
+
+/** Of a line of a message, with what aligns it. */
+const LABEL = /\n {2}(\w+(?: at)?) {2,}/g
 
 const LONGEST_LINE = 1000
 

@@ -26,7 +26,9 @@ export function parse(command: Pick<Command, 'operands' | 'options' | 'passThrou
     if (token.kind === 'option') {
       const option = described.find(({ flag }) => flag === token.name)
       if (option === undefined) throw unknownOption(token.rawName, described)
-      options[option.key] = valueGiven(option, token)
+      const value = valueGiven(option, token)
+      const before = options[option.key] as unknown[] | undefined
+      options[option.key] = option.many ? [...(before ?? []), value] : value
     } else if (command.passThrough) {
       operands.push(...args.slice(token.kind === 'option-terminator' ? token.index + 1 : token.index))
       break

@@ -1,13 +1,18 @@
 import type { ChildProcess } from 'node:child_process'
 import { isIP } from 'node:net'
-import { constants } from 'node:os'
 import { codeOf, type PortsideError } from '../errors.js'
 import { checkProfile, type HostProfile } from '../namespaces/profile.js'
 import { launchInNamespace } from '../namespaces/spawn-in-namespace.js'
 import type { Command, CommandOption } from './command.js'
+import { endBy, isFromTerminal, onSignals } from './signals.js'
+import { conditionsIn, programsIn, START_OPTIONS, type StartOptions, THEN } from './start-options.js'
 import { UsageError } from './usage-error.js'
 
-type RunOptions = HostProfile & { root?: boolean }
+/** `start`: the options of `portside start` as they were typed, by their flags. */
+type RunOptions = HostProfile & {
+  root?: boolean
+  start?: ReadonlyArray<readonly [flag: string, argument: string, value: unknown]>
+}
 
 const OPTIONS: readonly (CommandOption & { key: keyof RunOptions })[] = [
   {
@@ -60,6 +65,23 @@ const OPTIONS: readonly (CommandOption & { key: keyof RunOptions })[] = [
   },
 ]
 
+/** The options of `portside start`, each with what was typed. */
+const PASSED_ON: readonly CommandOption[] = START_OPTIONS.map(({ default: preset, ...option }) => ({
+  ...option,
+  ...(option.flag === 'ready'
+    ? { text: `Do what 'portside start' does: wait for READY, then run TEST if ${THEN} TEST follows the command.` }
+    : preset === undefined
+      ? {}
+      : { default: preset }),
+  key: 'start',
+  many: true,
+  read: (text) => [
+    option.flag,
+    `--${option.flag}${option.value === undefined ? '' : `=${text}`}`,
+    option.read === undefined ? true : option.read(text),
+  ],
+}))
+
 export const runCommand: Command<RunOptions> = {
   name: 'run',
   summary: 'Run a command in a private network (Linux).',
@@ -70,19 +92,22 @@ export const runCommand: Command<RunOptions> = {
     most: Number.POSITIVE_INFINITY,
   },
   passThrough: true,
-  options: OPTIONS,
+  options: [...OPTIONS, ...PASSED_ON],
   examples: [
     'npx portside run -- npm test',
+    'npx portside run --ready /health -- npm start --then npx playwright test',
     'npx portside run --no-ipv6 -- npx vitest run',
     'npx portside run --ephemeral-ports 16 -- npx vitest run test/exhaustion',
   ],
-  run: (options, command) => runPrivately(command, options),
+  run: ({ start, ...options }, operands) => {
+    if (operands[0] === '') throw new UsageError('the name of the command is empty')
+    return runPrivately(start === undefined ? operands : startPrivately(start, operands), options)
+  },
 }
 
 /** Gives the exit code of the command; where a signal ended it, the same signal ends this process. */
 async function runPrivately([command = '', ...args]: readonly string[], options: RunOptions): Promise<number> {
   const { root = false, ...profile } = options
-  if (command === '') throw new UsageError('the name of the command is empty')
   check(profile)
   const { programEnded } = await import('../namespaces/host.js')
   let child: ChildProcess
@@ -92,7 +117,9 @@ async function runPrivately([command = '', ...args]: readonly string[], options:
     process.stderr.write(`portside run: ${(error as Error).message}\n`)
     return { ENOENT: NOT_FOUND, EACCES: NOT_EXECUTABLE }[codeOf(error) ?? ''] ?? NO_NETWORK
   }
-  const stop = forwardSignals(child)
+  const stop = onSignals((signal) => {
+    if (!isFromTerminal(signal)) child.kill(signal)
+  })
   // Known from now on, whoever waits for it.
   void child.pid
   const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve) => {
@@ -101,31 +128,34 @@ async function runPrivately([command = '', ...args]: readonly string[], options:
   await programEnded(child)
   stop()
   if (signal === null) return code ?? 1
-  // Who waits for this process is to see what a shell would see of the command.
-  process.kill(process.pid, signal)
-  return 128 + constants.signals[signal]
+  return endBy(signal)
+}
+
+/** `portside start` with the same programs, to be run in the private network. Throws UsageError. */
+function startPrivately(given: NonNullable<RunOptions['start']>, operands: readonly string[]): readonly string[] {
+  const typed: Record<string, unknown> = {}
+  for (const [flag, , value] of given) {
+    const { key, many } = START_OPTIONS.find((option) => option.flag === flag) as (typeof START_OPTIONS)[number]
+    typed[key] = many ? [...((typed[key] as unknown[] | undefined) ?? []), value] : value
+  }
+  const { ready } = typed as StartOptions
+  if (ready === undefined) throw new UsageError(`--${given[0]?.[0]} needs --ready: --ready listening`)
+  conditionsIn(typed)
+  programsIn(operands)
+  return [
+    process.execPath,
+    process.argv[1] as string,
+    'start',
+    ...given.map(([, argument]) => argument),
+    '--',
+    ...operands,
+  ]
 }
 
 /** As sh(1), env(1) and others have it; 125 is what docker-run(1) says of itself. */
 const NOT_FOUND = 127
 const NOT_EXECUTABLE = 126
 const NO_NETWORK = 125
-
-const FORWARDED = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2', 'SIGCONT', 'SIGWINCH'] as const
-
-/** A terminal sends these to the whole foreground process group, of which the command is part (termios(3)). */
-const FROM_TERMINAL: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGQUIT', 'SIGWINCH'])
-
-function forwardSignals(child: ChildProcess): () => void {
-  const forward = (signal: NodeJS.Signals): void => {
-    if (process.stdin.isTTY && FROM_TERMINAL.has(signal)) return
-    child.kill(signal)
-  }
-  for (const signal of FORWARDED) process.on(signal, forward)
-  return () => {
-    for (const signal of FORWARDED) process.off(signal, forward)
-  }
-}
 
 /** A profile that no host can have is an invalid argument, named as it was typed. */
 function check(profile: HostProfile): void {

@@ -1,8 +1,8 @@
-import { isIP } from 'node:net'
 import { codeOf } from '../errors.js'
 import { formatEndpoint } from '../loopback/endpoint.js'
 import { findOwners, type SocketOwner } from '../socket-table/owners.js'
 import type { Command } from './command.js'
+import { placeIn } from './place.js'
 import { table } from './table.js'
 import { UsageError } from './usage-error.js'
 
@@ -36,16 +36,10 @@ async function who(where: string, { json = false }: { json?: boolean }): Promise
 const HEADINGS = ['PROTOCOL', 'STATE', 'ADDRESS', 'PID', 'PROGRAM', 'UID']
 
 function placeOf(where: string): number | { host: string; port: number } {
-  const [, bracketed, plain, digits = ''] = /^(?:(?:\[([^\]]*)\]|([^:]*)):)?(\d{1,5})$/.exec(where) ?? []
-  const host = bracketed ?? plain
-  const port = Number(digits)
-  const wrong =
-    digits === '' || port < 1 || port > 65_535 || host === '' || (bracketed !== undefined && isIP(bracketed) !== 6)
-  if (wrong) {
-    const expected = 'expected a port from 1 to 65535, or ADDR:PORT, with an IPv6 address in brackets'
-    throw new UsageError(`${expected}, got '${where}'`)
-  }
-  return host === undefined ? port : { host, port }
+  const place = placeIn(where)
+  if (place !== undefined) return place
+  const expected = 'expected a port from 1 to 65535, or ADDR:PORT, with an IPv6 address in brackets'
+  throw new UsageError(`${expected}, got '${where}'`)
 }
 
 const row = ({ protocol, state, local, pid, program, hidden, uid }: SocketOwner): string[] => [

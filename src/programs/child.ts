@@ -9,7 +9,7 @@ import { closedBy } from '../sockets/infrastructure.js'
 import { clearTimeout, setTimeout } from '../timers.js'
 import { type EndedProcess, endFamily, endLeftBehind } from './end-family.js'
 import { type Launched, launch } from './launch.js'
-import { Output, type OutputMode } from './output.js'
+import { Output, type OutputMode, type PrintedTo } from './output.js'
 
 export interface ChildExit {
   /** Null where a signal ended it. */
@@ -23,6 +23,7 @@ interface ChildOptions {
   readonly grace?: number | undefined
   readonly stopSignal?: NodeJS.Signals | undefined
   readonly output?: OutputMode
+  readonly printedTo?: PrintedTo | undefined
   readonly signal?: AbortSignal | undefined
   readonly sockets?: readonly number[]
 }
@@ -60,7 +61,7 @@ export class Child {
     this.process = closedBy(child, 'stop() of what spawnListening() gave')
     this.family = child.pid === undefined ? undefined : new ProgramFamily(child.pid, mark)
     this.spawned = running
-    this.output = new Output(child, output)
+    this.output = new Output(child, output, options.printedTo)
     this.exited = new Promise((resolve) => {
       child.once('exit', (code, by) => {
         this.#exit = { code, signal: by }

@@ -14,6 +14,12 @@ const KEPT = 16_384
 
 const STREAMS = ['stdout', 'stderr'] as const
 
+/** Where what a program writes is printed. */
+export interface PrintedTo {
+  readonly stdout: { write(text: string): unknown }
+  readonly stderr: { write(text: string): unknown }
+}
+
 /** What a program writes. */
 export class Output {
   readonly #kept = { stdout: '', stderr: '' }
@@ -25,6 +31,7 @@ export class Output {
   constructor(
     child: ChildProcess,
     private readonly mode: OutputMode,
+    private readonly printedTo: PrintedTo = process,
   ) {
     for (const name of STREAMS) {
       const stream = child[name]
@@ -60,11 +67,11 @@ export class Output {
   failed(): void {
     if (this.mode !== 'on-failure' || this.#isPrinted) return
     this.#isPrinted = true
-    for (const name of STREAMS) process[name].write(this.#kept[name])
+    for (const name of STREAMS) this.printedTo[name].write(this.#kept[name])
   }
 
   #hear(name: (typeof STREAMS)[number], text: string): void {
-    if (this.mode === 'inherit') process[name].write(text)
+    if (this.mode === 'inherit') this.printedTo[name].write(text)
     this.#kept[name] = (this.#kept[name] + text).slice(-KEPT)
     if (this.#listeners.size === 0) return
     const lines = (this.#begun[name] + text).split('\n')

@@ -9,7 +9,7 @@ import { checkSignal } from './child.js'
 import { checkCommand, programOf } from './command.js'
 import type { Match } from './find-anywhere.js'
 import type { SpawnListeningOptions } from './listening-child.js'
-import { OUTPUT_MODES, type OutputMode } from './output.js'
+import { OUTPUT_MODES, type OutputMode, type PrintedTo } from './output.js'
 import { checkReady, type Ready, readsOutput } from './ready.js'
 
 /** What is to be started, and how, with everything checked. */
@@ -31,6 +31,7 @@ export interface Plan {
     readonly grace: number | undefined
     readonly stopSignal: NodeJS.Signals | undefined
     readonly output: OutputMode
+    readonly printedTo?: PrintedTo | undefined
     readonly signal: AbortSignal | undefined
   }
 }

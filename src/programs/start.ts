@@ -19,17 +19,20 @@ import type { Finder } from './finder.js'
 import type { ListeningChild, SpawnListeningOptions } from './listening-child.js'
 import { ListeningProgram } from './listening-program.js'
 import { notReady } from './not-ready.js'
+import type { PrintedTo } from './output.js'
 import { type Plan, planOf } from './plan.js'
 import { type TakenPort, takenPort } from './taken-port.js'
 import { untilReady } from './until-ready.js'
 
-/** What `spawnListening()` does with options that are read. */
+/** What `spawnListening()` does with options that are read. The command line prints the output elsewhere. */
 export async function start(
   command: string,
   args: readonly string[],
   options: SpawnListeningOptions,
+  printedTo?: PrintedTo,
 ): Promise<ListeningChild> {
-  const plan = planOf(command, args, options)
+  const planned = planOf(command, args, options)
+  const plan = { ...planned, child: { ...planned.child, printedTo } }
   const { port } = options
   if (port === 'any') return startAnywhere(plan)
   const reservation = isReservation(port)

@@ -3,7 +3,7 @@ import type { Endpoint } from '../loopback/endpoint.js'
 import { dialsOf, type EndpointLike, nameOf } from '../loopback/endpoint-like.js'
 import { type Answer, ask, describeDialled } from './ask.js'
 import { askHttp, expectedAnswer, type Trust } from './ask-http.js'
-import { type Condition, describePending } from './condition.js'
+import { type Condition, describePending, type ReadyAnswer } from './condition.js'
 import { conditionsOf } from './conditions.js'
 import { type Endpoints, endpointsOf } from './endpoints.js'
 import type { Finder, Found } from './finder.js'
@@ -21,14 +21,19 @@ export async function waitForAnswer(target: EndpointLike, options: ListeningWait
   return wait(target, conditions, options, 'ERR_PORTSIDE_WAIT_TIMEOUT')
 }
 
-/** Waits until a URL answers. */
+/** Waits until a URL answers. Resolves with the answer. */
 export async function waitForUrl(
   url: URL,
   wanted: Pick<HttpReady, 'status' | 'body'>,
   trust: Trust,
   options: WaitOptions,
-): Promise<void> {
-  await wait(url, [urlCondition(url, wanted, trust)], options, 'ERR_PORTSIDE_NOT_READY')
+): Promise<ReadyAnswer> {
+  let met: ReadyAnswer = {}
+  const condition = urlCondition(url, wanted, trust, (answer) => {
+    met = answer
+  })
+  await wait(url, [condition], options, 'ERR_PORTSIDE_NOT_READY')
+  return met
 }
 
 async function wait(
@@ -71,7 +76,12 @@ class TargetFinder implements Finder {
 }
 
 /** Asks for a URL, at the address that has accepted a connection. */
-function urlCondition(url: URL, wanted: Pick<HttpReady, 'status' | 'body'>, trust: Trust): Condition {
+function urlCondition(
+  url: URL,
+  wanted: Pick<HttpReady, 'status' | 'body'>,
+  trust: Trust,
+  met?: (answer: ReadyAnswer) => void,
+): Condition {
   const name = url.hostname.replace(/^\[|\]$/g, '')
   const path = `${url.pathname}${url.search}`
   const protocol = url.protocol === 'https:' ? 'https:' : 'http:'
@@ -79,7 +89,9 @@ function urlCondition(url: URL, wanted: Pick<HttpReady, 'status' | 'body'>, trus
     expected: `GET ${url.origin}${path} to answer with ${expectedAnswer(wanted)}`,
     async ask({ address: host, port }, signal) {
       const { ready, answer } = await askHttp({ protocol, host, port, path, name, trust }, wanted, signal)
-      return ready ? undefined : answer
+      if (!ready) return answer
+      met?.(answer)
+      return undefined
     },
   }
 }
@@ -101,17 +113,19 @@ function expired(
       found === undefined
         ? answers.map(describeDialled).join('; ') || 'a name that resolves to nothing'
         : pending.map(describePending).filter(Boolean).join('; '),
-    next: adviceFor(found, last?.error),
+    next: adviceFor(found, last?.error, /^GET http:/.test(pending[0]?.condition.expected ?? '')),
     cause: found === undefined ? dialled : last?.error,
   })
   return Object.assign(error, { lastAnswer: last ?? (dialled === undefined ? undefined : { error: dialled }) })
 }
 
-function adviceFor(found: Found | undefined, error: Error | undefined): string {
+function adviceFor(found: Found | undefined, error: Error | undefined, isPlain: boolean): string {
   if (found === undefined)
     return 'see whether the listener is up, on this port and this family, or pass a longer timeout'
   const code = (error as NodeJS.ErrnoException | undefined)?.code ?? ''
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'use a name in the URL that the certificate of the server has'
   if (/CERT|SELF_SIGNED|UNABLE_TO_/.test(code)) return 'pass the certificate of the server, or of its authority, as ca'
+  if (/^EPROTO$|^ERR_SSL_/.test(code)) return 'write http: in the URL if the server does not speak TLS'
+  if (/^HPE_|^ECONNRESET$/.test(code) && isPlain) return 'write https: in the URL if the server speaks TLS'
   return 'fix what the server answers, or pass a longer timeout'
 }

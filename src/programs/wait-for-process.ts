@@ -1,6 +1,7 @@
 import { portsideError } from '../errors.js'
 import { identified, isRunning } from '../platform/process-tree.js'
 import { ProgramFamily } from '../platform/program-family.js'
+import { socketsOf } from '../socket-table/sockets-of.js'
 import { conditionsOf } from './conditions.js'
 import { type Endpoints, endpointsOf } from './endpoints.js'
 import { AnywhereFinder } from './find-anywhere.js'
@@ -21,6 +22,13 @@ export async function waitForProcess(pid: number, options: ListeningWaitOptions)
     throw portsideError('ESRCH', {
       headline: `Cannot ${asked}: ESRCH (no such process)`,
       next: 'pass the pid of a process that runs',
+    })
+  }
+  if (family.tree().every((one) => socketsOf([one], { state: 'LISTEN' }).unreadable)) {
+    throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
+      headline: `Cannot ${asked}`,
+      because: 'it may not be looked into from here (proc_pid_fd(5))',
+      next: 'wait for its port, or do it as its user or as root',
     })
   }
   const over = new AbortController()

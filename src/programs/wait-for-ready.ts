@@ -26,7 +26,7 @@ export function waitForReady(url: string | URL, options: ReadyWaitOptions = {}):
     const [{ checkAnswer }, { waitForUrl }] = await Promise.all([import('./ready.js'), import('./wait-for-answer.js')])
     const wanted = { ...(status === undefined ? {} : { status }), ...(body === undefined ? {} : { body }) }
     checkAnswer(wanted)
-    return waitForUrl(target, wanted, ca === undefined ? {} : { ca }, times)
+    await waitForUrl(target, wanted, ca === undefined ? {} : { ca }, times)
   })
 }
 

@@ -10,11 +10,16 @@ describe('portside', () => {
     expect(await portside(option)).toEqual({ stdout: `${version}\n`, stderr: '', code: 0, signal: null })
   })
 
-  const ALL = /^Usage: portside COMMAND \[options\]\n[\s\S]*doctor[\s\S]*run[\s\S]*who[\s\S]*-v, --version/
+  const ALL =
+    /^Usage: portside COMMAND \[options\]\n[\s\S]*doctor[\s\S]*run[\s\S]*start[\s\S]*wait[\s\S]*who[\s\S]*-v, --version/
   const DOCTOR = /^Usage: portside doctor \[--json\]\n[\s\S]*--json .*Default: lines for people/
   const RUN_HELP =
     /^Usage: portside run \[options\] \[--\] COMMAND \[ARGUMENT\.\.\.\]\n[\s\S]*--ephemeral-ports N\|FIRST-LAST .*Default: 32768-60999[\s\S]*--no-ipv6[\s\S]*--root/
   const WHO_HELP = /^Usage: portside who PORT\|ADDR:PORT \[--json\]\n[\s\S]*--json .*Default: a table/
+
+  const START_HELP =
+    /^Usage: portside start \[options\] \[--\] COMMAND \[ARGUMENT\.\.\.\] \[--then TEST \[ARGUMENT\.\.\.\]\]\n[\s\S]*--ready READY .*Default: listening[\s\S]*--then TEST/
+  const WAIT_HELP = /^Usage: portside wait TARGET \[options\]\n[\s\S]*--pid N[\s\S]*--timeout MS .*Default: 60000/
 
   it.each([
     [[], ALL],
@@ -28,6 +33,8 @@ describe('portside', () => {
     [['run', '--help'], RUN_HELP],
     [['help', 'who'], WHO_HELP],
     [['who', '-h'], WHO_HELP],
+    [['help', 'start'], START_HELP],
+    [['wait', '--help'], WAIT_HELP],
     [['help', '--help'], /^Usage: portside help \[COMMAND\]\n/],
   ])('prints the help for %j', async (args, help) => {
     const { stdout, stderr, code } = await portside(...args)
@@ -35,7 +42,7 @@ describe('portside', () => {
     expect(stdout).toMatch(help)
   })
 
-  it.each([[], ['doctor'], ['run'], ['who'], ['help']])(
+  it.each([[], ['doctor'], ['run'], ['start'], ['wait'], ['who'], ['help']])(
     'shows examples and a page that exists: help %s',
     async (...names) => {
       const { stdout } = await portside('help', ...names)
@@ -48,11 +55,12 @@ describe('portside', () => {
   const RUN = '(usage: portside run [options] [--] COMMAND [ARGUMENT...])'
   const WHO = '(usage: portside who PORT|ADDR:PORT [--json])'
   const PLACE = 'portside who: expected a port from 1 to 65535, or ADDR:PORT, with an IPv6 address in brackets, got'
-  const ANY = '(usage: portside doctor|run|who|help)'
+  const ANY = '(usage: portside doctor|run|start|wait|who|help)'
 
   it.each<[string[], string]>([
     [['--'], `portside: missing command ${ANY}`],
     [['nope'], `portside: unknown command 'nope' ${ANY}`],
+    [['wiat', '80'], `portside: unknown command 'wiat'; did you mean 'wait'? ${ANY}`],
     [['docter'], `portside: unknown command 'docter'; did you mean 'doctor'? ${ANY}`],
     [['--nope'], `portside: unknown option '--nope' ${ANY}`],
     [['--versoin'], `portside: unknown option '--versoin'; did you mean '--version'? ${ANY}`],

@@ -3,8 +3,15 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it, onTestFinished, type TestContext } from 'vitest'
-import { childrenIn, descendantsOf, end, endsWithItsParent, isRunning } from '../../src/platform/process-tree.js'
+import { describe, expect, it, onTestFinished, type TestContext, vi } from 'vitest'
+import {
+  childrenIn,
+  descendantsOf,
+  end,
+  endsWithItsParent,
+  identified,
+  isRunning,
+} from '../../src/platform/process-tree.js'
 import { until } from '../support/clients.js'
 
 const missing = {
@@ -83,6 +90,16 @@ describe('isRunning and end', () => {
     end(other, 'SIGTERM')
     expect(await once(program, 'exit')).toEqual([null, 'SIGTERM'])
     expect(isRunning(other)).toBe(false)
+    end(other, 'SIGTERM')
+  })
+
+  it('counts a process of another user, which it may send no signal, as running', () => {
+    const other = identified(process.pid)
+    const kill = vi.spyOn(process, 'kill').mockImplementation(() => {
+      throw Object.assign(new Error('kill EPERM'), { code: 'EPERM' })
+    })
+    onTestFinished(() => kill.mockRestore())
+    expect(isRunning(other)).toBe(true)
     end(other, 'SIGTERM')
   })
 

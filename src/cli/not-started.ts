@@ -1,0 +1,33 @@
+import { codeOf } from '../errors.js'
+import { endBy } from './signals.js'
+import { typedMessage } from './typed.js'
+
+/** Exit codes as timeout(1), docker-run(1) and sh(1) have them. */
+const NOT_IN_TIME = 124
+const FAILED = 125
+const NOT_EXECUTABLE = 126
+const NOT_FOUND = 127
+
+/** Says why COMMAND was not ready; gives the exit code. */
+export function notStarted(error: unknown): number {
+  const { actual, syscall, exitCode, signal, output } = error as {
+    actual?: string
+    syscall?: string
+    exitCode?: number | null
+    signal?: NodeJS.Signals | null
+    output?: string
+  }
+  const code = codeOf(error)
+  // What the program printed is there already.
+  const said =
+    code === 'ERR_PORTSIDE_CHILD_EXITED' ? undefined : actual?.replace(output ?? '', '').replace(/; and $/, '')
+  process.stderr.write(`portside start: ${typedMessage(error, { actual: said })}\n`)
+  if (code === 'ERR_PORTSIDE_NOT_READY') return NOT_IN_TIME
+  if (code === 'ERR_PORTSIDE_CHILD_EXITED') {
+    if (signal) return endBy(signal)
+    // COMMAND said that all is well, and TEST has not run.
+    return exitCode || FAILED
+  }
+  if (!syscall?.startsWith('spawn')) return FAILED
+  return code === 'ENOENT' ? NOT_FOUND : code === 'EACCES' ? NOT_EXECUTABLE : FAILED
+}

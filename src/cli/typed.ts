@@ -1,0 +1,20 @@
+import type { PortsideError } from '../errors.js'
+import { messageOf } from '../message.js'
+
+/** What options of a function are called on the command line. */
+const TYPED: ReadonlyArray<readonly [RegExp, string]> = [
+  [/port: 'any'/g, '--port any'],
+  [/name more ports, or leave port out/, 'end that process, or leave --port out'],
+  [/leave port out/g, 'leave --port out'],
+  [/\bas ca\b/g, 'by --ca FILE'],
+  [/a longer timeout/g, 'a longer --timeout'],
+  [/pass host: 'localhost', family: 'IPv[46]', or make/g, 'make'],
+]
+
+/** The message of an error, with the options as a user types them. `lines` replace those of the error. */
+export function typedMessage(error: unknown, lines: { actual?: string | undefined; owner?: string | undefined } = {}) {
+  const { headline, expected, actual, because, owner, next, message } = error as PortsideError
+  if (headline === undefined) return String(message ?? error)
+  const typed = TYPED.reduce((text, [name, option]) => text.replace(name, option), next ?? '')
+  return messageOf(headline, { expected, actual, because, owner, next: typed, ...lines })
+}
