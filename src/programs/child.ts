@@ -7,7 +7,7 @@ import { ProgramFamily } from '../platform/program-family.js'
 import { onAbort } from '../signals.js'
 import { closedBy } from '../sockets/infrastructure.js'
 import { clearTimeout, setTimeout } from '../timers.js'
-import { type EndedProcess, endFamily, endLeftBehind } from './end-family.js'
+import { type EndedFamily, type EndedProcess, endFamily, endLeftBehind } from './end-family.js'
 import { type Launched, launch } from './launch.js'
 import { Output, type OutputMode, type PrintedTo } from './output.js'
 
@@ -85,7 +85,7 @@ export class Child {
         resolve({ code: null, signal: null })
       })
     })
-    this.exited.then(onAbort(signal, () => void this.stop()))
+    this.exited.then(onAbort(signal, () => void this.stop().catch(() => {})))
   }
 
   get stdout(): string {
@@ -118,13 +118,32 @@ export class Child {
 
   async #stop(signal: NodeJS.Signals): Promise<ChildExit> {
     if (this.family !== undefined && this.#exit === undefined) {
-      this.#ended = await endFamily(this.process, this.family, signal, this.#grace)
+      const { ended, refused } = await endFamily(this.process, this.family, signal, this.#grace)
+      this.#ended = ended
       await this.#launched.forget()
+      if (refused.length > 0) {
+        this.#leave()
+        throw this.#notStopped(refused)
+      }
     }
     const exit = await this.exited
+    this.#leave()
+    return exit
+  }
+
+  #leave(): void {
+    this.process.unref()
     this.process.stdout?.destroy()
     this.process.stderr?.destroy()
-    return exit
+  }
+
+  #notStopped(refused: EndedFamily['refused']): Error {
+    return portsideError('EPERM', {
+      headline: `The program is not stopped: ${refused.length === 1 ? 'a process of it does' : 'processes of it do'} not take signals from this process`,
+      owner: listOf(refused, named),
+      because: 'they run as another user (kill(2))',
+      next: 'end them as their user, or start the program without sudo and its like',
+    })
   }
 
   #endedByItself(): Promise<void> | undefined {
@@ -162,7 +181,8 @@ interface FailureDetails {
   readonly next?: string | undefined
 }
 
-const named = ({ pid, program }: EndedProcess): string => `pid ${pid}${program ? ` (${escaped(program)})` : ''}`
+const named = ({ pid, program }: Pick<EndedProcess, 'pid' | 'program'>): string =>
+  `pid ${pid}${program ? ` (${escaped(program)})` : ''}`
 
 /** How long output may come after the exit, in milliseconds. */
 const LAST_WORDS = 200

@@ -22,6 +22,12 @@ export interface EndedProcess {
   readonly signal: NodeJS.Signals | null
 }
 
+export interface EndedFamily {
+  readonly ended: readonly EndedProcess[]
+  /** Those of another user, which take no signal from this process (kill(2)) and still run. */
+  readonly refused: ReadonlyArray<Pick<EndedProcess, 'pid' | 'program'>>
+}
+
 /**
  * Ends a program and all that it started. The signal goes to the program, which may end its own children in its own order. When
  * it has ended, what is left gets the same signal, in the same order: a child gets it when its parent has ended, unless the
@@ -32,9 +38,10 @@ export async function endFamily(
   family: ProgramFamily,
   signal: NodeJS.Signals,
   grace: number,
-): Promise<EndedProcess[]> {
+): Promise<EndedFamily> {
   const deadline = now() + grace
   const sent = new Map<number, NodeJS.Signals>()
+  const refused = new Set<number>()
   const found = new Map<number, OtherProcess & { program: string | undefined }>()
   const note = (ones: readonly OtherProcess[]): void => {
     for (const one of ones) if (!found.has(one.pid)) found.set(one.pid, { ...one, program: programOf(one.pid) })
@@ -45,21 +52,20 @@ export async function endFamily(
   }
   const send = (ones: readonly OtherProcess[], what: NodeJS.Signals): void => {
     for (const one of ones) {
-      sent.set(one.pid, what)
-      end(one, what)
+      if (end(one, what)) sent.set(one.pid, what)
+      else if (isRunning(one)) refused.add(one.pid)
     }
   }
   // On Windows a program does not survive the signal, and its children would.
   const treeEnded = endTree(family.pid)
   // Only the tree is lost when the program ends: its session, its group and its mark stay with those that it started.
   if (!treeEnded) note(family.tree().map(identified).filter(isRunning))
-  sent.set(family.pid, signal)
-  child.kill(signal)
+  if (child.kill(signal)) sent.set(family.pid, signal)
   await ended(child, deadline)
   if (!treeEnded) {
     for (let before = -1; hasEnded(child) && before !== 0 && now() < deadline; await sleep()) {
-      if ([...found.values()].filter(isRunning).length === before) continue
-      const left = running()
+      if ([...found.values()].filter(isRunning).length === before + refused.size) continue
+      const left = running().filter(({ pid }) => !refused.has(pid))
       before = left.length
       send(
         topmost(left).filter(({ pid }) => !sent.has(pid)),
@@ -67,7 +73,7 @@ export async function endFamily(
       )
     }
     for (const limit = now() + KILL_LIMIT; now() < limit; ) {
-      const left = running()
+      const left = running().filter(({ pid }) => !refused.has(pid))
       if (left.length === 0) break
       if (!hasEnded(child)) child.kill('SIGKILL')
       send(left, 'SIGKILL')
@@ -75,7 +81,11 @@ export async function endFamily(
     }
     endGroup(family.pid)
   }
-  return [...found.values()].map(({ pid, program }) => ({ pid, program, signal: sent.get(pid) ?? null }))
+  const all = [...found.values()].map((one) => ({ ...one, signal: sent.get(one.pid) ?? null, runs: isRunning(one) }))
+  return {
+    ended: all.filter(({ runs }) => !runs).map(({ pid, program, signal }) => ({ pid, program, signal })),
+    refused: all.filter(({ runs, pid }) => runs && refused.has(pid)).map(({ pid, program }) => ({ pid, program })),
+  }
 }
 
 /** What a program left behind when it ended by itself. Ends it. */

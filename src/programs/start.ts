@@ -151,7 +151,8 @@ async function ready(
     throw Object.assign(error, { stderr: child.stderr, stdout: child.stdout })
   } catch (error) {
     const aborted = signal?.aborted && !child.endedByItself
-    await child.stop()
+    // That it could not be stopped either says less.
+    await child.stop().catch(() => {})
     child.output.failed()
     throw aborted ? abortError(signal as AbortSignal, name) : error
   }

@@ -1,9 +1,15 @@
-import { execFile, spawn } from 'node:child_process'
+import { execFile, spawn, spawnSync } from 'node:child_process'
+import { chmod, chown, copyFile, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, it, onTestFinished, type TestContext } from 'vitest'
 import { listenTcp } from '../../src/index.js'
 import { asNobody, whyNotNobody } from '../support/nobody.js'
 import { node } from '../support/program.js'
+
+const PROGRAMS = new URL('../../fixtures/programs/', import.meta.url)
 
 /** Runs code as nobody, with these modules of the sources. This process and its listener are of another user. */
 async function nobodySees(context: TestContext, modules: string[], code: string): Promise<unknown> {
@@ -50,4 +56,33 @@ it('says that it cannot see where a process of another user listens', async (con
     because: 'its sockets cannot be seen: it runs as another user, or has changed its user (proc_pid_fd(5))',
     next: 'name the port on which it listens, or run the tests as its user or as root with CAP_SYS_PTRACE',
   })
+})
+
+/** Becomes root, as sudo(8) does. Only root and the group of nobody can run it. */
+async function becomesRoot(context: TestContext): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'portside-test-'))
+  onTestFinished(() => rm(directory, { recursive: true }))
+  const file = join(directory, 'setpriv')
+  const { error, stdout } = spawnSync('sh', ['-c', 'command -v setpriv'], { encoding: 'utf8' })
+  if (error !== undefined || stdout === '') context.skip('there is no setpriv(1)')
+  await copyFile(stdout.trim(), file)
+  for (const path of [directory, file]) await chown(path, 0, 65_534)
+  await chmod(directory, 0o750)
+  await chmod(file, 0o4750)
+  const { stdout: id } = spawnSync(file, ['--reuid=0', 'id', '-u'], { encoding: 'utf8', uid: 65_534, gid: 65_534 })
+  if (id !== '0\n') context.skip('no file here gives its user to a program (mount(8), nosuid)')
+  return file
+}
+
+it('rejects to stop a program that has become another user, and does not wait for it', async (context) => {
+  if (whyNotNobody !== undefined) context.skip(whyNotNobody)
+  const args = ['--reuid=0', process.execPath, fileURLToPath(new URL('serve-port.mjs', PROGRAMS))]
+  const code = `async () => {
+    const child = await portside.spawnListening(${JSON.stringify(await becomesRoot(context))}, ${JSON.stringify(args)}, { grace: 50 })
+    const { code, owner } = await child.stop().catch((error) => error)
+    return { pid: child.child.pid, owned: String(child.owned), code, owner, ended: child.ended }
+  }`
+  const { pid, ...seen } = (await nobodySees(context, ['programs/start'], code)) as { pid: number }
+  onTestFinished(() => void process.kill(pid, 'SIGKILL'))
+  expect(seen).toEqual({ owned: 'undefined', code: 'EPERM', owner: `pid ${pid} (node)`, ended: [] })
 })
