@@ -15,12 +15,15 @@ export class ProgramFamily {
   /** By pid, when the process started: pids are given again. */
   readonly #known = new Map<number, string | undefined>()
   readonly #started: number
-  #list: { readonly of: ReadonlyMap<number, Listed> | undefined; readonly at: number } | undefined
+  #list: { readonly of: readonly number[] | undefined; readonly at: number } | undefined
+  /** On Windows: none of the processes that the program started is older. It had been started a moment before. */
+  readonly #begun = ticks(Date.now() - 1000)
 
   constructor(
     readonly pid: number,
     private readonly mark?: string,
     private readonly platform: NodeJS.Platform = process.platform,
+    private readonly list: (platform: NodeJS.Platform) => string = listProcesses,
   ) {
     this.#started = Number(tryStat(pid)?.started)
   }
@@ -29,37 +32,23 @@ export class ProgramFamily {
   has(pid: number): boolean | undefined {
     if (pid === this.pid) return true
     if (isLinux(this.platform)) return this.#isKin(pid)
-    const listed = this.#listed()
-    if (listed === undefined) return undefined
-    return listed.get(pid)?.group === this.pid || isDescendant(pid, this.pid, listed)
+    return this.#listed()?.includes(pid)
   }
 
   /** Those that the tree shows, with the program itself: quick, and complete unless one of them has left its parent. */
   tree(): number[] {
-    return [this.pid, ...this.#descendants()]
+    return [
+      this.pid,
+      ...(isLinux(this.platform) ? descendantsOf(this.pid).map(({ pid }) => pid) : (this.#listed() ?? [])),
+    ]
   }
 
   /** All that run now, with the program itself. Reads something of each process of this host. */
   members(): OtherProcess[] {
+    this.#list = undefined
     const found = new Set(this.tree())
-    if (isLinux(this.platform)) {
-      for (const pid of pids()) if (!found.has(pid) && this.#isKin(pid)) found.add(pid)
-    } else {
-      for (const [pid, { group }] of this.#listed() ?? []) if (group === this.pid) found.add(pid)
-    }
+    if (isLinux(this.platform)) for (const pid of pids()) if (!found.has(pid) && this.#isKin(pid)) found.add(pid)
     return [...found].map(identified).filter(isRunning)
-  }
-
-  #descendants(): number[] {
-    try {
-      if (this.platform !== 'win32') return descendantsOf(this.pid, this.platform).map(({ pid }) => pid)
-    } catch {
-      // There is no ps.
-      return []
-    }
-    const listed = this.#listed()
-    if (listed === undefined) return []
-    return [...listed.keys()].filter((pid) => pid !== this.pid && isDescendant(pid, this.pid, listed))
   }
 
   #isKin(pid: number): boolean {
@@ -75,41 +64,63 @@ export class ProgramFamily {
     return kin
   }
 
-  /** The list is kept for a moment: on Windows it takes a second to make. */
-  #listed(): ReadonlyMap<number, Listed> | undefined {
-    if (this.#list !== undefined && now() - this.#list.at < LIST_LASTS) return this.#list.of
-    const made = { of: listProcesses(this.platform), at: now() }
-    this.#list = made
-    return made.of
+  /** Those of the list of all processes, kept for a moment: on Windows it takes a second to make. Undefined if there is none. */
+  #listed(): readonly number[] | undefined {
+    if (this.#list === undefined || now() - this.#list.at >= LIST_LASTS) this.#list = { of: this.#read(), at: now() }
+    return this.#list.of
+  }
+
+  #read(): number[] | undefined {
+    let listed: ReadonlyMap<number, Listed>
+    try {
+      listed = parsePairs(this.list(this.platform), this.platform)
+    } catch {
+      // There is no such program, or it may not run.
+      return undefined
+    }
+    const started = listed.get(this.pid)?.started ?? (this.platform === 'win32' ? this.#begun : undefined)
+    const isChild = (one: Listed, parent: number): boolean => {
+      const earliest = parent === this.pid ? started : listed.get(parent)?.started
+      return one.started === undefined || earliest === undefined || one.started >= earliest
+    }
+    /** Windows keeps the pid of a parent that has ended, and gives it to another: a child is no older than its parent. */
+    const parentOf = (pid: number): number | undefined => {
+      const one = listed.get(pid)
+      return one !== undefined && isChild(one, one.parent) ? one.parent : undefined
+    }
+    return [...listed.keys()].filter(
+      (pid) => pid !== this.pid && (listed.get(pid)?.group === this.pid || ancestors(pid, parentOf).includes(this.pid)),
+    )
   }
 }
 
 /** In milliseconds. */
 const LIST_LASTS = 500
 
-function listProcesses(platform: NodeJS.Platform): ReadonlyMap<number, Listed> | undefined {
-  try {
-    return parsePairs(platform === 'win32' ? listOnWindows() : listByPs())
-  } catch {
-    // There is no such program, or it may not run.
-    return undefined
-  }
-}
-
 interface Listed {
   readonly parent: number
-  readonly group: number | undefined
+  /** Its process group, where the system has groups. */
+  readonly group?: number | undefined
+  /** When it started, on Windows, in ticks. */
+  readonly started?: number | undefined
 }
 
-/** Reads lines of `pid parent` and `pid parent group`. */
-export function parsePairs(output: string): Map<number, Listed> {
+/** Reads lines of `pid parent group`, of Windows those of `pid parent started`. The third number may be missing. */
+export function parsePairs(output: string, platform: NodeJS.Platform): Map<number, Listed> {
   const listed = new Map<number, Listed>()
   for (const line of output.split(/\r?\n/)) {
-    const [pid, parent, group] = line.trim().split(/\s+/).map(Number)
-    if (pid && parent !== undefined && !Number.isNaN(parent)) listed.set(pid, { parent, group })
+    const [pid, parent, third] = line.trim().split(/\s+/).map(Number)
+    if (!pid || parent === undefined || Number.isNaN(parent)) continue
+    const known = third === undefined || Number.isNaN(third) ? undefined : third
+    listed.set(pid, platform === 'win32' ? { parent, started: known } : { parent, group: known })
   }
   return listed
 }
+
+/** 100 ns since the year 1, of a time in Unix milliseconds: https://learn.microsoft.com/en-us/dotnet/api/system.datetime.ticks */
+export const ticks = (time: number): number => time * 10_000 + 621_355_968_000_000_000
+
+const listProcesses = (platform: NodeJS.Platform): string => (platform === 'win32' ? listOnWindows() : listByPs())
 
 const listByPs = (): string => outputOf('ps', ['-A', '-o', 'pid=,ppid=,pgid='], { encoding: 'utf8' })
 
@@ -121,13 +132,10 @@ const listOnWindows = (): string =>
       '-NoProfile',
       '-NonInteractive',
       '-Command',
-      "Get-CimInstance Win32_Process | ForEach-Object { '{0} {1}' -f $_.ProcessId, $_.ParentProcessId }",
+      "Get-CimInstance Win32_Process | ForEach-Object { '{0} {1} {2}' -f $_.ProcessId, $_.ParentProcessId, $(if ($_.CreationDate) { $_.CreationDate.ToUniversalTime().Ticks }) }",
     ],
     { encoding: 'utf8' },
   )
-
-const isDescendant = (pid: number, of: number, listed: ReadonlyMap<number, Listed>): boolean =>
-  ancestors(pid, (one) => listed.get(one)?.parent).includes(of)
 
 /** Pids are given again: a list of parents may have a circle. */
 function ancestors(pid: number, parentOf: (pid: number) => number | undefined): number[] {
