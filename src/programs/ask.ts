@@ -29,8 +29,12 @@ export function dialEach(dials: net.NetConnectOpts[], giveUp: AbortSignal): Prom
   return Promise.all(dials.map((dial) => askOne(dial, giveUp)))
 }
 
-export async function farewells(answers: readonly Answer[], wait: 'to the end' | 'briefly'): Promise<void> {
-  await Promise.all(answers.map(({ farewell }) => (wait === 'briefly' ? farewell?.briefly() : farewell?.over)))
+/** `later`: they end when the listener has accepted them, and keep this process no longer alive. */
+export async function farewells(answers: readonly Answer[], wait: 'to the end' | 'later'): Promise<void> {
+  for (const { farewell } of answers) {
+    if (wait === 'later') farewell?.unref()
+    else await farewell?.over
+  }
 }
 
 function askOne(dial: net.NetConnectOpts, giveUp: AbortSignal): Promise<Answer> {
@@ -95,29 +99,15 @@ export class Farewell {
     socket.end()
   }
 
-  /** Waits a moment. A program that accepts later ends its half then; that keeps this process no longer alive. */
-  async briefly(): Promise<void> {
-    const { promise, done } = moment(BRIEFLY)
-    await Promise.race([this.over, promise])
-    done()
+  /** A program may accept a good deal later than it listens. */
+  unref(): void {
     this.#socket.unref()
     this.#timer.unref()
   }
 }
 
-function moment(time: number): { readonly promise: Promise<void>; done(): void } {
-  let timer: NodeJS.Timeout | undefined
-  const promise = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, time)
-  })
-  return { promise, done: () => clearTimeout(timer) }
-}
-
 /** How long a listener gets to end its half of a connection that said nothing, in milliseconds. */
 const FAREWELL = 1000
-
-/** How long that keeps a program from being ready, in milliseconds: most servers need less. */
-const BRIEFLY = 20
 
 /** Longest that one attempt waits for an answer, in milliseconds. */
 const ATTEMPT = 1000

@@ -30,7 +30,7 @@ export class AcceptFinder implements Finder {
     const probe = (this.#probe ??= this.#dial())
     if (!this.#isAccepted(probe)) return undefined
     this.#probe = undefined
-    await new Farewell(probe, giveUp).briefly()
+    new Farewell(probe, giveUp).unref()
     return { endpoints: this.endpoints, owned: true }
   }
 

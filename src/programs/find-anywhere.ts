@@ -53,7 +53,7 @@ export class AnywhereFinder implements Finder {
       if (endpoint !== undefined) found.push(endpoint)
     }
     const chosen = this.#chosenOf(found)
-    await farewells(answers, chosen === undefined ? 'to the end' : 'briefly')
+    await farewells(answers, chosen === undefined ? 'to the end' : 'later')
     if (chosen === undefined) return undefined
     return { endpoints: [chosen, ...found.filter((one) => one !== chosen)], owned: true }
   }

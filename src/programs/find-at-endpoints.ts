@@ -35,7 +35,7 @@ export class EndpointFinder implements Finder {
     if (this.#answers.length === 0 || (answers.length > 0 && !answers.some(({ cut }) => cut))) this.#answers = answers
     const accepting = dialled.filter((_endpoint, index) => answers[index]?.error === undefined)
     const found = this.#foundAmong(accepting)
-    await farewells(answers, found === undefined ? 'to the end' : 'briefly')
+    await farewells(answers, found === undefined ? 'to the end' : 'later')
     return found
   }
 

@@ -48,8 +48,11 @@ function mostExact(listeners: readonly SocketEntry[], address: string): SocketEn
 
 function ownByInode(listeners: readonly SocketEntry[], family: ProgramFamily): Array<boolean | undefined> {
   const has = (inodes: ReadonlySet<number>, { inode }: SocketEntry): boolean => inode !== undefined && inodes.has(inode)
-  const quick = inodesOf(family.tree())
-  if (listeners.every((entry) => has(quick.inodes, entry))) return listeners.map(() => true)
+  // Most programs listen by themselves.
+  for (const pidsOf of [() => [family.pid], () => family.tree()]) {
+    const quick = inodesOf(pidsOf())
+    if (listeners.every((entry) => has(quick.inodes, entry))) return listeners.map(() => true)
+  }
   const { inodes, unreadable } = inodesOf(family.members().map(({ pid }) => pid))
   // If it is seen that another process has it, what is hidden does not matter.
   return listeners.map((entry) => has(inodes, entry) || (unreadable && entry.pid === undefined ? undefined : false))

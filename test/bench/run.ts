@@ -4,6 +4,7 @@ import { importTime } from './import.js'
 import { leakCheck } from './leaks.js'
 import { listenAndClose } from './listen.js'
 import { privateNetworks } from './namespaces.js'
+import { startAndStop } from './programs.js'
 import { reserveAndRelease } from './reserve.js'
 import { findOwner, passingAssertion, readTable } from './socket-table.js'
 import { trackedAccept } from './tracking.js'
@@ -21,6 +22,7 @@ const MEASURES = [
   passingAssertion,
   importTime,
   privateNetworks,
+  startAndStop,
 ]
 for (const measure of MEASURES) {
   for (const figure of await measure()) console.log(format(figure))
