@@ -24,6 +24,7 @@ const dual = {
   'jest-setup': 'src/runners/jest-setup.ts',
   mocha: 'src/runners/mocha.ts',
   'node-test': 'src/runners/node-test.ts',
+  playwright: 'src/runners/playwright.ts',
   register: 'src/leaks/register.ts',
 }
 
