@@ -38,6 +38,8 @@ const SHARED = [
   'src/runners/jest-place.ts',
   'src/runners/main-place.ts',
   'src/runners/jest-runner-mark.ts',
+  'src/runners/playwright-leaks.ts',
+  'src/runners/playwright-server.ts',
   'src/runners/private-workers.ts',
   'src/runners/right-place.ts',
   'src/runners/use-net.ts',
@@ -88,7 +90,6 @@ export default defineConfig({
           'src/leaks/last-look.ts',
           'src/servers/certificate.ts',
           'src/runners/jest-other-environment.ts',
-          'src/runners/vitest-suite.ts',
         ]
         const paths = new Set(sharing.filter((path) => !LEAN.includes(path)).map((path) => resolve(path)))
         build.onLoad({ filter: /\.ts$/ }, ({ path }) => {
@@ -121,12 +122,14 @@ export default defineConfig({
       name: 'chunks-to-cjs',
       async renderChunk(code, { path }) {
         if (this.format !== 'cjs' || !path.endsWith('.cjs')) return
+        const isEntry = Object.keys(dual).some((entry) => path.endsWith(`/${entry}.cjs`))
         return transform(code, {
           format: 'cjs',
           platform: 'node',
           target: 'node20',
           // Of an entry, attw finds the exports by how esbuild prints them.
-          minifyWhitespace: !Object.keys(dual).some((entry) => path.endsWith(`/${entry}.cjs`)),
+          minifyWhitespace: !isEntry,
+          minifyIdentifiers: !isEntry,
           // Without the mark of an ES module, of which Jest would read the default export.
           footer: path.endsWith('/jest-preset.cjs') ? 'module.exports = { ...module.exports }' : '',
           // `await import()` becomes a `require` that is as lazy: under Jest a real import() in a CJS file throws.

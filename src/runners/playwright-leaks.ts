@@ -1,4 +1,4 @@
-import { type TestInfo, test } from '@playwright/test'
+import type { TestInfo } from '@playwright/test'
 import { LeakCheck, type LeakOptions, type RunnerOptions } from '../leaks/leak-check.js'
 import { printable } from '../leaks/main-process.js'
 import { isOpenedBy } from '../leaks/package-frame.js'
@@ -49,13 +49,13 @@ export class PlaywrightCheck {
     if (error !== undefined) throw framesOnly(error)
   }
 
-  /** Behind the fixtures of the process. */
-  async endProcess(): Promise<void> {
+  /** Behind the fixtures of the process; `isInTest` if that ends with a test that has failed. */
+  async endProcess(isInTest: boolean): Promise<void> {
     if (this.#options !== undefined) this.#check.use(this.#options, 'use')
     const error = await this.#check.endFile()
     if (error === undefined) return
     // Playwright ends the process of a test that fails, and would add the error to those of this test.
-    if (isInTest()) printLine(printable(error.message))
+    if (isInTest) printLine(printable(error.message))
     else throw framesOnly(error)
   }
 
@@ -149,13 +149,4 @@ function optionsOf(given: PlaywrightLeakOptions | LeakOptions['mode'] | undefine
 function framesOnly(error: Error): Error {
   const frames = error.stack?.slice(error.stack.indexOf(error.message) + error.message.length)
   return Object.defineProperty(error, 'stack', { value: `${error.name}${frames}`, configurable: true, writable: true })
-}
-
-function isInTest(): boolean {
-  try {
-    test.info()
-    return true
-  } catch {
-    return false
-  }
 }

@@ -58,7 +58,7 @@ export const test: TestType<
     // biome-ignore lint/correctness/noEmptyPattern: Playwright reads from this pattern which fixtures it has to set up.
     async ({}, use) => {
       await use()
-      await playwrightCheck().endProcess()
+      await playwrightCheck().endProcess(isInTest())
     },
     { ...OWN, scope: 'worker', title: 'leak check of the process' },
   ],
@@ -77,6 +77,15 @@ export const test: TestType<
     await net.close()
   },
 })
+
+function isInTest(): boolean {
+  try {
+    playwrightTest.info()
+    return true
+  } catch {
+    return false
+  }
+}
 
 export { expect } from '@playwright/test'
 export { type WebServer, type WebServerOptions, webServer } from './playwright-server.js'
