@@ -11,6 +11,7 @@ import { nextListen } from './grace.js'
 import { isIgnored } from './ignore.js'
 import type { LeakIgnore, LeakOptions } from './options.js'
 import type { Owner } from './owner.js'
+import { isOpenedBy } from './package-frame.js'
 import { printReport } from './report.js'
 import { INSTEAD, type RunnerOptions, readLeakOptions } from './runner-options.js'
 import { inodesNow } from './snapshot.js'
@@ -266,4 +267,4 @@ function located(error: Error, place: string | undefined): Error {
 const seesOnlyItsOwn: boolean = isMainThread
 
 export type { LeakOptions, RunnerOptions }
-export { INSTEAD, readLeakOptions }
+export { INSTEAD, isOpenedBy, readLeakOptions }

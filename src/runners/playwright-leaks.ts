@@ -1,7 +1,6 @@
 import type { TestInfo } from '@playwright/test'
-import { LeakCheck, type LeakOptions, type RunnerOptions } from '../leaks/leak-check.js'
+import { isOpenedBy, LeakCheck, type LeakOptions, type RunnerOptions } from '../leaks/leak-check.js'
 import { printable } from '../leaks/main-process.js'
-import { isOpenedBy } from '../leaks/package-frame.js'
 import { patch } from '../platform/patches.js'
 import { processState } from '../process-state.js'
 import { announce, printLine } from './announcement.js'
