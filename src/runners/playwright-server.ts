@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readArgument } from '../argument.js'
+import { checkBoolean, readArgument } from '../argument.js'
 import { invalidArgument, portsideError } from '../errors.js'
 import { loopbackFamilies } from '../loopback/probe.js'
 import { milliseconds } from '../numbers.js'
@@ -98,6 +98,7 @@ function checkOptions(given: WebServerOptions | undefined): WebServerOptions {
   const { env = {}, path, timeout } = options
   if (path !== undefined && !(typeof path === 'string' && path.startsWith('/')))
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'path', "a path that begins with '/'", path)
+  checkBoolean('https', options.https)
   if (timeout !== undefined) milliseconds('timeout', timeout)
   readArgument('env', 'an object of strings', env, () =>
     typeof env === 'object' && Object.values(env).every((value) => typeof value === 'string') ? env : undefined,
@@ -153,7 +154,7 @@ function portsOf(main: number): Readonly<Record<string, number>> {
 }
 
 /** Playwright copies the variables when it starts the server: where the port cannot be listened on as long as it is held, it is handed over then. */
-function environment(
+export function environment(
   env: Readonly<Record<string, string>>,
   port: string,
   handOver: () => void,
