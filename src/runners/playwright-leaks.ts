@@ -126,7 +126,7 @@ interface Runnable {
 type RunMethod = (given: unknown, action: () => Promise<unknown>) => unknown
 type TestInfoImpl = { [Name in (typeof METHODS)[number][0]]?: RunMethod }
 
-/** Before Playwright 1.54 it is the second, which takes more than the runnable. */
+/** In Playwright 1.50 it is the second, which takes more than the runnable. */
 const METHODS = [
   ['_runWithTimeout', (given: unknown) => given as Runnable | undefined],
   ['_runAsStage', (given: unknown) => (given as { runnable?: Runnable } | undefined)?.runnable],

@@ -53,20 +53,21 @@ export function mochaClasses(): object[] {
   })
 }
 
+const MOCHA_CLASS = /[/\\]mocha[/\\]lib[/\\]mocha\.c?js$/
+
 /** The command line of Playwright Test, a process that runs tests, or one that loads test files. */
 const isPlaywrightProgram = (): boolean => PLAYWRIGHT_PROGRAM.test(process.argv[1] ?? '')
 
 /**
- * `node_modules/.bin/playwright`, `@playwright/test/cli.js`, `playwright/cli.js`, `playwright/lib/worker/workerProcessEntry.js`; before
- * Playwright 1.60 the processes are `playwright/lib/common/process.js`.
+ * `node_modules/.bin/playwright`, `@playwright/test/cli.js`, `playwright/cli.js`, `playwright/lib/worker/workerProcessEntry.js`; in
+ * Playwright 1.50 `playwright/lib/common/process.js`.
  */
 const PLAYWRIGHT_PROGRAM =
-  /[/\\]playwright(?:\.cmd)?$|[/\\](?:@playwright[/\\]test|playwright)[/\\](?:cli\.js$|lib[/\\])/
+  /[/\\]\.?bin[/\\]playwright(?:\.cmd)?$|[/\\]node_modules[/\\](?:@playwright[/\\]test|playwright)[/\\](?:cli\.js$|lib[/\\])/
 
 /** A process that Playwright Test has started to run tests. It evaluates the configuration again. */
 export const isPlaywrightWorker = (): boolean =>
-  process.env.TEST_WORKER_INDEX !== undefined && /[/\\]playwright[/\\]lib[/\\]/.test(process.argv[1] ?? '')
-
-const MOCHA_CLASS = /[/\\]mocha[/\\]lib[/\\]mocha\.c?js$/
+  process.env.TEST_WORKER_INDEX !== undefined &&
+  /[/\\]node_modules[/\\]playwright[/\\]lib[/\\]/.test(process.argv[1] ?? '')
 
 const isNodeTest = (): boolean => process.env.NODE_TEST_CONTEXT !== undefined || process.execArgv.includes('--test')
