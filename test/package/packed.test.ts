@@ -187,7 +187,7 @@ describe('the types', () => {
     const options = ['--strict', '--noEmit', '--module', 'node16', '--target', 'es2022', '--types', 'node']
     const files = ['types-from-esm.mts', 'types-from-cjs.cts', 'types-playwright.mts', 'types-playwright.cts']
     expect(await tsc([...options, '--skipLibCheck', 'false', ...files])).toBe('')
-  })
+  }, 180_000)
 })
 
 const manifest = () => JSON.parse(readFileSync(installed('package.json'), 'utf8'))

@@ -22,7 +22,7 @@ beforeAll(async () => {
   symlinkSync(join(root, 'node_modules/@playwright'), join(consumer, 'node_modules/@playwright'), 'junction')
   const runs = [run('playwright.config.ts', 'report.json'), run('esm.config.mjs', 'esm-report.json')]
   ;[cjs, esm] = (await Promise.all(runs)) as [Run, Run]
-})
+}, 180_000)
 afterAll(() => rmSync(consumer, { recursive: true, force: true }))
 
 describe('a test of Playwright', () => {
