@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process'
+import { type ChildProcess, execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,6 +14,7 @@ const root = join(import.meta.dirname, '../..')
 const consumer = mkdtempSync(join(tmpdir(), 'portside-playwright-'))
 const PLAYWRIGHT = join(root, 'node_modules/@playwright/test/cli.js')
 
+const running = new Set<ChildProcess>()
 let cjs: Run
 let esm: Run
 
@@ -23,7 +25,12 @@ beforeAll(async () => {
   const runs = [run('playwright.config.ts', 'report.json'), run('esm.config.mjs', 'esm-report.json')]
   ;[cjs, esm] = (await Promise.all(runs)) as [Run, Run]
 }, 180_000)
-afterAll(() => rmSync(consumer, { recursive: true, force: true }))
+afterAll(async () => {
+  // A run that takes too long would go on in a folder that is gone.
+  for (const child of running) child.kill('SIGINT')
+  await Promise.all([...running].map((child) => child.exitCode ?? child.signalCode ?? once(child, 'exit')))
+  rmSync(consumer, { recursive: true, force: true })
+})
 
 describe('a test of Playwright', () => {
   test.for([
@@ -129,9 +136,12 @@ interface Told {
 async function run(config: string, report: string): Promise<Run> {
   const { PORTSIDE_LEAKS: _, PORTSIDE_ANNOUNCE: __, NODE_OPTIONS: ___, ...env } = process.env
   const { code, output } = await new Promise<Pick<Run, 'code' | 'output'>>((resolve) => {
-    execFile(process.execPath, [PLAYWRIGHT, 'test', '-c', config], { cwd: consumer, env }, (error, stdout, stderr) =>
-      resolve({ code: Number(error?.code ?? 0), output: stripVTControlCharacters(stdout + stderr) }),
-    )
+    const args = [PLAYWRIGHT, 'test', '-c', config]
+    const child = execFile(process.execPath, args, { cwd: consumer, env }, (error, stdout, stderr) => {
+      running.delete(child)
+      resolve({ code: Number(error?.code ?? 0), output: stripVTControlCharacters(stdout + stderr) })
+    })
+    running.add(child)
   })
   const { suites, errors } = JSON.parse(readFileSync(join(consumer, report), 'utf8')) as Report
   return {
