@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { transform } from 'esbuild'
+import { minifySync } from 'rolldown/utils'
 import { defineConfig } from 'tsup'
 
 /** A CJS build of these could not be loaded, for `require('vitest')` throws, whoever calls it; or nobody would load it. */
@@ -24,6 +25,7 @@ const dual = {
   'jest-setup': 'src/runners/jest-setup.ts',
   mocha: 'src/runners/mocha.ts',
   'node-test': 'src/runners/node-test.ts',
+  playwright: 'src/runners/playwright.ts',
   register: 'src/leaks/register.ts',
 }
 
@@ -37,6 +39,8 @@ const SHARED = [
   'src/runners/jest-place.ts',
   'src/runners/main-place.ts',
   'src/runners/jest-runner-mark.ts',
+  'src/runners/playwright-leaks.ts',
+  'src/runners/playwright-server.ts',
   'src/runners/private-workers.ts',
   'src/runners/right-place.ts',
   'src/runners/use-net.ts',
@@ -96,7 +100,6 @@ export default defineConfig({
           'src/leaks/last-look.ts',
           'src/servers/certificate.ts',
           'src/runners/jest-other-environment.ts',
-          'src/runners/vitest-suite.ts',
         ]
         const paths = new Set(sharing.filter((path) => !LEAN.includes(path)).map((path) => resolve(path)))
         build.onLoad({ filter: /\.ts$/ }, ({ path }) => {
@@ -133,13 +136,23 @@ export default defineConfig({
           format: 'cjs',
           platform: 'node',
           target: 'node20',
-          // Of an entry, attw finds the exports by how esbuild prints them.
-          minifyWhitespace: !Object.keys(dual).some((entry) => path.endsWith(`/${entry}.cjs`)),
           // Without the mark of an ES module, of which Jest would read the default export.
           footer: path.endsWith('/jest-preset.cjs') ? 'module.exports = { ...module.exports }' : '',
           // `await import()` becomes a `require` that is as lazy: under Jest a real import() in a CJS file throws.
           supported: { 'dynamic-import': false },
         })
+      },
+    },
+    {
+      name: 'shorter-names',
+      renderChunk(code, { path }) {
+        // Of a CJS entry, attw finds the exports by how esbuild prints them.
+        if (!/\.c?js$/.test(path) || Object.keys(dual).some((entry) => path.endsWith(`/${entry}.cjs`))) return
+        // The names that esbuild gives compress worse, and it has none for what it turns into CJS.
+        const module = path.endsWith('.js')
+        const named = minifySync(path, code, { module, compress: false, mangle: { toplevel: true } })
+        // It writes strings as templates, and not all that look for the names of modules find them there.
+        return { code: named.code.replace(/\b(import|require)\(`([^`$\\]+)`\)/g, '$1("$2")') }
       },
     },
   ],

@@ -11,7 +11,9 @@ writeDocumentationTests()
 const ALONE = [
   'test/drain/time-wait.test.ts',
   'test/leaks/alive.test.ts',
-  ...['vitest', 'jest', 'jest-environment', 'mocha', 'use-net'].map((name) => `test/runners/${name}.test.ts`),
+  ...['vitest', 'jest', 'jest-environment', 'mocha', 'playwright', 'use-net'].map(
+    (name) => `test/runners/${name}.test.ts`,
+  ),
 ]
 
 /** Tests of the leak check, which leave sockets open. */

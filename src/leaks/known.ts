@@ -38,4 +38,4 @@ export function isInspector({ local }: SocketDescriptor): boolean {
 export const isRunnerOrNode = (file: string): boolean => file.startsWith('node:') || RUNNER.test(file)
 
 const RUNNER =
-  /[/\\]node_modules[/\\](?:@vitest|vitest|vite-node|jest-(?:circus|environment-node|jasmine2|runner|runtime|util)|@jest|mocha|tinypool)[/\\]/
+  /[/\\]node_modules[/\\](?:@vitest|vitest|vite-node|jest-(?:circus|environment-node|jasmine2|runner|runtime|util)|@jest|mocha|tinypool|@playwright|playwright|playwright-core)[/\\]/

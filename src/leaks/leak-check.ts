@@ -11,6 +11,7 @@ import { nextListen } from './grace.js'
 import { isIgnored } from './ignore.js'
 import type { LeakIgnore, LeakOptions } from './options.js'
 import type { Owner } from './owner.js'
+import { isOpenedBy } from './package-frame.js'
 import { printReport } from './report.js'
 import { INSTEAD, type RunnerOptions, readLeakOptions } from './runner-options.js'
 import { inodesNow } from './snapshot.js'
@@ -23,6 +24,8 @@ import { makeOwner } from './tracking.js'
 interface CheckSettings {
   /** The runner does not end, or complains, as long as something is open. */
   readonly waits?: boolean
+  /** The runner ends the process after a test that fails, and what its hooks close until then may wait for what the test has left open. */
+  readonly closesAtOnce?: boolean
   /** The runner shows the source line at the top of an error's stack. */
   readonly showsSource?: boolean
   /** The runner marks that line on GitHub. */
@@ -103,11 +106,14 @@ export class LeakCheck {
     return this.#tracker === undefined ? action() : this.#tracker.run(owner, action)
   }
 
-  /** What the test has left open. Costs nothing but a comparison where nobody has opened or used a socket since it began. */
-  async endTest(owner: Owner | undefined): Promise<Error | undefined> {
+  /** What the test has left open, and its fixtures, if they have owners of their own. Costs nothing but a comparison where nobody has opened or used a socket since it began. */
+  async endTest(owner: Owner | undefined, fixtures: readonly Owner[] = []): Promise<Error | undefined> {
     if (owner === undefined || this.#tracker === undefined || this.options.mode === 'off') return undefined
     await nextListen()
     const perTest = this.options.kernel === true
+    for (const fixture of fixtures) {
+      Object.assign(fixture, { kind: 'test', name: owner.name, ended: true } satisfies Partial<Owner>)
+    }
     if (owner.ignored === 'all' || this.#file?.ignored === 'all') {
       owner.ended = true
       return undefined
@@ -116,8 +122,8 @@ export class LeakCheck {
       owner.ended = true
       return undefined
     }
-    const state = this.#tracker
-    return this.#check(owner, (record) => state.ownerOf(record) === owner, perTest ? this.#baseline : undefined)
+    const [state, owners] = [this.#tracker, new Set<Owner | undefined>([owner, ...fixtures])]
+    return this.#check(owner, (record) => owners.has(state.ownerOf(record)), perTest ? this.#baseline : undefined)
   }
 
   /** What has been left open in the file, and no test was told of; clients that dial again; what else keeps the process alive. */
@@ -163,7 +169,7 @@ export class LeakCheck {
       isSuspect: (record) => !state.isSettled(record) && isMine(record),
       baseline,
       mayStay: (leak, record) => this.#mayStay(leak, record && state.ownerOf(record)),
-      options: this.options,
+      options: this.#closesAtOnce ? { ...this.options, close: true } : this.options,
     })
     owner.ended = true
     state.settle(found.ignored)
@@ -218,6 +224,11 @@ export class LeakCheck {
     return this.options.close === undefined && this.#settings.waits === true
   }
 
+  get #closesAtOnce(): boolean {
+    const { close, mode } = this.options
+    return close === undefined && this.#settings.closesAtOnce === true && mode !== 'warn'
+  }
+
   /** By the rules of the configuration, of the file, and of whoever has opened it. */
   #mayStay(leak: SocketLeak, owner: Owner | undefined): boolean {
     if (this.#settings.concerns?.(leak) === false) return true
@@ -256,4 +267,4 @@ function located(error: Error, place: string | undefined): Error {
 const seesOnlyItsOwn: boolean = isMainThread
 
 export type { LeakOptions, RunnerOptions }
-export { INSTEAD, readLeakOptions }
+export { INSTEAD, isOpenedBy, readLeakOptions }

@@ -55,6 +55,14 @@ export interface LeakOptions {
   signal?: AbortSignal
 }
 
+/** What a test runner's entry takes. */
+export interface RunnerOptions {
+  /** The leak check. Default: every leak fails its test. */
+  leaks?: LeakOptions | LeakOptions['mode']
+  /** Whether the run says once, on the standard error output, that the check is on. Default: `true`. */
+  announce?: boolean
+}
+
 /** Refuses what cannot be meant, before anything is looked for. */
 export function checkLeakOptions(given: LeakOptions | undefined, of: string): LeakOptions {
   const options = readOptions(given, { of, names: NAMES, example: "{ mode: 'warn' }" })

@@ -2,9 +2,10 @@ import type { LeakIgnore } from './options.js'
 
 /** Whose sockets are looked after together: a test, or a file with its hooks. */
 export interface Owner {
-  readonly kind: 'test' | 'file'
+  /** What a fixture opens is the file's, until the fixture turns out to be one of a test. */
+  kind: 'test' | 'file'
   /** The full name of the test, or the path of the file. */
-  readonly name: string
+  name: string
   readonly file: string | undefined
   /** What the tracker had counted when it began: before that, nothing is its own. */
   readonly begun: number

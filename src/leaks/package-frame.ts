@@ -24,5 +24,11 @@ export function packageFrame(frame: StackFrame): PackageFrame | undefined {
 /** Whether a frame is outside of packages. */
 export const isUsers = ({ file }: StackFrame): boolean => !file.includes('node_modules')
 
+/** Whether the code that opened something is of one of these packages: the first frame that is not Node's. */
+export function isOpenedBy(frames: readonly StackFrame[], packages: ReadonlySet<string>): boolean {
+  const frame = frames.find(({ file }) => !file.startsWith('node:'))
+  return frame !== undefined && packages.has(packageFrame(frame)?.name ?? '')
+}
+
 const IN_PACKAGE = /^(.*[/\\]node_modules[/\\]((?:@[^/\\]+[/\\])?[^/\\]+))[/\\](.+)$/
 const slashed = (path: string): string => path.replaceAll('\\', '/')

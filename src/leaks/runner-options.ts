@@ -1,15 +1,7 @@
 import { checkBoolean } from '../argument.js'
 import { readOptions } from '../options.js'
-import { checkLeakOptions, checkMode, type LeakOptions } from './options.js'
+import { checkLeakOptions, checkMode, type LeakOptions, type RunnerOptions } from './options.js'
 import { isFollowed } from './trace.js'
-
-/** What a test runner's entry takes. */
-export interface RunnerOptions {
-  /** The leak check. Default: every leak fails its test. */
-  leaks?: LeakOptions | LeakOptions['mode']
-  /** Whether the run says once, on the standard error output, that the check is on. Default: `true`. */
-  announce?: boolean
-}
 
 /** Reads what a runner's entry was given, as `of`; `more` is what else may stand there. The environment has the last word. */
 export function readLeakOptions(
@@ -42,3 +34,5 @@ export const INSTEAD: Readonly<Record<string, string>> = Object.fromEntries(
     `put it into leaks: { leaks: { ${name}: ... } }`,
   ]),
 )
+
+export type { RunnerOptions }

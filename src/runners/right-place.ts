@@ -6,6 +6,7 @@ export const ENTRIES: Readonly<Record<RunnerName, string>> = {
   Vitest: "plugins: [portside()] with the default export of 'portside/vitest/plugin', in the configuration of Vitest",
   Jest: "preset: 'portside', in the configuration of Jest",
   Mocha: 'mocha --require portside/mocha',
+  Playwright: "import { expect, test } from 'portside/playwright', in test files of Playwright",
   'node:test': 'node --import portside/node-test --test',
 }
 

@@ -1,7 +1,7 @@
 import Module from 'node:module'
 
 /** A test runner that portside has an entry for. */
-export type RunnerName = 'Vitest' | 'Jest' | 'Mocha' | 'node:test'
+export type RunnerName = 'Vitest' | 'Jest' | 'Mocha' | 'Playwright' | 'node:test'
 
 /**
  * The test runner that runs the code of this realm; undefined if none is known. The variables that runners set are no evidence by
@@ -11,6 +11,7 @@ export function thisRunner(): RunnerName | undefined {
   if ('__vitest_worker__' in globalThis) return 'Vitest'
   if (isJestRealm()) return 'Jest'
   if (isMocha()) return 'Mocha'
+  if (isPlaywrightProgram()) return 'Playwright'
   return isNodeTest() ? 'node:test' : undefined
 }
 
@@ -21,6 +22,7 @@ export const isJestRealm = (): boolean => Symbol.for('jest-native-promise') in g
 export function runnerProgram(): RunnerName | undefined {
   if (isMochaProgram()) return 'Mocha'
   if (isJestProgram()) return 'Jest'
+  if (isPlaywrightProgram()) return 'Playwright'
   return VITEST_PROGRAM.test(process.argv[1] ?? '') ? 'Vitest' : undefined
 }
 
@@ -52,5 +54,20 @@ export function mochaClasses(): object[] {
 }
 
 const MOCHA_CLASS = /[/\\]mocha[/\\]lib[/\\]mocha\.c?js$/
+
+/** The command line of Playwright Test, a process that runs tests, or one that loads test files. */
+const isPlaywrightProgram = (): boolean => PLAYWRIGHT_PROGRAM.test(process.argv[1] ?? '')
+
+/**
+ * `node_modules/.bin/playwright`, `@playwright/test/cli.js`, `playwright/cli.js`, `playwright/lib/worker/workerProcessEntry.js`; in
+ * Playwright 1.50 `playwright/lib/common/process.js`.
+ */
+const PLAYWRIGHT_PROGRAM =
+  /[/\\]\.?bin[/\\]playwright(?:\.cmd)?$|[/\\]node_modules[/\\](?:@playwright[/\\]test|playwright)[/\\](?:cli\.js$|lib[/\\])/
+
+/** A process that Playwright Test has started to run tests. It evaluates the configuration again. */
+export const isPlaywrightWorker = (): boolean =>
+  process.env.TEST_WORKER_INDEX !== undefined &&
+  /[/\\]node_modules[/\\]playwright[/\\]lib[/\\]/.test(process.argv[1] ?? '')
 
 const isNodeTest = (): boolean => process.env.NODE_TEST_CONTEXT !== undefined || process.execArgv.includes('--test')

@@ -16,7 +16,8 @@ beforeAll(async () => {
   cpSync(join(root, 'fixtures/projects/packed'), consumer, { recursive: true })
   await installPacked(packed, consumer)
   mkdirSync(join(consumer, 'node_modules/@types'))
-  symlinkSync(join(root, 'node_modules/@types/node'), join(consumer, 'node_modules/@types/node'), 'junction')
+  for (const name of ['@types/node', '@playwright'])
+    symlinkSync(join(root, 'node_modules', name), join(consumer, 'node_modules', name), 'junction')
 })
 
 afterAll(() => rmSync(consumer, { recursive: true, force: true }))
@@ -60,7 +61,7 @@ describe('the tarball', () => {
     const { dependencies, peerDependencies } = manifest()
     const named = Object.keys({ ...dependencies, ...peerDependencies })
     const shim = /__require|__commonJS|createRequire|^\/\/# sourceMappingURL/m
-    const imports = /\b(?:require|import)\(["']([^"']+)["']\)|\bfrom ["']([^"']+)["']/g
+    const imports = /\b(?:require|import)\(["'`]([^"'`]+)["'`]\)|\bfrom ?["']([\w@./:-]+)["']/g
     const code = files
       .filter((file) => /^dist\/.*\.c?js$/.test(file))
       .map((file) => [file, readFileSync(installed(file), 'utf8')] as const)
@@ -184,8 +185,9 @@ test('portside/get-port is one for import and require, and keeps what it gives',
 describe('the types', () => {
   test('compile under node16 from ESM and from CJS, every declaration checked', async () => {
     const options = ['--strict', '--noEmit', '--module', 'node16', '--target', 'es2022', '--types', 'node']
-    expect(await tsc([...options, '--skipLibCheck', 'false', 'types-from-esm.mts', 'types-from-cjs.cts'])).toBe('')
-  })
+    const files = ['types-from-esm.mts', 'types-from-cjs.cts', 'types-playwright.mts', 'types-playwright.cts']
+    expect(await tsc([...options, '--skipLibCheck', 'false', ...files])).toBe('')
+  }, 180_000)
 })
 
 const manifest = () => JSON.parse(readFileSync(installed('package.json'), 'utf8'))

@@ -1,6 +1,6 @@
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { checkPlace, checkPreloads, isPreloaded } from '../../src/runners/right-place.js'
-import { thisRunner } from '../../src/runners/this-runner.js'
+import { runnerProgram, thisRunner } from '../../src/runners/this-runner.js'
 
 describe('an entry for a runner', () => {
   test('can be loaded where that runner runs', () => {
@@ -18,6 +18,29 @@ describe('an entry for a runner', () => {
       }),
     )
   })
+})
+
+test('the entry for Playwright says what to write where Vitest runs', async () => {
+  await expect(import('../../src/runners/playwright.js')).rejects.toThrow(
+    /^Cannot use portside\/playwright here\.\n.*Vitest runs.*\n.*portside\/vitest\/plugin/,
+  )
+})
+
+test.for([
+  ['/app/node_modules/.bin/playwright', 'Playwright'],
+  ['/app/node_modules/@playwright/test/cli.js', 'Playwright'],
+  ['C:\\app\\node_modules\\playwright\\cli.js', 'Playwright'],
+  ['/app/node_modules/playwright/lib/worker/workerProcessEntry.js', 'Playwright'],
+  ['/app/node_modules/playwright/lib/common/process.js', 'Playwright'],
+  ['/app/node_modules/playwright-core/cli.js', undefined],
+  ['/app/playwright/lib/server.js', undefined],
+  ['/app/playwright/cli.js', undefined],
+  ['/app/tools/playwright', undefined],
+  ['/app/node_modules/.bin/vitest', 'Vitest'],
+] as const)('the program %s is that of %s', ([program, runner]) => {
+  const [own = ''] = process.argv.splice(1, 1, program)
+  onTestFinished(() => void process.argv.splice(1, 1, own))
+  expect(runnerProgram()).toBe(runner)
 })
 
 test('an entry for the main process of a runner can be loaded in a process that a test of another one has started', () => {

@@ -14,6 +14,7 @@ const ENTRIES: Readonly<Record<string, string>> = {
   'portside/jest-preset': "is the preset 'portside' of Jest",
   'portside/jest-runner': 'is for runner of Jest',
   'portside/mocha': 'is for --require of Mocha',
+  'portside/playwright': 'is for imports in test files of Playwright',
   'portside/node-test': 'is for --import of node:test',
 }
 

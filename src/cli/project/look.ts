@@ -4,6 +4,7 @@ import { lookAtJest } from './jest.js'
 import { lookAtMocha } from './mocha.js'
 import { lookAtNodeTest } from './node-test.js'
 import { lookAtOthers } from './other-runners.js'
+import { lookAtPlaywright } from './playwright.js'
 import type { Conclusion, RunnerReport } from './report.js'
 import { lookAtVitest } from './vitest.js'
 
@@ -51,7 +52,7 @@ export function lookAtProject(
 }
 
 function runnersOf(project: Project, env: Conclusion['env']): RunnerReport[] {
-  const own = [lookAtVitest(project, env), lookAtJest(project, env), lookAtMocha(project, env)]
+  const own = [lookAtVitest, lookAtJest, lookAtMocha, lookAtPlaywright].map((lookAt) => lookAt(project, env))
   const known = own.filter((report) => report !== undefined)
   const others = lookAtOthers(project)
   const nodeTest = lookAtNodeTest(project, env, known.length + others.length > 0)

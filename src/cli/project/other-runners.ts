@@ -4,7 +4,6 @@ import type { RunnerReport } from './report.js'
 /** Runners that portside has no entry for, by their packages. */
 const OTHERS: Readonly<Record<string, string>> = {
   ava: 'ava',
-  '@playwright/test': 'playwright',
   '@cucumber/cucumber': 'cucumber',
   jasmine: 'jasmine',
   tap: 'tap',

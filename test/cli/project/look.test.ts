@@ -103,7 +103,6 @@ describe('the project of a folder', () => {
 
   it.each([
     ['ava', 'ava'],
-    ['@playwright/test', 'playwright'],
     ['@cucumber/cucumber', 'cucumber'],
     ['jasmine', 'jasmine'],
     ['tap', 'tap'],

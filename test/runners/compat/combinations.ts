@@ -3,7 +3,14 @@ import { join } from 'node:path'
 import type { Matrix } from '../consumers/combination.js'
 import { nodeVersion, type Project, project, run } from '../consumers/project.js'
 import { otherRunnerCombinations } from './other-runners.js'
-import { type Outcome, readJestReport, readMochaReport, readNodeEvents, type Tally } from './outcome.js'
+import {
+  type Outcome,
+  readJestReport,
+  readMochaReport,
+  readNodeEvents,
+  readPlaywrightReport,
+  type Tally,
+} from './outcome.js'
 
 /** A runner of some version on some Node, and what has to be found with it. */
 export interface LeakCombination {
@@ -15,11 +22,12 @@ export interface LeakCombination {
 }
 
 /** What `fixtures/projects/leaks` has for each runner. */
-const EXPECTED: Readonly<Record<'vitest' | 'jest' | 'mocha' | 'node:test', Tally>> = {
+const EXPECTED: Readonly<Record<'vitest' | 'jest' | 'mocha' | 'node:test' | 'playwright', Tally>> = {
   vitest: { leaking: 34, clean: 54, files: 2, hooks: 5 },
   jest: { leaking: 44, clean: 64, files: 2, hooks: 8 },
   mocha: { leaking: 37, clean: 66, files: 2, hooks: 10 },
   'node:test': { leaking: 38, clean: 60, files: 2, hooks: 7 },
+  playwright: { leaking: 22, clean: 39, files: 1, hooks: 0 },
 }
 
 const NODES = ['20', '22', '24', '26']
@@ -42,6 +50,9 @@ const MOCHA_WAYS: Readonly<Record<string, readonly string[]>> = {
   parallel: ['--parallel', '--jobs=2'],
   'installed twice': ['--require', './install.cjs'],
 }
+
+/** The oldest that portside supports, and the newest. */
+const PLAYWRIGHT = { '1.50': ['20', '22'], '1': NODES }
 
 /** All of them. */
 export function leakCombinations(matrix: Matrix): LeakCombination[] {
@@ -72,6 +83,10 @@ export function leakCombinations(matrix: Matrix): LeakCombination[] {
           combination('mocha', version, node, way, files, nodes, mochaRun(args)),
         ),
       )
+    }),
+    ...Object.entries(PLAYWRIGHT).flatMap(([version, versions]) => {
+      const files = made(`playwright-${version}`, [`@playwright/test@${version === '1' ? '1' : `~${version}`}`])
+      return versions.map((node) => combination('playwright', version, node, '', files, nodes, playwrightRun()))
     }),
     ...otherRunnerCombinations(matrix, nodes.get('20') as () => Promise<string>),
     ...NODES.map((node) => combination('node:test', '', node, '', made(`node-test-${node}`, []), nodes, nodeTestRun)),
@@ -129,6 +144,14 @@ const together = (outcomes: readonly Outcome[]): Outcome => ({
   tests: outcomes.flatMap(({ tests }) => tests),
   files: outcomes.flatMap(({ files }) => files),
 })
+
+export const playwrightRun =
+  (playwright = 'node_modules/@playwright/test/cli.js'): Run =>
+  async (node, folder) => {
+    const report = join(mkdtempSync(join(folder, 'report-')), 'report.json')
+    const output = await run(node, [playwright, 'test'], folder, { REPORT: report })
+    return { outcome: readPlaywrightReport(report), output }
+  }
 
 const nodeTestRun: Run = async (node, folder) => {
   copyFileSync(join(import.meta.dirname, 'node-reporter.mjs'), join(folder, 'node-reporter.mjs'))

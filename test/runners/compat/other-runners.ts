@@ -37,15 +37,6 @@ export const OTHER_RUNNERS: readonly OtherRunner[] = [
     blames: (title) => `LeakError: portside: [^]*^ +test +${title}$`,
   },
   {
-    heading: 'Playwright Test',
-    folder: 'playwright',
-    package: '@playwright/test',
-    version: '1',
-    files: ['leaking', 'clean'],
-    ends: ['1 passed', '2 passed'],
-    blames: (title) => `^ +\\d+\\) .* › ${title} ─[^]*?LeakError: portside: `,
-  },
-  {
     heading: 'Cucumber.js',
     folder: 'cucumber',
     package: '@cucumber/cucumber',
@@ -115,7 +106,7 @@ export function blocksOf({ heading }: OtherRunner): ReturnType<typeof codeBlocks
   return codeBlocks(section.find((text) => text.startsWith(`${heading}\n`)) ?? '')
 }
 
-/** The command of the page, without the pattern for its files: `npx playwright test`. */
+/** The command of the page, without the pattern for its files: `npx ava`. */
 export function commandOf(runner: OtherRunner): string[] {
   const { code = '' } = blocksOf(runner).find(({ language }) => language === 'sh') ?? {}
   return code.split(' ').filter((word) => !word.includes('*'))

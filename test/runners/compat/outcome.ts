@@ -151,4 +151,40 @@ interface NodeEvent {
   readonly suite: boolean
 }
 
+/** The report of Playwright. Of a retry the last attempt counts; a test that is expected to fail has failed. */
+export function readPlaywrightReport(path: string): Outcome {
+  if (!existsSync(path)) return NONE
+  const { suites, errors } = JSON.parse(readFileSync(path, 'utf8')) as PlaywrightReport
+  const tests = (suites: readonly PlaywrightSuite[]): Array<Outcome['tests'][number]> =>
+    suites.flatMap(({ suites: inner = [], specs }) => [
+      ...specs.flatMap(({ title, tests: all }) =>
+        all.map(({ results }) => {
+          const { status, errors = [] } = results.at(-1) ?? { status: 'skipped' }
+          const said = errors.map(({ message }) => message).join('\n')
+          return { title, failed: status !== 'passed' && status !== 'skipped', said }
+        }),
+      ),
+      ...tests(inner),
+    ])
+  return { tests: tests(suites), files: errors.map(({ message }) => message) }
+}
+
+interface PlaywrightReport {
+  readonly suites: readonly PlaywrightSuite[]
+  readonly errors: ReadonlyArray<{ readonly message: string }>
+}
+
+interface PlaywrightSuite {
+  readonly suites?: readonly PlaywrightSuite[]
+  readonly specs: ReadonlyArray<{
+    readonly title: string
+    readonly tests: ReadonlyArray<{
+      readonly results: ReadonlyArray<{
+        readonly status: string
+        readonly errors?: ReadonlyArray<{ readonly message: string }>
+      }>
+    }>
+  }>
+}
+
 const NONE: Outcome = { tests: [], files: [] }

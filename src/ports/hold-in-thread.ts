@@ -1,0 +1,88 @@
+import { existsSync } from 'node:fs'
+import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads'
+import { ownFile } from '../caller.js'
+import { portsideError } from '../errors.js'
+import type { ReserveOptions } from './reserve-port.js'
+
+/** A port that a thread of this process holds until the process ends. */
+export interface ThreadHold {
+  readonly port: number
+  /** Where nothing can listen on a port that is held, gives it up for the program that is about to listen. */
+  handOver(): void
+}
+
+/**
+ * Reserves a port without a turn of the event loop, for callers that cannot wait: sockets of Node are bound by the event loop, so a thread
+ * has one for them. It keeps no process alive. Throws what `reservePort()` rejects with.
+ */
+export function holdInThread(options: Pick<ReserveOptions, 'family'>): ThreadHold {
+  const { port1, port2 } = new MessageChannel()
+  const done = new Int32Array(new SharedArrayBuffer(4))
+  const answer = (): Answer => {
+    Atomics.wait(done, 0, 0, TIMEOUT)
+    Atomics.store(done, 0, 0)
+    return receiveMessageOnPort(port1)?.message ?? { error: { code: 'ERR_PORTSIDE_WAIT_TIMEOUT', ...NO_ANSWER } }
+  }
+  const workerData = { entry: entryFile(), answers: port2, done, options }
+  // Without what Node was told to load first: a loader of TypeScript would take longer than the reservation.
+  const worker = new Worker(SCRIPT, { eval: true, execArgv: [], workerData, transferList: [port2] })
+  worker.unref()
+  const { port = 0 } = orThrow(answer())
+  return {
+    port,
+    handOver() {
+      port1.postMessage('hand over')
+      orThrow(answer())
+    },
+  }
+}
+
+/** In milliseconds. */
+const TIMEOUT = 30_000
+
+const NO_ANSWER = {
+  headline: 'Cannot reserve a port in a thread',
+  because: `the thread has not answered for ${TIMEOUT} ms`,
+  next: 'run it again when the machine is less busy',
+}
+
+interface Answer {
+  readonly port?: number
+  readonly error?: {
+    readonly code: string
+    readonly headline: string
+    readonly because?: string
+    readonly next?: string
+  }
+}
+
+function orThrow(answer: Answer): Answer {
+  if (answer.error === undefined) return answer
+  const { code, ...lines } = answer.error
+  throw portsideError(code, lines)
+}
+
+/** The thread is CJS: loaders of the process, which the main thread may have to answer, have no part in it. */
+function entryFile(): string {
+  const built = ownFile('index.cjs')
+  return existsSync(built) ? built : ownFile('index.js')
+}
+
+const SCRIPT = `
+const { entry, answers, done, options } = require('node:worker_threads').workerData
+const answer = (message) => {
+  answers.postMessage(message)
+  Atomics.store(done, 0, 1)
+  Atomics.notify(done, 0)
+}
+const fail = ({ code, message, headline = message, because, next }) =>
+  answer({ error: { code: code ?? 'ERR_PORTSIDE_UNSUPPORTED', headline, because, next } })
+try {
+  require(entry).reservePort(options).then((reservation) => {
+    answers.on('message', () => reservation.handOver(() => {}).then(() => answer({}), fail))
+    answer({ port: reservation.port })
+  }, fail)
+} catch (error) {
+  fail(error)
+}
+`

@@ -1,0 +1,151 @@
+import type { TestInfo } from '@playwright/test'
+import { isOpenedBy, LeakCheck, type LeakOptions, type RunnerOptions } from '../leaks/leak-check.js'
+import { printable } from '../leaks/main-process.js'
+import { patch } from '../platform/patches.js'
+import { processState } from '../process-state.js'
+import { announce, printLine } from './announcement.js'
+
+type Owner = NonNullable<ReturnType<LeakCheck['beginTest']>>
+
+/** What `use: { leaks }` takes in the configuration of Playwright, and `test.use({ leaks })` in a file. */
+export interface PlaywrightLeakOptions extends LeakOptions {
+  /** Whether the run says once, on the standard error output, that the check is on. Default: `true`. */
+  announce?: boolean
+}
+
+/** The leak check of a process that runs tests: one after the other, of several files. */
+export const playwrightCheck = (): PlaywrightCheck => processState('runners.playwright', () => new PlaywrightCheck())
+
+export class PlaywrightCheck {
+  readonly #check = new LeakCheck(undefined, undefined, {
+    of: 'use',
+    showsSource: true,
+    closesAtOnce: true,
+    // Playwright keeps connections and browsers for the next test, and closes them when the process ends.
+    concerns: ({ openedAt }) => !isOpenedBy(openedAt, PLAYWRIGHT),
+  })
+  /** The last options that did not turn the check off: those of the end of the process. */
+  #options: RunnerOptions | undefined
+  readonly #tests = new WeakMap<object, RunningTest>()
+  readonly #followed = new WeakSet<object>()
+
+  beginTest(info: TestInfo, given: PlaywrightLeakOptions | LeakOptions['mode'] | undefined): void {
+    const options = optionsOf(given)
+    this.#check.use(options, 'use')
+    announce(this.#check.options, options.announce, process.ppid)
+    this.#follow(Object.getPrototypeOf(info))
+    const { owner } = this.#testOf(info)
+    if (this.#check.options.mode !== 'off') this.#options = options
+    else if (owner !== undefined) owner.ignored = 'all'
+  }
+
+  async endTest(info: TestInfo): Promise<void> {
+    const { owner, fixtures } = this.#testOf(info)
+    // A fixture that is still set up is one of the process, or one that is torn down later.
+    const ended = [...fixtures.values()].flatMap(({ owner, ended }) => (ended && owner !== undefined ? [owner] : []))
+    if (owner?.ignored === 'all') for (const fixture of ended) fixture.ignored = 'all'
+    const error = await this.#check.endTest(owner, ended)
+    if (error !== undefined) throw framesOnly(error)
+  }
+
+  /** Behind the fixtures of the process; `isInTest` if that ends with a test that has failed. */
+  async endProcess(isInTest: boolean): Promise<void> {
+    if (this.#options !== undefined) this.#check.use(this.#options, 'use')
+    const error = await this.#check.endFile()
+    if (error === undefined) return
+    // Playwright ends the process of a test that fails, and would add the error to those of this test.
+    if (isInTest) printLine(printable(error.message))
+    else throw framesOnly(error)
+  }
+
+  /**
+   * Everything that Playwright runs goes through a method of its TestInfo: tests, hooks, and how fixtures are set up and torn down.
+   * Without it the sockets of all tests are reported when the process ends.
+   */
+  #follow(prototype: TestInfoImpl): void {
+    if (this.#followed.has(prototype)) return
+    this.#followed.add(prototype)
+    const [check, ownerOf] = [this.#check, (info: TestInfo, runnable: Runnable) => this.#ownerOf(info, runnable)]
+    for (const [name, runnableOf] of METHODS) {
+      if (typeof prototype[name] !== 'function') continue
+      patch(
+        prototype,
+        name,
+        (method) =>
+          function (this: TestInfo, given, action) {
+            const runnable = runnableOf(given)
+            const run = (): unknown => Reflect.apply(method as RunMethod, this, [given, action])
+            return runnable === undefined ? run() : check.run(ownerOf(this, runnable), run)
+          } as RunMethod,
+        'Playwright has no hook around a test',
+      )
+    }
+  }
+
+  #ownerOf(info: TestInfo, { type, fixture }: Runnable): Owner | undefined {
+    if (OF_FILE.has(type)) return this.#check.ofFile(info.file || undefined)
+    const { owner, fixtures } = this.#testOf(info)
+    if (fixture === undefined) return owner
+    const { title, phase, location = {} } = fixture
+    const key = [title, location.file, location.line, location.column].join(':')
+    let known = fixtures.get(key)
+    if (phase === 'setup' || known === undefined) {
+      known = { owner: this.#check.ofFile(info.file), ended: false }
+      fixtures.set(key, known)
+    }
+    if (phase === 'teardown') known.ended = true
+    return known.owner
+  }
+
+  #testOf(info: TestInfo): RunningTest {
+    let known = this.#tests.get(info)
+    if (known === undefined) {
+      known = { owner: this.#check.beginTest(info.titlePath.slice(1).join(' › '), info.file), fixtures: new Map() }
+      this.#tests.set(info, known)
+    }
+    return known
+  }
+}
+
+interface RunningTest {
+  readonly owner: Owner | undefined
+  /** Those that were set up for it, with what each has opened by itself. */
+  readonly fixtures: Map<string, { readonly owner: Owner | undefined; ended: boolean }>
+}
+
+/** What Playwright runs, as far as it is read here. */
+interface Runnable {
+  readonly type: string
+  readonly fixture?: {
+    readonly title: string
+    readonly phase: 'setup' | 'teardown'
+    readonly location?: { readonly file?: string; readonly line?: number; readonly column?: number }
+  }
+}
+
+type RunMethod = (given: unknown, action: () => Promise<unknown>) => unknown
+type TestInfoImpl = { [Name in (typeof METHODS)[number][0]]?: RunMethod }
+
+/** In Playwright 1.50 it is the second, which takes more than the runnable. */
+const METHODS = [
+  ['_runWithTimeout', (given: unknown) => given as Runnable | undefined],
+  ['_runAsStage', (given: unknown) => (given as { runnable?: Runnable } | undefined)?.runnable],
+] as const
+
+const OF_FILE: ReadonlySet<string> = new Set(['beforeAll', 'afterAll', 'teardown'])
+
+const PLAYWRIGHT: ReadonlySet<string> = new Set(['playwright-core', 'playwright', '@playwright/test'])
+
+/** What a runner of portside takes, with `announce` beside the leaks. */
+function optionsOf(given: PlaywrightLeakOptions | LeakOptions['mode'] | undefined): RunnerOptions {
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    return given === undefined ? {} : { leaks: given }
+  const { announce, ...leaks } = given
+  return { leaks, ...(announce === undefined ? {} : { announce }) }
+}
+
+/** Playwright prints the message by itself, and takes each line of a stack that ends in a place for a frame. */
+function framesOnly(error: Error): Error {
+  const frames = error.stack?.slice(error.stack.indexOf(error.message) + error.message.length)
+  return Object.defineProperty(error, 'stack', { value: `${error.name}${frames}`, configurable: true, writable: true })
+}
