@@ -1,7 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { transform } from 'esbuild'
-import { minifySync } from 'rolldown/utils'
 import { defineConfig } from 'tsup'
 
 /** A CJS build of these could not be loaded, for `require('vitest')` throws, whoever calls it; or nobody would load it. */
@@ -132,27 +131,19 @@ export default defineConfig({
       name: 'chunks-to-cjs',
       async renderChunk(code, { path }) {
         if (this.format !== 'cjs' || !path.endsWith('.cjs')) return
+        const isChunk = !Object.keys(dual).some((entry) => path.endsWith(`/${entry}.cjs`))
         return transform(code, {
           format: 'cjs',
           platform: 'node',
           target: 'node20',
+          // Of an entry, attw finds the exports by how esbuild prints them.
+          minifyWhitespace: isChunk,
+          minifyIdentifiers: isChunk,
           // Without the mark of an ES module, of which Jest would read the default export.
           footer: path.endsWith('/jest-preset.cjs') ? 'module.exports = { ...module.exports }' : '',
           // `await import()` becomes a `require` that is as lazy: under Jest a real import() in a CJS file throws.
           supported: { 'dynamic-import': false },
         })
-      },
-    },
-    {
-      name: 'shorter-names',
-      renderChunk(code, { path }) {
-        // Of a CJS entry, attw finds the exports by how esbuild prints them.
-        if (!/\.c?js$/.test(path) || Object.keys(dual).some((entry) => path.endsWith(`/${entry}.cjs`))) return
-        // The names that esbuild gives compress worse, and it has none for what it turns into CJS.
-        const module = path.endsWith('.js')
-        const named = minifySync(path, code, { module, compress: false, mangle: { toplevel: true } })
-        // It writes strings as templates, and not all that look for the names of modules find them there.
-        return { code: named.code.replace(/\b(import|require)\(`([^`$\\]+)`\)/g, '$1("$2")') }
       },
     },
   ],
