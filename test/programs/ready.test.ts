@@ -54,7 +54,11 @@ describe('ready: { http }', () => {
     await using child = await answering({}, { ready: { http: '/status/503?starting', status: 503, body: /^start/gy } })
     await waitForListening(child.endpoint, { ready: { http: '/slow?split+body', body: /split body/ } })
     await waitForListening(child.endpoint, { ready: { http: '/status/404', status: (status) => status < 500 } })
-    const { message, lastAnswer } = await refusal(child, { http: '/status/200?warming+up', body: /^ready$/ }, /warming/)
+    const { message, lastAnswer } = await refusal(
+      child,
+      { http: '/status/200?warming+up', body: /^ready$/ },
+      /200: warming/,
+    )
     expect(lastAnswer).toEqual({ status: 200, body: 'warming up' })
     expect(message).toContain('with a status from 200 to 399 and a body that matches /^ready$/\n')
     expect(message).toContain('got        status 200: warming up\n')
@@ -78,7 +82,7 @@ describe('ready: { http }', () => {
   it('needs no end of a body that has begun as wanted: a stream of events is ready', async () => {
     await using child = await answering({}, { ready: { http: '/stream/200?data' }, timeout: 60_000 })
     await waitForListening(child.endpoint, { ready: { http: '/stream/200?data', body: /^data$/ }, timeout: 60_000 })
-    const { lastAnswer } = await refusal(child, { http: '/stream/503?data' }, /status 503/)
+    const { lastAnswer } = await refusal(child, { http: '/stream/503?data' }, /503: data/)
     expect(lastAnswer).toEqual({ status: 503, body: 'data' })
   })
 
@@ -131,24 +135,29 @@ describe('ready: { send, expect }', () => {
 })
 
 describe('ready: a line of output', () => {
-  it.each([
-    ['that has colors', "process.stdout.write('\\x1b[32mready\\x1b[0m in 5 ms\\n')", /^ready in 5 ms$/],
-    [
-      'that has colors cut in two',
-      "process.stdout.write('\\x1b[3'); setTimeout(() => process.stdout.write('2mready\\n'), 20)",
-      /^ready$/,
-    ],
-    [
-      'that comes in two writes',
-      "process.stderr.write('rea'); setTimeout(() => process.stderr.write('dy\\n'), 20)",
-      /^ready$/,
-    ],
-    ['without a line end', "process.stdout.write('ready')", /ready/],
-    ['that ends as on Windows', "process.stdout.write('ready\\r\\n')", /^ready$/],
-    ['by a pattern that remembers where it was', "console.log('not yet, ready'); console.log('ready')", /ready$/gy],
-  ])('takes a line %s', async (_what, code, line) => {
-    await using child = await start(`server(); ${code}`, { ready: line })
-    expect(child.stdout + child.stderr).toContain('dy')
+  it('takes it with colors, in pieces, without an end, and by a pattern that remembers where it was', async () => {
+    const cases: Array<[what: string, code: string, line: RegExp]> = [
+      ['that has colors', "process.stdout.write('\\x1b[32mready\\x1b[0m in 5 ms\\n')", /^ready in 5 ms$/],
+      [
+        'that has colors cut in two',
+        "process.stdout.write('\\x1b[3'); setTimeout(() => process.stdout.write('2mready\\n'), 20)",
+        /^ready$/,
+      ],
+      [
+        'that comes in two writes',
+        "process.stderr.write('rea'); setTimeout(() => process.stderr.write('dy\\n'), 20)",
+        /^ready$/,
+      ],
+      ['without a line end', "process.stdout.write('ready')", /ready/],
+      ['that ends as on Windows', "process.stdout.write('ready\\r\\n')", /^ready$/],
+      ['by a pattern that remembers where it was', "console.log('not yet, ready'); console.log('ready')", /ready$/gy],
+    ]
+    await Promise.all(
+      cases.map(async ([what, code, line]) => {
+        await using child = await start(`server(); ${code}`, { ready: line })
+        expect(child.stdout + child.stderr, what).toContain('dy')
+      }),
+    )
   })
 
   it('needs the listener, too, and tells which of both is missing', async () => {
@@ -202,7 +211,9 @@ describe('ready: a function', () => {
       [(() => ({})) as unknown as () => boolean, 'the function given as ready returned an object'],
       [() => false, 'the function given as ready returned false'],
     ]
-    const refusals = cases.map(([ready]) => refusal(child, ready, /got {8}(isUp|the function)/))
+    const refusals = cases.map(([ready, got]) =>
+      refusal(child, ready, new RegExp(`got {8}${got.replace(/[()]/g, '\\$&')}`)),
+    )
     for (const [index, failure] of (await Promise.all(refusals)).entries()) {
       const [, got] = cases[index] as [Other, string]
       expect(failure.message).toContain(` to resolve to true\n  got        ${got}\n`)

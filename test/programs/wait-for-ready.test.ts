@@ -67,7 +67,9 @@ describe('waitForReady', () => {
     const failure = await refusal(`${server.url}200?fine`, { status: thrower }, /boom/)
     expect(failure).toMatchObject({ cause: boom, lastAnswer: { status: 200, body: 'fine', error: boom } })
     const promised = (async () => true) as unknown as () => boolean
-    expect((await refusal(`${server.url}404`, { status: promised }, /404/)).lastAnswer).toMatchObject({ status: 404 })
+    expect((await refusal(`${server.url}404`, { status: promised }, /status 404/)).lastAnswer).toMatchObject({
+      status: 404,
+    })
   })
 
   it('waits for a server that comes up later, by the name localhost on either family', async () => {

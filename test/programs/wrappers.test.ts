@@ -24,7 +24,6 @@ const folder = mkdtempSync(join(tmpdir(), 'portside-wrappers-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 const scripts = {
   start: `node "${server}"`,
-  chained: `true && node "${server}"`,
   supervised: `node "${fixture('forward-sigterm.mjs')}" "${server}"`,
 }
 writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, scripts }))
@@ -46,7 +45,6 @@ interface Wrapper {
 
 const WRAPPERS: readonly Wrapper[] = [
   { name: 'npm run', needs: 'npm', command: 'npm', args: ['run', 'start'], processes: 2 },
-  { name: 'npm run of two commands', needs: 'npm', command: 'npm', args: ['run', 'chained'], processes: 3 },
   { name: 'npm run of a supervisor', needs: 'npm', command: 'npm', args: ['run', 'supervised'], processes: 3 },
   { name: 'npx', needs: 'npm', command: 'npx', args: ['--no-install', 'tsx', server], cwd: root, processes: 3 },
   { name: 'sh -c', needs: 'sh', command: 'sh', args: ['-c', `node "${server}"; true`], processes: 2 },
