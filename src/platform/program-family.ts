@@ -6,6 +6,12 @@ import { descendantsOf, identified, isRunning, type OtherProcess, tryStat } from
 /** The variable by which a process is known to come from a program of ours: it is inherited, also by what leaves its parent. */
 export const MARK = 'PORTSIDE_PROGRAM'
 
+/** The environment with the mark. Those of the programs that this process is part of stay. */
+export function marked(env: NodeJS.ProcessEnv, mark: string | undefined): NodeJS.ProcessEnv {
+  if (mark === undefined) return env
+  return { ...env, [MARK]: [process.env[MARK], mark].filter(Boolean).join(' ') }
+}
+
 /**
  * A program and the processes that it started, directly or not. Three things tell them, because each can be left: the parent
  * (a process whose parent ends gets another), the session (setsid(2) begins a new one), and on Linux the mark in the environment

@@ -70,9 +70,9 @@ export function reservePort(options: ReserveOptions = {}): Promise<PortReservati
 export async function reserveFor(
   howToClose: string,
   options: ReserveOptions,
-  { explains = true } = {},
+  { explains = true, advice }: { explains?: boolean; advice?: string } = {},
 ): Promise<PortReservation> {
-  return reserve({ ...(await wantOf(options, howToClose)), explains })
+  return reserve({ ...(await wantOf(options, howToClose)), explains, advice })
 }
 
 /** Reads the options of `of`, a function that reserves. */
@@ -126,6 +126,8 @@ export interface Want extends Wanted {
   readonly wished: Iterator<number>
   readonly signal: AbortSignal | undefined
   readonly explains?: boolean
+  /** What to do if none is free. */
+  readonly advice?: string | undefined
 }
 
 const PROTOCOLS: ReadonlyArray<ReserveOptions['protocol']> = ['tcp', 'udp', 'both']
@@ -200,7 +202,7 @@ function passOver(error: unknown, failures: unknown[], { addresses }: Want): und
   failures.push(error)
 }
 
-function noneFree({ candidates, addresses, platform, explains }: Want, failures: readonly unknown[]): Error {
+function noneFree({ candidates, addresses, platform, explains, advice }: Want, failures: readonly unknown[]): Error {
   const asked = candidates.wished.length > 0 ? listed(candidates.wished) : 'a port of the ephemeral range'
   const [failure] = failures
   if (failure === undefined) {
@@ -228,7 +230,7 @@ function noneFree({ candidates, addresses, platform, explains }: Want, failures:
     openedAt: first.openedAt,
     next: several
       ? 'name more ports, or leave port out; .errors has each failure'
-      : 'name more ports, or leave port out',
+      : (advice ?? 'name more ports, or leave port out'),
     cause: failure,
   })
   return Object.assign(error, { errors: failures, owners: first.owners ?? holders })

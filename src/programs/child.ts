@@ -160,7 +160,7 @@ export class Child {
       headline: listened
         ? `The program ended by itself, ${how}`
         : `Cannot ${this.asked}: the program ended before it was ready, ${how}`,
-      actual: this.output.last(),
+      actual: this.output.describe(),
       because:
         because ?? (forked ? `it left processes running, which portside ended:\n${listOf(left, named)}` : undefined),
       owner,

@@ -6,6 +6,7 @@ import {
   endTree,
   identified,
   isRunning,
+  isStopped,
   type OtherProcess,
   tryStat,
 } from '../platform/process-tree.js'
@@ -54,6 +55,8 @@ export async function endFamily(
     for (const one of ones) {
       if (end(one, what)) sent.set(one.pid, what)
       else if (isRunning(one)) refused.add(one.pid)
+      // One that is stopped gets a signal when it is continued (signal(7)).
+      if (isStopped(one.pid)) end(one, 'SIGCONT')
     }
   }
   // On Windows a program does not survive the signal, and its children would.
@@ -61,6 +64,7 @@ export async function endFamily(
   // Only the tree is lost when the program ends: its session, its group and its mark stay with those that it started.
   if (!treeEnded) note(family.tree().map(identified).filter(isRunning))
   if (child.kill(signal)) sent.set(family.pid, signal)
+  if (isStopped(family.pid)) child.kill('SIGCONT')
   await ended(child, deadline)
   if (!treeEnded) {
     for (let before = -1; hasEnded(child) && before !== 0 && now() < deadline; await sleep()) {

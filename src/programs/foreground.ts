@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { codeOf, portsideError } from '../errors.js'
 import { end } from '../platform/process-tree.js'
-import { MARK, ProgramFamily } from '../platform/program-family.js'
+import { marked, ProgramFamily } from '../platform/program-family.js'
 import { setTimeout } from '../timers.js'
 import type { ChildExit } from './child.js'
 import { programOf } from './command.js'
@@ -26,11 +26,7 @@ export class ForegroundProgram {
   ) {
     const dog = watchdog()
     const mark = dog?.nextMark()
-    const marks = [process.env[MARK], mark].filter(Boolean).join(' ')
-    this.#child = spawn(command, args, {
-      stdio: 'inherit',
-      env: mark === undefined ? env : { ...env, [MARK]: marks },
-    })
+    this.#child = spawn(command, args, { stdio: 'inherit', env: marked(env, mark) })
     this.#family = this.#child.pid === undefined ? undefined : new ProgramFamily(this.#child.pid, mark)
     this.exited = this.#ended(dog)
   }

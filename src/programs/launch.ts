@@ -1,6 +1,6 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { codeOf, portsideError } from '../errors.js'
-import { MARK } from '../platform/program-family.js'
+import { marked } from '../platform/program-family.js'
 import { letRun, waitingShell } from './waiting-shell.js'
 import { watchdog } from './watchdog.js'
 
@@ -29,9 +29,7 @@ export function launch(asked: string, path: string, args: readonly string[], opt
   const { cwd, sockets } = options
   const dog = watchdog()
   const mark = dog?.nextMark()
-  // Those of the programs of which this process is one stay.
-  const marks = [process.env[MARK], mark].filter(Boolean).join(' ')
-  const env = mark === undefined ? options.env : { ...options.env, [MARK]: marks }
+  const env = marked(options.env, mark)
   const waits = dog !== undefined || sockets.length > 0
   const start = waits ? waitingShell(path, args, env, sockets.length) : { file: path, args }
   let child: ChildProcess

@@ -1,12 +1,14 @@
 import { type PortsideError, portsideError } from '../errors.js'
 import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
 import { printable } from '../loopback/endpoint-like.js'
+import { isStopped } from '../platform/process-tree.js'
 import type { ProgramFamily } from '../platform/program-family.js'
 import { describeOwner } from '../socket-table/owners.js'
 import { describeDialled } from './ask.js'
 import { describePending } from './condition.js'
 import type { Finder } from './finder.js'
 import { describeListening, type ListensOn, whereItListens } from './listener.js'
+import type { Output } from './output.js'
 import { type TakenPort, takenPort } from './taken-port.js'
 import type { Unready } from './until-ready.js'
 
@@ -19,9 +21,7 @@ export interface NotReady {
   /** Where it was waited for; none if it may listen anywhere. */
   readonly endpoints: readonly Endpoint[]
   /** What a program of ours said. */
-  readonly output?: string | undefined
-  /** All that is kept of it. */
-  readonly all?: string
+  readonly output?: Output | undefined
   /** The code, unless a stranger has the port. */
   readonly code: 'ERR_PORTSIDE_NOT_READY' | 'ERR_PORTSIDE_WAIT_TIMEOUT'
 }
@@ -35,7 +35,6 @@ export function notReady({
   family,
   endpoints,
   output,
-  all = '',
   code,
 }: NotReady): PortsideError {
   const { answers, stranger } = finder.seen()
@@ -50,17 +49,19 @@ export function notReady({
   const somewhere = listensOn !== undefined && listensOn.places.length > 0
   const waits =
     elsewhere && somewhere && endpoints.length > 0 ? `; you wait on ${endpoints.map(formatEndpoint).join(' or ')}` : ''
-  const taken = stranger === undefined && unready.found === undefined ? takenElsewhere(all, endpoints) : undefined
+  const taken = stranger === undefined && unready.found === undefined ? takenElsewhere(output, endpoints) : undefined
   const last = unready.pending.find(({ answer }) => answer !== undefined)?.answer
   const dialled = answers.find(({ error }) => error !== undefined)?.error
   const owner = stranger ?? taken?.owner
   const error = portsideError(stranger === undefined ? code : 'ERR_PORTSIDE_PORT_TAKEN', {
     headline: `Cannot ${asked}: it runs (pid ${family.pid}) and is not ready after ${timeout} ms`,
     expected: waitsFor.join('; '),
-    actual: [said, output].filter(Boolean).join('; and '),
+    actual: [said, output?.describe()].filter(Boolean).join('; and '),
     because: stranger
       ? 'another program listens on the port'
-      : [elsewhere && `${elsewhere}${waits}`, taken?.because].filter(Boolean).join('; '),
+      : [isStopped(family.pid) && STOPPED, elsewhere && `${elsewhere}${waits}`, taken?.because]
+          .filter(Boolean)
+          .join('; '),
     owner: owner && describeOwner(owner),
     next: stranger ? 'end that program, or leave port out' : (taken?.next ?? adviceFor(unready, listensOn, endpoints)),
     cause: unready.found === undefined ? dialled : last?.error,
@@ -69,7 +70,7 @@ export function notReady({
     lastAnswer: last ?? (dialled === undefined ? undefined : { error: dialled }),
     listensOn: listensOn?.places,
     ...(owner === undefined ? {} : { owners: [owner] }),
-    ...(output === undefined ? {} : { output }),
+    ...(output === undefined ? {} : { output: output.tail, stderr: output.stderr, stdout: output.stdout }),
   })
 }
 
@@ -78,11 +79,13 @@ function whereElse(listensOn: ListensOn | undefined, endpoints: readonly Endpoin
   return endpoints.length === 0 ? HIDDEN : undefined
 }
 
+const STOPPED = 'a signal has stopped it, and SIGCONT would continue it (signal(7))'
+
 const HIDDEN = 'its sockets cannot be seen: it runs as another user, or has changed its user (proc_pid_fd(5))'
 
 /** A port that the program says is in use, and that somebody has. */
-function takenElsewhere(output: string, endpoints: readonly Endpoint[]): TakenPort | undefined {
-  const taken = takenPort(output, endpoints)
+function takenElsewhere(output: Output | undefined, endpoints: readonly Endpoint[]): TakenPort | undefined {
+  const taken = output && takenPort(`${output.stderr}\n${output.stdout}`, endpoints)
   return taken?.owner === undefined ? undefined : taken
 }
 

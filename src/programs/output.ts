@@ -54,13 +54,17 @@ export class Output {
     return () => this.#listeners.delete(callback)
   }
 
-  /** The last lines, for a message. */
-  last(): string {
-    if (this.mode === 'ignore') return "no output: it is dropped by output: 'ignore'"
+  /** Its last lines, without colors: of stderr, or of stdout if there are none. */
+  get tail(): string {
     const said = stripVTControlCharacters(this.stderr.trim() ? this.stderr : this.stdout).trim()
-    if (said === '') return 'no output of the program'
-    const lines = said.split('\n').slice(-20)
-    return `this output of the program\n${lines.map((line) => `  ${line}`).join('\n')}`
+    return said.split('\n').slice(-20).join('\n')
+  }
+
+  /** The same for a message. */
+  describe(): string {
+    if (this.mode === 'ignore') return "no output: it is dropped by output: 'ignore'"
+    if (this.tail === '') return 'no output of the program'
+    return `this output of the program\n${this.tail.replace(/^/gm, '  ')}`
   }
 
   /** To be called when the program has failed, and nothing more comes of it. Further calls do nothing. */

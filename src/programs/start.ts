@@ -37,7 +37,7 @@ export async function start(
   if (port === 'any') return startAnywhere(plan)
   const reservation = isReservation(port)
     ? port
-    : await reserveFor('stop() of what spawnListening() gave', reserveOptions(options))
+    : await reserveFor('stop() of what spawnListening() gave', reserveOptions(options), { advice: TAKEN })
   try {
     const { addresses, bind } = (await placeOf({ ...options, port: reservation }, 'tcp')).addresses
     const endpoints = addresses.map((address) => toEndpoint(address, reservation.port)) as [Endpoint, ...Endpoint[]]
@@ -50,6 +50,8 @@ export async function start(
     if (reservation !== port) await reservation.release()
   }
 }
+
+const TAKEN = 'end the program that has the port, or leave port out'
 
 /** Without a word about it, by port, a program may listen on either loopback address. */
 const isAnyFamily = ({ family, host, port, by }: SpawnListeningOptions): boolean =>
@@ -98,10 +100,7 @@ async function startByDescriptor(
   } finally {
     for (const listener of listeners) listener.close()
   }
-  const finder = new AcceptFinder(
-    endpoints,
-    plan.ready.some((one) => one !== 'listening'),
-  )
+  const finder = new AcceptFinder(endpoints, plan.ready.length > 0 && !plan.ready.includes('listening'))
   try {
     return await ready(plan, child, endpoints, () => finder)
   } finally {
@@ -144,11 +143,9 @@ async function ready(
     if (died.signal.aborted) throw endedEarly(child, await ended, endpoints, finder.seen().stranger)
     if ('ready' in result) return new ListeningProgram(child, result.ready)
     // Before it is stopped: what it listens on is asked of the kernel.
-    const error = notReady({
-      ...{ asked: name, timeout, finder, family, endpoints, unready: result.unready },
-      ...{ output: child.output.last(), all: `${child.stderr}\n${child.stdout}`, code: 'ERR_PORTSIDE_NOT_READY' },
-    })
-    throw Object.assign(error, { stderr: child.stderr, stdout: child.stdout })
+    const { output } = child
+    const what = { asked: name, timeout, finder, family, endpoints, output, unready: result.unready }
+    throw notReady({ ...what, code: 'ERR_PORTSIDE_NOT_READY' })
   } catch (error) {
     const aborted = signal?.aborted && !child.endedByItself
     // That it could not be stopped either says less.

@@ -102,7 +102,7 @@ describe('a program that never is ready', () => {
       listensOn: [],
       lastAnswer: { error: { code: 'ECONNREFUSED' } },
       cause: { code: 'ECONNREFUSED' },
-      output: 'no output of the program',
+      output: '',
     })
     expect(failure.message).toContain('cause      it listens nowhere\n  fix        see whether the program reads PORT')
     expect(failure.message).toMatch(READABLE)

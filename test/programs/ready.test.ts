@@ -248,7 +248,7 @@ describe('ready: several', () => {
     expect(failure).toMatchObject({
       lastAnswer: { status: 500, body: '' },
       listensOn: [{ address: HERE }],
-      output: 'no output of the program',
+      output: '',
     })
     expect(failure.message).toMatch(READABLE)
   })
