@@ -2,7 +2,7 @@ import { type PortsideError, portsideError } from '../errors.js'
 import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
 import { printable } from '../loopback/endpoint-like.js'
 import type { ProgramFamily } from '../platform/program-family.js'
-import { describeOwner } from '../socket-table/owners.js'
+import { describeOwner, type SocketOwner } from '../socket-table/owners.js'
 import { describeDialled } from './ask.js'
 import { describeAnswer } from './condition.js'
 import type { Finder } from './finder.js'
@@ -17,6 +17,8 @@ export interface NotReady {
   readonly family: ProgramFamily
   /** Where it was waited for; none if it may listen anywhere. */
   readonly endpoints: readonly Endpoint[]
+  /** Somebody else who has the port. Default: whom the finder saw. */
+  readonly stranger?: SocketOwner | undefined
   /** What a program of ours said. */
   readonly output?: string | undefined
   /** The code, unless a stranger has the port. */
@@ -31,10 +33,11 @@ export function notReady({
   unready,
   family,
   endpoints,
+  stranger = finder.seen().stranger,
   output,
   code,
 }: NotReady): PortsideError {
-  const { answers, stranger } = finder.seen()
+  const { answers } = finder.seen()
   const listensOn = whereItListens(family)
   const waitsFor =
     unready.found === undefined ? [finder.expected] : unready.pending.map(({ condition }) => condition.expected)

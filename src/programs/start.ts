@@ -9,7 +9,7 @@ import { handleOf } from '../platform/node-internals.js'
 import type { ProgramFamily } from '../platform/program-family.js'
 import { type ReserveOptions, reserveFor } from '../ports/reserve-port.js'
 import { refuseAborted } from '../signals.js'
-import { describeOwner, listenersReachedAt, type SocketOwner } from '../socket-table/owners.js'
+import { describeOwner, listenersOn, listenersReachedAt, type SocketOwner } from '../socket-table/owners.js'
 import { Child } from './child.js'
 import { conditionsOf } from './conditions.js'
 import { AcceptFinder } from './find-accepting.js'
@@ -139,8 +139,9 @@ async function ready(
     if (died.signal.aborted) throw endedEarly(child, await ended, endpoints, finder.seen().stranger)
     if ('ready' in result) return new ListeningProgram(child, result.ready)
     // Before it is stopped: what it listens on is asked of the kernel.
+    const stranger = finder.seen().stranger ?? (saysTaken(child) ? listenerNowAt(endpoints, family) : undefined)
     const error = notReady({
-      ...{ asked: name, timeout, finder, family, endpoints, unready: result.unready },
+      ...{ asked: name, timeout, finder, family, endpoints, unready: result.unready, stranger },
       ...{ output: child.output.last(), code: 'ERR_PORTSIDE_NOT_READY' },
     })
     throw Object.assign(error, { stderr: child.stderr, stdout: child.stdout })
@@ -158,8 +159,8 @@ function endedEarly(
   endpoints: readonly Endpoint[],
   stranger: SocketOwner | undefined,
 ): Error {
-  const taken = /EADDRINUSE|address already in use/i.test(child.stderr + child.stdout)
-  const owner = stranger ?? (taken ? listenerNowAt(endpoints) : undefined)
+  const taken = saysTaken(child)
+  const owner = stranger ?? (taken ? listenerNowAt(endpoints, child.family) : undefined)
   const error = child.failure(exit, {
     listened: false,
     because: owner ? 'another program listens on the port' : taken && endpoints.length > 0 ? RESERVED : undefined,
@@ -168,9 +169,13 @@ function endedEarly(
   return owner === undefined ? error : Object.assign(error, { owners: [owner] })
 }
 
-function listenerNowAt(endpoints: readonly Endpoint[]): SocketOwner | undefined {
+const saysTaken = ({ stderr, stdout }: Child): boolean => /EADDRINUSE|address already in use/i.test(stderr + stdout)
+
+/** On another address, too: a listener on 127.0.0.1 keeps the program from listening on `::`. */
+function listenerNowAt(endpoints: readonly Endpoint[], family: ProgramFamily | undefined): SocketOwner | undefined {
   try {
-    return endpoints.flatMap(listenersReachedAt)[0]
+    const others = [...endpoints.flatMap(listenersReachedAt), ...endpoints.flatMap(({ port }) => listenersOn(port))]
+    return others.find(({ pid }) => pid === undefined || family?.has(pid) !== true)
   } catch {
     // The system has no table of sockets.
     return undefined
@@ -178,4 +183,4 @@ function listenerNowAt(endpoints: readonly Endpoint[]): SocketOwner | undefined 
 }
 
 const RESERVED =
-  'the port is reserved until the program listens on it: by port, the program has to set SO_REUSEADDR (socket(7)); by descriptor, it has to use descriptor 3'
+  'one of: another program listened on the port then, and has closed; the program does not set SO_REUSEADDR (socket(7)), without which it cannot listen on a port that is reserved for it; by descriptor, it does not use descriptor 3'
