@@ -8,6 +8,7 @@ import { leftovers } from './leftovers.js'
 import { preferredPort } from './preferred-port.js'
 import { refusals } from './refusals.js'
 import { check, format, type Row } from './row.js'
+import { strangers } from './strangers.js'
 
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '60' }, seed: { type: 'string' } } })
 const seconds = Number(values.seconds)
@@ -36,6 +37,7 @@ await Promise.all([print('chaos', () => chaos(seconds, seed)), print('drains', (
 for (const stress of [collisions, killedHolder, killedParent, refusals, leftovers, preferredPort]) {
   await print(stress.name, stress)
 }
+await print('strangers', () => strangers(seed))
 clearTimeout(limit)
 console.log(`\n${Math.round((performance.now() - begun) / 1000)} s`)
 
