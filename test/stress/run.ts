@@ -5,6 +5,7 @@ import { drains } from './drains.js'
 import { killedHolder } from './killed-holder.js'
 import { killedParent } from './killed-parent.js'
 import { leftovers } from './leftovers.js'
+import { manyKinds } from './many-kinds.js'
 import { preferredPort } from './preferred-port.js'
 import { refusals } from './refusals.js'
 import { check, format, type Row } from './row.js'
@@ -34,7 +35,7 @@ const limit = setTimeout(() => {
 }, LIMIT)
 // At once, for as long as was asked; again with the same choices by --seed.
 await Promise.all([print('chaos', () => chaos(seconds, seed)), print('drains', () => drains(seconds, seed))])
-for (const stress of [collisions, killedHolder, killedParent, refusals, leftovers, preferredPort]) {
+for (const stress of [collisions, killedHolder, killedParent, manyKinds, refusals, leftovers, preferredPort]) {
   await print(stress.name, stress)
 }
 await print('strangers', () => strangers(seed))
