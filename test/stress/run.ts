@@ -35,7 +35,8 @@ const limit = setTimeout(() => {
 }, LIMIT)
 // At once, for as long as was asked; again with the same choices by --seed.
 await Promise.all([print('chaos', () => chaos(seconds, seed)), print('drains', () => drains(seconds, seed))])
-for (const stress of [collisions, killedHolder, killedParent, manyKinds, refusals, leftovers, preferredPort]) {
+await print('killedParent', () => killedParent(seed))
+for (const stress of [collisions, killedHolder, manyKinds, refusals, leftovers, preferredPort]) {
   await print(stress.name, stress)
 }
 await print('strangers', () => strangers(seed))
