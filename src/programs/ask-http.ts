@@ -2,6 +2,7 @@ import type http from 'node:http'
 import type tls from 'node:tls'
 import { codeOf } from '../errors.js'
 import { bracketed } from '../loopback/endpoint.js'
+import { infrastructure } from '../sockets/infrastructure.js'
 import { clearTimeout, setTimeout } from '../timers.js'
 import { type Condition, type ReadyAnswer, repeatable } from './condition.js'
 import type { HttpReady } from './ready.js'
@@ -95,6 +96,7 @@ export async function askHttp(request: Request, signal: AbortSignal): Promise<Re
       response.once('end', done).once('close', done).once('error', done)
     })
     const timer = setTimeout(() => sent.destroy(new Error(`no answer within ${ATTEMPT} ms`)), ATTEMPT)
+    sent.once('socket', infrastructure)
     sent.once('error', (error) => {
       clearTimeout(timer)
       resolve({ error: signal.aborted ? new Error('no answer') : error })

@@ -1,5 +1,6 @@
 import net from 'node:net'
 import type { Endpoint } from '../loopback/endpoint.js'
+import { infrastructure } from '../sockets/infrastructure.js'
 import { clearTimeout, setTimeout } from '../timers.js'
 import { type Condition, type ReadyAnswer, repeatable } from './condition.js'
 import type { TcpReady } from './ready.js'
@@ -21,7 +22,7 @@ function exchange(
   signal: AbortSignal,
 ): Promise<ReadyAnswer | undefined> {
   return new Promise((resolve) => {
-    const socket = net.connect({ host, port })
+    const socket = infrastructure(net.connect({ host, port }))
     let body = ''
     const settle = (answer: ReadyAnswer | undefined): void => {
       clearTimeout(timer)

@@ -31,9 +31,8 @@ export async function start(
   const plan = planOf(command, args, options)
   const { port } = options
   if (port === 'any') return startAnywhere(plan)
-  const reservation = isReservation(port)
-    ? port
-    : await reserveFor('stop() of what spawnListening() gave', reserveOptions(options))
+  // Nobody but this call can release it: of a test that ends meanwhile only the program is reported.
+  const reservation = isReservation(port) ? port : await reserveFor(undefined, reserveOptions(options))
   try {
     const { addresses, bind } = (await placeOf({ ...options, port: reservation }, 'tcp')).addresses
     const endpoints = addresses.map((address) => toEndpoint(address, reservation.port)) as [Endpoint, ...Endpoint[]]
