@@ -3,6 +3,7 @@ import net from 'node:net'
 import type { Endpoint } from '../loopback/endpoint.js'
 import { hasReadEnd, isHandshaking, isTimerOver } from '../platform/node-internals.js'
 import { patch } from '../platform/patches.js'
+import { isInfrastructure } from '../sockets/infrastructure.js'
 import { connectionTuple } from '../sockets/tuple.js'
 import { now } from '../timers.js'
 import type { Owner } from './owner.js'
@@ -148,7 +149,8 @@ export class Dials {
 
   #noteEnd(socket: net.Socket, error: unknown): void {
     const record = this.#tracking.recordOf(socket)
-    if (record === undefined || record.kind !== 'client') return
+    // A wait of portside dials again by itself.
+    if (record === undefined || record.kind !== 'client' || isInfrastructure(socket)) return
     const answer = answerOf(socket, error)
     // A server may close what a client pool keeps for later: the pool does not dial before it needs to.
     if (answer === undefined || this.#tracking.isIdle(record)) this.#noteGood(socket, record)

@@ -1,6 +1,6 @@
 import net from 'node:net'
 import { familyOf, LOOPBACK } from '../loopback/endpoint.js'
-import { closedBy } from '../sockets/infrastructure.js'
+import { closedBy, infrastructure } from '../sockets/infrastructure.js'
 import { joinSink, type Sink } from './sink.js'
 
 /**
@@ -29,7 +29,7 @@ export interface Anchor {
  * narrows it down to loopback, so that the port is taken only where nobody listens on any address.
  * Rejects with the system's code: EADDRINUSE, EADDRNOTAVAIL, EACCES, EMFILE.
  */
-export async function openAnchor(address: string, port: number, howToClose: string): Promise<Anchor> {
+export async function openAnchor(address: string, port: number, howToClose: string | undefined): Promise<Anchor> {
   const family = familyOf(address)
   const sink = joinSink(family)
   try {
@@ -50,7 +50,8 @@ export async function openAnchor(address: string, port: number, howToClose: stri
       throw error
     })
     client.unref()
-    accepted.unref()
+    // Its listener may be older than the leak check.
+    infrastructure(accepted).unref()
     return new ConnectedAnchor(client, accepted, sink, sinkPort)
   } catch (error) {
     sink.leave()

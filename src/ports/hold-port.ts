@@ -18,7 +18,7 @@ export interface Wanted {
   readonly candidates: Candidates
   readonly platform: NodeJS.Platform | undefined
   /** What its user calls to release it: a leak report says so. */
-  readonly howToClose: string
+  readonly howToClose: string | undefined
 }
 
 /**

@@ -68,7 +68,7 @@ export function reservePort(options: ReserveOptions = {}): Promise<PortReservati
  * code and no more: an explanation reads the tables of the kernel.
  */
 export async function reserveFor(
-  howToClose: string,
+  howToClose: string | undefined,
   options: ReserveOptions,
   { explains = true, advice }: { explains?: boolean; advice?: string } = {},
 ): Promise<PortReservation> {
@@ -133,7 +133,11 @@ export interface Want extends Wanted {
 const PROTOCOLS: ReadonlyArray<ReserveOptions['protocol']> = ['tcp', 'udp', 'both']
 
 /** `platform` is this one's, except in tests of what others do. */
-export async function wantOf(options: ReserveOptions, howToClose: string, platform?: NodeJS.Platform): Promise<Want> {
+export async function wantOf(
+  options: ReserveOptions,
+  howToClose: string | undefined,
+  platform?: NodeJS.Platform,
+): Promise<Want> {
   const { protocol = 'tcp', signal } = options
   if (!PROTOCOLS.includes(protocol)) {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'protocol', "'tcp', 'udp' or 'both'", protocol)

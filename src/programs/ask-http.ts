@@ -2,6 +2,7 @@ import type http from 'node:http'
 import type tls from 'node:tls'
 import { codeOf } from '../errors.js'
 import { bracketed } from '../loopback/endpoint.js'
+import { infrastructure } from '../sockets/infrastructure.js'
 import { clearTimeout, setTimeout } from '../timers.js'
 import { type Condition, type ReadyAnswer, repeatable, toError } from './condition.js'
 import type { HttpReady } from './ready.js'
@@ -128,6 +129,7 @@ export async function askHttp(request: Request, wanted: Wanted, signal: AbortSig
       if (soFar().ready) end()
     })
     const timer = setTimeout(() => sent.destroy(new Error(`no answer within ${ATTEMPT} ms`)), ATTEMPT)
+    sent.once('socket', infrastructure)
     sent.on('error', (error) => {
       done(read?.() ?? { answer: { error: signal.aborted ? new Error('no answer') : error }, ready: false })
     })

@@ -1,6 +1,7 @@
 import net from 'node:net'
 import type { Endpoint } from '../loopback/endpoint.js'
 import { bounded } from '../message.js'
+import { infrastructure } from '../sockets/infrastructure.js'
 import { clearTimeout, setTimeout } from '../timers.js'
 import { type Condition, type ReadyAnswer, repeatable } from './condition.js'
 import type { TcpReady } from './ready.js'
@@ -36,7 +37,7 @@ function exchange(
   signal: AbortSignal,
 ): Promise<ReadyAnswer | undefined> {
   return new Promise((resolve) => {
-    const socket = net.connect({ host, port })
+    const socket = infrastructure(net.connect({ host, port }))
     let body = ''
     const settle = (answer: ReadyAnswer | undefined): void => {
       clearTimeout(timer)

@@ -3,7 +3,7 @@ import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
 import { printable } from '../loopback/endpoint-like.js'
 import { isStopped } from '../platform/process-tree.js'
 import type { ProgramFamily } from '../platform/program-family.js'
-import { describeOwner } from '../socket-table/owners.js'
+import { describeOwner, type SocketOwner } from '../socket-table/owners.js'
 import { describeDialled } from './ask.js'
 import { describePending } from './condition.js'
 import type { Finder } from './finder.js'
@@ -27,65 +27,61 @@ export interface NotReady {
 }
 
 /** That a program was not ready in time: what was waited for, what came instead, and why, as far as the system says it. */
-export function notReady({
-  asked,
-  timeout,
-  finder,
-  unready,
-  family,
-  endpoints,
-  output,
-  code,
-}: NotReady): PortsideError {
+export function notReady(wait: NotReady): PortsideError {
+  const { asked, timeout, finder, unready, family, endpoints, output, code } = wait
   const { answers, stranger } = finder.seen()
+  const { found, pending } = unready
   const listensOn = whereItListens(family)
-  const waitsFor =
-    unready.found === undefined ? [finder.expected] : unready.pending.map(({ condition }) => condition.expected)
-  const said =
-    unready.found === undefined
-      ? answers.map(describeDialled).join('; ')
-      : unready.pending.map(describePending).filter(Boolean).join('; ')
-  const elsewhere = unready.found === undefined ? whereElse(listensOn, endpoints) : undefined
-  const somewhere = listensOn !== undefined && listensOn.places.length > 0
-  const waits =
-    elsewhere && somewhere && endpoints.length > 0 ? `; you wait on ${endpoints.map(formatEndpoint).join(' or ')}` : ''
-  const taken = stranger === undefined && unready.found === undefined ? takenElsewhere(output, endpoints) : undefined
-  const last = unready.pending.find(({ answer }) => answer !== undefined)?.answer
-  const dialled = answers.find(({ error }) => error !== undefined)?.error
-  const owner = stranger ?? taken?.owner
-  const error = portsideError(stranger === undefined ? code : 'ERR_PORTSIDE_PORT_TAKEN', {
+  const taken = takenBy(stranger) ?? (found === undefined ? saidTaken(wait) : undefined)
+  const last = pending.find(({ answer }) => answer !== undefined)?.answer
+  const refusal = answers.find(({ error }) => error !== undefined)?.error
+  const saw = found === undefined ? answers.map(describeDialled) : pending.map(describePending)
+  const error = portsideError(taken?.isWanted ? 'ERR_PORTSIDE_PORT_TAKEN' : code, {
     headline: `Cannot ${asked}: it runs (pid ${family.pid}) and is not ready after ${timeout} ms`,
-    expected: waitsFor.join('; '),
-    actual: [said, output?.describe()].filter(Boolean).join('; and '),
-    because: stranger
-      ? 'another program listens on the port'
-      : [isStopped(family.pid) && STOPPED, elsewhere && `${elsewhere}${waits}`, taken?.because]
-          .filter(Boolean)
-          .join('; '),
-    owner: owner && describeOwner(owner),
-    next: stranger ? 'end that program, or leave port out' : (taken?.next ?? adviceFor(unready, listensOn, endpoints)),
-    cause: unready.found === undefined ? dialled : last?.error,
+    expected: found === undefined ? finder.expected : pending.map(({ condition }) => condition.expected).join('; '),
+    actual: [saw.filter(Boolean).join('; '), output?.describe()].filter(Boolean).join('; and '),
+    because: [
+      isStopped(family.pid) && STOPPED,
+      found === undefined && !taken?.isWanted && whereElse(listensOn, endpoints),
+      taken?.because,
+    ]
+      .filter(Boolean)
+      .join('; '),
+    owner: taken?.owner && describeOwner(taken.owner),
+    next: taken?.next ?? adviceFor(unready, listensOn, endpoints),
+    cause: found === undefined ? refusal : last?.error,
   })
   return Object.assign(error, {
-    lastAnswer: last ?? (dialled === undefined ? undefined : { error: dialled }),
+    lastAnswer: last ?? (refusal === undefined ? undefined : { error: refusal }),
     listensOn: listensOn?.places,
-    ...(owner === undefined ? {} : { owners: [owner] }),
+    ...(taken === undefined ? {} : { owners: [taken.owner] }),
     ...(output === undefined ? {} : { output: output.tail, stderr: output.stderr, stdout: output.stdout }),
   })
 }
 
 function whereElse(listensOn: ListensOn | undefined, endpoints: readonly Endpoint[]): string | undefined {
-  if (listensOn !== undefined) return describeListening(listensOn)
-  return endpoints.length === 0 ? HIDDEN : undefined
+  if (listensOn === undefined) return endpoints.length === 0 ? HIDDEN : undefined
+  const places = endpoints.map(formatEndpoint).join(' or ')
+  const waits = listensOn.places.length > 0 && places !== '' ? `; you wait on ${places}` : ''
+  return `${describeListening(listensOn)}${waits}`
 }
 
 const STOPPED = 'a signal has stopped it, and SIGCONT would continue it (signal(7))'
 
 const HIDDEN = 'its sockets cannot be seen: it runs as another user, or has changed its user (proc_pid_fd(5))'
 
-/** A port that the program says is in use, and that somebody has. */
-function takenElsewhere(output: Output | undefined, endpoints: readonly Endpoint[]): TakenPort | undefined {
-  const taken = output && takenPort(`${output.stderr}\n${output.stdout}`, endpoints)
+/** A stranger that the finder saw at one of the endpoints. */
+const takenBy = (owner: SocketOwner | undefined): TakenPort | undefined =>
+  owner && {
+    because: 'another program listens on the port',
+    owner,
+    next: 'end that program, or leave port out',
+    isWanted: true,
+  }
+
+/** A port that the program says is in use, and that another process has. */
+function saidTaken({ output, endpoints, family }: NotReady): TakenPort | undefined {
+  const taken = output && takenPort(`${output.stderr}\n${output.stdout}`, endpoints, family)
   return taken?.owner === undefined ? undefined : taken
 }
 

@@ -9,7 +9,7 @@ import { handleOf } from '../platform/node-internals.js'
 import type { ProgramFamily } from '../platform/program-family.js'
 import { type ReserveOptions, reserveFor } from '../ports/reserve-port.js'
 import { refuseAborted } from '../signals.js'
-import { describeOwner, listenersReachedAt, type SocketOwner } from '../socket-table/owners.js'
+import { describeOwner, type SocketOwner } from '../socket-table/owners.js'
 import { Child } from './child.js'
 import { conditionsOf } from './conditions.js'
 import { AcceptFinder } from './find-accepting.js'
@@ -21,7 +21,7 @@ import { ListeningProgram } from './listening-program.js'
 import { notReady } from './not-ready.js'
 import type { PrintedTo } from './output.js'
 import { type Plan, planOf } from './plan.js'
-import { type TakenPort, takenPort } from './taken-port.js'
+import { strangerNowAt, type TakenPort, takenPort } from './taken-port.js'
 import { untilReady } from './until-ready.js'
 
 /** What `spawnListening()` does with options that are read. The command line prints the output elsewhere. */
@@ -35,9 +35,10 @@ export async function start(
   const plan = { ...planned, child: { ...planned.child, printedTo } }
   const { port } = options
   if (port === 'any') return startAnywhere(plan)
+  // Nobody but this call can release it: of a test that ends meanwhile only the program is reported.
   const reservation = isReservation(port)
     ? port
-    : await reserveFor('stop() of what spawnListening() gave', reserveOptions(options), { advice: TAKEN })
+    : await reserveFor(undefined, reserveOptions(options), { advice: TAKEN })
   try {
     const { addresses, bind } = (await placeOf({ ...options, port: reservation }, 'tcp')).addresses
     const endpoints = addresses.map((address) => toEndpoint(address, reservation.port)) as [Endpoint, ...Endpoint[]]
@@ -161,7 +162,8 @@ function endedEarly(
   endpoints: readonly Endpoint[],
   stranger: SocketOwner | undefined,
 ): Error {
-  const taken = takenPort(`${child.stderr}\n${child.stdout}`, endpoints) ?? strangerOf(stranger, endpoints)
+  const said = `${child.stderr}\n${child.stdout}`
+  const taken = takenPort(said, endpoints, child.family) ?? strangerOf(stranger, endpoints, child.family)
   const owner = taken?.owner
   const error = child.failure(exit, {
     listened: false,
@@ -173,8 +175,11 @@ function endedEarly(
 }
 
 /** What was seen while the program ended may have been its own listener. A stranger is still there. */
-function strangerOf(stranger: SocketOwner | undefined, endpoints: readonly Endpoint[]): TakenPort | undefined {
-  if (stranger === undefined) return undefined
-  const owner = endpoints.flatMap(listenersReachedAt)[0]
-  return owner && { because: 'another program listens on the port', owner, next: 'end that program, or leave port out' }
+function strangerOf(
+  stranger: SocketOwner | undefined,
+  endpoints: readonly Endpoint[],
+  family: ProgramFamily | undefined,
+): Pick<TakenPort, 'because' | 'owner' | 'next'> | undefined {
+  const owner = stranger && strangerNowAt(endpoints, family)
+  return owner && { because: 'another program listens on the port', owner, next: TAKEN }
 }

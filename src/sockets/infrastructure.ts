@@ -10,8 +10,9 @@ export function infrastructure<T extends object>(resource: T): T {
   return resource
 }
 
-/** Whose `close()` is not its user's business: says what is. */
-export function closedBy<T extends object>(resource: T, howToClose: string): T {
+/** Whose `close()` is not its user's business: says what is. Undefined: portside closes it by itself. */
+export function closedBy<T extends object>(resource: T, howToClose: string | undefined): T {
+  if (howToClose === undefined) return infrastructure(resource)
   marks().howToClose.set(resource, howToClose)
   return resource
 }

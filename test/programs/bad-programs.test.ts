@@ -171,11 +171,12 @@ describe('a program that never is ready', () => {
     expect(failure.message).toContain('expected   a listener of the program on ')
   })
 
-  it('is stopped by a signal, and is ended all the same', async (context) => {
+  it('is stopped by a signal, and is ended anyway', async (context) => {
     needsKernel(context)
     const code = "server().once('listening', () => process.kill(process.pid, 'SIGSTOP'))"
     const options = { ready: { http: '/' }, grace: 50 } as const
     const { message } = await never(code, /no answer/, options)
+    expect(message).toContain('cause      a signal has stopped it, and SIGCONT would continue it (signal(7))\n')
     expect(runs(Number(/pid (\d+)/.exec(message)?.[1]))).toBe(false)
   })
 })
@@ -207,11 +208,11 @@ describe('a program whose port is taken', () => {
       start("console.error('bind: address already in use ' + HERE + ':' + PORT); process.exit(1)"),
     )
     expect(failure.message).toContain(
-      'cause      the port is reserved until the program listens on it; by port, the program has',
+      'cause      one of: another program listened on the port and has closed since; the program does not set SO_REUSEADDR',
     )
     const unnamed = await failureOf(start("console.error('Address already in use'); process.exit(1)"))
     expect(unnamed.message).toContain(
-      'cause      one of: the program wants another port, which is taken; it does not set',
+      'it does not use descriptor 3; the program wants another port, which is taken\n',
     )
     const free = await failureOf(start("console.error('12:30:01 address already in use :1'); process.exit(1)"))
     expect(free.message).not.toContain('cause')

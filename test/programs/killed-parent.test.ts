@@ -1,9 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { beforeEach, describe, expect, it, onTestFinished, type TestContext } from 'vitest'
 import { setTimeout } from '../../src/timers.js'
 import { until } from '../support/clients.js'
 import { leavesNothingOpen, needsKernel } from '../support/kernel.js'
@@ -14,18 +14,26 @@ leavesNothingOpen()
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../../fixtures/programs/${name}`, import.meta.url))
 
+/** Of util-linux, by which a shell begins a session. */
+const whyNoSetsid = spawnSync('setsid', ['true']).error?.message
+
+function needsSetsid(context: TestContext): void {
+  if (whyNoSetsid !== undefined) context.skip(`setsid cannot be started: ${whyNoSetsid}`)
+}
+
 const START = `
 const portside = await import(process.env.PORTSIDE)
-const [script, by, signal] = process.argv.slice(-3)
-const starting = portside.spawnListening('/bin/sh', [script, signal], { by })
+const [command, args, by] = JSON.parse(process.argv.at(-1))
+const starting = portside.spawnListening(command, args, { by })
 process.stdout.write('starting')
 await starting`
 
-interface Start {
-  readonly by: 'descriptor' | 'port'
-  /** The signal that the program sends to its parent, 0 for none. */
-  readonly signal: 'KILL' | '0'
-}
+type By = 'descriptor' | 'port'
+
+/** The program sends the signal to its parent, 0 for none. */
+const killingParent = (by: By, signal: 'KILL' | '0'): Start => ['/bin/sh', [fixture('kill-parent.sh'), signal], by]
+
+type Start = readonly [command: string, args: readonly string[], by: By]
 
 interface Family {
   readonly parent: ChildProcess
@@ -34,9 +42,9 @@ interface Family {
 }
 
 /** A process that starts a program by spawnListening, which starts others. It has a process group of its own, for signals. */
-function startFamily({ by, signal }: Start): Family {
+function startFamily(start: Start): Family {
   const mark = `PORTSIDE_TEST=${randomUUID()}`
-  const [program, ...args] = [...node(START), '--', fixture('kill-parent.sh'), by, signal]
+  const [program, ...args] = [...node(START), '--', JSON.stringify(start)]
   const env = { ...process.env, PORTSIDE_TEST: mark.replace(/.*=/, '') }
   const parent = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'], env, detached: true })
   const members = (): number[] => pidsWith(mark)
@@ -47,15 +55,15 @@ function startFamily({ by, signal }: Start): Family {
   return { parent, members }
 }
 
-const ROUNDS = 20
+const ROUNDS = 12
 
 /** So many at a time: each is a process that loads portside. */
 const AT_ONCE = 4
 
-async function inTurns(round: (index: number) => Promise<void>): Promise<void> {
+async function inTurns(round: (index: number) => Promise<void>, rounds = ROUNDS): Promise<void> {
   let next = 0
   const turns = async (): Promise<void> => {
-    while (next < ROUNDS) await round(next++)
+    while (next < rounds) await round(next++)
   }
   await Promise.all(Array.from({ length: AT_ONCE }, turns))
 }
@@ -65,7 +73,7 @@ describe.each(['descriptor', 'port'] as const)('a program of spawnListening by %
 
   it('ends with all that it has started when it kills its parent as its first act', async () => {
     await inTurns(async () => {
-      const { parent, members } = startFamily({ by, signal: 'KILL' })
+      const { parent, members } = startFamily(killingParent(by, 'KILL'))
       expect(await once(parent, 'exit')).toEqual([null, 'SIGKILL'])
       await until(() => members().length === 0)
     })
@@ -74,10 +82,10 @@ describe.each(['descriptor', 'port'] as const)('a program of spawnListening by %
   it('ends with all that it has started when its parent is killed at any moment', async () => {
     const signals = ['SIGKILL', 'SIGINT', 'SIGTERM'] as const
     await inTurns(async (index) => {
-      const { parent, members } = startFamily({ by, signal: '0' })
+      const { parent, members } = startFamily(killingParent(by, '0'))
       await once(parent.stdout as Readable, 'data')
       // Later and later, at last when all of them run: the parent, its watchdog, the program and two more.
-      if (index < ROUNDS - 3) await new Promise((resolve) => void setTimeout(resolve, index))
+      if (index < ROUNDS - 3) await new Promise((resolve) => void setTimeout(resolve, index * 2))
       else await until(() => members().length === 5)
       const pid = parent.pid as number
       // Some with their group, as by Ctrl-C.
@@ -85,5 +93,39 @@ describe.each(['descriptor', 'port'] as const)('a program of spawnListening by %
       await once(parent, 'exit')
       await until(() => members().length === 0)
     })
+  })
+})
+
+const SERVER = [process.execPath, fixture('serve-port.mjs')]
+
+describe.each([
+  {
+    what: 'a program that starts others in sessions of their own',
+    count: 6,
+    start: ['/bin/sh', [fixture('leave-session.sh'), ...SERVER], 'port'],
+  },
+  {
+    what: 'a wrapper whose server has a session of its own',
+    count: 4,
+    start: [process.execPath, [fixture('start-detached.mjs'), ...SERVER], 'port'],
+  },
+] satisfies Array<{ what: string; count: number; start: Start }>)('$what', ({ count, start }) => {
+  beforeEach((context) => {
+    needsKernel(context)
+    needsSetsid(context)
+  })
+
+  it('ends with all that it has started when its parent is killed at any moment', async () => {
+    const rounds = 8
+    await inTurns(async (index) => {
+      const { parent, members } = startFamily(start)
+      await once(parent.stdout as Readable, 'data')
+      // Later and later, at last when all of them run, with the parent and its watchdog.
+      if (index < rounds - 2) await new Promise((resolve) => void setTimeout(resolve, index * 15))
+      else await until(() => members().length >= count)
+      process.kill(parent.pid as number, 'SIGKILL')
+      await once(parent, 'exit')
+      await until(() => members().length === 0)
+    }, rounds)
   })
 })

@@ -8,7 +8,9 @@ import type { Readable } from 'node:stream'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { namespaceSupport } from '../../dist/index.js'
+import { pythonPath } from '../models/strangers/many.js'
 import { pidsWith } from '../support/processes.js'
+import { randomFrom } from './programs/random.mjs'
 import { check, type Row, skipped } from './row.js'
 
 const KILLS = 200
@@ -21,10 +23,17 @@ const PATIENCE = 5000
 
 const SIGNALS = ['SIGKILL', 'SIGINT', 'SIGTERM'] as const
 
-type How = 'descriptor' | 'port' | 'network'
+type How = 'descriptor' | 'port' | 'network' | (typeof LEAVING)[number]
+
+/** Programs whose processes leave their session and their parent. */
+const LEAVING = ['sessions', 'detached', 'daemon'] as const
+const LEAVING_KILLS = 50
+
+/** Longest until the kill, in milliseconds: by then all processes run. */
+const LATEST = { leaving: 400, others: 80 }
 
 /** What a test process that was killed leaves behind: no program of its own, no child of that, no file. */
-export async function* killedParent(): AsyncGenerator<Row> {
+export async function* killedParent(seed: number): AsyncGenerator<Row> {
   for (const how of ['descriptor', 'port'] as const) {
     yield row(`killed by its program's first act: ${how}`, await left(how, 'KILL'))
     yield row(`killed at a random moment: ${how}`, await left(how, '0'))
@@ -32,11 +41,16 @@ export async function* killedParent(): AsyncGenerator<Row> {
   const what = 'killed at a random moment: private network'
   const support = await namespaceSupport()
   yield support.supported ? row(what, await left('network', '0')) : skipped(what, support.reason)
+  for (const how of LEAVING) {
+    const of = `killed at a random moment, seed ${seed}: ${how}`
+    if (how === 'daemon' && pythonPath === undefined) yield skipped(of, 'there is no python3')
+    else yield row(of, await left(how, 'SIGKILL', randomFrom(seed), LEAVING_KILLS), LEAVING_KILLS)
+  }
 }
 
-const row = (what: string, { processes, files }: Left): Row =>
+const row = (what: string, { processes, files }: Left, kills = KILLS): Row =>
   check(
-    `${KILLS} test processes ${what}`,
+    `${kills} test processes ${what}`,
     '0 left',
     `${processes} processes, ${files} files left`,
     processes + files === 0,
@@ -47,11 +61,11 @@ interface Left {
   readonly files: number
 }
 
-async function left(how: How, signal: string): Promise<Left> {
+async function left(how: How, signal: string, random = Math.random, kills = KILLS): Promise<Left> {
   const folder = mkdtempSync(join(tmpdir(), 'portside-stress-'))
   let [begun, processes] = [0, 0]
   const turns = async (): Promise<void> => {
-    while (begun++ < KILLS) processes += await leftByOne(how, signal, folder)
+    while (begun++ < kills) processes += await leftByOne(how, signal, folder, random)
   }
   await Promise.all(Array.from({ length: AT_ONCE }, turns))
   const files = readdirSync(folder).length
@@ -60,22 +74,23 @@ async function left(how: How, signal: string): Promise<Left> {
 }
 
 /** The processes that are still there when it and its family had time to end. */
-async function leftByOne(how: How, signal: string, folder: string): Promise<number> {
+async function leftByOne(how: How, signal: string, folder: string, random: () => number): Promise<number> {
   const mark = randomUUID()
   // The shell of a private network has nothing of the environment but the PATH.
   const env = { ...process.env, TMPDIR: folder, PATH: `${process.env.PATH}:/${mark}` }
   const program = fileURLToPath(new URL('programs/start-family.mjs', import.meta.url))
-  const parent = spawn(process.execPath, [program, JSON.stringify({ how, signal })], {
+  const parent = spawn(process.execPath, [program, JSON.stringify({ how, signal, python: pythonPath })], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env,
     detached: true,
   })
   const exited = once(parent, 'exit')
   await once(parent.stdout as Readable, 'data')
-  if (signal === '0') {
-    await setTimeout(Math.random() * 80)
+  if (signal !== 'KILL') {
+    await setTimeout(random() * (signal === '0' ? LATEST.others : LATEST.leaving))
     const pid = parent.pid as number
-    process.kill(Math.random() < 0.5 ? pid : -pid, SIGNALS[Math.floor(Math.random() * SIGNALS.length)])
+    const by = signal === '0' ? SIGNALS[Math.floor(random() * SIGNALS.length)] : 'SIGKILL'
+    process.kill(random() < 0.5 ? pid : -pid, by)
   }
   await exited
   parent.stdout?.destroy()

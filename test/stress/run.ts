@@ -5,9 +5,11 @@ import { drains } from './drains.js'
 import { killedHolder } from './killed-holder.js'
 import { killedParent } from './killed-parent.js'
 import { leftovers } from './leftovers.js'
+import { manyKinds } from './many-kinds.js'
 import { preferredPort } from './preferred-port.js'
 import { refusals } from './refusals.js'
 import { check, format, type Row } from './row.js'
+import { strangers } from './strangers.js'
 
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '60' }, seed: { type: 'string' } } })
 const seconds = Number(values.seconds)
@@ -33,9 +35,11 @@ const limit = setTimeout(() => {
 }, LIMIT)
 // At once, for as long as was asked; again with the same choices by --seed.
 await Promise.all([print('chaos', () => chaos(seconds, seed)), print('drains', () => drains(seconds, seed))])
-for (const stress of [collisions, killedHolder, killedParent, refusals, leftovers, preferredPort]) {
+await print('killedParent', () => killedParent(seed))
+for (const stress of [collisions, killedHolder, manyKinds, refusals, leftovers, preferredPort]) {
   await print(stress.name, stress)
 }
+await print('strangers', () => strangers(seed))
 clearTimeout(limit)
 console.log(`\n${Math.round((performance.now() - begun) / 1000)} s`)
 

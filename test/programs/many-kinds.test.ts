@@ -1,0 +1,13 @@
+import { expect, it } from 'vitest'
+import { spawnListening } from '../../src/index.js'
+import { playAtOnce } from '../models/kinds/play.js'
+import { needsIPv4 } from '../support/here.js'
+import { leavesNothingOpen, needsKernel } from '../support/kernel.js'
+
+leavesNothingOpen()
+
+it('finds programs of six kinds that start at once, mixes none up, and ends all that they started', async (context) => {
+  needsKernel(context)
+  needsIPv4(context)
+  expect(await playAtOnce(spawnListening, 12)).toEqual({ faults: [], processes: expect.any(Number), left: 0 })
+})
