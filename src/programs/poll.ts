@@ -54,6 +54,9 @@ export async function poll<T extends object | string>(
   }
 }
 
-/** A sixteenth of the time that was waited, from 1 ms to 20 ms: a program that is up is found while little more has passed. */
-const growing = (waited: number): Promise<void> =>
-  new Promise((resolve) => void setTimeout(resolve, Math.min(Math.max(waited / 16, 1), 20)))
+/** A thirty-second part of the time that was waited, to 20 ms: a program that is up is found while little more has passed. */
+async function growing(waited: number): Promise<void> {
+  const pause = Math.min(waited / 32, 20)
+  // p-wait-for itself makes a pause of 1 ms.
+  if (pause > 1) await new Promise<void>((resolve) => void setTimeout(resolve, pause - 1))
+}
