@@ -8,19 +8,20 @@ const FAILED = 125
 const NOT_EXECUTABLE = 126
 const NOT_FOUND = 127
 
+/** What `Output.describe()` has added. */
+const OUTPUT = /(?:^|; and )(?:this output of the program\n[\s\S]*|no output\b[^\n]*)$/
+
 /** Says why COMMAND was not ready; gives the exit code. */
 export function notStarted(error: unknown): number {
-  const { actual, syscall, exitCode, signal, output } = error as {
+  const { actual, syscall, exitCode, signal } = error as {
     actual?: string
     syscall?: string
     exitCode?: number | null
     signal?: NodeJS.Signals | null
-    output?: string
   }
   const code = codeOf(error)
   // What the program printed is there already.
-  const said =
-    code === 'ERR_PORTSIDE_CHILD_EXITED' ? undefined : actual?.replace(output ?? '', '').replace(/; and $/, '')
+  const said = code === 'ERR_PORTSIDE_CHILD_EXITED' ? undefined : actual?.replace(OUTPUT, '')
   process.stderr.write(`portside start: ${typedMessage(error, { actual: said })}\n`)
   if (code === 'ERR_PORTSIDE_NOT_READY') return NOT_IN_TIME
   if (code === 'ERR_PORTSIDE_CHILD_EXITED') {

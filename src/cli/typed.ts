@@ -4,11 +4,10 @@ import { messageOf } from '../message.js'
 /** What options of a function are called on the command line. */
 const TYPED: ReadonlyArray<readonly [RegExp, string]> = [
   [/port: 'any'/g, '--port any'],
-  [/name more ports, or leave port out/, 'end that process, or leave --port out'],
   [/leave port out/g, 'leave --port out'],
   [/\bas ca\b/g, 'by --ca FILE'],
   [/a longer timeout/g, 'a longer --timeout'],
-  [/pass host: 'localhost', family: 'IPv[46]', or make/g, 'make'],
+  [/pass family: 'IPv[46]', or make/g, 'make'],
 ]
 
 /** The message of an error, with the options as a user types them. `lines` replace those of the error. */

@@ -149,7 +149,7 @@ describe('portside start', () => {
     const { stderr, code } = await portside('start', '--port', String(holder.port), '--', ...SERVER)
     expect(code).toBe(125)
     expect(stderr).toMatch(new RegExp(`^ {2}owner {6}pid ${process.pid} \\(.+\\) listens on `, 'm'))
-    expect(stderr).toMatch(/^ {2}fix {8}end that process, or leave --port out$/m)
+    expect(stderr).toMatch(/^ {2}fix {8}end the program that has the port, or leave --port out$/m)
   })
 
   it('says that COMMAND has ended before TEST', async () => {

@@ -8,6 +8,7 @@ import {
   type SpawnListeningOptions,
   spawnListening,
   waitForListening,
+  waitForRefused,
 } from '../../src/index.js'
 import { LOOPBACK } from '../../src/loopback/endpoint.js'
 import { loopbackFamilies, whyFamilyIsMissing } from '../../src/loopback/probe.js'
@@ -160,9 +161,13 @@ describe('waitForListening({ pid })', () => {
     const [, code] = program('server(0)')
     const shell = spawn('sh', ['-c', '"$@" & wait', 'sh', node, '-e', code], { stdio: 'ignore', detached: true })
     try {
-      expect(await waitForListening(shell)).toMatchObject([{ address: HERE }])
-    } finally {
+      const below = await waitForListening(shell)
+      expect(below).toMatchObject([{ address: HERE }])
       process.kill(-(shell.pid as number), 'SIGKILL')
+      // The server may end after the shell.
+      await waitForRefused(below)
+    } finally {
+      shell.kill('SIGKILL')
     }
     await Promise.all([child, shell].map((one) => one.exitCode ?? one.signalCode ?? once(one, 'exit')))
   })

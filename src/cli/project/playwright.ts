@@ -34,7 +34,7 @@ const ADVICE = { add: [`import { expect, test } from '${ENTRY}'`], addTo: `test 
 function readTestFiles(project: Project, evidence: Evidence): void {
   const without: string[] = []
   for (const { file, text } of testFiles(project)) {
-    if (!/playwright|['"]\.\.?\//.test(text)) continue
+    if (!/playwright|['"]\.\.?\//.test(text) || OTHER_RUNNER.test(text)) continue
     const loaded = load(project, join(project.root, file))?.sources ?? []
     const source = loaded.find((one) => imports(one, ENTRY))
     if (source !== undefined) {
@@ -48,5 +48,8 @@ function readTestFiles(project: Project, evidence: Evidence): void {
     `test files that have test from '${PACKAGE}' are not checked: ${without.slice(0, MOST_NAMED).join(', ')}${more}`,
   )
 }
+
+/** A file of another runner, which has a `test` of its own. */
+const OTHER_RUNNER = /from ['"](?:vitest|node:test|@jest\/globals|bun:test)['"]/
 
 const MOST_NAMED = 3

@@ -69,7 +69,18 @@ function endings(path: string): string[] {
   return /\.[cm]?[jt]sx?$|\.json$/.test(path) ? [path, stem] : [path, ...added.map((ending) => path + ending)]
 }
 
+/** Many files import the same one: it is read once. */
 function sourceOf(project: Project, path: string, read: FileText): Source | { problem: string } {
+  const known = SOURCES.get(project) ?? new Map<string, Source | { problem: string }>()
+  SOURCES.set(project, known)
+  const source = known.get(path) ?? parsed(project, path, read)
+  known.set(path, source)
+  return source
+}
+
+const SOURCES = new WeakMap<Project, Map<string, Source | { problem: string }>>()
+
+function parsed(project: Project, path: string, read: FileText): Source | { problem: string } {
   const file = shown(project, path)
   if ('problem' in read) return { problem: `${file} ${read.problem}` }
   if (/\.ya?ml$/.test(path)) return settingsSource(file, path, yamlSettings(read.text))
