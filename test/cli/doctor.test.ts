@@ -130,7 +130,11 @@ describe('portside doctor', () => {
 
   const problemsOf = async (profile: HostProfile): Promise<{ code: number | null; problems: string[] }> => {
     await using host = await PrivateHost.start(profile)
-    const child = host.spawn(process.execPath, [PORTSIDE, 'doctor', '--json'], { stdio: ['ignore', 'pipe', 'pipe'] })
+    // A folder without a project, which would only take time.
+    const child = host.spawn(process.execPath, [PORTSIDE, 'doctor', '--json'], {
+      cwd: tmpdir(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     const { stdout, code } = await ended(child)
     const { problems } = JSON.parse(stdout) as { problems: Array<{ check: string; verdict: string; next: string }> }
     return {

@@ -82,12 +82,6 @@ describe.each(RUNNERS)('%s', (name, start) => {
     },
   )
 
-  test('cannot without private networks: one has the ports, and the others are told so', async () => {
-    const { passed, output } = await start(consumer, { ...meeting(), PLAIN: '1' })
-    expect(passed).toBeLessThanOrEqual(1)
-    expect(output).toContain('EADDRINUSE')
-  })
-
   test.skipIf(whyNoNamespace !== undefined)(
     `has hosts of several kinds in one run, with the leak check (${whyNoNamespace ?? 'possible here'})`,
     async () => {
@@ -112,6 +106,13 @@ describe.each(RUNNERS)('%s', (name, start) => {
       output.match(/workers run without private networks, in the network of this machine: nsenter is not in PATH/g),
     ).toHaveLength(1)
   })
+})
+
+test('Vitest cannot without private networks: one file has the ports, and the others get EADDRINUSE', async () => {
+  const [, vitest] = RUNNERS[0]!
+  const { passed, output } = await vitest(consumer, { ...meeting(), PLAIN: '1' })
+  expect(passed).toBeLessThanOrEqual(1)
+  expect(output).toContain('EADDRINUSE')
 })
 
 async function failing(start: (typeof RUNNERS)[0][1], env: Env): Promise<{ output: string }> {

@@ -26,15 +26,15 @@ const FILES = ['life', 'concurrent']
 const vitest = vitestRun(['--pool=forks', ...FILES], join(root, 'node_modules/vitest/vitest.mjs'))
 const jest = jestRun(['--maxWorkers=2', ...FILES], join(root, 'node_modules/jest/bin/jest.js'))
 const RUNNERS = [
-  ['vitest', vitest, { leaking: 12, clean: 11, files: 0, hooks: 0 }],
-  ['jest', jest, { leaking: 13, clean: 11, files: 0, hooks: 0 }],
+  ['vitest', vitest],
+  ['jest', jest],
 ] as const
 
-test.for(RUNNERS)('%s fails the tests that leak, and no others', async ([, start, expected]) => {
-  const { outcome, output } = await start(process.execPath, consumer)
+test('Vitest fails the tests that leak, and no others', async () => {
+  const { outcome, output } = await vitest(process.execPath, consumer)
   const { found, complaints } = tallyOf(outcome)
   expect(complaints).toEqual([])
-  expect(found, output).toEqual(expected)
+  expect(found, output).toEqual({ leaking: 12, clean: 11, files: 0, hooks: 0 })
 })
 
 test.for(RUNNERS)('%s hands its options over: with warn no test fails, and all are told', async ([, start]) => {

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -15,9 +15,6 @@ const consumer = mkdtempSync(join(tmpdir(), 'portside-consumer-'))
 beforeAll(async () => {
   cpSync(join(root, 'fixtures/projects/packed'), consumer, { recursive: true })
   await installPacked(packed, consumer)
-  mkdirSync(join(consumer, 'node_modules/@types'))
-  for (const name of ['@types/node', '@playwright'])
-    symlinkSync(join(root, 'node_modules', name), join(consumer, 'node_modules', name), 'junction')
 })
 
 afterAll(() => rmSync(consumer, { recursive: true, force: true }))
@@ -182,14 +179,6 @@ test('portside/get-port is one for import and require, and keeps what it gives',
   })
 })
 
-describe('the types', () => {
-  test('compile under node16 from ESM and from CJS, every declaration checked', async () => {
-    const options = ['--strict', '--noEmit', '--module', 'node16', '--target', 'es2022', '--types', 'node']
-    const files = ['types-from-esm.mts', 'types-from-cjs.cts', 'types-playwright.mts', 'types-playwright.cts']
-    expect(await tsc([...options, '--skipLibCheck', 'false', ...files])).toBe('')
-  }, 180_000)
-})
-
 const manifest = () => JSON.parse(readFileSync(installed('package.json'), 'utf8'))
 
 const installed = (file: string): string => join(consumer, 'node_modules/portside', file)
@@ -202,16 +191,6 @@ async function report(program: string, ...args: string[]) {
 async function output(args: string[]): Promise<string> {
   const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: consumer })
   return stdout.trim()
-}
-
-/** The compiler's complaints. */
-function tsc(args: string[]): Promise<string> {
-  return promisify(execFile)(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), ...args], {
-    cwd: consumer,
-  }).then(
-    () => '',
-    (failure) => failure.stdout || String(failure),
-  )
 }
 
 /** Every path in an `exports` map. */

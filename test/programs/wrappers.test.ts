@@ -23,7 +23,6 @@ const root = join(import.meta.dirname, '../..')
 const folder = mkdtempSync(join(tmpdir(), 'portside-wrappers-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 const scripts = {
-  start: `node "${server}"`,
   supervised: `node "${fixture('forward-sigterm.mjs')}" "${server}"`,
 }
 writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, scripts }))
@@ -44,7 +43,6 @@ interface Wrapper {
 }
 
 const WRAPPERS: readonly Wrapper[] = [
-  { name: 'npm run', needs: 'npm', command: 'npm', args: ['run', 'start'], processes: 2 },
   { name: 'npm run of a supervisor', needs: 'npm', command: 'npm', args: ['run', 'supervised'], processes: 3 },
   { name: 'npx', needs: 'npm', command: 'npx', args: ['--no-install', 'tsx', server], cwd: root, processes: 3 },
   { name: 'sh -c', needs: 'sh', command: 'sh', args: ['-c', `node "${server}"; true`], processes: 2 },

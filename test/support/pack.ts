@@ -37,7 +37,7 @@ export default async function pack(project: TestProject): Promise<() => void> {
 }
 
 /** Installs the package into a project without the network: its dependencies are links to those of this checkout. */
-export async function installPacked({ tarball }: Packed, project: string): Promise<void> {
+export async function installPacked({ tarball }: Pick<Packed, 'tarball'>, project: string): Promise<void> {
   const root = join(import.meta.dirname, '../..')
   const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   const folders = Object.keys(dependencies).map((name) => join(root, 'node_modules', name))
