@@ -30,7 +30,7 @@ const SOURCES = {
 /** The tests of the sources; test/profiles has them on hosts of five kinds, too. */
 export const SOURCE_TESTS = {
   include: ['test/**/*.test.ts'],
-  exclude: ['test/package/**', ...ALONE, ...LEAKING],
+  exclude: ['test/package/**', 'test/playwright/**', ...ALONE, ...LEAKING],
   // A process for each file, with the sources loaded anew, would cost more than most of them do. What one of them could leave to
   // the next is a socket, and the leak check sees to it that none does.
   isolate: false,

@@ -15,7 +15,7 @@ import { pidsWith } from '../support/processes.js'
 import { ended, portside, start } from './command-line.js'
 import { runHere } from './here.js'
 
-leavesNothingOpen()
+leavesNothingOpen({ lingers: true })
 
 const node = process.execPath
 const fixture = (name: string): string => fileURLToPath(new URL(`../../fixtures/programs/${name}`, import.meta.url))

@@ -19,7 +19,7 @@ import { USERS, type User, whyNotUnprivileged } from '../support/users.js'
 import { ended, PORTSIDE, start } from './command-line.js'
 import { runHere } from './here.js'
 
-leavesNothingOpen()
+leavesNothingOpen({ lingers: true })
 
 const wait = (...args: string[]) => runHere(waitCommand, ...args)
 

@@ -21,7 +21,7 @@ export default defineConfig({
           ...SOURCE_TESTS.exclude,
           'test/namespaces/**',
           'test/assertions/namespaces.test.ts',
-          'test/programs/killed-parent.test.ts',
+          'test/programs/{killed-parent,many-kinds,other-user,ready,strangers,wrappers}.test.ts',
           'test/cli/**',
           'test/arguments.test.ts',
           'test/fuzz/**',

@@ -18,7 +18,7 @@ import { leavesNothingOpen, needsKernel } from '../support/kernel.js'
 import { READABLE } from '../support/readable.js'
 import { failureOf, fixture, killsAtTheEnd, node, program, start, unready } from './programs.js'
 
-leavesNothingOpen()
+leavesNothingOpen({ lingers: true })
 // Which process has which listener is in the tables of Linux, of macOS and of Windows; needsKernel() asks for the first.
 beforeEach(needsKernel)
 

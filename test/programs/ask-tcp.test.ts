@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { spawnListening } from '../../src/index.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 
-leavesNothingOpen()
+leavesNothingOpen({ lingers: true })
 
 // Redis answers so while it loads its data, and keeps the connection open.
 const LOADING = `

@@ -21,7 +21,7 @@ import { pidsWith } from '../support/processes.js'
 import { READABLE } from '../support/readable.js'
 import { type Failure, failureOf, fixture, node, runs, start, unready } from './programs.js'
 
-leavesNothingOpen()
+leavesNothingOpen({ lingers: true })
 
 function needsFamilies(context: TestContext, ...families: Family[]): void {
   for (const family of families) {

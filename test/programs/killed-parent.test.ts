@@ -10,7 +10,7 @@ import { leavesNothingOpen, needsKernel } from '../support/kernel.js'
 import { pidsWith } from '../support/processes.js'
 import { node } from '../support/program.js'
 
-leavesNothingOpen()
+leavesNothingOpen({ lingers: true })
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../../fixtures/programs/${name}`, import.meta.url))
 

@@ -4,7 +4,7 @@ import { playAtOnce } from '../models/kinds/play.js'
 import { needsIPv4 } from '../support/here.js'
 import { leavesNothingOpen, needsKernel } from '../support/kernel.js'
 
-leavesNothingOpen()
+leavesNothingOpen({ lingers: true })
 
 it('finds programs of six kinds that start at once, mixes none up, and ends all that they started', async (context) => {
   needsKernel(context)

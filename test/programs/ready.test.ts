@@ -16,7 +16,7 @@ import { node as moduleOf } from '../support/program.js'
 import { READABLE } from '../support/readable.js'
 import { type Failure, failureOf, fixture, node, program, start, unready } from './programs.js'
 
-leavesNothingOpen()
+leavesNothingOpen({ lingers: true })
 
 /** A server whose answers are those that the path asks for. */
 async function answering(env: NodeJS.ProcessEnv = {}, options: SpawnListeningOptions = {}): Promise<ListeningChild> {

@@ -28,7 +28,7 @@ import { HERE, HERE_IN_URL } from '../support/here.js'
 import { acceptQueueLength, leavesNothingOpen, needsKernel } from '../support/kernel.js'
 import { READABLE } from '../support/readable.js'
 
-leavesNothingOpen()
+leavesNothingOpen({ lingers: true })
 
 const FAMILIES = loopbackFamilies()
 const PLACES: Array<Family | 'dual'> = FAMILIES.length < 2 ? FAMILIES : [...FAMILIES, 'dual']

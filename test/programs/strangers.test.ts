@@ -3,7 +3,7 @@ import { loopbackFamilies, reservePort, spawnListening } from '../../src/index.j
 import { playMany } from '../models/strangers/many.js'
 import { leavesNothingOpen, needsKernel } from '../support/kernel.js'
 
-leavesNothingOpen()
+leavesNothingOpen({ lingers: true })
 
 /** Among them each kind of stranger, programs that share their address with one, and those that cannot listen. */
 const SEED = 1

@@ -17,7 +17,7 @@ import { leavesNothingOpen } from '../support/kernel.js'
 import { READABLE } from '../support/readable.js'
 import { type Failure, failureOf, fixture, unready } from './programs.js'
 
-leavesNothingOpen()
+leavesNothingOpen({ lingers: true })
 
 /** How a wait fails for an answer that never changes. */
 const refusal = (url: string | URL, options: ReadyWaitOptions, seen: RegExp): Promise<Failure> =>

@@ -38,7 +38,7 @@ import { leavesNothingOpen } from '../support/kernel.js'
 import { inNamespace, whyNoNamespace } from '../support/namespace.js'
 import { READABLE } from '../support/readable.js'
 
-leavesNothingOpen()
+leavesNothingOpen({ lingers: true })
 
 const FAMILIES = loopbackFamilies()
 const ADDRESS: Record<Family, string> = { IPv4: HERE, IPv6: '::1' }

@@ -15,7 +15,7 @@ import { fixture, node } from './programs.js'
 
 // Programs as projects start them: the server is the child of another program, or has left it.
 
-leavesNothingOpen()
+leavesNothingOpen({ lingers: true })
 beforeEach(needsKernel)
 
 const server = fixture('close-on-sigterm.mjs')

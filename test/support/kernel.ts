@@ -67,8 +67,11 @@ export function watchPort(port: number): () => string[] {
   return () => tracesOf(port).filter((trace) => !before.has(trace))
 }
 
-/** For a whole test file: each test must end with no more open sockets than it began with. */
-export function leavesNothingOpen(): void {
+/**
+ * For a whole test file: each test must end with no more open sockets than it began with. `lingers`: its waits leave a connection
+ * to a program, which has up to a second for its end of it.
+ */
+export function leavesNothingOpen({ lingers = false } = {}): void {
   if (missing !== undefined) {
     it('leaves no socket open', (context) => context.skip(missing))
     return
@@ -81,7 +84,9 @@ export function leavesNothingOpen(): void {
     // Of a test that failed there is nothing more to learn: it did not come to its own clean-up.
     if (task.result?.state === 'fail') return
     for (let turns = 0; turns < TURNS; turns++) await turn()
-    const left = openSockets().filter(({ inode }) => !before.has(inode))
+    const leftNow = () => openSockets().filter(({ inode }) => !before.has(inode))
+    let left = leftNow()
+    for (const limit = now() + LINGERS; lingers && left.length > 0 && now() < limit; left = leftNow()) await turn()
     if (left.length === 0) return
     throw new Error(`${left.length} socket(s) left open by this test:\n${left.map(describe).join('\n')}`)
   })
@@ -89,7 +94,11 @@ export function leavesNothingOpen(): void {
 
 /** A socket is gone from the process as soon as libuv has run its close callback: one turn, and some to spare. */
 const TURNS = 4
+/** In milliseconds: longer than a wait lets a program take. */
+const LINGERS = 2000
 const { setImmediate } = timers
+const { bigint: nanoseconds } = process.hrtime
+const now = (): number => Number(nanoseconds()) / 1e6
 const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
 
 /** include/net/tcp_states.h */
