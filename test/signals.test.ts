@@ -14,11 +14,13 @@ const support = await portside.namespaceSupport()
 /** These end sooner for an aborted signal, and do not fail. */
 const ENDING = /^(server\.close|pool\.drain|net\.close|findLeaks|verifyNoLeaks)\(\)$/
 
+const PATIENT = { timeout: 10_000 }
+
 /** A private network ends with its program, shortly after it. */
 async function attempt(entry: Entry, change: (args: unknown[]) => unknown[]): Promise<Attempt> {
   const before = openSockets().length
   const attempted = await attemptOnce(entry, change)
-  await expect.poll(() => openSockets().length).toBeLessThanOrEqual(before)
+  await expect.poll(() => openSockets().length, PATIENT).toBeLessThanOrEqual(before)
   return attempted
 }
 

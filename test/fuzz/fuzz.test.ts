@@ -27,7 +27,7 @@ it('finds nothing in a few tries of each entry', async (context) => {
   if (!support.supported) return context.skip(support.reason)
   const folder = mkdtempSync(join(tmpdir(), 'portside-fuzz-'))
   const program = fileURLToPath(new URL('program.ts', import.meta.url))
-  const args = ['--build', fileURLToPath(TRANSPILED), '--seed', '1', '--sample', '8']
+  const args = ['--build', fileURLToPath(TRANSPILED), '--seed', '1', '--sample', '4']
   await using host = await PrivateHost.start({}, { root: true })
   const child = host.spawn(process.execPath, ['--import', import.meta.resolve('tsx'), program, ...args], {
     cwd: folder,

@@ -55,7 +55,7 @@ function startFamily(start: Start): Family {
   return { parent, members }
 }
 
-const ROUNDS = 8
+const ROUNDS = 6
 
 /** So many at a time: each is a process that loads portside. */
 const AT_ONCE = 4

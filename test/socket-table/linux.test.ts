@@ -475,7 +475,7 @@ describe('of this host', () => {
       })`)
     const broken: string[] = []
     const missing: number[] = []
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < 6; round++) {
       const seen = new Set<number | undefined>()
       // A table that changes between two pages may lack what the kernel has moved to one that was read.
       for (const { read } of READERS) {
@@ -576,7 +576,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`in a private network (${whyNoName
         const port = await serve({ port: 0, host })
         await udp(host)
         await serve({ path: '\\0' + 'x'.repeat(count) })
-        await compare(count + ' listeners')
+        if (count % 2 === 0) await compare(count + ' listeners')
         await dial(port, host)
         // Those come behind the listeners, so that a third of the lengths is enough.
         if (count % 3 === 0) await compare(count + ' listeners and a connection', ['tcp'])

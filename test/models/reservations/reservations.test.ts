@@ -112,7 +112,7 @@ it('a port is reserved for one at a time, of processes and threads, until it is 
         }
         for (const held of model) expect(await ask('release', held)).toBe('had')
       }),
-      { seed: 1, numRuns: 12, endOnFailure: true },
+      { seed: 1, numRuns: 8, endOnFailure: true },
     )
   } finally {
     await Promise.all(holders.map((holder) => holder.end()))
