@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import type { Endpoint } from '../loopback/endpoint.js'
 import { thrownText } from '../thrown-text.js'
 
@@ -25,8 +26,9 @@ export interface Condition {
 /** Without the flags that make a regular expression remember where it was. */
 export const repeatable = (pattern: RegExp): RegExp => new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ''))
 
-/** Anything may be thrown. */
-export const toError = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new Error(thrownText(thrown)))
+/** Anything may be thrown, also an error of another realm. */
+export const toError = (thrown: unknown): Error =>
+  types.isNativeError(thrown) ? thrown : new Error(thrownText(thrown))
 
 /** What was answered last to a condition that is not met; '' if nothing was. */
 export function describePending({ condition, answer }: Pending): string {

@@ -1,6 +1,6 @@
 import { codeOf } from '../errors.js'
 import { dialAddress } from '../loopback/dial-address.js'
-import { canonical, type Endpoint, formatEndpoint, toEndpoint } from '../loopback/endpoint.js'
+import { canonical, type Endpoint, formatEndpoint, toEndpoint, WILDCARD } from '../loopback/endpoint.js'
 import { printable } from '../loopback/endpoint-like.js'
 import type { ProgramFamily } from '../platform/program-family.js'
 import { tableSource } from '../platform/table-source.js'
@@ -41,7 +41,7 @@ export function whoseListener(endpoint: Endpoint, family: ProgramFamily): Whose 
 
 function mostExact(listeners: readonly SocketEntry[], address: string): SocketEntry[] {
   const scoreOf = ({ local }: SocketEntry): number =>
-    typeof local === 'string' ? 0 : local.address === address ? 2 : local.address === '0.0.0.0' ? 1 : 0
+    typeof local === 'string' ? 0 : local.address === address ? 2 : local.address === WILDCARD.IPv4 ? 1 : 0
   const best = Math.max(...listeners.map(scoreOf))
   return listeners.filter((entry) => scoreOf(entry) === best)
 }
