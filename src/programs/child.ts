@@ -58,7 +58,10 @@ export class Child {
     this.#stopSignal = stopSignal
     this.#launched = launch(asked, path, args, { cwd, env, sockets })
     const { child, running, mark } = this.#launched
-    this.process = closedBy(child, 'stop() of what spawnListening() gave')
+    this.process = closedBy(
+      child,
+      'spawnListening() with a timeout below that of the test, or give the test more time: the program was still starting',
+    )
     this.family = child.pid === undefined ? undefined : new ProgramFamily(child.pid, mark)
     this.spawned = running
     this.output = new Output(child, output, options.printedTo)

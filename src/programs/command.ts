@@ -26,8 +26,11 @@ export function checkCommand(
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'command', 'the name or path of a program', command)
   }
   const texts = readArgument('args', 'an array of strings', args, () => {
-    const all = Array.isArray(args) ? Array.from<unknown>(args) : [undefined]
-    return isTexts(all) ? all : undefined
+    if (!Array.isArray(args)) return undefined
+    const all = Array.from<unknown>(args)
+    if (isTexts(all)) return all
+    const index = all.findIndex((arg) => typeof arg !== 'string')
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'args', `strings, at ${index}`, all[index])
   })
   const broken = texts.find((arg) => arg.includes('\0'))
   if (broken !== undefined) {
@@ -75,7 +78,9 @@ export function programOf(command: string, args: readonly string[], options: Com
       expected: 'a program that can be executed',
       actual: code === 'EACCES' ? 'a file that may not be executed' : 'no such file',
       because: code === 'EACCES' || command.includes('/') ? undefined : 'no directory in PATH has it',
-      next: 'pass the path of the program; of a script, pass the path of its interpreter, and the script as the first argument',
+      next: /\s/.test(command)
+        ? 'pass the program and its arguments apart: npm, and start as the first argument, in place of npm start'
+        : 'pass the path of the program; of a script, pass the path of its interpreter, and the script as the first argument',
     }),
     { syscall: 'spawn', path: command, spawnargs: args },
   )

@@ -21,6 +21,8 @@ export class AcceptFinder implements Finder {
     private readonly asksOtherwise: boolean,
   ) {}
 
+  readonly needs = 'an accept'
+
   get expected(): string {
     return `the program to accept a connection to ${formatEndpoint(this.endpoints[0])}, which it has as descriptor 3`
   }

@@ -29,6 +29,8 @@ export class AnywhereFinder implements Finder {
     private readonly match: Match = {},
   ) {}
 
+  readonly needs = 'one'
+
   get expected(): string {
     const { family, port, order } = this.match
     return [

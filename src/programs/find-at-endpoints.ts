@@ -17,6 +17,10 @@ export class EndpointFinder implements Finder {
     private readonly family: ProgramFamily,
   ) {}
 
+  get needs(): 'all' | 'one' {
+    return this.wanted === 'all' ? 'all' : 'one'
+  }
+
   get expected(): string {
     const places = this.endpoints.map(formatEndpoint).join(this.wanted === 'all' ? ' and ' : ' or ')
     return `a listener of the program on ${places}`

@@ -14,6 +14,8 @@ export interface Found {
 export interface Finder {
   /** What it looks for: `a listener on 127.0.0.1:3000`. */
   readonly expected: string
+  /** Whether all endpoints have to be found, or one; or the program has to accept a connection. */
+  readonly needs: 'all' | 'one' | 'an accept'
   find(giveUp: AbortSignal): Promise<Found | undefined>
   /** Whether what was found is still there. */
   holds(found: Found): boolean

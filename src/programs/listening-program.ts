@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import type { Endpoint, Family } from '../loopback/endpoint.js'
+import { closedBy } from '../sockets/infrastructure.js'
 import type { Child, ChildExit } from './child.js'
 import type { EndedProcess } from './end-family.js'
 import type { Found } from './finder.js'
@@ -18,6 +19,7 @@ export class ListeningProgram implements ListeningChild {
 
   constructor(child: Child, { endpoints, owned }: Found) {
     this.#child = child
+    closedBy(child.process, 'stop() of what spawnListening() gave')
     this.endpoints = endpoints
     this.endpoint = endpoints[0]
     this.address = this.endpoint.address

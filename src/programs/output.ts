@@ -54,17 +54,18 @@ export class Output {
     return () => this.#listeners.delete(callback)
   }
 
-  /** Its last lines, without colors: of stderr, or of stdout if there are none. */
+  /** Its last lines, without colors: those of stdout, then those of stderr. */
   get tail(): string {
-    const said = stripVTControlCharacters(this.stderr.trim() ? this.stderr : this.stdout).trim()
-    return said.split('\n').slice(-20).join('\n')
+    return [lastLines(this.stdout), lastLines(this.stderr)].filter(Boolean).join('\n')
   }
 
   /** The same for a message. */
   describe(): string {
     if (this.mode === 'ignore') return "no output: it is dropped by output: 'ignore'"
     if (this.tail === '') return 'no output of the program'
-    return `this output of the program\n${this.tail.replace(/^/gm, '  ')}`
+    const [stdout, stderr] = [lastLines(this.stdout), lastLines(this.stderr)].map((text) => text.replace(/^/gm, '  '))
+    if (stdout?.trim() && stderr?.trim()) return `this output of the program\n${stdout}\nand on stderr\n${stderr}`
+    return `this output of the program\n${stdout?.trim() ? stdout : stderr}`
   }
 
   /** To be called when the program has failed, and nothing more comes of it. Further calls do nothing. */
@@ -86,3 +87,8 @@ export class Output {
     }
   }
 }
+
+/** So many of each stream are in a message. */
+const SHOWN = 15
+
+const lastLines = (text: string): string => stripVTControlCharacters(text).trim().split('\n').slice(-SHOWN).join('\n')

@@ -44,11 +44,17 @@ export function checkReady(given: unknown): readonly Ready[] {
   })
   for (const one of all) {
     if (one === 'listening' || typeof one === 'function' || isRegExp(one)) continue
-    if (typeof one !== 'object' || one === null) throw invalidArgument('ERR_INVALID_ARG_VALUE', 'ready', EXPECTED, one)
+    if (typeof one !== 'object' || one === null) {
+      const next = typeof one === 'string' && one.startsWith('/') ? `pass { http: '${one}' }` : undefined
+      throw invalidArgument('ERR_INVALID_ARG_VALUE', 'ready', EXPECTED, one, next)
+    }
     if ('http' in one) checkHttp(one as HttpReady)
     else if ('output' in one) checkOutput(one as { output: RegExp })
     else if ('send' in one || 'expect' in one) checkTcp(one as TcpReady)
-    else throw invalidArgument('ERR_INVALID_ARG_VALUE', 'ready', EXPECTED, one)
+    else {
+      if (!Array.isArray(one)) readOptions(one, ANY)
+      throw invalidArgument('ERR_INVALID_ARG_VALUE', 'ready', EXPECTED, one)
+    }
   }
   return all as Ready[]
 }
@@ -56,6 +62,11 @@ export function checkReady(given: unknown): readonly Ready[] {
 /** One of another realm, too. */
 export const isRegExp = (value: unknown): value is RegExp => types.isRegExp(value)
 
+const ANY = {
+  of: 'ready',
+  names: ['http', 'status', 'body', 'output', 'send', 'expect'],
+  example: "{ http: '/health' }",
+}
 const HTTP = { of: 'ready', names: ['http', 'status', 'body'], example: "{ http: '/health' }" }
 const TCP = { of: 'ready', names: ['send', 'expect'], example: "{ send: 'PING\\r\\n', expect: /PONG/ }" }
 

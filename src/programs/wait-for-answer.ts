@@ -52,6 +52,7 @@ async function wait(
 /** Finds whoever listens at a target. */
 class TargetFinder implements Finder {
   readonly expected = 'a connection'
+  readonly needs = 'one'
   readonly #dials: ReturnType<typeof dialsOf>
   #answers: readonly Answer[] = []
 

@@ -5,6 +5,7 @@ import { socketsOf } from '../socket-table/sockets-of.js'
 import { conditionsOf } from './conditions.js'
 import { type Endpoints, endpointsOf } from './endpoints.js'
 import { AnywhereFinder } from './find-anywhere.js'
+import type { Finder } from './finder.js'
 import { notReady } from './not-ready.js'
 import { checkReadyOfOthers } from './ready.js'
 import { untilReady } from './until-ready.js'
@@ -21,7 +22,7 @@ export async function waitForProcess(pid: number, options: ListeningWaitOptions)
   if (!isRunning(itself)) {
     throw portsideError('ESRCH', {
       headline: `Cannot ${asked}: ESRCH (no such process)`,
-      next: 'pass the pid of a process that runs',
+      next: 'pass the pid of a process that runs; if it has ended already, see its output',
     })
   }
   if (family.tree().every((one) => socketsOf([one], { state: 'LISTEN' }).unreadable)) {
@@ -32,10 +33,11 @@ export async function waitForProcess(pid: number, options: ListeningWaitOptions)
     })
   }
   const over = new AbortController()
-  const watching = {
+  const watching: Finder = {
     get expected() {
       return finder.expected
     },
+    needs: finder.needs,
     find: (giveUp: AbortSignal) => {
       if (!isRunning(itself)) over.abort()
       return finder.find(giveUp)

@@ -142,10 +142,16 @@ function expired({ asked, wanted, attempts, last, waited }: Expiry): Error {
     headline: `Cannot ${asked}`,
     expected: wanted === 'listening' ? 'a connection' : 'ECONNREFUSED',
     actual: `${seen.join('; ') || 'a name that resolves to nothing'}, after ${attempts} attempts in ${Math.round(waited)} ms`,
-    next:
-      wanted === 'listening'
-        ? 'see whether the listener is up, on this port and this family, or give a longer timeout'
-        : 'see who still listens there, or give a longer timeout',
+    next: adviceFor(wanted, last),
     cause,
   })
+}
+
+function adviceFor(wanted: 'listening' | 'refused', last: readonly Answer[]): string {
+  if (wanted === 'refused') return 'see who still listens there, or pass a longer timeout'
+  if (last.length === 0) return 'see whether the name is right and resolves here, or pass a longer timeout'
+  const isPath = typeof last[0]?.place === 'string'
+  return isPath
+    ? 'see whether the listener is up, at this path, or pass a longer timeout'
+    : 'see whether the listener is up, on this port and this family, or pass a longer timeout'
 }

@@ -134,7 +134,7 @@ describe('portside wait', () => {
     const { stdout, stderr, code } = await ended(start(['wait', '--pid', '2147483647']))
     expect({ stdout, code }).toEqual({ stdout: '', code: 3 })
     expect(stderr).toBe(
-      'portside wait: Cannot wait until process 2147483647 listens: ESRCH (no such process). fix: pass the pid of a process that runs\n',
+      'portside wait: Cannot wait until process 2147483647 listens: ESRCH (no such process). fix: pass the pid of a process that runs; if it has ended already, see its output\n',
     )
   })
 

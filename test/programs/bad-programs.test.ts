@@ -9,6 +9,7 @@ import {
   type Family,
   formatEndpoint,
   listenTcp,
+  loopbackFamilies,
   reservePort,
   type SpawnListeningOptions,
   spawnListening,
@@ -169,6 +170,36 @@ describe('a program that never is ready', () => {
     const failure = await never(code, /listens nowhere/, { ready: { http: '/' } })
     expect(failure.lastAnswer.error).toBeInstanceOf(Error)
     expect(failure.message).toContain('expected   a listener of the program on ')
+  })
+
+  it('says what a program does in place of accepting on descriptor 3', async (context) => {
+    needsKernel(context)
+    const options = { by: 'descriptor' } as const
+    const idle = await never('stay()', /accepts no connection/, options)
+    expect(idle.message).toContain(
+      'cause      it accepts no connection on descriptor 3\n  fix        make it listen on descriptor 3',
+    )
+    for (const ready of [undefined, { http: '/' }]) {
+      const more = { ...options, ...(ready && { ready }) }
+      const other = await never('server(0)', /instead of descriptor 3/, more)
+      expect(other.message).toMatch(
+        /cause {6}it listens on \S+:\d+ instead of descriptor 3\n {2}fix {8}make it listen on descriptor 3/,
+      )
+    }
+  })
+
+  it('says which address of both is missing', async (context) => {
+    needsKernel(context)
+    if (loopbackFamilies().length < 2) context.skip('one family only')
+    const { message } = await never('server(PORT)', /you wait on/, { family: 'dual' })
+    expect(message).toMatch(
+      /you wait on 127\.0\.0\.1:\d+ and \[::1\]:\d+\n {2}fix {8}make the program listen on ::1, too/,
+    )
+  })
+
+  it('shows the ends of both streams', async () => {
+    const said = await failureOf(start("console.warn('old api'); console.log('FATAL: no database'); process.exit(1)"))
+    expect(said.message).toContain('this output of the program\n    FATAL: no database\n  and on stderr\n    old api\n')
   })
 
   it('is stopped by a signal, and is ended anyway', async (context) => {
