@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { expect, it, type TestContext } from 'vitest'
 import { listensWhileHeld } from '../../../src/platform/port-hold.js'
 import { keptFree } from '../../ports/kept-free.js'
+import { needsDescriptors } from '../../support/here.js'
 
 const HOLDER = fileURLToPath(new URL('holder.mjs', import.meta.url))
 const PORTS = 3
@@ -71,6 +72,8 @@ interface Held {
 
 it('a port is reserved for one at a time, of processes and threads, until it is released or its holder ends', async (context: TestContext) => {
   if (!listensWhileHeld()) context.skip('here a number that is kept from others cannot be reserved')
+  // Two threads that load the sources at once open that many files.
+  needsDescriptors(context, 512)
   const kept = await Promise.all(Array.from({ length: PORTS }, keptFree))
   const holders = HOLDERS.map((as) => new Holder(as))
   const ask = (action: Told['action'], { who, index, protocol }: Held) =>
