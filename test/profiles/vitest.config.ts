@@ -22,6 +22,9 @@ export default defineConfig({
           'test/namespaces/**',
           'test/assertions/namespaces.test.ts',
           'test/programs/{killed-parent,many-kinds,other-user,ready,strangers,wrappers}.test.ts',
+          ...(profile.ipv4 === false || profile.ipv6 === false
+            ? []
+            : ['test/programs/{anywhere,ask-tcp,bad-programs,wait-for-ready}.test.ts']),
           'test/cli/**',
           'test/arguments.test.ts',
           'test/fuzz/**',

@@ -33,7 +33,8 @@ const LEAVING_KILLS = 50
 const LATEST = { leaving: 400, others: 80 }
 
 /** What a test process that was killed leaves behind: no program of its own, no child of that, no file. */
-export async function* killedParent(seed: number): AsyncGenerator<Row> {
+export async function* killedParent(seed: number, share = 1): AsyncGenerator<Row> {
+  const kills = Math.ceil(LEAVING_KILLS * share)
   for (const how of ['descriptor', 'port'] as const) {
     yield row(`killed by its program's first act: ${how}`, await left(how, 'KILL'))
     yield row(`killed at a random moment: ${how}`, await left(how, '0'))
@@ -44,7 +45,7 @@ export async function* killedParent(seed: number): AsyncGenerator<Row> {
   for (const how of LEAVING) {
     const of = `killed at a random moment, seed ${seed}: ${how}`
     if (how === 'daemon' && pythonPath === undefined) yield skipped(of, 'there is no python3')
-    else yield row(of, await left(how, 'SIGKILL', randomFrom(seed), LEAVING_KILLS), LEAVING_KILLS)
+    else yield row(of, await left(how, 'SIGKILL', randomFrom(seed), kills), kills)
   }
 }
 
