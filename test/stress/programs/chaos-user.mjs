@@ -81,7 +81,9 @@ const USES = {
   program() {
     const by = oneOf(settings.by)
     const [command, ...args] = by === 'port' ? [process.execPath, SERVER] : ['sh', '-c', 'sleep 300 & sleep 300 & wait']
-    return having(portside.spawnListening(command, args, { by, grace: 100 }), async (child) => {
+    // By descriptor it accepts nothing.
+    const options = { by, grace: 100, ...(by === 'descriptor' ? { ready: () => true } : {}) }
+    return having(portside.spawnListening(command, args, options), async (child) => {
       await wait(upTo(30))
       await child.stop('SIGKILL')
     })
