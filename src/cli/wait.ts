@@ -29,7 +29,7 @@ export const waitCommand: Command<WaitOptions> = {
   summary: 'Wait until a URL answers, or a port, a unix socket or a process listens.',
   operands: {
     usage: 'TARGET',
-    text: 'A URL of http: or https:, PORT, ADDR:PORT, or the path of a unix socket that begins with / or ./. With --pid there is none.',
+    text: 'A URL of http: or https:, PORT, ADDR:PORT, or the path of a unix socket that begins with / or ./. Leave it out with --pid.',
     least: 0,
     most: 1,
   },

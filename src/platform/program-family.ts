@@ -22,7 +22,7 @@ export class ProgramFamily {
   readonly #known = new Map<number, string | undefined>()
   readonly #started: number
   #list: { readonly of: readonly number[] | undefined; readonly at: number } | undefined
-  /** On Windows: none of the processes that the program started is older. It had been started a moment before. */
+  /** On Windows: the program started at most a second before this, and its children start after it. */
   readonly #begun = ticks(Date.now() - 1000)
 
   constructor(
@@ -70,7 +70,7 @@ export class ProgramFamily {
     return kin
   }
 
-  /** Those of the list of all processes, kept for a moment: on Windows it takes a second to make. Undefined if there is none. */
+  /** The descendants by the list of all processes. It is kept for a moment: Windows needs a second to make it. Undefined without a list. */
   #listed(): readonly number[] | undefined {
     if (this.#list === undefined || now() - this.#list.at >= LIST_LASTS) this.#list = { of: this.#read(), at: now() }
     return this.#list.of

@@ -58,7 +58,7 @@ function askOne(dial: net.NetConnectOpts, giveUp: AbortSignal): Promise<Answer> 
     const cancel = whenOverdue(ATTEMPT, unanswered)
     giveUp.addEventListener('abort', cut, { once: true })
     if (giveUp.aborted) cut()
-    // Who resets a connection has had it.
+    // A reset comes from a listener that had the connection.
     socket.once('error', (error) => settle(codeOf(error) === 'ECONNRESET' ? {} : { error }))
     socket.once('connect', () => {
       if (isSelfConnected(socket)) {

@@ -79,7 +79,7 @@ export function programOf(command: string, args: readonly string[], options: Com
       actual: code === 'EACCES' ? 'a file that may not be executed' : 'no such file',
       because: code === 'EACCES' || command.includes('/') ? undefined : 'no directory in PATH has it',
       next: /\s/.test(command)
-        ? 'pass the program and its arguments apart: npm, and start as the first argument, in place of npm start'
+        ? `pass the program and its arguments apart: ${apart(command)}`
         : 'pass the path of the program; of a script, pass the path of its interpreter, and the script as the first argument',
     }),
     { syscall: 'spawn', path: command, spawnargs: args },
@@ -94,4 +94,10 @@ function noDirectory(code: string, asked: string, directory: string): Error {
     next: 'make the directory first, or leave cwd out',
   })
   return Object.assign(error, { syscall: 'spawn', path: directory })
+}
+
+/** `npm start` as `'npm', ['start']`. */
+function apart(line: string): string {
+  const [program, ...args] = line.trim().split(/\s+/)
+  return `'${program}', [${args.map((arg) => `'${arg}'`).join(', ')}]`
 }

@@ -12,7 +12,7 @@ export interface ReadyAnswer {
   readonly error?: Error
 }
 
-/** One condition, as it is asked. */
+/** Something that has to be true before a program is ready. */
 export interface Condition {
   /** What is waited for: `GET /health to answer with a status from 200 to 399`. */
   readonly expected: string

@@ -111,7 +111,7 @@ export function endLeftBehind(family: ProgramFamily): EndedProcess[] {
   return ended
 }
 
-/** Those whose parent is none of them. If the system does not say who that is, all. */
+/** The processes whose parent is not in the list. All of them if the system does not name the parents. */
 function topmost(processes: readonly OtherProcess[]): OtherProcess[] {
   const pids = new Set(processes.map(({ pid }) => pid))
   return processes.filter(({ pid }) => !pids.has(tryStat(pid)?.parent ?? 0))

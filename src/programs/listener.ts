@@ -54,7 +54,7 @@ function ownByInode(listeners: readonly SocketEntry[], family: ProgramFamily): A
     if (listeners.every((entry) => has(quick.inodes, entry))) return listeners.map(() => true)
   }
   const { inodes, unreadable } = inodesOf(family.members().map(({ pid }) => pid))
-  // If it is seen that another process has it, what is hidden does not matter.
+  // A listener that another process visibly holds is not the program's, even if some of its processes are hidden.
   return listeners.map((entry) => has(inodes, entry) || (unreadable && entry.pid === undefined ? undefined : false))
 }
 

@@ -6,7 +6,7 @@ import { describeListening, type ListensOn } from './listener.js'
 interface Seen {
   /** Undefined if the system does not say. */
   readonly listensOn: ListensOn | undefined
-  /** Where it was waited for; none if it may listen anywhere. */
+  /** The endpoints of the wait. Empty if the program may listen anywhere. */
   readonly endpoints: readonly Endpoint[]
   readonly needs: Finder['needs']
   /** A listener was found, and something else is missing. */

@@ -18,7 +18,7 @@ export interface NotReady {
   readonly finder: Finder
   readonly unready: Unready
   readonly family: ProgramFamily
-  /** Where it was waited for; none if it may listen anywhere. */
+  /** The endpoints of the wait. Empty if the program may listen anywhere. */
   readonly endpoints: readonly Endpoint[]
   /** What a program of ours said. */
   readonly output?: Output | undefined

@@ -12,7 +12,7 @@ import type { SpawnListeningOptions } from './listening-child.js'
 import { OUTPUT_MODES, type OutputMode, type PrintedTo } from './output.js'
 import { checkReady, type Ready, readsOutput } from './ready.js'
 
-/** What is to be started, and how, with everything checked. */
+/** The checked arguments of `spawnListening()`. */
 export interface Plan {
   readonly path: string
   readonly args: readonly string[]

@@ -42,14 +42,15 @@ async function wait(
   { timeout = 10_000, interval = 20, signal }: WaitOptions,
   code: string,
 ): Promise<Endpoints> {
-  const asked = `wait until ${nameOf(target)} is ready`
+  const name = typeof target === 'object' && 'href' in target ? target.href : nameOf(target)
+  const asked = `wait until ${name} is ready`
   const finder = new TargetFinder(target)
   const result = await untilReady(asked, finder, conditions, { timeout, interval, signal })
   if ('ready' in result) return endpointsOf(result.ready.endpoints)
   throw expired(asked, timeout, finder, result.unready, code)
 }
 
-/** Finds whoever listens at a target. */
+/** Finds any listener at a target. */
 class TargetFinder implements Finder {
   readonly expected = 'a connection'
   readonly needs = 'one'

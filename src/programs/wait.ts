@@ -40,7 +40,7 @@ export function waitForListening(target: Target, options: ListeningWaitOptions =
     const read = readOptions(options, { of: 'waitForListening()', names: LISTENING, example: '{ timeout: 5000 }' })
     checkTimes(read)
     if (isProcess(target)) return (await import('./wait-for-process.js')).waitForProcess(target.pid, read)
-    // Throws for what is no target.
+    // Throws if the target is invalid.
     namedBy(target as EndpointLike)
     if (read.ready !== undefined || readArgument('endpoint', TARGET, target, () => hasPath(target))) {
       return (await import('./wait-for-answer.js')).waitForAnswer(target as EndpointLike, read)

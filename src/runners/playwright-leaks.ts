@@ -113,7 +113,7 @@ interface RunningTest {
   readonly fixtures: Map<string, { readonly owner: Owner | undefined; ended: boolean }>
 }
 
-/** What Playwright runs, as far as it is read here. */
+/** What Playwright calls a runnable: a test, a hook or a fixture. The leak check reads these fields. */
 interface Runnable {
   readonly type: string
   readonly fixture?: {

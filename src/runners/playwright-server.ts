@@ -9,7 +9,7 @@ import { holdInThread, type ThreadHold } from '../ports/hold-in-thread.js'
 import { processState } from '../process-state.js'
 import { isPlaywrightWorker } from './this-runner.js'
 
-/** What `webServer()` takes beside the command. What is not described here is for Playwright, as in its own `webServer`. */
+/** The options of `webServer()`. Playwright defines the ones without a comment. */
 export interface WebServerOptions {
   cwd?: string
   /** Variables of the server, beside those of this process and `PORT`. */
@@ -153,7 +153,7 @@ function portsOf(main: number): Readonly<Record<string, number>> {
   return pid === main ? ports : {}
 }
 
-/** Playwright copies the variables when it starts the server: where the port cannot be listened on as long as it is held, it is handed over then. */
+/** Playwright copies the variables when it starts the server. Systems on which nothing can listen on a held port release it then. */
 export function environment(
   env: Readonly<Record<string, string>>,
   port: string,

@@ -6,7 +6,7 @@ import { socketTable } from './socket-table.js'
 export interface SocketsOf {
   /** In the order in which the processes opened them, if the system says that: Linux by the numbers of their descriptors. */
   readonly sockets: readonly SocketEntry[]
-  /** Whether there may be more: a process of another user, or one that changed its user, shows none. */
+  /** Whether sockets may be missing: a process that runs as another user does not show its own. */
   readonly unreadable: boolean
 }
 

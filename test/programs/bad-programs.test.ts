@@ -197,6 +197,14 @@ describe('a program that never is ready', () => {
     )
   })
 
+  it('says how to pass a line of a shell', async () => {
+    const { message, code } = await failureOf(spawnListening('portside-no-such-program start  now'))
+    expect(code).toBe('ENOENT')
+    expect(message).toContain(
+      "fix        pass the program and its arguments apart: 'portside-no-such-program', ['start', 'now']",
+    )
+  })
+
   it('shows the ends of both streams', async () => {
     const said = await failureOf(start("console.warn('old api'); console.log('FATAL: no database'); process.exit(1)"))
     expect(said.message).toContain('this output of the program\n    FATAL: no database\n  and on stderr\n    old api\n')

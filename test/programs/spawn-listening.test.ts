@@ -6,7 +6,7 @@ import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { beforeEach, describe, expect, it, onTestFinished, type TestContext } from 'vitest'
 import {
@@ -27,6 +27,7 @@ import { until, watch } from '../support/clients.js'
 import { HERE, HERE_IN_URL } from '../support/here.js'
 import { acceptQueueLength, leavesNothingOpen, needsKernel } from '../support/kernel.js'
 import { READABLE } from '../support/readable.js'
+import { failureOf, fixture, killsAtTheEnd, node, runs } from './programs.js'
 
 leavesNothingOpen({ lingers: true })
 
@@ -34,9 +35,7 @@ const FAMILIES = loopbackFamilies()
 const PLACES: Array<Family | 'dual'> = FAMILIES.length < 2 ? FAMILIES : [...FAMILIES, 'dual']
 const ADDRESS: Record<Family | 'dual', string> = { IPv4: '127.0.0.1', IPv6: '::1', dual: '127.0.0.1,::1' }
 
-const node = process.execPath
 const programs = new URL('../../fixtures/programs/', import.meta.url)
-const fixture = (name: string): string => fileURLToPath(new URL(name, programs))
 
 /** The interpreter itself: what PATH has may be a program that looks for one. */
 const python = spawnSync('python3', ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' })
@@ -774,8 +773,6 @@ interface Answer {
   readonly cwd: string
 }
 
-/** Every message of portside: what was asked, and what to do next. */
-
 async function ask({ address, port }: Pick<Endpoint, 'address' | 'port'>, said = 'hello'): Promise<Answer> {
   const client = watch(net.connect({ host: address, port }))
   client.write(said)
@@ -791,18 +788,6 @@ function dial({ address, port }: Pick<Endpoint, 'address' | 'port'>): Promise<st
     socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code))
     socket.once('connect', () => void socket.destroy().once('close', () => resolve(undefined)))
   })
-}
-
-/** What it rejects with. A program that was started nevertheless is stopped. */
-async function failureOf(promise: PromiseLike<unknown>): Promise<Error> {
-  let unexpected: unknown
-  try {
-    unexpected = await promise
-  } catch (error) {
-    return error as Error
-  }
-  await (unexpected as Partial<ListeningChild> | undefined)?.stop?.()
-  return expect.unreachable('it was to fail')
 }
 
 async function directory(): Promise<string> {
@@ -831,22 +816,4 @@ async function leaveChild(job: object): Promise<number[]> {
   killsAtTheEnd(...pids)
   expect(pids, complained()).not.toEqual([])
   return pids
-}
-
-/** Whether there is such a process, and not only what is left of it for a parent that has not asked about it. */
-function runs(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    return stat.charAt(stat.lastIndexOf(')') + 2) !== 'Z'
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT' && process.platform !== 'linux'
-  }
-}
-
-/** So that a failure leaves no process behind. */
-function killsAtTheEnd(...pids: number[]): void {
-  onTestFinished(() => {
-    for (const pid of pids.filter(runs)) process.kill(pid, 'SIGKILL')
-  })
 }

@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import net from 'node:net'
 import { join } from 'node:path'
 import type { ListeningChild, SpawnListeningOptions } from '../../../src/index.js'
 import { pidsWith } from '../../support/processes.js'
+import { ask } from '../ask.js'
 
 type SpawnListening = (command: string, args: string[], options: SpawnListeningOptions) => Promise<ListeningChild>
 
@@ -91,18 +91,3 @@ export async function playAtOnce(spawnListening: SpawnListening, count: number):
 
 /** Longer than all of them need on a machine with one core, in milliseconds. */
 const PATIENCE = 25_000
-
-function ask({ address, port }: ListeningChild): Promise<string> {
-  return new Promise((resolve) => {
-    let text = ''
-    const socket = net.connect({ host: address, port })
-    socket.setEncoding('utf8').on('data', (more: string) => {
-      text += more
-    })
-    socket
-      .once('close', () => resolve(text))
-      .on('error', (error) => {
-        text ||= error.message
-      })
-  })
-}

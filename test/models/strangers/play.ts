@@ -1,6 +1,6 @@
-import net from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import type { ListeningChild, PortReservation, ReserveOptions, SpawnListeningOptions } from '../../../src/index.js'
+import { ask } from '../ask.js'
 import type { Schedule } from './schedule.js'
 import { clock, fixture, type Stranger } from './stranger.js'
 
@@ -126,19 +126,4 @@ function judgeFailure(
   if (missing.length === 0) return { outcome }
   if (outcome === 'exited' && !stayed) return { outcome: 'exited, stranger gone' }
   return { outcome: 'fault', detail: `the message does not name ${missing.join(' and ')}: ${message}` }
-}
-
-function ask({ address, port }: ListeningChild): Promise<string> {
-  return new Promise((resolve) => {
-    let text = ''
-    const socket = net.connect({ host: address, port })
-    socket.setEncoding('utf8').on('data', (more: string) => {
-      text += more
-    })
-    socket
-      .once('close', () => resolve(text))
-      .on('error', (error) => {
-        text ||= error.message
-      })
-  })
 }
