@@ -1,18 +1,42 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
-import { transform } from 'esbuild'
+import { join, relative, resolve } from 'node:path'
+import { build, type Plugin, transform } from 'esbuild'
 import { defineConfig } from 'tsup'
 
-/** A CJS build of these could not be loaded, for `require('vitest')` throws, whoever calls it; or nobody would load it. */
-const esmOnly = {
-  cli: 'src/cli/main.ts',
-  vitest: 'src/runners/vitest.ts',
-  'vitest-plugin': 'src/runners/vitest-plugin.ts',
-  'vitest-pool': 'src/runners/vitest-pool.ts',
-  'vitest-pool-worker': 'src/runners/vitest-pool-worker.ts',
-  'vitest-setup': 'src/runners/vitest-setup.ts',
-}
+// Both module systems share one build of the code. It is CommonJS, because only `require` can load code in the middle of a function that
+// is not async. The code lies in rooms: groups of modules that have a file each. An import from another room becomes a call that
+// evaluates that room when something of it is first used, so an entry loads what it needs and not what it may need (src/rooms.ts).
 
+/** The first pattern that fits says which room a file of src/ is in; the others are in the room named for their folder. */
+const ROOMS: ReadonlyArray<readonly [room: string, files: RegExp]> = [
+  ['servers', /^scope\.ts$/],
+  ['base', /^[^/]+$/],
+  ['base', /^platform\/(errno|node-internals|node-objects|patches|process-mark|process-stat|run-claim)\.ts$/],
+  ['jest-check', /^runners\/jest-(leaks|place)\.ts$/],
+  ['base', /^runners\/(main-place|right-place|this-runner|vitest-worker)\.ts$/],
+  ['check', /^runners\/(announcement|install-matchers)\.ts$/],
+  ['check', /^socket-table\/own-sockets\.ts$/],
+  ['check', /^platform\/(active-resources|table-source)\.ts$/],
+  ['check', /^sockets\/(client-sockets|infrastructure|tuple)\.ts$/],
+  ['check', /^(explanations\/opened-at|assertions\/matchers)\.ts$/],
+  [
+    'check',
+    /^leaks\/(alive-before|client-pools|close-leaked|dials|find-open|grace|known|leak-check|options|owner-store|peers|runner-options|senders|snapshot|trace|tracked-socket|tracker|tracking|untracked|workers)\.ts$/,
+  ],
+  ['base', /^loopback\/endpoint\.ts$/],
+  ['report', /^leaks\//],
+  ['explanations', /^platform\/(ephemeral-range|excluded-ports|open-files|own-connections|privileged-ports)\.ts$/],
+  ['ports', /^platform\/port-(hold|lock)\.ts$/],
+  ['servers', /^platform\/(backlog|socket-directory|unix-path)\.ts$/],
+  ['programs', /^platform\//],
+  ['servers', /^(loopback|sockets|servers)\//],
+  ['cli-project', /^cli\/project\//],
+]
+
+/** Rooms that may be asked for when no descriptor is left: an assertion, a report, the end of a server. */
+const AHEAD = ['assertions', 'explanations', 'ports', 'report', 'servers', 'socket-table']
+
+/** Entries for both module systems. */
 const dual = {
   index: 'src/main.ts',
   'get-port': 'src/ports/get-port.ts',
@@ -28,42 +52,33 @@ const dual = {
   register: 'src/leaks/register.ts',
 }
 
-/** The code that most entries share, in one file. */
-const SHARED = [
-  'src/index.ts',
-  'src/leaks/leak-check.ts',
-  'src/leaks/main-process.ts',
-  'src/runners/announcement.ts',
-  'src/runners/install-matchers.ts',
-  'src/runners/jest-place.ts',
-  'src/runners/main-place.ts',
-  'src/runners/jest-runner-mark.ts',
-  'src/runners/playwright-leaks.ts',
-  'src/runners/playwright-server.ts',
-  'src/runners/private-workers.ts',
-  'src/runners/right-place.ts',
-  'src/runners/use-net.ts',
-  'src/runners/vitest-worker.ts',
-  'src/runners/with-arity.ts',
-]
+/** `require('vitest')` throws, whoever calls it. */
+const esmOnly = {
+  cli: 'src/cli/main.ts',
+  vitest: 'src/runners/vitest.ts',
+  'vitest-plugin': 'src/runners/vitest-plugin.ts',
+  'vitest-pool': 'src/runners/vitest-pool.ts',
+  'vitest-pool-worker': 'src/runners/vitest-pool-worker.ts',
+  'vitest-setup': 'src/runners/vitest-setup.ts',
+}
 
-/** These load node:child_process, so portside imports them when they are first needed. One file, too. */
-const LAZY = [
-  'src/namespaces/holder.ts',
-  'src/namespaces/host.ts',
-  'src/programs/command.ts',
-  'src/programs/foreground.ts',
-  'src/programs/ready.ts',
-  'src/programs/start.ts',
-  'src/programs/wait-for-answer.ts',
-  'src/programs/wait-for-process.ts',
-]
+const src = resolve(import.meta.dirname, 'src')
+const sources = readdirSync(src, { recursive: true, encoding: 'utf8' })
+  .map((name) => name.replaceAll('\\', '/'))
+  .filter((name) => name.endsWith('.ts'))
+const entries = new Set(
+  Object.values({ ...dual, ...esmOnly }).map((path) => relative('src', path).replaceAll('\\', '/')),
+)
 
-const SHARED_FILE = { path: 'shared', namespace: 'portside' }
-const LAZY_FILE = { path: 'lazy', namespace: 'portside' }
+/** Undefined for what an entry has in its own file. */
+function roomOf(file: string): string | undefined {
+  if (entries.has(file) || OF_ENTRIES.test(file)) return undefined
+  return ROOMS.find(([, files]) => files.test(file))?.[0] ?? file.split('/')[0]
+}
 
-/** Entries for every process or for a single function: they load what they need and not the rest. */
-const LEAN: readonly string[] = [dual['get-port'], dual.register, dual['jest-setup']]
+const OF_ENTRIES = /^(index|rooms|read-ahead|runners\/vitest-(install|leaks|main))\.ts$/
+
+const rooms = [...new Set(sources.map(roomOf))].filter((room) => room !== undefined).sort()
 
 export default defineConfig({
   entry: { ...dual, ...esmOnly },
@@ -75,51 +90,26 @@ export default defineConfig({
   // tsup strips `node:` by default, and `test` without it is not a built-in.
   removeNodeProtocol: false,
   esbuildOptions(options, { format }) {
-    // tsup has one list of entries for all formats. It has one for their declarations, too: package.json leaves out
-    // the .d.cts that nothing exports.
-    if (format === 'cjs') options.entryPoints = dual
-    // esbuild splits ES modules only, and tsup's own way from there to CJS rewrites every `?.` and `??` into a call.
-    options.format = 'esm'
-    options.splitting = true
-    // Shorter, with the names of functions, which stacks show.
-    options.minify = true
-    options.keepNames = true
-    // The bundled p-wait-for takes its timers from here, too, and not from a global that a test has faked.
-    options.inject = ['src/timers.ts']
+    // tsup has one list of entries for all formats, and so for their declarations: package.json leaves out the .d.cts that nothing exports.
+    options.entryPoints =
+      format === 'esm'
+        ? { ...esmOnly, ...named(Object.keys(dual), 'face') }
+        : { ...dual, rooms: 'src/rooms.ts', ...named(rooms, 'room') }
+    options.splitting = false
+    // Names stay as they are: stacks show them.
+    options.minifyWhitespace = format === 'esm'
+    options.minifySyntax = format === 'esm'
+    // An import() in a CommonJS file throws under Jest.
+    if (format === 'cjs') options.supported = { 'dynamic-import': false }
   },
   esbuildPlugins: [
-    {
-      name: 'few-files',
-      setup(build) {
-        // esbuild writes a file for each set of entries that reach the same code: over 80 files, most of them tiny. Entries that
-        // reach the same code share one file.
-        const sharing = [
-          ...Object.values({ ...dual, ...esmOnly }),
-          ...LAZY,
-          'src/leaks/last-look.ts',
-          'src/servers/certificate.ts',
-          'src/runners/jest-other-environment.ts',
-        ]
-        const paths = new Set(sharing.filter((path) => !LEAN.includes(path)).map((path) => resolve(path)))
-        build.onLoad({ filter: /\.ts$/ }, ({ path }) => {
-          if (!paths.has(path)) return
-          return { contents: `${readFileSync(path, 'utf8')}\nimport 'portside:shared'\n`, loader: 'ts' }
-        })
-        build.onResolve({ filter: /^portside:shared$/ }, () => ({ ...SHARED_FILE, sideEffects: true }))
-        build.onLoad({ filter: /^shared$/, namespace: 'portside' }, () => reexport(SHARED))
-        build.onLoad({ filter: /^lazy$/, namespace: 'portside' }, () => reexport(LAZY))
-        build.onResolve({ filter: /^\./ }, ({ path, kind, resolveDir }) => {
-          if (kind !== 'dynamic-import') return
-          const target = resolve(resolveDir, path.replace(/\.js$/, '.ts'))
-          return LAZY.some((lazy) => resolve(lazy) === target) ? LAZY_FILE : undefined
-        })
-      },
-    },
+    importRooms(),
     {
       name: 'third-party-licenses',
-      setup(build) {
-        build.initialOptions.metafile = true
-        build.onEnd(({ metafile }) => {
+      setup({ initialOptions, onEnd }) {
+        if (initialOptions.format !== 'cjs') return
+        initialOptions.metafile = true
+        onEnd(({ metafile }) => {
           mkdirSync('dist', { recursive: true })
           writeFileSync('dist/third-party-licenses.txt', licenses(Object.keys(metafile?.inputs ?? {})))
         })
@@ -128,33 +118,159 @@ export default defineConfig({
   ],
   plugins: [
     {
-      name: 'chunks-to-cjs',
+      name: 'evaluate-rooms-lazily',
       async renderChunk(code, { path }) {
-        if (this.format !== 'cjs' || !path.endsWith('.cjs')) return
-        const isChunk = !Object.keys(dual).some((entry) => path.endsWith(`/${entry}.cjs`))
-        return transform(code, {
-          format: 'cjs',
+        const [, name = ''] = /([^/\\]+)\.cjs$/.exec(path) ?? []
+        if (this.format !== 'cjs' || name === '') return
+        const isRoom = rooms.includes(name)
+        const minified = await transform(name === 'rooms' ? withRooms(code) : lazyImports(code, isRoom), {
           platform: 'node',
           target: 'node20',
-          // Of an entry, attw finds the exports by how esbuild prints them.
-          minifyWhitespace: isChunk,
-          minifyIdentifiers: isChunk,
+          minifySyntax: true,
+          minifyWhitespace: true,
           // Without the mark of an ES module, of which Jest would read the default export.
-          footer: path.endsWith('/jest-preset.cjs') ? 'module.exports = { ...module.exports }' : '',
-          // `await import()` becomes a `require` that is as lazy: under Jest a real import() in a CJS file throws.
-          supported: { 'dynamic-import': false },
+          footer: name === 'jest-preset' ? 'module.exports = { ...module.exports }' : '',
         })
+        return isRoom ? compiledAtOnce(minified.code) : minified
       },
     },
   ],
 })
 
-/** A module that exports all of these modules. */
-function reexport(paths: readonly string[]) {
+const named = (names: readonly string[], kind: string): Record<string, string> =>
+  Object.fromEntries(names.map((name) => [name, `portside-${kind}:${name}`]))
+
+/** Resolves an import from another room to `portside:ROOM`, in CommonJS, and else to a module that takes what it exports from there. */
+function importRooms(): Plugin {
   return {
-    contents: paths.map((path) => `export * from './${path}'`).join('\n'),
-    resolveDir: import.meta.dirname,
+    name: 'import-rooms',
+    setup({ initialOptions, onResolve, onLoad }) {
+      const isCommonJs = initialOptions.format === 'cjs'
+      onResolve({ filter: /^portside-(room|face):/ }, ({ path }) => {
+        const [namespace = '', name = ''] = path.split(':')
+        return { path: name, namespace }
+      })
+      onResolve({ filter: /^\.\/[\w-]+\.cjs$/ }, ({ path }) => ({ path, external: true }))
+      onResolve({ filter: /^\.{1,2}\// }, ({ path, importer, resolveDir }) => {
+        if (!importer.startsWith(src)) return
+        const file = fileOf(resolve(resolveDir, path.replace(/\.js$/, '.ts')))
+        const room = file === 'read-ahead.ts' && isCommonJs ? '' : roomOf(file)
+        if (room === undefined || room === roomOf(fileOf(importer))) return
+        return isCommonJs
+          ? { path: `portside:${room}`, external: true }
+          : { path: file, namespace: 'portside-use', sideEffects: false }
+      })
+      onLoad(inNamespace('portside-room'), ({ path }) => ({
+        contents: sources
+          .filter((file) => roomOf(file) === path)
+          .map((file) => `export * from './${file}'`)
+          .join('\n'),
+        resolveDir: src,
+      }))
+      onLoad(inNamespace('portside-face'), async ({ path }) => ({
+        contents: faceOf(path, await exportsOf(resolve(dual[path as keyof typeof dual]))),
+        resolveDir: src,
+      }))
+      onLoad(inNamespace('portside-use'), async ({ path }) => ({
+        contents: usesOf(roomOf(path), await exportsOf(resolve(src, path))),
+        resolveDir: src,
+      }))
+      onResolve({ filter: /^portside-rooms:$/ }, ({ path }) => ({ path, namespace: 'portside-rooms' }))
+      // Not by an import, for which Node looks for the exports of a CommonJS file.
+      onLoad(inNamespace('portside-rooms'), () => ({
+        contents:
+          "import { createRequire } from 'node:module'\nexport default createRequire(import.meta.url)('./rooms.cjs')",
+      }))
+      // The bundled p-wait-for takes its timers from portside, and not from a global that a test has faked.
+      onLoad({ filter: /[/\\]p-wait-for[/\\]index\.js$/ }, ({ path }) => ({
+        contents: `import { clearTimeout, setTimeout } from 'portside:base'\n${readFileSync(path, 'utf8')}`,
+      }))
+      onResolve({ filter: /^portside:/ }, ({ path }) => ({ path, external: true }))
+    },
   }
+}
+
+const inNamespace = (namespace: string) => ({ filter: /./, namespace })
+
+const fileOf = (path: string): string => relative(src, path).replaceAll('\\', '/')
+
+/** The names of the values that a module exports. */
+async function exportsOf(path: string): Promise<string[]> {
+  const { metafile } = await build({
+    entryPoints: [path],
+    bundle: true,
+    packages: 'external',
+    format: 'esm',
+    platform: 'node',
+    metafile: true,
+    write: false,
+    outdir: '.',
+    logLevel: 'error',
+  })
+  return Object.values(metafile.outputs).flatMap((output) => output.exports)
+}
+
+/** An entry for `import`. Functions of `portside` load what they need when they are called. */
+function faceOf(name: string, exported: readonly string[]): string {
+  const exports = exported.map((each) => {
+    if (each === 'default') return 'export default entry.default'
+    const value = name === 'index' ? `(...args) => entry.${each}(...args)` : `entry.${each}`
+    return `export const ${each} = ${value}`
+  })
+  return [`import entry from './${name}.cjs'`, ...exports].join('\n')
+}
+
+/** What an ES module uses of a room: read when it is evaluated. */
+function usesOf(room: string | undefined, exported: readonly string[]): string {
+  const exports = exported.map((name) => `export const ${name} = /* @__PURE__ */ get('${name}')`)
+  return ["import use from 'portside-rooms:'", `const get = (name) => use('${room}')[name]`, ...exports].join('\n')
+}
+
+/** Puts a call in the place of each import of a room, and of each module of Node's, which take their time, too. */
+function lazyImports(code: string, isRoom: boolean): string {
+  const calls = new Map<string, string>()
+  const imported = new Map<string, string>()
+  const body = code
+    .replace(
+      /^var (import_\w+) = (?:__toESM\()?require\("((?:portside|node):[^"]*)"\)(?:, 1)?\)?;$/gm,
+      (_, name, path) => {
+        const call = `$${path.replace(/^portside:/, '').replaceAll(/\W/g, '_')}`
+        calls.set(call, path.startsWith('portside:') ? `use('${path.slice(9)}')` : `require('${path}')`)
+        imported.set(name, call)
+        return ''
+      },
+    )
+    .replace(/\b(import_\w+)(\.default\b)?/g, (text, name, member = '') => {
+      const call = imported.get(name)
+      if (call === undefined) return text
+      return call.startsWith('$node_') ? `(${call}())` : `(${call}()${member})`
+    })
+    .replace(/__toESM\(require\("portside:(\w+)"\)\)/g, "use('$1')")
+  const head = [...calls].map(([call, load]) =>
+    load === "use('')" ? `const ${call} = () => use;` : `let ${call}_; const ${call} = () => ${call}_ ??= ${load};`,
+  )
+  const lazy = [...head, body].join('\n')
+  if (!isRoom) return `const use = require('./rooms.cjs');\n${lazy}`
+  const filling = lazy
+    .replace(/^module\.exports = __toCommonJS\((\w+)\);$/m, 'module.exports = $1;')
+    .replace(/^0 && \(module\.exports = \{[^}]*\}\);$/m, '')
+  return `module.exports = (use, module) => {\n"use strict";\n${filling}\n}`
+}
+
+/** In parentheses V8 compiles a function when it compiles the file, and does not read it twice (https://v8.dev/blog/preparser). */
+function compiledAtOnce(code: string): { code: string } {
+  const [, parameters, body] = /^module\.exports=(\(\w+,\w+\))=>(\{.*\});\s*$/s.exec(code) ?? []
+  if (body === undefined) throw new Error(`not a room: ${code.slice(0, 80)}`)
+  return { code: `module.exports=(function${parameters}${body});\n` }
+}
+
+/** The file that knows all rooms: one for each copy of the package in a process. */
+function withRooms(code: string): string {
+  const files = rooms.map((room) => {
+    const ahead = AHEAD.includes(room) ? ', ahead: true' : ''
+    return `'${room}': { load: () => require('./${room}.cjs')${ahead} }`
+  })
+  return `${code}\nmodule.exports = createRooms({ ${files.join(', ')} }, __dirname, require)`
 }
 
 /** The license texts of the packages that these inputs of the build come from: whoever bundles them passes them on. */

@@ -73,18 +73,21 @@ export function fileOf(line: string): string | undefined {
 }
 
 export const isOwnFile = (file: string): boolean =>
-  (OWN !== undefined && file.startsWith(OWN)) || /[/\\]node_modules[/\\]portside[/\\]/.test(file)
+  (ownFolder() !== '' && file.startsWith(ownFolder())) || /[/\\]node_modules[/\\]portside[/\\]/.test(file)
 
 /** A file beside this one, or in the folder of the bundle. */
-export const ownFile = (name: string): string => `${OWN ?? ''}${name}`
+export const ownFile = (name: string): string => `${ownFolder()}${name}`
 
 /** The folder of this copy of portside: of the bundle, or of the sources. Asked of V8: a CJS build has no import.meta. */
-const OWN = ownFolder()
-
-function ownFolder(): string | undefined {
-  const file = fileOf(textOf(takeTrace(undefined, 1)).split('\n')[1] ?? '')
-  return file === undefined ? undefined : `${dirname(file)}${sep}`
+function ownFolder(): string {
+  if (own === undefined) {
+    const file = fileOf(textOf(takeTrace(undefined, 1)).split('\n')[1] ?? '')
+    own = file === undefined ? '' : `${dirname(file)}${sep}`
+  }
+  return own
 }
+
+let own: string | undefined
 
 /** Drops the frames of portside from an error of the user's. */
 export function dropOwnFrames(error: unknown): void {

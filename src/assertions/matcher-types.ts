@@ -1,6 +1,13 @@
 import type { OwnersOptions } from '../socket-table/owners.js'
 import type { ExpectedEndpoint } from './outcome.js'
 
+/** What a matcher says to `expect.extend()`, of Vitest and of Jest. */
+export interface Match {
+  readonly pass: boolean
+  /** Called only where the expectation failed: it may cost. */
+  readonly message: () => string
+}
+
 /**
  * What the assertion library gives back for a matcher: nothing, or a promise after `.rejects` and `.resolves`. Without
  * `infer`: TypeScript takes no two of those for identical, and a project may load the .d.ts and the .d.cts of it.

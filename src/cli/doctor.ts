@@ -5,7 +5,7 @@ import { firstUnprivilegedPort } from '../platform/privileged-ports.js'
 import { type EphemeralPorts, ephemeralPorts } from '../socket-table/ephemeral-ports.js'
 import type { Command } from './command.js'
 import { describeFindings, type Finding } from './finding.js'
-import type { JudgedProject } from './project/judge.js'
+import { type JudgedProject, lookAndJudge } from './project/judge.js'
 import { paint } from './table.js'
 
 /** What tests meet on a host, as far as the system tells. */
@@ -40,9 +40,7 @@ async function doctor({ json = false }: { json?: boolean }): Promise<number> {
   return ok ? 0 : 1
 }
 
-/** No other command loads what reads a project. */
-async function thisProject(): Promise<JudgedProject> {
-  const { lookAndJudge } = await import('./project/judge.js')
+function thisProject(): JudgedProject {
   return lookAndJudge(currentFolder(), process.env)
 }
 

@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { isIP } from 'node:net'
 import { codeOf, type PortsideError } from '../errors.js'
+import { programEnded } from '../namespaces/host.js'
 import { checkProfile, type HostProfile } from '../namespaces/profile.js'
 import { launchInNamespace } from '../namespaces/spawn-in-namespace.js'
 import type { Command, CommandOption } from './command.js'
@@ -109,7 +110,6 @@ export const runCommand: Command<RunOptions> = {
 async function runPrivately([command = '', ...args]: readonly string[], options: RunOptions): Promise<number> {
   const { root = false, ...profile } = options
   check(profile)
-  const { programEnded } = await import('../namespaces/host.js')
   let child: ChildProcess
   try {
     child = await launchInNamespace(profile, command, args, { stdio: 'inherit', root }, { terminal: true })

@@ -2,9 +2,10 @@ import { codeOf } from '../errors.js'
 import { dialAddress } from '../loopback/dial-address.js'
 import { type Endpoint, formatEndpoint, toEndpoint } from '../loopback/endpoint.js'
 import type { ChildExit } from '../programs/child.js'
-import type { ForegroundProgram } from '../programs/foreground.js'
+import { ForegroundProgram } from '../programs/foreground.js'
 import type { ListeningChild } from '../programs/listening-child.js'
 import type { PrintedTo } from '../programs/output.js'
+import { start as startProgram } from '../programs/start.js'
 import { now } from '../timers.js'
 import type { Command, CommandOption } from './command.js'
 import { Interruption } from './interruption.js'
@@ -60,7 +61,6 @@ const UNWRITTEN = 1
 /** Gives the exit code: that of TEST; without one, that of COMMAND. A signal that ended it ends this process. */
 async function start(programs: Programs, options: StartOptions): Promise<number> {
   const ready = conditionsIn(options)
-  const { ForegroundProgram } = await import('../programs/foreground.js')
   const interruption = new Interruption()
   try {
     if (programs.test) ForegroundProgram.check(programs.test[0], programs.test.slice(1))
@@ -86,9 +86,8 @@ async function startCommandOf(
   const begun = now()
   const aborting = new AbortController()
   interruption.do(() => aborting.abort())
-  const program = await import('../programs/start.js')
   if (interruption.signal !== undefined) aborting.abort()
-  const child = await program.start(
+  const child = await startProgram(
     command,
     args,
     {
@@ -163,7 +162,6 @@ async function tested(
   interruption: Interruption,
 ): Promise<number> {
   try {
-    const { ForegroundProgram } = await import('../programs/foreground.js')
     if (interruption.signal !== undefined) return await child.stop().then(() => interruption.end())
     const test = new ForegroundProgram(name, args, {
       ...process.env,

@@ -5,6 +5,7 @@ import { nameOf } from '../loopback/endpoint-like.js'
 import type { ReadyAnswer } from '../programs/condition.js'
 import type { Endpoints } from '../programs/endpoints.js'
 import { waitForListening, waitForRefused } from '../programs/wait.js'
+import { waitForUrl } from '../programs/wait-for-answer.js'
 import { describeOwner, findOwners, listenersOn } from '../socket-table/owners.js'
 import { now } from '../timers.js'
 import type { Command } from './command.js'
@@ -164,7 +165,6 @@ async function outcomeOf(target: Target, options: WaitOptions & { timeout: numbe
 }
 
 async function answerOf(url: URL, { timeout, status, body, ca }: WaitOptions & { timeout: number }): Promise<Outcome> {
-  const { waitForUrl } = await import('../programs/wait-for-answer.js')
   const wanted = { ...(status === undefined ? {} : { status }), ...(body === undefined ? {} : { body }) }
   const answer = await waitForUrl(url, wanted, ca === undefined ? {} : { ca }, { timeout })
   return { said: `${url.href} answers with status ${answer.status}`, fields: { status: answer.status } }

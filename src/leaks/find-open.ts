@@ -1,7 +1,7 @@
 import { turn } from '../timers.js'
 import { closeLeaked } from './close-leaked.js'
 import type { FailedDial } from './dials.js'
-import type { Redial } from './find-redials.js'
+import { findRedials, type Redial } from './find-redials.js'
 import { afterGrace, TURNS } from './grace.js'
 import { isIdleInPool } from './known.js'
 import { describeLeaks, describeUntracked, traceOf } from './leak.js'
@@ -72,7 +72,6 @@ export async function lookForRedials(
   // A dial that is under way may be refused in a moment.
   for (let turns = 0; turns < TURNS && isDialling(isSuspect); turns++) await turn()
   if (![...dials.failed()].some(isSuspect)) return []
-  const { findRedials } = await import('./last-look.js')
   return findRedials(dials, isSuspect, { wait, signal })
 }
 

@@ -1,5 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isMainThread } from 'node:worker_threads'
+import { readAhead } from '../read-ahead.js'
+import { findAlive } from './alive.js'
 import { type AliveBefore, aliveBefore, isMoreAlive } from './alive-before.js'
 import type { Alive } from './alive-report.js'
 import { annotate } from './annotations.js'
@@ -77,7 +79,11 @@ export class LeakCheck {
   use(given: RunnerOptions | undefined, of = 'install()'): void {
     // A call of install() has no names but its own.
     this.#options = readLeakOptions(given, of, of === this.#settings.of ? this.#settings.more : [])
-    if (this.#options.mode === 'off') return
+    if (this.#options.mode === 'off') {
+      // No tracker does it.
+      readAhead()
+      return
+    }
     if (this.#tracker === undefined) {
       this.#tracker = tracker()
       const { since = this.#tracker.activity } = this.#settings
@@ -197,7 +203,6 @@ export class LeakCheck {
 
   async #aliveNow(state: Tracker): Promise<Alive[]> {
     if (this.#alive === undefined || !isMoreAlive(this.#alive, state.workers)) return []
-    const { findAlive } = await import('./last-look.js')
     const { concerns = () => true } = this.#settings
     return findAlive(state, this.#alive).filter(({ frames }) => concerns({ openedAt: frames }))
   }

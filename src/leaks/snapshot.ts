@@ -1,4 +1,4 @@
-import { ownSockets } from '../socket-table/socket-holders.js'
+import { ownSockets } from '../socket-table/own-sockets.js'
 import { tracker } from './tracker.js'
 
 /** What was open at one moment. What was open then is no leak of what came after. */

@@ -5,6 +5,7 @@ import type net from 'node:net'
 import { provideOpenedAt } from '../explanations/opened-at.js'
 import { handleOf, serverOf } from '../platform/node-internals.js'
 import { processState } from '../process-state.js'
+import { readAhead } from '../read-ahead.js'
 import { createSlot } from '../slot.js'
 import { observeClients } from '../sockets/client-sockets.js'
 import { Dials } from './dials.js'
@@ -30,7 +31,7 @@ const STATE = 'leaks.tracker'
 let shared: Tracker | undefined
 
 /**
- * Every socket of this process, of whatever library, and who opened it. It imports no module later: its copy of portside may be in a
+ * Every socket of this process, of whatever library, and who opened it. It reads no file later: its copy of portside may be in a
  * vm context that the test runner has torn down.
  */
 export class Tracker implements Origins {
@@ -53,6 +54,7 @@ export class Tracker implements Origins {
   #sweepAt = 64
 
   constructor() {
+    readAhead({ early: true })
     followCallers()
     provideOpenedAt((local) => whereOpened(this, local))
     this.#senders = new Senders({
@@ -188,6 +190,8 @@ export class Tracker implements Origins {
   }
 
   #add(kind: TrackedKind, socket: Trackable, heard?: (message: never) => void): TrackedSocket {
+    // Whoever opens sockets may use up the descriptors, and a report is needed then, too.
+    if (this.activity === 0) readAhead()
     // Before it is added: a client that is about to connect looks as one that is closed.
     if (this.#sockets.size >= this.#sweepAt) this.#sweep()
     const trace = heard && takeTrace(heard)

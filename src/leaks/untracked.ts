@@ -1,6 +1,6 @@
 import { codeOf } from '../errors.js'
+import { ownSockets } from '../socket-table/own-sockets.js'
 import { type SocketDescriptor, socketDescriptors } from '../socket-table/socket-descriptors.js'
-import { ownSockets } from '../socket-table/socket-holders.js'
 import { isInspector, isNamelessPipe } from './known.js'
 import { handlesOf, type TrackedSocket } from './tracked-socket.js'
 

@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import type { UndoList } from '../disposal.js'
 import type { Family } from '../loopback/endpoint.js'
 import type { Holder } from './holder.js'
-import type { PrivateHost } from './host.js'
+import { PrivateHost } from './host.js'
 import { addressesOf, hostCommands, portCommand } from './link.js'
 import type { HostProfile } from './profile.js'
 import type { SpawnInNamespaceOptions } from './spawn-in-namespace.js'
@@ -47,11 +47,10 @@ export class LinkedHost implements NetworkHost {
     { hosts, mtu, root, signal }: LinkOptions,
     undos: UndoList,
   ): Promise<LinkedHost> {
-    const { PrivateHost: Hosts } = await import('./host.js')
     const profile = hosts[name] as HostProfile
     const all = Object.entries(hosts).map(([other, its], at) => [other, Object.values(addressesOf(its, at))])
     const neighbours = Object.fromEntries(all) as Record<string, string[]>
-    const host = await Hosts.start(profile, {
+    const host = await PrivateHost.start(profile, {
       neighbours,
       within: link,
       signal,

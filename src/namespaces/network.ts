@@ -3,6 +3,7 @@ import { calledBy } from '../caller.js'
 import { createUndoList, type UndoList } from '../disposal.js'
 import { invalidArgument } from '../errors.js'
 import { namesOf, readOptions } from '../options.js'
+import { Holder } from './holder.js'
 import { linkSteps, MOST_HOSTS } from './link.js'
 import { LinkedHost, type NetworkHost } from './linked-host.js'
 import { checkProfile, type HostProfile } from './profile.js'
@@ -57,10 +58,9 @@ export function createNetwork(options: NetworkOptions): Promise<PrivateNetwork> 
 
 async function link(options: NetworkOptions): Promise<PrivateNetwork> {
   const names = readArgument('hosts', HOSTS, options.hosts, () => checkNetwork(options))
-  const { Holder: Holders } = await import('./holder.js')
   const undos = createUndoList()
   try {
-    const router = await Holders.start(linkSteps(), { root: true, pids: false, signal: options.signal })
+    const router = await Holder.start(linkSteps(), { root: true, pids: false, signal: options.signal })
     undos.add(() => router.close())
     const hosts = await Promise.all(names.map((name, index) => LinkedHost.start(name, index, router, options, undos)))
     return new Network(hosts, undos)

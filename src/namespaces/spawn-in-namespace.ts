@@ -2,7 +2,9 @@ import type { ChildProcess, SpawnOptions } from 'node:child_process'
 import { checkBoolean } from '../argument.js'
 import { calledBy } from '../caller.js'
 import { portsideError } from '../errors.js'
+import { programOf } from '../programs/command.js'
 import { refuseAborted } from '../signals.js'
+import { checkSpawn, PrivateHost, programEnded } from './host.js'
 import { checkProfile, type HostProfile } from './profile.js'
 import { readSpawn } from './spawn-options.js'
 
@@ -44,11 +46,6 @@ export async function launchInNamespace(
   checkProfile(profile)
   const { root, ...spawning } = options
   const { signal } = options
-  // Loaded here: node:child_process would be a good part of what it takes to import portside.
-  const [{ checkSpawn, PrivateHost, programEnded }, { programOf }] = await Promise.all([
-    import('./host.js'),
-    import('../programs/command.js'),
-  ])
   checkBoolean('root', root)
   checkSpawn(command, args, options)
   const asked = `start ${command} in a private network`

@@ -1,4 +1,5 @@
 import { codeOf, type PortsideError } from '../errors.js'
+import { PrivateHost } from './host.js'
 
 /** Whether programs can have private networks here; where not, why. */
 export type NamespaceSupport = { readonly supported: true } | { readonly supported: false; readonly reason: string }
@@ -15,7 +16,6 @@ export function namespaceSupport(): Promise<NamespaceSupport> {
 let answer: Promise<NamespaceSupport> | undefined
 
 async function probe(): Promise<NamespaceSupport> {
-  const { PrivateHost } = await import('./host.js')
   try {
     const host = await PrivateHost.start()
     await host.close()

@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir, userInfo } from 'node:os'
+import { existsSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
 import { hasEnded, markOf } from './process-mark.js'
@@ -12,8 +12,11 @@ import { hasEnded, markOf } from './process-mark.js'
 export function claimRun(main: number, note: string, folder: string = tmpdir()): boolean {
   const mark = process.env[RUN_VARIABLE] ?? markOf(main)
   if (mark === undefined) return true
+  const file = join(folder, nameOf(mark))
+  // Of all workers but the first: an error of a file that exists costs more than the question.
+  if (existsSync(file)) return false
   try {
-    writeFileSync(join(folder, nameOf(mark)), `${mark}\n${note}`, { flag: 'wx', mode: 0o600 })
+    writeFileSync(file, `${mark}\n${note}`, { flag: 'wx', mode: 0o600 })
   } catch (error) {
     return (error as NodeJS.ErrnoException).code !== 'EEXIST'
   }
@@ -50,7 +53,7 @@ export function runEnvironment(): Record<string, string> {
 
 const RUN_VARIABLE = 'PORTSIDE_RUN'
 
-const prefix = (): string => `portside-run-${userInfo().uid}-`
+const prefix = (): string => `portside-run-${process.getuid?.() ?? -1}-`
 
 const nameOf = (mark: string): string => prefix() + mark.replace(/\W+/g, '-')
 

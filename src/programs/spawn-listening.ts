@@ -1,6 +1,7 @@
 import { calledBy } from '../caller.js'
 import { namesOf, readOptions } from '../options.js'
 import type { ListeningChild, SpawnListeningOptions } from './listening-child.js'
+import { start } from './start.js'
 
 /**
  * Starts a program and waits until it is ready: until it listens, and the listener belongs to it or to a process that it started.
@@ -28,8 +29,6 @@ export function spawnListening(
 ): Promise<ListeningChild> {
   return calledBy(spawnListening, async () => {
     const given = readOptions(options, SPEC)
-    // Loaded here: importing portside takes no longer for it.
-    const { start } = await import('./start.js')
     return start(command, args, given)
   })
 }

@@ -2,7 +2,8 @@ import type { SecureContextOptions } from 'node:tls'
 import { readArgument } from '../argument.js'
 import { calledBy } from '../caller.js'
 import { namesOf, readOptions } from '../options.js'
-import type { HttpReady } from './ready.js'
+import { checkAnswer, type HttpReady } from './ready.js'
+import { waitForUrl } from './wait-for-answer.js'
 import { checkTimes, type WaitOptions } from './wait-options.js'
 
 export interface ReadyWaitOptions extends WaitOptions, Pick<HttpReady, 'status' | 'body'> {
@@ -23,7 +24,6 @@ export function waitForReady(url: string | URL, options: ReadyWaitOptions = {}):
     const { status, body, ca, ...times } = readOptions(options, SPEC)
     const target = readArgument('url', 'a URL of http: or https:', url, () => parse(url))
     checkTimes(times)
-    const [{ checkAnswer }, { waitForUrl }] = await Promise.all([import('./ready.js'), import('./wait-for-answer.js')])
     const wanted = { ...(status === undefined ? {} : { status }), ...(body === undefined ? {} : { body }) }
     checkAnswer(wanted)
     await waitForUrl(target, wanted, ca === undefined ? {} : { ca }, times)

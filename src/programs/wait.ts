@@ -9,6 +9,8 @@ import { now } from '../timers.js'
 import { type Answer, ask, describeDialled } from './ask.js'
 import { type Endpoints, endpointsOf } from './endpoints.js'
 import { poll } from './poll.js'
+import { waitForAnswer } from './wait-for-answer.js'
+import { waitForProcess } from './wait-for-process.js'
 import { checkTimes, type ListeningWaitOptions, type WaitOptions } from './wait-options.js'
 
 /**
@@ -39,11 +41,11 @@ export function waitForListening(target: Target, options: ListeningWaitOptions =
   return calledBy(waitForListening, async (): Promise<Endpoints | string> => {
     const read = readOptions(options, { of: 'waitForListening()', names: LISTENING, example: '{ timeout: 5000 }' })
     checkTimes(read)
-    if (isProcess(target)) return (await import('./wait-for-process.js')).waitForProcess(target.pid, read)
+    if (isProcess(target)) return waitForProcess(target.pid, read)
     // Throws if the target is invalid.
     namedBy(target as EndpointLike)
     if (read.ready !== undefined || readArgument('endpoint', TARGET, target, () => hasPath(target))) {
-      return (await import('./wait-for-answer.js')).waitForAnswer(target as EndpointLike, read)
+      return waitForAnswer(target as EndpointLike, read)
     }
     const found = await waitFor(target as EndpointLike, read, 'listening')
     return typeof found[0] === 'string' ? found[0] : endpointsOf(found as [Endpoint, ...Endpoint[]])

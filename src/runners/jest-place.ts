@@ -67,8 +67,10 @@ export function isNamedInConfiguration(above: () => void): boolean {
 function requirers(above: () => void): { requiring: boolean; users: string[] } {
   const lines = linesAbove(above, FRAMES, () => true)
   const files = lines.map((line) => fileOf(line) ?? 'node:')
+  const isIn = (frame: RegExp): boolean => lines.some((line) => frame.test(line))
   return {
-    requiring: lines.some((line) => /\.requireModule .*[/\\]jest-runtime[/\\]/.test(line)),
+    // An import of a CommonJS file is a require, too, and its frames are those of Jest alone.
+    requiring: isIn(/\.requireModule .*[/\\]jest-runtime[/\\]/) && !isIn(/[cC]jsAsEsm\b/),
     users: files.filter((file) => !/^node:|[/\\]node_modules[/\\]/.test(file) && !isOwnFile(file)),
   }
 }

@@ -1,6 +1,7 @@
 import type { BaseExpect } from 'expect'
 import type { NetAsymmetricMatchers, NetMatchers } from '../assertions/matcher-types.js'
 import { matchers } from '../assertions/matchers.js'
+import { readAhead } from '../read-ahead.js'
 import type { NetScope, ScopeOptions } from '../scope.js'
 import { type ExtensibleExpect, installMatchers } from './install-matchers.js'
 import { checkMatchersPlace } from './jest-place.js'
@@ -64,6 +65,8 @@ const globals = globalThis as {
 }
 
 checkMatchersPlace()
+// Before a test can use up the descriptors.
+readAhead()
 if (globals.expect !== undefined) installMatchers(globals.expect)
 
 export type { NetMatchers, NetScope }

@@ -161,5 +161,5 @@ async function poolOf(host: HostProfile, fallback: PluginOptions['fallback']) {
 
 // TypeScript augments a module only where something imports it, and tsup drops an import of nothing.
 export type { Matchers } from 'vitest'
-export type { Match } from '../assertions/matchers.js'
+export type { Match } from '../assertions/matcher-types.js'
 export type { HostProfile, RunnerOptions }

@@ -14,7 +14,7 @@ declare module 'vitest' {
 
 // TypeScript augments a module only where something imports it, and tsup drops an import of nothing.
 export type { Matchers } from 'vitest'
-export type { Match } from '../assertions/matchers.js'
+export type { Match } from '../assertions/matcher-types.js'
 
 checkPlace('vitest/setup', 'Vitest')
 install()

@@ -4,8 +4,8 @@ import type { Readable } from 'node:stream'
 import { calledBy } from '../caller.js'
 import { readOptions } from '../options.js'
 import { thrownText } from '../thrown-text.js'
+import { processCertificate } from './certificate.js'
 import { HandlerErrors, handlerOr } from './handler.js'
-import { serverIdentity } from './identity.js'
 import { listenSpec, secureListenSpec } from './listen-options.js'
 import type { ListenOptions, SecureTestServer, TestServer } from './server.js'
 import { listenOnAddress } from './stream-server.js'
@@ -40,7 +40,7 @@ export function listenHttps(
     const handler = handlerOr(onRequest, echoRequest)
     const handlerErrors = new HandlerErrors()
     const { createServer } = await import('node:https')
-    const { ca, ...identity } = await serverIdentity()
+    const { ca, ...identity } = await processCertificate()
     const server = createServer(identity, handlerErrors.guard(handler, abandonRequest))
     const listening = await listenOnAddress(server, read, { opener: 'listenHttps', handlerErrors, ca })
     return listening as unknown as SecureTestServer<https.Server>

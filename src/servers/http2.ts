@@ -2,9 +2,9 @@ import type http2 from 'node:http2'
 import { checkBoolean } from '../argument.js'
 import { calledBy } from '../caller.js'
 import { readOptions } from '../options.js'
+import { processCertificate } from './certificate.js'
 import { HandlerErrors, handlerOr } from './handler.js'
 import { abandonRequest, echoRequest } from './http.js'
-import { serverIdentity } from './identity.js'
 import { secureListenSpec } from './listen-options.js'
 import type { ListenOptions, SecureTestServer, TestServer } from './server.js'
 import { listenOnAddress } from './stream-server.js'
@@ -42,7 +42,7 @@ async function openHttp2(onRequest: Http2RequestHandler | undefined, given: Http
   const { createServer, createSecureServer } = await import('node:http2')
   const guarded = handlerErrors.guard(handler, abandonRequest)
   if (!secure) return listenOnAddress(createServer(guarded), options, { opener: 'listenHttp2', handlerErrors })
-  const { ca, ...identity } = await serverIdentity()
+  const { ca, ...identity } = await processCertificate()
   const server = createSecureServer({ ...identity, allowHTTP1: true }, guarded)
   return listenOnAddress(server, options, { opener: 'listenHttp2', handlerErrors, ca })
 }

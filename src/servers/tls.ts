@@ -1,8 +1,8 @@
 import type tls from 'node:tls'
 import { calledBy } from '../caller.js'
 import { readOptions } from '../options.js'
+import { processCertificate } from './certificate.js'
 import { HandlerErrors, handlerOr } from './handler.js'
-import { serverIdentity } from './identity.js'
 import { secureListenSpec } from './listen-options.js'
 import type { ListenOptions, SecureTestServer } from './server.js'
 import { listenOnAddress } from './stream-server.js'
@@ -21,7 +21,7 @@ export function listenTls(
     const handler = handlerOr(onConnection, echo)
     const handlerErrors = new HandlerErrors()
     const { createServer } = await import('node:tls')
-    const { ca, ...identity } = await serverIdentity()
+    const { ca, ...identity } = await processCertificate()
     const server = createServer(identity)
     server.on('secureConnection', handlerErrors.guard(handler, abandonSocket))
     const listening = await listenOnAddress(server, read, { opener: 'listenTls', handlerErrors, ca })

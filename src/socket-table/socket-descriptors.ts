@@ -1,8 +1,8 @@
 import { existsSync, fstatSync, readdirSync } from 'node:fs'
 import { portsideError } from '../errors.js'
 import { tableSource } from '../platform/table-source.js'
+import { ownSockets } from './own-sockets.js'
 import type { SocketAddress, SocketEntry, SocketState } from './socket-entry.js'
-import { ownSockets } from './socket-holders.js'
 import { socketTable } from './socket-table.js'
 
 /** A descriptor of this process that is a socket. */

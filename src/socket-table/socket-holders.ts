@@ -1,5 +1,6 @@
-import { fstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { codeOf, portsideError } from '../errors.js'
+import { entriesOf, ownSockets } from './own-sockets.js'
 import type { SocketEntry, SocketHolder } from './socket-entry.js'
 
 /**
@@ -155,29 +156,12 @@ export function inodesOf(pids: Iterable<number>, proc = '/proc'): { inodes: Read
   return { inodes, unreadable }
 }
 
-export interface OwnSocket {
-  readonly fd: number
-  readonly inode: number
-}
-
 /** Whether /proc is that of another PID namespace, as where one was made and /proc not mounted anew (pid_namespaces(7)). */
 function isForeign(proc: string): boolean {
   try {
     return Number(readlinkSync(`${proc}/self`)) !== process.pid
   } catch {
     return false
-  }
-}
-
-/** The sockets among the descriptors of this process; none where there is no /proc. */
-export function* ownSockets(proc = '/proc'): Generator<OwnSocket, void, void> {
-  for (const name of entriesOf(`${proc}/self/fd`)) {
-    try {
-      const stat = fstatSync(Number(name))
-      if (stat.isSocket()) yield { fd: Number(name), inode: stat.ino }
-    } catch {
-      // EBADF: closed meanwhile, as the descriptor by which the directory was read.
-    }
   }
 }
 
@@ -210,17 +194,6 @@ function inodeOf(path: string): number | 'unreadable' | undefined {
   } catch (error) {
     // Of a process outside of the user namespace they can be listed and not be read (ptrace(2)). Otherwise: closed meanwhile.
     return codeOf(error) === 'EACCES' || codeOf(error) === 'EPERM' ? 'unreadable' : undefined
-  }
-}
-
-function entriesOf(path: string): string[] {
-  try {
-    return readdirSync(path)
-  } catch (error) {
-    // None is no answer.
-    if (codeOf(error) === 'EMFILE' || codeOf(error) === 'ENFILE') throw error
-    // No /proc: a sandbox.
-    return []
   }
 }
 

@@ -57,7 +57,7 @@ describe('the tarball', () => {
   test('has no require of its own, no source map, and requires nothing but built-ins and named packages', () => {
     const { dependencies, peerDependencies } = manifest()
     const named = Object.keys({ ...dependencies, ...peerDependencies })
-    const shim = /__require|__commonJS|createRequire|^\/\/# sourceMappingURL/m
+    const shim = /__require|__commonJS|^\/\/# sourceMappingURL/m
     const imports = /\b(?:require|import)\(["'`]([^"'`]+)["'`]\)|\bfrom ?["']([\w@./:-]+)["']/g
     const code = files
       .filter((file) => /^dist\/.*\.c?js$/.test(file))
@@ -79,9 +79,12 @@ describe('the tarball', () => {
     )
     expect(named.length).toBeGreaterThan(6)
     expect(named.filter((path) => !files.includes(path))).toEqual([])
-    // Chunks have a hash in their names.
+    const rooms = [...readFileSync(installed('dist/rooms.cjs'), 'utf8').matchAll(/require\("\.\/([a-z-]+\.cjs)"\)/g)]
+    expect(rooms.length).toBeGreaterThan(6)
+    const loaded = ['dist/rooms.cjs', ...rooms.map(([, file]) => `dist/${file}`)]
+    // Shared declarations have a hash in their names.
     const entries = files.filter((file) => /^dist\/[a-z-]+\.(c?js|d\.c?ts)$/.test(file))
-    expect(entries.filter((file) => !named.includes(file))).toEqual([])
+    expect(entries.filter((file) => ![...named, ...loaded].includes(file))).toEqual([])
   })
 
   test('depends on the writer of certificates and on no other package', () => {
@@ -99,14 +102,14 @@ describe('the tarball', () => {
   })
 })
 
-describe('the ESM and the CJS build', () => {
-  test('export the same names', async () => {
+describe('what import and require give', () => {
+  test('has the same names', async () => {
     const { esm, cjs } = await report('names.mjs')
     expect(esm).toContain('listenTcp')
     expect(cjs).toEqual(esm)
   })
 
-  test('are two copies that find one state', async () => {
+  test('finds the state of another copy', async () => {
     expect(await report('one-state.mjs')).toEqual({
       copies: 2,
       keysBefore: expect.toSatisfy((count) => count > 0),
@@ -116,13 +119,13 @@ describe('the ESM and the CJS build', () => {
     })
   })
 
-  test.each(['load-esm.mjs', 'load-cjs.cjs'])('load no TLS and no HTTP when imported: %s', async (program) => {
+  test.each(['load-esm.mjs', 'load-cjs.cjs'])('loads no TLS and no HTTP when imported: %s', async (program) => {
     const { loaded, control } = await report(program)
     expect(loaded).toEqual([])
     expect(control).toEqual(expect.arrayContaining(['tls', 'http', 'https', 'http2', 'child_process']))
   })
 
-  test('load what they need where import() is refused, as in a CJS file under Jest', async () => {
+  test('loads what it needs where import() is refused, as in a CJS file under Jest', async () => {
     expect(await report('without-import.cjs')).toEqual({
       importRefused: true,
       schemes: ['tcp:', 'tls:', 'http:', 'https:', 'http:', 'https:'],
@@ -138,7 +141,7 @@ describe('the leak check', () => {
       ['client', 'a test'],
       ['accepted', 'a test'],
     ]
-    expect(await report('leaks-by-two-copies.mjs')).toEqual({ esm: both, cjs: both, left: 0 })
+    expect(await report('leaks-by-two-copies.mjs')).toEqual({ one: both, other: both, left: 0 })
   })
 
   test('finds clients that dial again, also where the copy that tracks can load nothing more', async () => {

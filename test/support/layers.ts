@@ -17,6 +17,8 @@ export const LAYERS: readonly (readonly string[])[] = [
     'numbers.ts',
     'options.ts',
     'process-state.ts',
+    'read-ahead.ts',
+    'rooms.ts',
     'signals.ts',
     'slot.ts',
     'timers.ts',

@@ -1,0 +1,31 @@
+import { fstatSync, readdirSync } from 'node:fs'
+import { codeOf } from '../errors.js'
+
+export interface OwnSocket {
+  readonly fd: number
+  readonly inode: number
+}
+
+/** The sockets among the descriptors of this process; none where there is no /proc. */
+export function* ownSockets(proc = '/proc'): Generator<OwnSocket, void, void> {
+  for (const name of entriesOf(`${proc}/self/fd`)) {
+    try {
+      const stat = fstatSync(Number(name))
+      if (stat.isSocket()) yield { fd: Number(name), inode: stat.ino }
+    } catch {
+      // EBADF: closed meanwhile, as the descriptor by which the directory was read.
+    }
+  }
+}
+
+/** What is listed in a directory below /proc. */
+export function entriesOf(path: string): string[] {
+  try {
+    return readdirSync(path)
+  } catch (error) {
+    // None is no answer.
+    if (codeOf(error) === 'EMFILE' || codeOf(error) === 'ENFILE') throw error
+    // No /proc: a sandbox.
+    return []
+  }
+}
