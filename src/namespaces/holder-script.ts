@@ -5,7 +5,7 @@ import type { Step } from './set-up.js'
  *
  * Each step is announced before it is taken, so that the last one is the one that failed; the tool has said why on standard
  * error. What calls tools runs beside the loop that reads: a tool that hangs does not keep it from the end of its input, and a shell
- * that ends because it cannot fork says so by its trap.
+ * that ends because it cannot fork says so by its trap. A single command of ip(8) is run without a pipe, which would fork once more.
  * As the first process of a pid namespace it waits for the loop, and so for all that have lost their parent. When it ends, the kernel
  * ends all others there at once (pid_namespaces(7)). Without a pid namespace it looks for them: proc(5) tells who is in its network
  * namespace. A process that is about to end others may still start some, so it looks until it
@@ -35,7 +35,8 @@ set_up() {
     printf 'step %s\\n' $step
     step=$((step + 1))
     case $1 in
-      ip) printf '%s\\n' "$2" | ip -batch - || return; shift 2 ;;
+      ip) ip $2 || return; shift 2 ;;
+      batch) printf '%s\\n' "$2" | ip -batch - || return; shift 2 ;;
       write) printf '%s\\n' "$3" > "$2" || return; shift 3 ;;
       replace)
         mount -t tmpfs -o size=64k,mode=755 portside /proc/fs && printf '%s' "$3" > /proc/fs/file &&
@@ -58,8 +59,7 @@ say() {
 aside() {
   if [ $$ = 1 ]; then ("$@" 3<&- &) || printf 'failed\\n'; else "$@" 3<&- & fi
 }
-keep() {
-  aside say ready set_up "$@"
+listen() {
   while IFS= read -r line <&3; do
     [ "$line" = end ] && return
     aside say done change "$line"
@@ -67,13 +67,14 @@ keep() {
   return 1
 }
 exec 3<&0 </dev/null
+say ready set_up "$@" 3<&- &
 if [ $$ = 1 ]; then
-  keep "$@" &
+  listen &
   exec 3<&-
   wait $!
   exit
 fi
-if keep "$@"; then sweep; exit; fi
+if listen; then sweep; exit; fi
 sweep
 sleep 0.2
 sweep`
@@ -81,7 +82,7 @@ sweep`
 /** What the script takes as its arguments. */
 export function argumentsOf(steps: readonly Step[]): string[] {
   return steps.flatMap((step) => {
-    if (step.kind === 'ip') return ['ip', step.commands.join('\n')]
+    if (step.kind === 'ip') return [step.commands.length === 1 ? 'ip' : 'batch', step.commands.join('\n')]
     return [step.kind, step.file, step.kind === 'write' ? step.value : step.text]
   })
 }

@@ -1,8 +1,7 @@
 import { init, runBaseTests, setupEnvironment } from 'vitest/worker'
-import { codeOf } from '../errors.js'
 
 // A worker process of Vitest, by its documented means: https://vitest.dev/guide/advanced/pool. What it needs of `process` is
-// taken before a test can put something else in its place.
+// taken before a test can put something else in its place. It imports nothing else: each test file would wait for that.
 const send = process.send?.bind(process) as (message: unknown) => boolean
 const on: NodeJS.EventEmitter['on'] = process.on.bind(process)
 const off: NodeJS.EventEmitter['off'] = process.off.bind(process)
@@ -34,7 +33,6 @@ async function execute(...[method, state, traces]: Parameters<typeof runBaseTest
   }
 }
 
-function giveUp(error: unknown): void {
-  const code = codeOf(error)
+function giveUp({ code }: NodeJS.ErrnoException): void {
   if (code === 'ERR_IPC_CHANNEL_CLOSED' || code === 'EPIPE') exit.call(process, 1)
 }

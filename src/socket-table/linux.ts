@@ -86,21 +86,26 @@ function* socketsIn(
   const parse = protocol === 'unix' ? unixParser(holders) : internetParser(protocol, holders)
   // One that moves in the kernel's table while that is read may be there twice.
   const seen = new Set<number>()
-  for (const line of table.lines()) {
-    const entry = parse(line)
-    if (entry === undefined) continue
-    // To find the next connection, the kernel looks through all buckets of its hash: milliseconds where there are few.
-    if (listenersFirst && protocol === 'tcp' && rest.state === 'LISTEN' && entry.state !== 'LISTEN') return
-    if (!fits(entry, rest)) continue
-    const { inode } = entry
-    if (inodes !== undefined && !(inode !== undefined && inodes.has(inode))) continue
-    if (inode !== undefined && seen.has(inode)) continue
-    if (inode !== undefined) seen.add(inode)
-    yield entry
+  for (const piece of table.pieces()) {
+    let end = -1
+    for (let start = 0; start < piece.length; start = end + 1) {
+      end = piece.indexOf(LINE_END, start)
+      const entry = parse(piece, start, end)
+      if (entry === undefined) continue
+      // To find the next connection, the kernel looks through all buckets of its hash: milliseconds where there are few.
+      if (listenersFirst && protocol === 'tcp' && rest.state === 'LISTEN' && entry.state !== 'LISTEN') return
+      if (!fits(entry, rest)) continue
+      const { inode } = entry
+      if (inodes !== undefined && !(inode !== undefined && inodes.has(inode))) continue
+      if (inode !== undefined && seen.has(inode)) continue
+      if (inode !== undefined) seen.add(inode)
+      yield entry
+    }
   }
 }
 
-type Parse = (line: string) => SocketEntry | undefined
+/** Reads the line from `start` up to its line end. */
+type Parse = (bytes: Buffer, start: number, end: number) => SocketEntry | undefined
 
 /** A socket of the kernel. Its holder is not in the table: that costs as much as there are processes, and few ask. */
 class KernelSocket implements SocketEntry {
@@ -136,67 +141,129 @@ class KernelSocket implements SocketEntry {
 }
 
 /**
- * `0100007F:1F90`: 32-bit words in the byte order of the machine, the port in that of the network
- * (Documentation/networking/proc_net_tcp.rst).
+ * `sl: local:port remote:port st tx_queue:rx_queue tr:when retrnsmt uid timeout inode`. An address is `0100007F`: 32-bit words in
+ * the byte order of the machine. A port has the byte order of the network (Documentation/networking/proc_net_tcp.rst).
+ *
+ * The columns up to the queues have a fixed width, so each is read at its place: a regular expression takes three times as long.
  */
-const END = '([0-9A-F]{8}(?:[0-9A-F]{24})?):([0-9A-F]{4})'
-const INTERNET = new RegExp(
-  `^ *\\d+: ${END} ${END} ([0-9A-F]{2}) ([0-9A-F]{8}):([0-9A-F]{8}) [0-9A-F:]+ [0-9A-F]+ +(\\d+) +\\d+ (\\d+) `,
-)
-
 function internetParser(protocol: 'tcp' | 'udp', holders: SocketHolders): Parse {
-  const addresses = new Map<string, Omit<SocketAddress, 'port'>>()
-  const end = (words: string, port: string): SocketAddress => {
+  const addresses = new Map<number | string, Omit<SocketAddress, 'port'>>()
+  const end = (bytes: Buffer, at: number, width: number, port: number): SocketAddress | undefined => {
+    const words = width === 8 ? hex(bytes, at, 8) : bytes.toString('latin1', at, at + width)
     let known = addresses.get(words)
     if (known === undefined) {
-      const address = parseAddress(words)
+      const address = parseAddress(bytes.toString('latin1', at, at + width))
+      if (address === undefined) return undefined
       known = { address, family: address.includes(':') ? 'IPv6' : 'IPv4' }
       addresses.set(words, known)
     }
-    return { address: known.address, port: Number.parseInt(port, 16), family: known.family }
+    return { address: known.address, port, family: known.family }
   }
-  return (line) => {
-    const found = INTERNET.exec(line) as string[] | null
-    if (found === null) return undefined
-    const [, address, port, peer, peerPort, state, sendQueue, receiveQueue, uid, inode] = found as [...Ten]
+  return (bytes, start) => {
+    const slotAt = skipBlanks(bytes, start)
+    const slot = decimal(bytes, slotAt, COLON)
+    const localAt = nextField(bytes, slotAt)
+    const localWidth = widthOf(bytes, localAt)
+    const remoteAt = localAt + localWidth + 6
+    const remoteWidth = widthOf(bytes, remoteAt)
+    const stateAt = remoteAt + remoteWidth + 6
+    const peerPort = hex(bytes, remoteAt + remoteWidth + 1, 4)
+    const state = hex(bytes, stateAt, 2)
+    const sendQueue = hex(bytes, stateAt + 3, 8)
+    const receiveQueue = hex(bytes, stateAt + 12, 8)
+    const uidAt = nextField(bytes, nextField(bytes, stateAt + 21))
+    const uid = decimal(bytes, uidAt)
+    const inode = decimal(bytes, nextField(bytes, nextField(bytes, uidAt)))
+    const local = end(bytes, localAt, localWidth, hex(bytes, localAt + localWidth + 1, 4))
+    const remote = peerPort === 0 ? undefined : end(bytes, remoteAt, remoteWidth, peerPort)
+    if (local === undefined || (remote === undefined && peerPort !== 0)) return undefined
+    // NaN: one of them is no number.
+    if (Number.isNaN(slot + local.port + peerPort + state + sendQueue + receiveQueue + uid + inode)) return undefined
     return new KernelSocket(
       protocol,
-      protocol === 'udp' && state === '07' ? 'UNCONN' : (STATES[state] ?? 'UNKNOWN'),
-      end(address, port),
-      peerPort === '0000' ? undefined : end(peer, peerPort),
-      Number(inode) || undefined,
+      protocol === 'udp' && state === 7 ? 'UNCONN' : (STATES[state] ?? 'UNKNOWN'),
+      local,
+      remote,
+      inode || undefined,
       // Of a socket that no process has the kernel shows 0.
-      inode === '0' ? undefined : Number(uid),
-      queueOf(receiveQueue),
-      queueOf(sendQueue),
+      inode === 0 ? undefined : uid,
+      receiveQueue,
+      sendQueue,
       holders,
     )
   }
 }
 
-const queueOf = (hex: string): number => (hex === '00000000' ? 0 : Number.parseInt(hex, 16))
+const LINE_END = 0x0a
+const BLANK = 0x20
+const ZERO = 0x30
+const COLON = 0x3a
 
-type Ten = [string, string, string, string, string, string, string, string, string, string]
+/** The value of each digit, by its code. */
+const DIGITS = new Uint8Array(256).fill(255)
+for (const [value, digit] of [...'0123456789ABCDEF'].entries()) DIGITS[digit.charCodeAt(0)] = value
+
+/** How many digits an address has: 8 of IPv4, 32 of IPv6. */
+const widthOf = (bytes: Buffer, at: number): number => (bytes[at + 8] === COLON ? 8 : 32)
+
+/** A number of so many hexadecimal digits; NaN if there is another character among them. */
+function hex(bytes: Buffer, at: number, digits: number): number {
+  let value = 0
+  for (let index = at; index < at + digits; index++) {
+    const digit = DIGITS[bytes[index] as number] as number
+    if (!(digit < 16)) return Number.NaN
+    value = value * 16 + digit
+  }
+  return value
+}
+
+/** A decimal number that another character ends; NaN for anything else. */
+function decimal(bytes: Buffer, at: number, last = BLANK): number {
+  let index = at
+  let value = 0
+  for (;;) {
+    const digit = (bytes[index] as number) - ZERO
+    if (!(digit >= 0 && digit < 10)) break
+    value = value * 10 + digit
+    index++
+  }
+  return index > at && bytes[index] === last ? value : Number.NaN
+}
+
+/** Where the field after this one begins. The line end, which each line has, is no blank and belongs to no field. */
+function nextField(bytes: Buffer, at: number): number {
+  let index = at
+  while ((bytes[index] as number) > BLANK) index++
+  return skipBlanks(bytes, index)
+}
+
+function skipBlanks(bytes: Buffer, at: number): number {
+  let index = at
+  while (bytes[index] === BLANK) index++
+  return index
+}
 
 /** include/net/tcp_states.h. NEW_SYN_RECV (0C) is how recent kernels hold what is SYN_RECV to everybody else. */
-const STATES: Readonly<Record<string, SocketState>> = {
-  '01': 'ESTABLISHED',
-  '02': 'SYN_SENT',
-  '03': 'SYN_RECV',
-  '04': 'FIN_WAIT1',
-  '05': 'FIN_WAIT2',
-  '06': 'TIME_WAIT',
-  '07': 'CLOSE',
-  '08': 'CLOSE_WAIT',
-  '09': 'LAST_ACK',
-  '0A': 'LISTEN',
-  '0B': 'CLOSING',
-  '0C': 'SYN_RECV',
+const STATES: Readonly<Record<number, SocketState>> = {
+  1: 'ESTABLISHED',
+  2: 'SYN_SENT',
+  3: 'SYN_RECV',
+  4: 'FIN_WAIT1',
+  5: 'FIN_WAIT2',
+  6: 'TIME_WAIT',
+  7: 'CLOSE',
+  8: 'CLOSE_WAIT',
+  9: 'LAST_ACK',
+  10: 'LISTEN',
+  11: 'CLOSING',
+  12: 'SYN_RECV',
 }
 
 const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
 
-function parseAddress(words: string): string {
+/** Undefined for what is no address. */
+function parseAddress(words: string): string | undefined {
+  if (!/^[0-9A-F]+$/.test(words) || words.length % 8 > 0) return undefined
   const bytes = Buffer.from(words, 'hex')
   if (LITTLE_ENDIAN) bytes.swap32()
   if (bytes.length === 4) return bytes.join('.')
@@ -213,8 +280,8 @@ const UNIX = /^[0-9a-fA-F]+: [0-9A-F]{8} [0-9A-F]{8} ([0-9A-F]{8}) [0-9A-F]{4} (
 const ACCEPTS = 0x10000
 
 function unixParser(holders: SocketHolders): Parse {
-  return (line) => {
-    const found = UNIX.exec(line)
+  return (bytes, start, end) => {
+    const found = UNIX.exec(bytes.toString('latin1', start, end))
     if (found === null) return undefined
     const [, flags = '', state = '', inode = '', path = ''] = found
     const listens = (Number.parseInt(flags, 16) & ACCEPTS) !== 0
