@@ -28,13 +28,14 @@ const ROOMS: ReadonlyArray<readonly [room: string, files: RegExp]> = [
   ['explanations', /^platform\/(ephemeral-range|excluded-ports|open-files|own-connections|privileged-ports)\.ts$/],
   ['ports', /^platform\/port-(hold|lock)\.ts$/],
   ['servers', /^platform\/(backlog|socket-directory|unix-path)\.ts$/],
+  ['socket-table', /^platform\/output-of\.ts$/],
   ['programs', /^platform\//],
   ['servers', /^(loopback|sockets|servers)\//],
   ['cli-project', /^cli\/project\//],
 ]
 
-/** Rooms that may be asked for when no descriptor is left: an assertion, a report, the end of a server. */
-const AHEAD = ['assertions', 'explanations', 'ports', 'report', 'servers', 'socket-table']
+/** Nobody asks for these when no descriptor is left: the command line. */
+const NOT_AHEAD = ['cli', 'cli-project']
 
 /** Entries for both module systems. */
 const dual = {
@@ -267,7 +268,7 @@ function compiledAtOnce(code: string): { code: string } {
 /** The file that knows all rooms: one for each copy of the package in a process. */
 function withRooms(code: string): string {
   const files = rooms.map((room) => {
-    const ahead = AHEAD.includes(room) ? ', ahead: true' : ''
+    const ahead = NOT_AHEAD.includes(room) ? '' : ', ahead: true'
     return `'${room}': { load: () => require('./${room}.cjs')${ahead} }`
   })
   return `${code}\nmodule.exports = createRooms({ ${files.join(', ')} }, __dirname, require)`

@@ -1,3 +1,5 @@
+import { codeOf } from '../errors.js'
+import type { SocketDescriptor } from '../socket-table/socket-descriptors.js'
 import { turn } from '../timers.js'
 import { closeLeaked } from './close-leaked.js'
 import type { FailedDial } from './dials.js'
@@ -11,7 +13,7 @@ import type { ReportOptions } from './report.js'
 import type { SocketLeak } from './socket-leak.js'
 import { linesOf } from './stack.js'
 import type { TrackedSocket } from './tracked-socket.js'
-import { tracker } from './tracker.js'
+import { type Tracker, tracker } from './tracker.js'
 import { untrackedSockets } from './untracked.js'
 
 /** What to look for. */
@@ -39,15 +41,15 @@ export const NOTHING: Found = { leaks: [], records: [], ignored: [] }
 export async function findOpen({ isSuspect, baseline, mayStay, options }: Search): Promise<Found> {
   const state = tracker()
   // What is dialled is about to be open; whether it ever will be, a few turns do not tell.
-  const look = (dialling: boolean): Suspect[] => [
-    ...suspects(isSuspect, dialling, options.idlePools),
-    ...(baseline === undefined ? [] : untrackedSockets(baseline, state.all)),
-  ]
+  const look = (dialling: boolean): Suspect[] => {
+    const tracked = suspects(isSuspect, dialling, options.idlePools)
+    return baseline === undefined ? tracked : [...tracked, ...untracked(baseline, state, tracked.length > 0)]
+  }
   if (look(true).length === 0) return NOTHING
   const found = await afterGrace(look, options.signal)
   if (found.length === 0) return NOTHING
   const records = found.filter((suspect): suspect is TrackedSocket => 'sequence' in suspect)
-  const untracked = found.flatMap((suspect) => ('sequence' in suspect ? [] : [describeUntracked(suspect)]))
+  const others = found.flatMap((suspect) => ('sequence' in suspect ? [] : [describeUntracked(suspect)]))
   const described = describeLeaks(records, state)
   // Of two with one descriptor the later one: TLS on a socket that was connected before, and one that was opened again.
   const latest = new Map(described.map(({ leak, record }) => [leak.fd, record]))
@@ -57,9 +59,20 @@ export async function findOpen({ isSuspect, baseline, mayStay, options }: Search
   const reported = new Set(told)
   if (options.close === true) for (const { record } of told) closeLeaked(record)
   return {
-    leaks: [...told.map(({ leak }) => leak), ...untracked.filter((leak) => !mayStay(leak))],
+    leaks: [...told.map(({ leak }) => leak), ...others.filter((leak) => !mayStay(leak))],
     records: told.map(({ record }) => record),
     ignored: described.filter((each) => !reported.has(each)).map(({ record }) => record),
+  }
+}
+
+/** What leaks may have used up the descriptors that the kernel is asked with: then what was tracked is told without it. */
+function untracked(baseline: ReadonlySet<number>, { all }: Tracker, suffices: boolean): SocketDescriptor[] {
+  try {
+    return untrackedSockets(baseline, all)
+  } catch (error) {
+    const code = codeOf(error)
+    if (suffices && (code === 'EMFILE' || code === 'ENFILE')) return []
+    throw error
   }
 }
 
@@ -90,7 +103,7 @@ export function errorFor(
   return leakError([...leaks, ...redials.map(({ leak }) => leak)], linesOf(trace), options)
 }
 
-type Suspect = TrackedSocket | Parameters<typeof describeUntracked>[0]
+type Suspect = TrackedSocket | SocketDescriptor
 
 function suspects(
   isSuspect: Search['isSuspect'],

@@ -73,14 +73,14 @@ function families(): Families {
     const error = bindOnce(family)
     if (error === undefined) continue
     const code = codeOf(error) ?? 'unknown error'
-    reasons[family] = `binding ${LOOPBACK[family]} failed with ${code} (${describeErrno(code) ?? String(error)})`
     if (SHORTAGES.has(code)) conclusive = false
+    else reasons[family] = `binding ${LOOPBACK[family]} failed with ${code} (${describeErrno(code) ?? String(error)})`
   }
   if (conclusive) known.reasons = reasons
   return { reasons }
 }
 
-/** For want of a descriptor or of memory nothing was learnt about the address. */
+/** For want of a descriptor or of memory nothing was learnt about the address: what is bound next has the answer. */
 const SHORTAGES: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'])
 
 /**

@@ -135,6 +135,34 @@ describe('what import and require give', () => {
   })
 })
 
+describe('the rooms of the build', () => {
+  test.each([
+    ['portside', ['base']],
+    ['portside/get-port', []],
+    ['portside/register', ['base', 'check']],
+    ['portside/mocha', ['base', 'check', 'runners']],
+    ['portside/jest', ['base', 'check']],
+  ])('%s evaluates no other than it needs at once', async (entry, rooms) => {
+    expect(await report('rooms-of.cjs', entry)).toEqual(rooms)
+  })
+
+  test.skipIf(process.platform === 'win32').each([
+    ['assertion', ['ERR_PORTSIDE_ASSERTION', true]],
+    ['matcher', [true, false, true]],
+    ['explanation', ['EMFILE', true]],
+    ['leak', ['ERR_PORTSIDE_LEAK', true, true]],
+    ['server', ['EMFILE', true, 0]],
+    ['reservation', ['EMFILE', true]],
+    ['table', ['EMFILE']],
+  ])('are there when no descriptor is left: %s', async (what, answer) => {
+    const program = [process.execPath, 'without-descriptors.mjs', what]
+    const { stdout } = await promisify(execFile)('sh', ['-c', 'ulimit -n 64; exec "$@"', 'sh', ...program], {
+      cwd: consumer,
+    })
+    expect(JSON.parse(stdout)).toEqual(answer)
+  })
+})
+
 describe('the leak check', () => {
   test('of two copies is one: each finds what the other has seen, with its owner', async () => {
     const both = [
