@@ -1,5 +1,5 @@
 import { byMeasure, nodesOf, type Report, type TableByNode, tablesByNode } from './report.js'
-import { summaryOf } from './statistics.js'
+import { type Summary, summaryOf } from './statistics.js'
 import { type Comparison, formatValue, ratioOf, rowOf, type Table, type Unit, winsOfPeers } from './table.js'
 
 const UNITS: Readonly<Record<Unit, string>> = { ms: ' ms', us: ' µs', x: '', '': '' }
@@ -37,69 +37,55 @@ function howToRead({ pinned }: Report): string[] {
   ]
 }
 
-/** Each comparison of every table, as every Node measured it. */
-function comparisonsOf(report: Report): Array<{ table: Table; comparison: Comparison; of: TableByNode['of'] }> {
-  return byMeasure(report).flatMap(({ found }) =>
-    tablesByNode(found).flatMap(({ table, of }) => table.comparisons.map((comparison) => ({ table, comparison, of }))),
-  )
-}
-
+/** Comparisons that another package wins, under any Node. */
 function wins(report: Report): string[] {
-  const lines = comparisonsOf(report).flatMap(({ table, comparison, of }) => {
-    const lost = [...of].filter(([, own]) => winsOfPeers(own).some((one) => isSame(one, comparison)))
-    if (lost.length === 0) return []
-    const said = lost.map(([node, own]) => `${ratio(own, comparison)} times as much on Node ${major(node)}`).join(', ')
-    return [`- ${upperFirst(table.title)}: ${comparison.beside} takes less. ${comparison.of} takes ${said}.`]
-  })
-  const [title, none] = ['## Where another package wins', 'None does.']
-  return [title, lines.length === 0 ? none : lines.join('\n')]
+  const nodes = nodesOf(report)
+  const rows = tablesOf(report).flatMap(({ table, of }) =>
+    table.comparisons.flatMap((comparison) => {
+      const isLost = [...of.values()].some((own) => winsOfPeers(own).some((one) => isSame(one, comparison)))
+      const ratios = nodes.map((node) => ratio(of.get(node), comparison))
+      return isLost ? [[upperFirst(table.title), `${comparison.of} beside ${comparison.beside}`, ...ratios]] : []
+    }),
+  )
+  return [
+    '## Where another package wins',
+    rows.length === 0 ? 'None does.' : markdownTable(['', 'Ratio', ...headsOf(nodes)], rows),
+  ]
 }
 
+/** Figures and ratios that are over their bar, under any Node. */
 function overBars(report: Report): string[] {
   const nodes = nodesOf(report)
-  const lines = byMeasure(report).flatMap(({ found }) =>
-    tablesByNode(found).flatMap(({ table, of }) => [
-      ...table.rows.flatMap(({ name, bar }) =>
-        over(
-          nodes,
-          of,
-          bar,
-          (own) => summaryOf(rowOf(own, name).samples).median,
-          `${upperFirst(table.title)}: ${name}`,
-          table.unit,
-        ),
-      ),
-      ...table.comparisons.flatMap((comparison) => {
-        const name = `${upperFirst(table.title)}: ${comparison.of} beside ${comparison.beside}`
-        return nodes.flatMap((node) => {
-          const own = of.get(node)
-          const bar = own?.comparisons.find((one) => isSame(one, comparison))?.bar
-          const single = own === undefined ? new Map<string, Table>() : new Map([[node, own]])
-          return over([node], single, bar, (table) => ratioOf(table, comparison)?.median, name, 'x')
-        })
-      }),
-    ]),
-  )
-  const title = '## Over its bar'
-  return [title, lines.length === 0 ? 'Nothing is.' : lines.join('\n')]
+  const rows = tablesOf(report).flatMap(({ table, of }) => {
+    const title = upperFirst(table.title)
+    const figures = table.rows.map(({ name, bar }) => ({
+      name,
+      isOver: [...of.values()].some((own) => isOver(summaryOf(rowOf(own, name).samples), bar)),
+      values: nodes.map((node) => figure(of.get(node), name)),
+      bar: bar === undefined ? '' : `${bar}${UNITS[table.unit]}`,
+    }))
+    const ratios = table.comparisons.map((comparison) => ({
+      name: `${comparison.of} beside ${comparison.beside}`,
+      isOver: [...of.values()].some((own) => isOver(ratioOf(own, comparison), barOf(own, comparison))),
+      values: nodes.map((node) => ratio(of.get(node), comparison)),
+      bar: barsOf(nodes, of, comparison),
+    }))
+    return [...figures, ...ratios]
+      .filter((one) => one.isOver)
+      .map(({ name, values, bar }) => [title, name, ...values, bar])
+  })
+  return ['## Over a bar', rows.length === 0 ? 'Nothing is.' : markdownTable(['', '', ...headsOf(nodes), 'bar'], rows)]
 }
 
-function over(
-  nodes: readonly string[],
-  of: TableByNode['of'],
-  bar: number | undefined,
-  value: (table: Table) => number | undefined,
-  name: string,
-  unit: Unit,
-): string[] {
-  if (bar === undefined) return []
-  return nodes.flatMap((node) => {
-    const own = of.get(node)
-    const measured = own === undefined ? undefined : value(own)
-    if (measured === undefined || measured <= bar) return []
-    return [`- ${name}, on Node ${major(node)}: ${shown(measured, unit)}, the bar is ${bar}${UNITS[unit]}.`]
-  })
-}
+const tablesOf = (report: Report): TableByNode[] => byMeasure(report).flatMap(({ found }) => tablesByNode(found))
+
+const headsOf = (nodes: readonly string[]): string[] => nodes.map((node) => `Node ${major(node)}`)
+
+const isOver = (summary: Summary | undefined, bar: number | undefined): boolean =>
+  summary !== undefined && bar !== undefined && summary.median > bar
+
+const barOf = (table: Table, comparison: Comparison): number | undefined =>
+  table.comparisons.find((one) => isSame(one, comparison))?.bar
 
 function skipped(found: ReadonlyMap<string, readonly Table[] | string>): string[] {
   return [...found].flatMap(([node, tables]) =>
@@ -109,7 +95,7 @@ function skipped(found: ReadonlyMap<string, readonly Table[] | string>): string[
 
 function renderTable(report: Report, { table, of }: TableByNode): string[] {
   const nodes = nodesOf(report)
-  const heads = nodes.map((node) => `Node ${major(node)}`)
+  const heads = headsOf(nodes)
   const withBar = table.rows.some(({ bar }) => bar !== undefined)
   const figures = table.rows.map(({ name, bar }) => [
     name,
@@ -118,7 +104,7 @@ function renderTable(report: Report, { table, of }: TableByNode): string[] {
   ])
   const ratios = table.comparisons.map((comparison) => [
     `${comparison.of} beside ${comparison.beside}`,
-    ...nodes.map((node) => ratio(of.get(node), comparison, true)),
+    ...nodes.map((node) => ratio(of.get(node), comparison)),
     barsOf(nodes, of, comparison),
   ])
   return [
@@ -129,7 +115,10 @@ function renderTable(report: Report, { table, of }: TableByNode): string[] {
 
 /** One bar, or one for each Node where they differ. */
 function barsOf(nodes: readonly string[], of: TableByNode['of'], comparison: Comparison): string {
-  const bars = nodes.map((node) => of.get(node)?.comparisons.find((one) => isSame(one, comparison))?.bar)
+  const bars = nodes.flatMap((node) => {
+    const own = of.get(node)
+    return own === undefined ? [] : [barOf(own, comparison)]
+  })
   const known = [...new Set(bars.filter((bar) => bar !== undefined))]
   return known.join(' / ')
 }
@@ -141,11 +130,11 @@ function figure(table: Table | undefined, name: string): string {
   return `${shown(median, table.unit)}${spread}`
 }
 
-function ratio(table: Table | undefined, comparison: Comparison, withSpread = false): string {
+function ratio(table: Table | undefined, comparison: Comparison): string {
   const summary = table && ratioOf(table, comparison)
   if (summary === undefined) return NOTHING
   const { median, least, most } = summary
-  return `${shown(median, 'x')}${withSpread && least !== most ? ` (${shown(least, 'x')}..${shown(most, 'x')})` : ''}`
+  return `${shown(median, 'x')}${least === most ? '' : ` (${shown(least, 'x')}..${shown(most, 'x')})`}`
 }
 
 const shown = (value: number, unit: Unit, written = UNITS[unit]): string =>

@@ -88,18 +88,22 @@ function linesOf(report: Report): Line[] {
   )
 }
 
-/** From a power of ten below the least ratio to one above the most. */
+/** Ticks at 1, 2 and 5 of each power of ten, from the last one below the least ratio to the first one above the most. */
 function axis(lines: readonly Line[]): { of: (ratio: number) => number; ticks: number[] } {
   const ends = lines.flatMap((line) =>
     'title' in line ? [] : [...line.ratios.values()].flatMap(({ least, most }) => [least, most]),
   )
-  const first = Math.floor(Math.log10(Math.min(0.5, ...ends)))
-  const last = Math.ceil(Math.log10(Math.max(2, ...ends)))
+  const powers = Array.from({ length: 13 }, (_, index) => index - 6)
+  const all = powers.flatMap((power) => [1, 2, 5].map((digit) => Number(`${digit}e${power}`)))
+  const first = all.findLastIndex((value) => value <= Math.min(0.5, ...ends))
+  const last = all.findIndex((value) => value >= Math.max(2, ...ends))
+  const ticks = all.slice(Math.max(first, 0), last === -1 ? undefined : last + 1)
+  const [low, high] = [Math.log10(ticks[0]!), Math.log10(ticks.at(-1)!)]
   const of = (ratio: number): number => {
-    const share = (Math.log10(ratio) - first) / (last - first)
+    const share = (Math.log10(ratio) - low) / (high - low)
     return Math.round((LABELS + share * (WIDTH - RIGHT - LABELS)) * 10) / 10
   }
-  return { of, ticks: Array.from({ length: last - first + 1 }, (_, power) => Number(`1e${first + power}`)) }
+  return { of, ticks }
 }
 
 function mark(order: number, { median, least, most }: Summary, y: number, of: (ratio: number) => number): string {

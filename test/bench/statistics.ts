@@ -26,3 +26,8 @@ export function ratiosOf(values: readonly number[], beside: readonly number[]): 
 export function mediansOf(samples: Readonly<Record<string, readonly number[]>>): Record<string, number> {
   return Object.fromEntries(Object.entries(samples).map(([name, values]) => [name, median(values)]))
 }
+
+/** Figures in milliseconds, each times 1000. */
+export function inMicroseconds(milliseconds: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(milliseconds).map(([name, value]) => [name, value * 1000]))
+}

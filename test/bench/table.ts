@@ -111,9 +111,8 @@ export function verdict(median: number, bar: number | undefined, unit: Unit): st
   return `${median <= bar ? 'within' : 'OVER'} ${bar}${separator}${unit}`
 }
 
-/** Three significant digits, or so many behind the point. */
+/** Three significant digits or more, or so many behind the point. */
 export function formatValue(value: number, digits?: number): string {
   if (digits !== undefined) return value.toFixed(digits)
-  if (Number.isInteger(value) || Math.abs(value) >= 100) return value.toFixed(0)
-  return value.toFixed(Math.abs(value) >= 10 ? 1 : 2)
+  return Number.isInteger(value) || Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3)
 }

@@ -1,5 +1,5 @@
 import type { Lab } from '../lab.js'
-import { mediansOf } from '../statistics.js'
+import { inMicroseconds, mediansOf } from '../statistics.js'
 import { type Measure, tableOf, type Way } from '../table.js'
 
 const WAYS: readonly Way[] = [
@@ -21,15 +21,15 @@ export const listen: Measure<Lab> = {
     const count = 150
     const cold = await lab.inRuns(async () => {
       const taken: Record<string, number> = {}
-      for (const { name } of WAYS) taken[name] = await lab.program<number>('listen.mjs', ['cold', name, count])
-      return taken
+      for (const { name } of WAYS) taken[name] = await lab.program('listen.mjs', ['cold', name, count])
+      return inMicroseconds(taken)
     })
     const warm = await lab.inRuns(async () =>
-      mediansOf(await lab.program('listen.mjs', ['warm', lab.times(4000, 1500)])),
+      inMicroseconds(mediansOf(await lab.program('listen.mjs', ['warm', lab.times(4000, 1500)]))),
     )
     return [
-      tableOf('listen and close, cold', 'ms', WAYS, cold, comparisons(3)),
-      tableOf('listen and close, warm', 'ms', WAYS, warm, comparisons(1.8)),
+      tableOf('listen and close, cold', 'us', WAYS, cold, comparisons(3)),
+      tableOf('listen and close, warm', 'us', WAYS, warm, comparisons(1.8)),
     ]
   },
 }

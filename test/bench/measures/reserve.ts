@@ -1,5 +1,5 @@
 import type { Lab } from '../lab.js'
-import { mediansOf } from '../statistics.js'
+import { inMicroseconds, mediansOf } from '../statistics.js'
 import { type Measure, tableOf, type Way } from '../table.js'
 
 const WAYS: readonly Way[] = [
@@ -36,6 +36,3 @@ export const reserve: Measure<Lab> = {
     ]
   },
 }
-
-const inMicroseconds = (milliseconds: Record<string, number>): Record<string, number> =>
-  Object.fromEntries(Object.entries(milliseconds).map(([name, value]) => [name, value * 1000]))
