@@ -43,7 +43,7 @@ function wins(report: Report): string[] {
   const rows = tablesOf(report).flatMap(({ table, of }) =>
     table.comparisons.flatMap((comparison) => {
       const isLost = [...of.values()].some((own) => winsOfPeers(own).some((one) => isSame(one, comparison)))
-      const ratios = nodes.map((node) => ratio(of.get(node), comparison))
+      const ratios = nodes.map((node) => ratio(of.get(node), comparison, false))
       return isLost ? [[upperFirst(table.title), `${comparison.of} beside ${comparison.beside}`, ...ratios]] : []
     }),
   )
@@ -61,13 +61,13 @@ function overBars(report: Report): string[] {
     const figures = table.rows.map(({ name, bar }) => ({
       name,
       isOver: [...of.values()].some((own) => isOver(summaryOf(rowOf(own, name).samples), bar)),
-      values: nodes.map((node) => figure(of.get(node), name)),
+      values: nodes.map((node) => figure(of.get(node), name, false)),
       bar: bar === undefined ? '' : `${bar}${UNITS[table.unit]}`,
     }))
     const ratios = table.comparisons.map((comparison) => ({
       name: `${comparison.of} beside ${comparison.beside}`,
       isOver: [...of.values()].some((own) => isOver(ratioOf(own, comparison), barOf(own, comparison))),
-      values: nodes.map((node) => ratio(of.get(node), comparison)),
+      values: nodes.map((node) => ratio(of.get(node), comparison, false)),
       bar: barsOf(nodes, of, comparison),
     }))
     return [...figures, ...ratios]
@@ -123,18 +123,19 @@ function barsOf(nodes: readonly string[], of: TableByNode['of'], comparison: Com
   return known.join(' / ')
 }
 
-function figure(table: Table | undefined, name: string): string {
-  if (table === undefined) return NOTHING
-  const { median, least, most } = summaryOf(rowOf(table, name).samples)
-  const spread = least === most ? '' : ` (${shown(least, table.unit, '')}..${shown(most, table.unit, '')})`
-  return `${shown(median, table.unit)}${spread}`
+function figure(table: Table | undefined, name: string, withSpread = true): string {
+  return table === undefined ? NOTHING : spread(summaryOf(rowOf(table, name).samples), table.unit, withSpread)
 }
 
-function ratio(table: Table | undefined, comparison: Comparison): string {
+function ratio(table: Table | undefined, comparison: Comparison, withSpread = true): string {
   const summary = table && ratioOf(table, comparison)
-  if (summary === undefined) return NOTHING
-  const { median, least, most } = summary
-  return `${shown(median, 'x')}${least === most ? '' : ` (${shown(least, 'x')}..${shown(most, 'x')})`}`
+  return summary === undefined ? NOTHING : spread(summary, 'x', withSpread)
+}
+
+/** The median, and behind it the least and the most if they differ. */
+function spread({ median, least, most }: Summary, unit: Unit, withSpread: boolean): string {
+  const from = withSpread && least !== most ? ` (${shown(least, unit, '')}..${shown(most, unit, '')})` : ''
+  return `${shown(median, unit)}${from}`
 }
 
 const shown = (value: number, unit: Unit, written = UNITS[unit]): string =>

@@ -13,7 +13,7 @@ type Line =
   | { readonly title: string }
   | { readonly label: string; readonly bar: number | undefined; readonly ratios: ReadonlyMap<string, Summary> }
 
-/** docs/benchmarks.svg: every ratio on one logarithmic axis, a mark for each Node. */
+/** docs/benchmarks.svg: the ratios on one logarithmic axis, a mark for each Node. */
 export function renderPlot(report: Report): string {
   const nodes = nodesOf(report)
   const lines = linesOf(report)
@@ -74,6 +74,8 @@ text { fill: #f0f6fc }
 function linesOf(report: Report): Line[] {
   return byMeasure(report).flatMap(({ found }) =>
     tablesByNode(found).flatMap(({ table, of }) => {
+      // It repeats the lines above it.
+      if (table.title.endsWith(', CPU time')) return []
       const lines = table.comparisons.flatMap((comparison) => {
         const ratios = new Map<string, Summary>()
         for (const [node, own] of of) {
@@ -101,7 +103,7 @@ function axis(lines: readonly Line[]): { of: (ratio: number) => number; ticks: n
   const [low, high] = [Math.log10(ticks[0]!), Math.log10(ticks.at(-1)!)]
   const of = (ratio: number): number => {
     const share = (Math.log10(ratio) - low) / (high - low)
-    return Math.round((LABELS + share * (WIDTH - RIGHT - LABELS)) * 10) / 10
+    return Math.round(LABELS + share * (WIDTH - RIGHT - LABELS))
   }
   return { of, ticks }
 }
@@ -109,8 +111,7 @@ function axis(lines: readonly Line[]): { of: (ratio: number) => number; ticks: n
 function mark(order: number, { median, least, most }: Summary, y: number, of: (ratio: number) => number): string {
   const x = of(median)
   const spread = least === most ? '' : `<line x1="${of(least)}" x2="${of(most)}" y1="${y}" y2="${y}"/>`
-  const shape =
-    order === 0 ? `<circle cx="${x}" cy="${y}" r="3.5"/>` : `<path d="M${x} ${y - 4.5}l4.5 4.5l-4.5 4.5l-4.5 -4.5z"/>`
+  const shape = order === 0 ? `<circle cx="${x}" cy="${y}" r="3.5"/>` : `<path d="M${x} ${y - 4}l4 4l-4 4l-4 -4z"/>`
   return `<g class="node-${order}">${spread}${shape}</g>`
 }
 
@@ -134,7 +135,7 @@ function legend(nodes: readonly string[]): string[] {
 function describe(lines: readonly Line[]): string {
   const compared = lines.flatMap((line) => ('title' in line ? [] : [...line.ratios.values()]))
   const less = compared.filter(({ median }) => median <= 1).length
-  return `${compared.length} ratios on a logarithmic axis. In ${less} of them portside takes as much or less. The page has all of them in tables.`
+  return `${compared.length} ratios on a logarithmic axis. In ${less} of them portside takes as much or less. The page has all ratios in tables.`
 }
 
 function escaped(text: string): string {
