@@ -24,16 +24,17 @@ describe('the tarball', () => {
     const documents = ['CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'package.json']
     const others = files.filter((file) => !/^(dist|docs)\//.test(file))
     expect(others.sort()).toEqual(documents)
-    expect(files.filter((file) => file.startsWith('docs/') && !file.endsWith('.md'))).toEqual([])
+    const pictures = files.filter((file) => file.startsWith('docs/') && !file.endsWith('.md'))
+    expect(pictures).toEqual(['docs/benchmarks.svg'])
     expect(files).toContain('docs/decisions/ports.md')
     const strange = files.filter((file) => file.startsWith('dist/') && !/\.(c?js|d\.c?ts)$/.test(file))
     expect(strange).toEqual(['dist/third-party-licenses.txt'])
   })
 
   test('stays within its limits', () => {
-    expect(size).toBeLessThanOrEqual(510_000)
+    expect(size).toBeLessThanOrEqual(516_000)
     expect(unpackedSize).toBeLessThanOrEqual(1_800_000)
-    expect(files.length).toBeLessThanOrEqual(122)
+    expect(files.length).toBeLessThanOrEqual(123)
   })
 
   test('has the target of every link to a file', () => {

@@ -29,7 +29,7 @@ const [, main, what, count, how] = process.argv
 if (main === import.meta.filename) {
   let run = (action) => action()
   if (how === '--tracked') {
-    const { trackSockets } = await import('../../../dist/index.js')
+    const { trackSockets } = await import('portside')
     const tracking = trackSockets()
     run = (action) => tracking.run({ name: 'a test' }, action)
   }

@@ -1,15 +1,15 @@
 // Starts and stops programs in turns, by a bare spawn and by spawnListening, and prints the times of all of them as JSON.
-// Usage: start-programs.mjs ROUNDS
+// Usage: start-programs.mjs ROUNDS FOLDER, that of fixtures/programs
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import net from 'node:net'
+import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
-import { spawnListening } from '../../../dist/index.js'
+import { spawnListening } from 'portside'
 
-const fixture = (name) => fileURLToPath(new URL(`../../../fixtures/programs/${name}`, import.meta.url))
-const BY_PORT = fixture('serve-port.mjs')
-const BY_DESCRIPTOR = fixture('serve-descriptor.mjs')
+const [, , rounds, folder] = process.argv
+const BY_PORT = join(folder, 'serve-port.mjs')
+const BY_DESCRIPTOR = join(folder, 'serve-descriptor.mjs')
 const env = { ...process.env, HOSTS: '127.0.0.1' }
 
 /** Milliseconds between two dials of the bare loop. */
@@ -24,7 +24,7 @@ const WAYS = {
 }
 const times = Object.fromEntries(Object.keys(WAYS).map((name) => [name, []]))
 const first = await WAYS.byPort()
-for (let round = 0; round < Number(process.argv[2]); round++) {
+for (let round = 0; round < Number(rounds); round++) {
   for (const [name, way] of Object.entries(WAYS)) times[name].push(await way())
 }
 console.log(JSON.stringify({ first, ...times }))
