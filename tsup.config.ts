@@ -12,7 +12,7 @@ const ROOMS: ReadonlyArray<readonly [room: string, files: RegExp]> = [
   ['servers', /^scope\.ts$/],
   ['base', /^[^/]+$/],
   ['base', /^platform\/(errno|node-internals|node-objects|patches|process-mark|process-stat|run-claim)\.ts$/],
-  ['jest-check', /^runners\/jest-(leaks|place)\.ts$/],
+  ['jest-check', /^runners\/(jest-leaks|jest-place|jest-runner-mark|with-arity)\.ts$/],
   ['base', /^runners\/(main-place|right-place|this-runner|vitest-worker)\.ts$/],
   ['check', /^runners\/(announcement|install-matchers)\.ts$/],
   ['check', /^socket-table\/own-sockets\.ts$/],
@@ -21,7 +21,7 @@ const ROOMS: ReadonlyArray<readonly [room: string, files: RegExp]> = [
   ['check', /^(explanations\/opened-at|assertions\/matchers)\.ts$/],
   [
     'check',
-    /^leaks\/(alive-before|client-pools|close-leaked|dials|find-open|grace|known|leak-check|options|owner-store|peers|runner-options|senders|snapshot|trace|tracked-socket|tracker|tracking|untracked|workers)\.ts$/,
+    /^leaks\/(alive-before|client-pools|close-leaked|dials|find-open|grace|known|leak-check|main-process|options|owner-store|peers|runner-options|senders|snapshot|trace|tracked-socket|tracker|tracking|untracked|workers)\.ts$/,
   ],
   ['base', /^loopback\/endpoint\.ts$/],
   ['report', /^leaks\//],
@@ -77,7 +77,7 @@ function roomOf(file: string): string | undefined {
   return ROOMS.find(([, files]) => files.test(file))?.[0] ?? file.split('/')[0]
 }
 
-const OF_ENTRIES = /^(index|rooms|read-ahead|runners\/vitest-(install|leaks|main))\.ts$/
+const OF_ENTRIES = /^(index|rooms|read-ahead|runners\/(mocha-run|vitest-(install|leaks|main)))\.ts$/
 
 const rooms = [...new Set(sources.map(roomOf))].filter((room) => room !== undefined).sort()
 
@@ -129,6 +129,8 @@ export default defineConfig({
           target: 'node20',
           minifySyntax: true,
           minifyWhitespace: true,
+          // Node shows the line of an error that nobody handles.
+          lineLimit: 200,
           // Without the mark of an ES module, of which Jest would read the default export.
           footer: name === 'jest-preset' ? 'module.exports = { ...module.exports }' : '',
         })

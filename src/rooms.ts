@@ -39,7 +39,6 @@ export function createRooms(files: Readonly<Record<string, RoomFile>>, folder: s
     (name: string): object => {
       const known = rooms.get(name)
       if (known !== undefined) return known.exports
-      if (files[name]?.ahead) readAhead()
       const found = read.get(name) ?? readRoom(name)
       read.delete(name)
       const fill = typeof found === 'string' ? compile(found, pathOf(name)) : found

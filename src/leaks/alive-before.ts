@@ -11,11 +11,24 @@ export function aliveBefore(workers: Workers): AliveBefore {
   return { objects: new WeakSet([...activeHandles(), ...activeWorkers(workers)]) }
 }
 
-/** Whether there is more by now. Without that, nothing has to be looked at. */
-export function isMoreAlive({ objects }: AliveBefore, workers: Workers): boolean {
+/**
+ * Whether there is more by now, beside so many timers of the runner. Without that, nothing has to be looked at: a look takes a tenth of a
+ * second where there are timers.
+ */
+export function isMoreAlive({ objects }: AliveBefore, workers: Workers, timersOfRunner: number): boolean {
   const isNew = (object: object): boolean => !objects.has(object)
-  return activeTimerCount() > 0 || activeHandles().some(isNew) || activeWorkers(workers).some(isNew)
+  return (
+    activeTimerCount() > timersOfRunner ||
+    activeHandles().some((handle) => canBeReported(handle) && isNew(handle)) ||
+    activeWorkers(workers).some(isNew)
+  )
 }
+
+/** Sockets have a report of their own, and so has what is not of these. */
+const canBeReported = (handle: object): boolean =>
+  REPORTED.has(handle.constructor?.name) || (handle as { fd?: unknown }).fd === 0
+
+const REPORTED: ReadonlySet<string> = new Set(['ChildProcess', 'FSWatcher', 'StatWatcher', 'MessagePort'])
 
 const activeWorkers = (workers: Workers): object[] =>
   Array.from(workers, ([worker]) => worker).filter((worker) => worker.threadId !== -1 && isWorkerActive(worker))

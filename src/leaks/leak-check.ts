@@ -44,6 +44,8 @@ interface CheckSettings {
   readonly since?: number
   /** What kept the process alive then. Default: what does now. */
   readonly aliveBefore?: AliveBefore
+  /** How many timers of the runner keep the process alive when it asks. Default: 0, which may cost a look. */
+  readonly timersOfRunner?: () => number
   /** Said in the headline of a report: `the main process of Vitest`. */
   readonly place?: string
 }
@@ -202,8 +204,8 @@ export class LeakCheck {
   }
 
   async #aliveNow(state: Tracker): Promise<Alive[]> {
-    if (this.#alive === undefined || !isMoreAlive(this.#alive, state.workers)) return []
-    const { concerns = () => true } = this.#settings
+    const { concerns = () => true, timersOfRunner = () => 0 } = this.#settings
+    if (this.#alive === undefined || !isMoreAlive(this.#alive, state.workers, timersOfRunner())) return []
     return findAlive(state, this.#alive).filter(({ frames }) => concerns({ openedAt: frames }))
   }
 

@@ -43,7 +43,7 @@ export function install(options?: RunnerOptions): MochaHooks {
     async afterAll(this: HookContext) {
       // The check has bounds of its own.
       this.timeout?.(0)
-      await run?.end()
+      await run?.end(this.test)
       run = undefined
     },
   }
@@ -127,6 +127,8 @@ interface Runnable {
   isPending(): boolean | undefined
   /** Of a hook: what fails its test. */
   error?(error: Error): void
+  /** Of one that runs: what ends it when its time is over. */
+  readonly timer?: NodeJS.Timeout
   fullTitle(): string
   emit(event: 'error', error: Error): boolean
   listenerCount(event: 'error'): number
@@ -144,10 +146,12 @@ class MochaRun {
   readonly #check: LeakCheck
   readonly #owners = new WeakMap<Runnable, { owner: Owner }>()
   readonly #late: Error[] = []
+  #last: Runnable | undefined
   readonly #undo: () => void
 
   constructor(options: RunnerOptions | undefined, hook: Runnable, hooks: MochaHooks) {
-    this.#check = new LeakCheck(undefined, options, { waits: true })
+    // The hook that checks has a timer, and no other of Mocha's is there then.
+    this.#check = new LeakCheck(undefined, options, { waits: true, timersOfRunner: () => timersOf(this.#last) })
     this.#undo = () => {}
     if (this.#check.options.mode === 'off') return
     // Only now: Mocha has loaded all files of this run.
@@ -165,7 +169,9 @@ class MochaRun {
     else this.#late.push(error)
   }
 
-  async end(): Promise<void> {
+  /** In a hook. */
+  async end(hook: Runnable): Promise<void> {
+    this.#last = hook
     this.#undo()
     const error = await this.#check.endFile()
     if (error !== undefined) this.#late.push(error)
@@ -215,6 +221,8 @@ class MochaRun {
     return known.owner
   }
 }
+
+const timersOf = (hook: Runnable | undefined): number => (hook?.timer?.hasRef() === true ? 1 : 0)
 
 function rootOf({ parent }: { parent?: Suite | undefined }): Suite {
   let root = parent as Suite

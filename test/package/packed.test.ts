@@ -142,7 +142,7 @@ describe('the rooms of the build', () => {
     ['portside/get-port', []],
     ['portside/register', ['base', 'check']],
     ['portside/mocha', ['base', 'check', 'runners']],
-    ['portside/jest', ['base', 'check']],
+    ['portside/jest', ['base', 'jest-check']],
   ])('%s evaluates no other than it needs at once', async (entry, rooms) => {
     expect(await report('rooms-of.cjs', entry)).toEqual(rooms)
   })
