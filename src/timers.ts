@@ -10,13 +10,27 @@ const { bigint: nanoseconds } = process.hrtime
 /** Milliseconds on a clock that no fake timer moves. */
 export const now = (): number => Number(nanoseconds()) / 1e6
 
-/** Resolves after the event loop has polled for I/O and run its check phase once more. */
-export const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
+/**
+ * Resolves after the event loop has polled for I/O and run its check phase once more. All that wait for it go on in one run of
+ * microtasks.
+ */
+export function turn(): Promise<void> {
+  next ??= new Promise((resolve) => {
+    setImmediate(() => {
+      next = undefined
+      resolve()
+    })
+  })
+  return next
+}
+
+let next: Promise<void> | undefined
 
 /** A turn; from the sixteenth in a row on a longer and longer sleep, up to 16 ms. */
-export function pause(turns: number): Promise<void> {
-  if (turns < 16) return turn()
-  return new Promise((resolve) => void setTimeout(resolve, Math.min(2 ** (turns - 16), 16)))
+export async function pause(turns: number): Promise<void> {
+  if (turns >= 16) await new Promise((resolve) => void setTimeout(resolve, Math.min(2 ** (turns - 16), 16)))
+  // Those that slept go on together, too.
+  await turn()
 }
 
 /**

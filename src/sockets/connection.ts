@@ -52,8 +52,10 @@ export class Connection {
   /** Sockets of this connection that have not emitted 'close'. */
   #open = 1
   #tuple: ConnectionTuple | undefined
-  readonly #whenClosed: Array<() => void> = []
+  #whenClosed: Array<() => void> | undefined
   #changed: (() => void) | undefined
+  /** Servers that it was given to, each of which has made its protocol of it. */
+  servers: readonly object[] = NONE
 
   constructor(
     /** The transport. Of an accepted TLS connection it is the raw socket: only that can be reset. */
@@ -62,9 +64,7 @@ export class Connection {
     protocol: (connection: Connection) => Protocol = () => new RawProtocol('raw'),
   ) {
     this.protocol = protocol(this)
-    // A server socket without a listener for 'error' turns a peer's reset into an uncaught exception.
-    socket.on('error', this.#record)
-    socket.once('close', this.#settle)
+    this.#follow(socket)
   }
 
   /** The socket that carries the user's bytes. */
@@ -80,8 +80,7 @@ export class Connection {
   secured(socket: tls.TLSSocket): void {
     this.secure = socket
     this.#open++
-    socket.on('error', this.#record)
-    socket.once('close', this.#settle)
+    this.#follow(socket)
   }
 
   /** From here on the bytes mean something else: after a handshake, an upgrade, a CONNECT. */
@@ -100,20 +99,28 @@ export class Connection {
 
   whenClosed(callback: () => void): void {
     if (this.closed) callback()
+    else if (this.#whenClosed === undefined) this.#whenClosed = [callback]
     else this.#whenClosed.push(callback)
   }
 
-  readonly #record = (error: Error): void => {
-    this.error ??= error
+  #follow(socket: net.Socket): void {
+    // A server socket without a listener for 'error' turns a peer's reset into an uncaught exception.
+    socket.on('error', (error) => {
+      this.error ??= error
+    })
+    socket.once('close', () => this.#settle())
   }
 
-  readonly #settle = (): void => {
+  #settle(): void {
     // The raw and the secure socket close in either order. Only after both has everybody heard of it.
     if (--this.#open > 0) return
     this.closed = true
-    for (const callback of this.#whenClosed.splice(0)) callback()
+    for (const callback of this.#whenClosed ?? []) callback()
+    this.#whenClosed = undefined
   }
 }
+
+const NONE: readonly object[] = []
 
 /** Bytes of which we know nothing: a plain TCP or unix connection, a tunnel, a WebSocket. */
 export class RawProtocol implements Protocol {

@@ -22,8 +22,6 @@ export interface Accepting {
 export class HeardServer {
   accepting: Accepting | undefined
   readonly protocols: Protocols
-  /** Connections that speak this server's protocol. */
-  readonly #own = new WeakSet<Connection>()
   /** HTTP/2 tells of a session while it hears of the socket, and a session's own socket is a proxy. */
   #arriving: Connection | undefined
 
@@ -57,8 +55,8 @@ export class HeardServer {
   #introduce(socket: net.Socket): Connection | undefined {
     const known = acceptedOf(socket)
     const connection = known ?? this.accepting?.accept(socket)
-    if (connection === undefined || this.#own.has(connection)) return connection
-    this.#own.add(connection)
+    if (connection === undefined || connection.servers.includes(this)) return connection
+    connection.servers = [...connection.servers, this]
     if (known === undefined) return connection
     // A TLSSocket of the handler's own.
     if (socket !== known.socket && known.secure === undefined) secure(known, socket as tls.TLSSocket)

@@ -1,6 +1,7 @@
 import type net from 'node:net'
 import { unmapped } from '../loopback/endpoint.js'
 import { processState } from '../process-state.js'
+import { createSlot, type Slot } from '../slot.js'
 import { WeakList } from '../weak-list.js'
 import { observeClients } from './client-sockets.js'
 import { Connection, type Protocol } from './connection.js'
@@ -14,7 +15,7 @@ export interface Registry {
   /** Connections that a tracked server accepted. */
   readonly accepted: Set<Connection>
   /** The connection of a socket; a TLS connection is found by its raw and by its secure socket. */
-  readonly connectionOf: WeakMap<object, Connection>
+  readonly connectionOf: Slot<Connection>
   /** Servers that portside closed: they are not listened on again. */
   readonly closedServers: WeakSet<object>
 }
@@ -32,7 +33,7 @@ function makeRegistry(): Registry {
     clients,
     dials: 0,
     accepted: new Set(),
-    connectionOf: new WeakMap(),
+    connectionOf: createSlot(),
     closedServers: new WeakSet(),
   }
   observeClients((socket) => {
