@@ -78,7 +78,7 @@ export const isOwnFile = (file: string): boolean =>
 /** A file beside this one, or in the folder of the bundle. */
 export const ownFile = (name: string): string => `${ownFolder()}${name}`
 
-/** The folder of this copy of portside: of the bundle, or of the sources. Asked of V8: a CJS build has no import.meta. */
+/** The folder of this copy of portside: of the bundle, or of the sources. Asked of V8: the build is CommonJS, and has no import.meta. */
 function ownFolder(): string {
   if (own === undefined) {
     const file = fileOf(textOf(takeTrace(undefined, 1)).split('\n')[1] ?? '')

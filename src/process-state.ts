@@ -1,8 +1,8 @@
 import net from 'node:net'
 
 /**
- * State that must be one per process, whichever copy of portside asks: the ESM and the CJS build, two installed
- * versions, and every vm context of a test runner share the built-in `net` module, and nothing else for certain
+ * State that must be one per process, whichever copy of portside asks: two installed versions,
+ * and every vm context of a test runner share the built-in `net` module, and nothing else for certain
  * (`globalThis` is one per Jest test file).
  */
 export function processState<T>(key: string, make: () => T): T {

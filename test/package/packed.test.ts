@@ -32,8 +32,8 @@ describe('the tarball', () => {
   })
 
   test('stays within its limits', () => {
-    expect(size).toBeLessThanOrEqual(516_000)
-    expect(unpackedSize).toBeLessThanOrEqual(1_800_000)
+    expect(size).toBeLessThanOrEqual(420_000)
+    expect(unpackedSize).toBeLessThanOrEqual(1_500_000)
     expect(files.length).toBeLessThanOrEqual(123)
   })
 
@@ -80,7 +80,9 @@ describe('the tarball', () => {
     )
     expect(named.length).toBeGreaterThan(6)
     expect(named.filter((path) => !files.includes(path))).toEqual([])
-    const rooms = [...readFileSync(installed('dist/rooms.cjs'), 'utf8').matchAll(/require\("\.\/([a-z-]+\.cjs)"\)/g)]
+    // Long lines are broken, also in a string.
+    const list = readFileSync(installed('dist/rooms.cjs'), 'utf8').replaceAll('\\\n', '')
+    const rooms = [...list.matchAll(/"\.\/([a-z-]+\.cjs)"/g)]
     expect(rooms.length).toBeGreaterThan(6)
     const loaded = ['dist/rooms.cjs', ...rooms.map(([, file]) => `dist/${file}`)]
     // Shared declarations have a hash in their names.
@@ -141,7 +143,7 @@ describe('the rooms of the build', () => {
     ['portside', ['base']],
     ['portside/get-port', []],
     ['portside/register', ['base', 'check']],
-    ['portside/mocha', ['base', 'check', 'runners']],
+    ['portside/mocha', ['base', 'check']],
     ['portside/jest', ['base', 'jest-check']],
   ])('%s evaluates no other than it needs at once', async (entry, rooms) => {
     expect(await report('rooms-of.cjs', entry)).toEqual(rooms)
