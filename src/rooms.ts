@@ -59,7 +59,7 @@ export function createRooms(files: Readonly<Record<string, RoomFile>>, folder: s
       try {
         read.set(name, readRoom(name))
       } catch {
-        // Without a descriptor or a file: whoever needs the room is told.
+        // No descriptor is left, or the file is gone. The first use of the room throws.
       }
     }
   }

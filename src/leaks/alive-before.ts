@@ -24,7 +24,7 @@ export function isMoreAlive({ objects }: AliveBefore, workers: Workers, timersOf
   )
 }
 
-/** Sockets have a report of their own, and so has what is not of these. */
+/** Sockets have a report of their own. */
 const canBeReported = (handle: object): boolean =>
   REPORTED.has(handle.constructor?.name) || (handle as { fd?: unknown }).fd === 0
 

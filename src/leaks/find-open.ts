@@ -65,7 +65,7 @@ export async function findOpen({ isSuspect, baseline, mayStay, options }: Search
   }
 }
 
-/** What leaks may have used up the descriptors that the kernel is asked with: then what was tracked is told without it. */
+/** Leaks may have taken all descriptors. The kernel cannot be asked then, and the tracked sockets are reported alone. */
 function untracked(baseline: ReadonlySet<number>, { all }: Tracker, suffices: boolean): SocketDescriptor[] {
   try {
     return untrackedSockets(baseline, all)

@@ -190,7 +190,7 @@ export class Tracker implements Origins {
   }
 
   #add(kind: TrackedKind, socket: Trackable, heard?: (message: never) => void): TrackedSocket {
-    // Whoever opens sockets may use up the descriptors, and a report is needed then, too.
+    // Later sockets may take all descriptors, and a report needs this code then.
     if (this.activity === 0) readAhead()
     // Before it is added: a client that is about to connect looks as one that is closed.
     if (this.#sockets.size >= this.#sweepAt) this.#sweep()

@@ -80,7 +80,7 @@ function families(): Families {
   return { reasons }
 }
 
-/** For want of a descriptor or of memory nothing was learnt about the address: what is bound next has the answer. */
+/** Codes of a lack of descriptors or memory. They say nothing about the address, and the next bind gets its own answer. */
 const SHORTAGES: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'])
 
 /**

@@ -98,8 +98,10 @@ describe.each(FAMILIES)('on %s', (family) => {
     ['nothing', []],
   ])('asks both families of localhost where that resolves to %s', async (_what, addresses) => {
     resolvesTo(...addresses)
-    await using listener = await listenOn(address)
-    const { port } = listener
+    // Of both families: another process could listen on the same port of the other one.
+    await using reservation = await reservePort({ family: 'dual' })
+    const { port } = reservation
+    await using listener = await listenOn(address, port)
     for (const target of [port, { port }, { host: 'localhost', port }, new URL(`http://localhost:${port}`)]) {
       expect(await waitForListening(target, patient)).toEqual([{ address, port, family }])
     }

@@ -13,7 +13,7 @@ const WAYS = {
       await server.close()
     }
   },
-  // The same promise as portside's: the port is read, and Node has let go of the handle.
+  // As portside promises: the port is read, and Node has released the handle.
   net: async () => async () => {
     const server = net.createServer().listen(0, '127.0.0.1')
     await once(server, 'listening')
