@@ -24,14 +24,14 @@ export function patch<T extends object, Name extends keyof T & string>(
   const original = target[name]
   const replacement = make(original)
   let current = replacement
+  const method = function (this: unknown, ...args: unknown[]): unknown {
+    return Reflect.apply(current as () => unknown, this, args)
+  }
   // Whoever looks at the method sees the name and the parameters of the original.
-  const { name: shown, length } = original as () => unknown
-  const method = {
-    [shown](this: unknown, ...args: unknown[]): unknown {
-      return Reflect.apply(current as () => unknown, this, args)
-    },
-  }[shown]
-  if (length > 0) Object.defineProperty(method, 'length', { value: length, configurable: true })
+  for (const key of ['name', 'length'] as const) {
+    const value = Reflect.get(original as object, key)
+    Object.defineProperty(method, key, { value, configurable: true })
+  }
   target[name] = method as T[Name]
   const forget = remember({ target, name, because })
   return () => {
