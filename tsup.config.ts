@@ -127,17 +127,15 @@ export default defineConfig({
         const minified = await transform(name === 'rooms' ? withRooms(code) : lazyImports(code, isRoom), {
           platform: 'node',
           target: 'node20',
-          minifySyntax: true,
-          minifyWhitespace: true,
+          // Of an entry, attw finds the exports by how esbuild prints them.
+          minifySyntax: isRoom,
+          minifyWhitespace: isRoom,
           // Node shows the line of an error that nobody handles.
           lineLimit: 200,
           // Without the mark of an ES module, of which Jest would read the default export.
           footer: name === 'jest-preset' ? 'module.exports = { ...module.exports }' : '',
         })
-        if (isRoom) return compiledAtOnce(minified.code)
-        // By this line Node finds the names that an entry exports. It is dead code, which the minifier drops.
-        const [names = ''] = /^0 && \(module\.exports = \{[^}]*\}\);$/m.exec(code) ?? []
-        return { code: `${minified.code}${names}\n` }
+        return isRoom ? compiledAtOnce(minified.code) : minified
       },
     },
   ],
