@@ -135,7 +135,8 @@ export default defineConfig({
           // Without the mark of an ES module, of which Jest would read the default export.
           footer: name === 'jest-preset' ? 'module.exports = { ...module.exports }' : '',
         })
-        return isRoom ? compiledAtOnce(minified.code) : minified
+        const [names = ''] = /^0 && \(module\.exports = \{[^}]*\}\);$/m.exec(code) ?? []
+        return isRoom ? compiledAtOnce(minified.code) : { code: `${minified.code}${names}\n` }
       },
     },
   ],
