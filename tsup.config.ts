@@ -63,6 +63,9 @@ const esmOnly = {
   'vitest-setup': 'src/runners/vitest-setup.ts',
 }
 
+/** A file of its own: Vitest evaluates a setup file itself, where an import() of what Vitest may lack fails in another way. */
+const INSTALL = 'src/runners/vitest-install.ts'
+
 const src = resolve(import.meta.dirname, 'src')
 const sources = readdirSync(src, { recursive: true, encoding: 'utf8' })
   .map((name) => name.replaceAll('\\', '/'))
@@ -94,7 +97,7 @@ export default defineConfig({
     // tsup has one list of entries for all formats, and so for their declarations: package.json leaves out the .d.cts that nothing exports.
     options.entryPoints =
       format === 'esm'
-        ? { ...esmOnly, ...named(Object.keys(dual), 'face') }
+        ? { ...esmOnly, 'vitest-install': INSTALL, ...named(Object.keys(dual), 'face') }
         : { ...dual, rooms: 'src/rooms.ts', ...named(rooms, 'room') }
     options.splitting = false
     // Names stay as they are: stacks show them.
@@ -159,6 +162,7 @@ function importRooms(): Plugin {
       onResolve({ filter: /^\.{1,2}\// }, ({ path, importer, resolveDir }) => {
         if (!importer.startsWith(src)) return
         const file = fileOf(resolve(resolveDir, path.replace(/\.js$/, '.ts')))
+        if (resolve(src, file) === resolve(INSTALL)) return { path: './vitest-install.js', external: true }
         const room = file === 'read-ahead.ts' && isCommonJs ? '' : roomOf(file)
         if (room === undefined || room === roomOf(fileOf(importer))) return
         return isCommonJs

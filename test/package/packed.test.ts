@@ -73,8 +73,13 @@ describe('the tarball', () => {
 
   test('has every file that package.json names, and no entry that it does not name', () => {
     const { bin, exports, main, module, types } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-    // The pool starts its workers by their path, and the preset names its files.
-    const started = ['./dist/vitest-pool-worker.js', './dist/jest-setup.cjs', './dist/jest-results.cjs']
+    // The pool starts its workers by their path, the preset names its files, and two entries share one.
+    const started = [
+      './dist/vitest-install.js',
+      './dist/vitest-pool-worker.js',
+      './dist/jest-setup.cjs',
+      './dist/jest-results.cjs',
+    ]
     const named = [main, module, types, ...Object.values<string>(bin), ...started, ...targets(exports)].map(
       (path: string) => path.replace(/^\.\//, ''),
     )
