@@ -762,7 +762,16 @@ describe('spawnListening', () => {
 const shells = (): number[] =>
   descendantsOf(process.pid)
     .map(({ pid }) => pid)
-    .filter((pid) => runs(pid) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('portside-watchdog'))
+    .filter((pid) => runs(pid) && commandOf(pid).includes('portside-watchdog'))
+
+/** Empty of a process that has ended. */
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  } catch {
+    return ''
+  }
+}
 
 /** What the serve-*.* programs answer. */
 interface Answer {

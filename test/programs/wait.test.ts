@@ -98,8 +98,8 @@ describe.each(FAMILIES)('on %s', (family) => {
     ['nothing', []],
   ])('asks both families of localhost where that resolves to %s', async (_what, addresses) => {
     resolvesTo(...addresses)
-    // Of both families: another process could listen on the same port of the other one.
-    await using reservation = await reservePort({ family: 'dual' })
+    // Of each family that is here: another process could listen on the same port of the other one.
+    await using reservation = await reservePort({ family: FAMILIES.length > 1 ? 'dual' : family })
     const { port } = reservation
     await using listener = await listenOn(address, port)
     for (const target of [port, { port }, { host: 'localhost', port }, new URL(`http://localhost:${port}`)]) {
