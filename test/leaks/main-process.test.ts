@@ -9,7 +9,7 @@ test('what is left open in the main process is named and closed, in its own word
   expect(await checkMainProcess({}, 'Vitest')).toBeUndefined()
   const server = net.createServer().listen(0, '127.0.0.1')
   onTestFinished(() => void server.close())
-  await vi.waitFor(() => expect(openInMainProcess()).toMatch(/^\n?1\. listener 127\.0\.0\.1/m))
+  await vi.waitFor(() => expect(openInMainProcess()).toMatch(/^\n?\d+\. listener 127\.0\.0\.1/m))
   const error = await checkMainProcess({ leaks: { kernel: true } }, 'Vitest')
   expect(error?.message).toMatch(/^portside: 1 socket left open in the main process of Vitest\.\n\n1\. listener 127/)
   expect(error?.message).toContain('test/leaks/main-process.test.ts')

@@ -44,7 +44,9 @@ async function endOf(wait: Wait): Promise<Error | undefined> {
   return error
 }
 
-const { address, port } = await refusedEndpoint()
+const refused = await refusedEndpoint()
+const { address, port } = refused
+afterAll(() => refused.close())
 
 test.each<{ what: string; wait: Wait }>([
   { what: 'a listener', wait: (signal) => waitForListening({ address, port }, { signal }) },
