@@ -17,8 +17,8 @@ const ROOMS: ReadonlyArray<readonly [room: string, files: RegExp]> = [
   ['check', /^runners\/(announcement|install-matchers)\.ts$/],
   ['check', /^socket-table\/own-sockets\.ts$/],
   ['check', /^platform\/(active-resources|table-source)\.ts$/],
-  ['check', /^sockets\/(client-sockets|infrastructure|tuple)\.ts$/],
-  ['check', /^(explanations\/opened-at|assertions\/matchers)\.ts$/],
+  ['base', /^(explanations\/opened-at|sockets\/(client-sockets|infrastructure|tuple))\.ts$/],
+  ['check', /^assertions\/matchers\.ts$/],
   [
     'check',
     /^leaks\/(alive-before|client-pools|close-leaked|dials|find-open|grace|known|leak-check|main-process|options|owner-store|peers|runner-options|senders|snapshot|trace|tracked-socket|tracker|tracking|untracked|workers)\.ts$/,
@@ -219,14 +219,21 @@ async function exportsOf(path: string): Promise<string[]> {
   return Object.values(metafile.outputs).flatMap((output) => output.exports)
 }
 
-/** An entry for `import`. Functions of `portside` load what they need when they are called. */
+/**
+ * An entry for `import`. Functions of `portside` load what they need when they are called, and its CommonJS file is taken from the rooms:
+ * of a CommonJS file that is imported Node reads every export, and with it every room.
+ */
 function faceOf(name: string, exported: readonly string[]): string {
   const exports = exported.map((each) => {
     if (each === 'default') return 'export default entry.default'
     const value = name === 'index' ? `(...args) => entry.${each}(...args)` : `entry.${each}`
     return `export const ${each} = ${value}`
   })
-  return [`import entry from './${name}.cjs'`, ...exports].join('\n')
+  const head =
+    name === 'index'
+      ? ["import use from './rooms.cjs'", 'const entry = use.index()']
+      : [`import entry from './${name}.cjs'`]
+  return [...head, ...exports].join('\n')
 }
 
 /** What an ES module uses of a room: read when it is evaluated. */
@@ -279,7 +286,8 @@ function withRooms(code: string): string {
     const ahead = NOT_AHEAD.includes(room) ? '' : ', ahead: true'
     return `'${room}': { load: () => require('./${room}.cjs')${ahead} }`
   })
-  return `${code}\nmodule.exports = createRooms({ ${files.join(', ')} }, __dirname, require)`
+  const use = `createRooms({ ${files.join(', ')} }, __dirname, require)`
+  return `${code}\nmodule.exports = Object.assign(${use}, { index: () => require('./index.cjs') })`
 }
 
 /** The license texts of the packages that these inputs of the build come from: whoever bundles them passes them on. */

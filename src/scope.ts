@@ -28,21 +28,22 @@ import { createSocketPool, type SocketPool, type SocketPoolOptions } from './soc
 /** Take a handler or a server, then options; have the scope's grace and close with a report. */
 const LISTENING = { listen, listenTcp, listenTls, listenHttp, listenHttps, listenHttp2, listenUdp, listenUnix }
 
-/** Everything else that is acquired, and disposed of. */
+/** Everything else that is acquired, and disposed of: asked for when it is called, since each loads code of its own. */
 const ACQUIRING = {
-  reservePort,
-  reservePorts,
-  spawnListening,
-  refusedEndpoint,
-  occupiedEndpoint,
-  unresponsiveEndpoint,
-  stalledEndpoint,
-  resettingEndpoint,
-  fragmentingEndpoint,
-  unassignedEndpoint,
-  privilegedEndpoint,
-  switchableEndpoint,
+  reservePort: () => reservePort,
+  reservePorts: () => reservePorts,
+  spawnListening: () => spawnListening,
+  refusedEndpoint: () => refusedEndpoint,
+  occupiedEndpoint: () => occupiedEndpoint,
+  unresponsiveEndpoint: () => unresponsiveEndpoint,
+  stalledEndpoint: () => stalledEndpoint,
+  resettingEndpoint: () => resettingEndpoint,
+  fragmentingEndpoint: () => fragmentingEndpoint,
+  unassignedEndpoint: () => unassignedEndpoint,
+  privilegedEndpoint: () => privilegedEndpoint,
+  switchableEndpoint: () => switchableEndpoint,
 }
+type Acquiring = { [Name in keyof typeof ACQUIRING]: ReturnType<(typeof ACQUIRING)[Name]> }
 
 export interface ScopeOptions {
   /** Default grace of `close()` for everything in the scope, in milliseconds. Default: each one's own, 1000. */
@@ -50,7 +51,7 @@ export interface ScopeOptions {
 }
 
 /** Everything that a test opens, undone together. */
-export interface NetScope extends AsyncDisposable, Readonly<typeof LISTENING & typeof ACQUIRING> {
+export interface NetScope extends AsyncDisposable, Readonly<typeof LISTENING & Acquiring> {
   createSocketPool(options?: SocketPoolOptions): SocketPool
   /** Registers what undoes something of your own; called at its place in the order. */
   defer(undo: Undo): void
@@ -105,15 +106,19 @@ export function scopeFor(of: string, given: ScopeOptions | undefined): NetScope 
       }
     }
 
-  const listening = mapped(LISTENING, (name, method: Acquire<Closable>) =>
+  const listening = mapped<typeof LISTENING, Acquire<Closable>>(LISTENING, (name, method) =>
     acquired(
       name,
       (...args) => method(...withGrace(args)),
       (server) => closeOrJoin(server, closeOptions),
     ),
   )
-  const acquiring = mapped(ACQUIRING, (name, method: Acquire<AsyncDisposable>) =>
-    acquired(name, method, (resource) => resource[Symbol.asyncDispose]()),
+  const acquiring = mapped<Acquiring, () => Acquire<AsyncDisposable>>(ACQUIRING, (name, method) =>
+    acquired(
+      name,
+      (...args) => method()(...args),
+      (resource) => resource[Symbol.asyncDispose](),
+    ),
   )
 
   return {
@@ -171,10 +176,10 @@ function inheritedBy(options: object = {}): Record<string, unknown> {
 
 type Acquire<R> = (...args: unknown[]) => Promise<R>
 
-/** The same functions under the same names, each wrapped. */
-function mapped<T extends object, R>(functions: T, wrap: (name: string, method: Acquire<R>) => Acquire<R>): T {
-  const entries = Object.entries(functions).map(([name, method]) => [name, wrap(name, method as Acquire<R>)])
-  return Object.fromEntries(entries) as T
+/** The functions of a table under the same names, each wrapped. */
+function mapped<Functions, Value>(table: object, wrap: (name: string, value: Value) => unknown): Functions {
+  const entries = Object.entries(table).map(([name, value]) => [name, wrap(name, value)])
+  return Object.fromEntries(entries) as Functions
 }
 
 /** A server that its user has closed has told its user what there was to tell. */

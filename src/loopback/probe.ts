@@ -25,13 +25,19 @@ export interface LoopbackSupport {
  * it. The kernel is asked once per process.
  */
 export function loopbackFamilies(): Family[] {
-  const { reasons } = families()
-  return FAMILIES.filter((family) => reasons[family] === undefined)
+  return FAMILIES.filter((family) => whyFamilyIsMissing(family) === undefined)
 }
 
 /** Why this host lacks a family, as its kernel said it; undefined where it has it. */
 export function whyFamilyIsMissing(family: Family): string | undefined {
-  return families().reasons[family]
+  const known = processState('loopback.missing', () => new Map<Family, string | undefined>())
+  if (known.has(family)) return known.get(family)
+  const error = bindOnce(family)
+  const code = error === undefined ? undefined : (codeOf(error) ?? 'unknown error')
+  if (code !== undefined && SHORTAGES.has(code)) return undefined
+  const reason = code && `binding ${LOOPBACK[family]} failed with ${code} (${describeErrno(code) ?? String(error)})`
+  known.set(family, reason)
+  return reason
 }
 
 /**
@@ -41,44 +47,24 @@ export function whyFamilyIsMissing(family: Family): string | undefined {
  */
 export function probeLoopback(): Promise<LoopbackSupport> {
   return processState('loopback.support', async () => {
-    const { reasons } = families()
     const found = loopbackFamilies()
+    const [ipv4, ipv6] = FAMILIES.map(whyFamilyIsMissing)
     const [dualStackWildcard, localhost] = await Promise.all([wildcardTakesIPv4(found), lookUpLocalhost()])
     return {
-      ipv4: reasons.IPv4 === undefined,
-      ipv6: reasons.IPv6 === undefined,
+      ipv4: ipv4 === undefined,
+      ipv6: ipv6 === undefined,
       families: found,
       dualStackWildcard,
       localhost,
       reasons: {
-        ...(reasons.IPv4 === undefined ? {} : { ipv4: reasons.IPv4 }),
-        ...(reasons.IPv6 === undefined ? {} : { ipv6: reasons.IPv6 }),
+        ...(ipv4 === undefined ? {} : { ipv4 }),
+        ...(ipv6 === undefined ? {} : { ipv6 }),
       },
     }
   })
 }
 
 const FAMILIES: readonly Family[] = ['IPv4', 'IPv6']
-
-interface Families {
-  readonly reasons: Partial<Record<Family, string>>
-}
-
-function families(): Families {
-  const known = processState('loopback.families', () => ({}) as { reasons?: Families['reasons'] })
-  if (known.reasons !== undefined) return { reasons: known.reasons }
-  const reasons: Families['reasons'] = {}
-  let conclusive = true
-  for (const family of FAMILIES) {
-    const error = bindOnce(family)
-    if (error === undefined) continue
-    const code = codeOf(error) ?? 'unknown error'
-    if (SHORTAGES.has(code)) conclusive = false
-    else reasons[family] = `binding ${LOOPBACK[family]} failed with ${code} (${describeErrno(code) ?? String(error)})`
-  }
-  if (conclusive) known.reasons = reasons
-  return { reasons }
-}
 
 /** Codes of a lack of descriptors or memory. They say nothing about the address, and the next bind gets its own answer. */
 const SHORTAGES: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'])
