@@ -1,4 +1,5 @@
 import type { AsyncLocalStorage } from 'node:async_hooks'
+import { clearTimeout, setTimeout } from '../timers.js'
 
 // What keeps a process alive, by members of Node that its documentation does not have or calls experimental. Each was checked on
 // Node 20, 22, 24 and 26, and test/platform/active-resources.test.ts checks it on the Node that runs the tests.
@@ -19,6 +20,23 @@ export function isWorkerActive(worker: object): boolean {
   const handle = key && (worker as Record<symbol, { hasRef?(): boolean } | null | undefined>)[key]
   return handle?.hasRef?.() === true
 }
+
+/**
+ * The timers of one period: Node keeps them in a ring, in which each has its neighbors, `_idleNext`
+ * (https://github.com/nodejs/node/blob/main/lib/internal/timers.js).
+ */
+export function timersOfPeriod(ms: number): NodeJS.Timeout[] {
+  const own = setTimeout(() => {}, ms) as RingedTimer
+  const found: NodeJS.Timeout[] = []
+  for (let at = own._idleNext; at != null && at !== own; at = at._idleNext) {
+    // The list itself is in the ring, too.
+    if (at.constructor === own.constructor) found.push(at)
+  }
+  clearTimeout(own)
+  return found
+}
+
+type RingedTimer = NodeJS.Timeout & { readonly _idleNext?: RingedTimer | null }
 
 /** What a store held when a timer was set: Node notes it on the timer, in a frame of all stores. */
 export function storeOfTimer<T>(timer: object, storage: AsyncLocalStorage<T>): T | undefined {

@@ -1,4 +1,5 @@
 import { LeakCheck, type RunnerOptions } from '../leaks/leak-check.js'
+import { periodOf, timersOfPeriod } from '../platform/active-resources.js'
 import { announce } from './announcement.js'
 import { type Fn, withArity } from './with-arity.js'
 
@@ -45,6 +46,7 @@ export class JestCheck {
       waits: true,
       showsSource: true,
       // Jest makes its report of the tests when the file has ended.
+      timersOfRunner: timersOfJest(),
       failEnded: (owner, error) => this.#ended.get(owner)?.errors.push(error) !== undefined,
       of: 'testEnvironmentOptions.portside',
       more: ['host', 'fallback'],
@@ -105,6 +107,20 @@ export class JestCheck {
     return known.owner
   }
 }
+
+/**
+ * Counts the timers of Jest's reporters, which share the process of a run without workers: an interval that was there before the file, and
+ * time-outs that a leak check has no report for, since they fire soon.
+ */
+function timersOfJest(): () => number {
+  const before = new WeakSet(timersOfPeriod(REPORTER.status))
+  return () =>
+    timersOfPeriod(REPORTER.output).filter((timer) => timer.hasRef() && periodOf(timer).every === undefined).length +
+    timersOfPeriod(REPORTER.status).filter((timer) => timer.hasRef() && before.has(timer)).length
+}
+
+/** Milliseconds: how often it shows the status, and how long it collects what is printed. */
+const REPORTER = { status: 1000, output: 100 }
 
 /** Jest's own process, which is this one with `--runInBand`, and has the threads of `workerThreads`. */
 const mainProcess = (): number =>

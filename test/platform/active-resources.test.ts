@@ -43,6 +43,14 @@ describe('a timer', () => {
     expect(resources.calledByTimer(timer)).toHaveProperty('name', 'poll')
   })
 
+  it('is found by its period, and by no other', () => {
+    const [one, two] = [interval(), interval()]
+    expect(resources.timersOfPeriod(700)).toEqual(expect.arrayContaining([one, two]))
+    expect(resources.timersOfPeriod(701)).not.toContain(one)
+    clearInterval(one)
+    expect(resources.timersOfPeriod(700)).not.toContain(one)
+  })
+
   it.skipIf('kResourceStore' in new AsyncLocalStorage())('has the store in which it was set', () => {
     const storage = new AsyncLocalStorage<string>()
     expect(resources.storeOfTimer(storage.run('one', interval), storage)).toBe('one')

@@ -144,7 +144,7 @@ async function timesOf(lab: Lab, suite: Suite): Promise<Table[]> {
   const { cwd, files } = write(lab, suite)
   const run = ({ args }: Suite['ways'][number]) => timeOfRunner(lab, suite.program, args(files), { cwd })
   // Fills the caches of transformed files.
-  if (!lab.quick) for (const way of suite.ways) run(way)
+  for (const way of suite.ways) run(way)
   const cpu: Record<string, number[]> = {}
   const wall = await lab.inRuns(async () => {
     const taken: Record<string, number> = {}
