@@ -1,5 +1,6 @@
+import { Session } from 'node:inspector'
 import { expect as jestExpect } from 'expect'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { matchers } from '../../src/assertions/matchers.js'
 import Environment, { TestEnvironment } from '../../src/runners/jest-environment.js'
 
@@ -49,6 +50,27 @@ describe('the environment for Jest', () => {
     await open(OnTop).handleTestEvent({ name: 'run_start' }, {})
     Reflect.deleteProperty(Object.getPrototypeOf(TestEnvironment.prototype), 'handleTestEvent')
     expect(heard).toEqual(['below: run_start', 'on top: run_start'])
+  })
+
+  test('looks at timers at the end of a file only if there are others than those of the reporters of Jest', async () => {
+    const look = vi.spyOn(Session.prototype, 'connect')
+    const warn = vi.spyOn(console, 'warn').mockReturnValue()
+    const status = setInterval(() => {}, 1000)
+    const environment = open(TestEnvironment, { portside: { leaks: { alive: 'warn' }, announce: false } })
+    await environment.handleTestEvent({ name: 'run_start' }, {})
+    const output = setTimeout(() => {}, 100)
+    onTestFinished(() => {
+      look.mockRestore()
+      warn.mockRestore()
+      clearInterval(status)
+      clearTimeout(output)
+    })
+    await environment.handleTestEvent({ name: 'run_finish' }, {})
+    expect(look).not.toHaveBeenCalled()
+    const other = setInterval(() => {}, 1000)
+    await environment.handleTestEvent({ name: 'run_finish' }, {})
+    clearInterval(other)
+    expect(look).toHaveBeenCalled()
   })
 })
 
