@@ -149,9 +149,13 @@ describe('the rooms of the build', () => {
     ['portside/get-port', []],
     ['portside/register', ['base', 'check']],
     ['portside/mocha', ['base', 'check']],
-    ['portside/jest', ['base', 'jest-check']],
-  ])('%s evaluates no other than it needs at once', async (entry, rooms) => {
-    expect(await report('rooms-of.cjs', entry)).toEqual(rooms)
+  ])('%s evaluates only what it needs at once, by require and by import', async (entry, rooms) => {
+    expect(await report('rooms-of.cjs', 'require', entry)).toEqual(rooms)
+    expect(await report('rooms-of.cjs', 'import', entry)).toEqual(rooms)
+  })
+
+  test('portside/jest evaluates only what it needs at once, by require', async () => {
+    expect(await report('rooms-of.cjs', 'require', 'portside/jest')).toEqual(['base', 'jest-check'])
   })
 
   test.skipIf(process.platform === 'win32').each([
