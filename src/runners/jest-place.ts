@@ -69,11 +69,13 @@ function requirers(above: () => void): { requiring: boolean; users: string[] } {
   const files = lines.map((line) => fileOf(line) ?? 'node:')
   const isIn = (frame: RegExp): boolean => lines.some((line) => frame.test(line))
   return {
-    // An import of a CommonJS file is a require, too, and its frames are those of Jest alone.
-    requiring: isIn(/\.requireModule .*[/\\]jest-runtime[/\\]/) && !isIn(/[cC]jsAsEsm\b/),
+    // An import of a CommonJS file is a require, too, and its frames are those of Jest, or of an ES module of portside.
+    requiring: isIn(/\.requireModule .*[/\\]jest-runtime[/\\]/) && !isIn(/[cC]jsAsEsm\b/) && !files.some(isOwnEsModule),
     users: files.filter((file) => !/^node:|[/\\]node_modules[/\\]/.test(file) && !isOwnFile(file)),
   }
 }
+
+const isOwnEsModule = (file: string): boolean => file.endsWith('.js') && isOwnFile(file)
 
 /** Each `require` of Jest takes about six. */
 const FRAMES = 200
