@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { build, type Plugin, transform } from 'esbuild'
 import { defineConfig } from 'tsup'
+import { markOf } from './src/rooms.js'
 
 // Both module systems share one build of the code. It is CommonJS, because only `require` can load code in the middle of a function that
 // is not async. The code lies in rooms: groups of modules that have a file each. An import from another room becomes a call that
@@ -139,7 +140,7 @@ export default defineConfig({
           footer: name === 'jest-preset' ? 'module.exports = { ...module.exports }' : '',
         })
         const [names = ''] = /^0 && \(module\.exports = \{[^}]*\}\);$/m.exec(code) ?? []
-        return isRoom ? compiledAtOnce(minified.code) : { code: `${minified.code}${names}\n` }
+        return isRoom ? compiledAtOnce(name, minified.code) : { code: `${minified.code}${names}\n` }
       },
     },
   ],
@@ -274,10 +275,10 @@ function lazyImports(code: string, isRoom: boolean): string {
 }
 
 /** In parentheses V8 compiles a function when it compiles the file, and does not read it twice (https://v8.dev/blog/preparser). */
-function compiledAtOnce(code: string): { code: string } {
+function compiledAtOnce(name: string, code: string): { code: string } {
   const [, parameters, body] = /^module\.exports=(\(\w+,\w+\))=>(\{.*\});\s*$/s.exec(code) ?? []
   if (body === undefined) throw new Error(`not a room: ${code.slice(0, 80)}`)
-  return { code: `module.exports=(function${parameters}${body});\n` }
+  return { code: `${markOf(name)}module.exports=(function${parameters}${body});\n` }
 }
 
 /** The file that knows all rooms: one for each copy of the package in a process. */

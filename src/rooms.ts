@@ -67,10 +67,12 @@ export function createRooms(files: Readonly<Record<string, RoomFile>>, folder: s
   /** Its text, which takes a tenth of the time that `require` takes. */
   function readRoom(name: string): string | Factory {
     try {
-      if (isMainContext) return readFileSync(pathOf(name), 'utf8')
+      const text = isMainContext ? readFileSync(pathOf(name), 'utf8') : undefined
+      if (text?.startsWith(markOf(name)) === true) return text
     } catch {
-      // A bundle has the room, and no file of it.
+      // As below.
     }
+    // A bundle has the room itself. The file of this name beside the bundle is not portside's, if there is one.
     return (files[name] as RoomFile).load()
   }
 
@@ -84,6 +86,9 @@ export function createRooms(files: Readonly<Record<string, RoomFile>>, folder: s
     return join(folder, `${name}.cjs`)
   }
 }
+
+/** How the file of a room begins. */
+export const markOf = (name: string): string => `/*portside:${name}*/`
 
 /** A function that is compiled here belongs to the main context: in another one, such as that of a test file of Jest, `require` has to do it. */
 const isMainContext = vm.compileFunction instanceof Function

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { createRooms } from '../src/rooms.js'
+import { createRooms, markOf } from '../src/rooms.js'
 
 let folder: string
 const require = createRequire(import.meta.url)
@@ -17,7 +17,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }))
 /** Rooms of these bodies, each a file. */
 function roomsOf(bodies: Record<string, string>, ahead: readonly string[] = Object.keys(bodies)) {
   for (const [name, body] of Object.entries(bodies)) {
-    writeFileSync(join(folder, `${name}.cjs`), `module.exports=(function(use,module){${body}});`)
+    writeFileSync(join(folder, `${name}.cjs`), `${markOf(name)}module.exports=(function(use,module){${body}});`)
   }
   const files = Object.keys(bodies).map((name) => {
     const load = () => require(join(folder, `${name}.cjs`))
@@ -62,7 +62,11 @@ test('reading ahead early leaves out what can be read later', () => {
   expect(() => use('one')).toThrow('one.cjs')
 })
 
-test('a room of a bundle, which has no file, is loaded by its require', () => {
+test.each([
+  ['no file', undefined],
+  ['a file of somebody else', "throw new Error('evaluated')"],
+])('a room of a bundle, beside which there is %s, is loaded by its require', (_, text) => {
+  if (text !== undefined) writeFileSync(join(folder, 'one.cjs'), text)
   const use = createRooms(
     { one: { load: () => (_use, room) => Object.assign(room.exports, { value: 1 }), ahead: true } },
     folder,

@@ -33,6 +33,7 @@ function howToRead({ pinned }: Report): string[] {
   return [
     'A figure is the median of five runs, with the least and the most of them behind it. In a run the alternatives take turns. A ratio is ' +
       'taken in each run; below 1, portside takes less. A bar is a goal of portside, and not a limit of the tests. ' +
+      'Where a bar has two figures, the first is for Node 20 and the second for later ones. ' +
       (pinned ? 'What runs in one process is kept on one CPU.' : 'The system chooses the CPU.'),
   ]
 }

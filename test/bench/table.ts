@@ -75,7 +75,9 @@ export function ratioOf(table: Table, { of, beside }: Comparison): Summary | und
 /** The comparisons in which another package takes less than portside. */
 export function winsOfPeers(table: Table): Comparison[] {
   return table.comparisons.filter(
-    (comparison) => rowOf(table, comparison.beside).is === 'peer' && (ratioOf(table, comparison)?.median ?? 0) > 1,
+    (comparison) =>
+      // As the page prints it: 1.00 is a draw.
+      rowOf(table, comparison.beside).is === 'peer' && Number((ratioOf(table, comparison)?.median ?? 0).toFixed(2)) > 1,
   )
 }
 

@@ -8,7 +8,9 @@ const IDLE = 300
 export const owners: Measure<Lab> = {
   name: 'find-owners',
   title: 'The owner of an address',
-  about: `\`findOwners()\` of a listener, beside ${IDLE} processes that have no socket.`,
+  about:
+    `\`findOwners()\` of a listener, beside ${IDLE} processes that have no socket. It reads the table of the kernel until it finds the ` +
+    'listener, so a listener near the end takes longer.',
   async run(lab) {
     const samples = await lab.inRuns(async () =>
       mediansOf(await lab.program('find-owners.mjs', [IDLE, lab.times(101, 31)], { severalCpus: true })),

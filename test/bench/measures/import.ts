@@ -32,8 +32,8 @@ export const imports: Measure<Lab> = {
   title: 'An import',
   about:
     'The time of a process of Node that imports one entry, minus that of a process that imports nothing. ' +
-    '`portside/jest-environment` and `portside/jest-runner` import the package of Jest that they extend, and `portside/vitest/pool` ' +
-    'imports `vitest/node`. `portside/vitest`, `portside/vitest/setup` and `portside/playwright` load inside of their runners only.',
+    '`portside/jest-environment` and `portside/jest-runner` import the package of Jest that they extend. `portside/vitest/pool` imports ' +
+    '`vitest/node` when it starts workers. `portside/vitest`, `portside/vitest/setup` and `portside/playwright` load inside of their runners only.',
   async run(lab) {
     const names = WAYS.map(({ name }) => name)
     const samples = await lab.inRuns(async () => {
