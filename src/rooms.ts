@@ -70,9 +70,9 @@ export function createRooms(files: Readonly<Record<string, RoomFile>>, folder: s
       const text = isMainContext ? readFileSync(pathOf(name), 'utf8') : undefined
       if (text?.startsWith(markOf(name)) === true) return text
     } catch {
-      // As below.
+      // There is no such file.
     }
-    // A bundle has the room itself. The file of this name beside the bundle is not portside's, if there is one.
+    // A bundle contains the room. A file of this name beside the bundle is not portside's.
     return (files[name] as RoomFile).load()
   }
 

@@ -45,8 +45,8 @@ export class JestCheck {
     this.#check = new LeakCheck(file, options, {
       waits: true,
       showsSource: true,
-      // Jest makes its report of the tests when the file has ended.
       timersOfRunner: timersOfJest(),
+      // Jest makes its report of the tests when the file has ended.
       failEnded: (owner, error) => this.#ended.get(owner)?.errors.push(error) !== undefined,
       of: 'testEnvironmentOptions.portside',
       more: ['host', 'fallback'],
@@ -110,7 +110,7 @@ export class JestCheck {
 
 /**
  * Counts the timers of Jest's reporters, which share the process of a run without workers: an interval that was there before the file, and
- * time-outs that a leak check has no report for, since they fire soon.
+ * timeouts that fire too soon to be reported.
  */
 function timersOfJest(): () => number {
   const before = new WeakSet(timersOfPeriod(REPORTER.status))
