@@ -28,6 +28,7 @@ export default defineConfig({
           'test/cli/**',
           'test/arguments.test.ts',
           'test/fuzz/**',
+          'test/prose/**',
           'test/architecture.test.ts',
           'test/contributing.test.ts',
         ],

@@ -10,7 +10,9 @@ import { typeCombinations } from './types.js'
 import { vitestCombinations, vitestProjects } from './vitest.js'
 
 // portside as it is published, in projects as its users have them, with each runner that it says it works with. All of
-// it is installed from the registry into a folder that goes afterwards.
+// it is installed from the registry into a folder that goes afterwards. `-- PATTERN` runs the combinations that match it.
+
+const pattern = new RegExp(process.argv[2] ?? '')
 
 const folder = mkdtempSync(join(tmpdir(), 'portside-consumers-'))
 try {
@@ -23,7 +25,7 @@ try {
     ...jestCombinations(jest),
     ...mochaCombinations(matrix),
     ...typeCombinations(matrix, vitest, jest),
-  ]
+  ].filter(({ name }) => pattern.test(name))
   if (!(await report(combinations))) process.exitCode = 1
 } finally {
   rmSync(folder, { recursive: true, force: true })
