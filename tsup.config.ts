@@ -35,7 +35,7 @@ const ROOMS: ReadonlyArray<readonly [room: string, files: RegExp]> = [
   ['cli-project', /^cli\/project\//],
 ]
 
-/** Nobody asks for these when no descriptor is left: the command line. */
+/** The command line is not needed when descriptors have run out. */
 const NOT_AHEAD = ['cli', 'cli-project']
 
 /** Entries for both module systems. */
@@ -54,7 +54,7 @@ const dual = {
   register: 'src/leaks/register.ts',
 }
 
-/** `require('vitest')` throws, whoever calls it. */
+/** `require('vitest')` throws, so these entries have no CommonJS file. */
 const esmOnly = {
   cli: 'src/cli/main.ts',
   vitest: 'src/runners/vitest.ts',
@@ -64,7 +64,7 @@ const esmOnly = {
   'vitest-setup': 'src/runners/vitest-setup.ts',
 }
 
-/** A file of its own: Vitest evaluates a setup file itself, where an import() of what Vitest may lack fails in another way. */
+/** A separate file: Vitest evaluates a setup file itself, and there an import() of a missing export fails in another way. */
 const INSTALL = 'src/runners/vitest-install.ts'
 
 const src = resolve(import.meta.dirname, 'src')
@@ -134,7 +134,7 @@ export default defineConfig({
           // Of an entry, attw finds the exports by how esbuild prints them.
           minifySyntax: isRoom,
           minifyWhitespace: isRoom,
-          // Node shows the line of an error that nobody handles.
+          // Node prints the source line of an unhandled error.
           lineLimit: 200,
           // Without the mark of an ES module, of which Jest would read the default export.
           footer: name === 'jest-preset' ? 'module.exports = { ...module.exports }' : '',
@@ -221,8 +221,8 @@ async function exportsOf(path: string): Promise<string[]> {
 }
 
 /**
- * An entry for `import`. Functions of `portside` load what they need when they are called, and its CommonJS file is taken from the rooms:
- * of a CommonJS file that is imported Node reads every export, and with it every room.
+ * An entry for `import`. The functions of `portside` load their room when you call them. They get the CommonJS file from the rooms:
+ * Node reads every export of an imported CommonJS file, which would load every room.
  */
 function faceOf(name: string, exported: readonly string[]): string {
   const exports = exported.map((each) => {
@@ -237,7 +237,7 @@ function faceOf(name: string, exported: readonly string[]): string {
   return [...head, ...exports].join('\n')
 }
 
-/** What an ES module uses of a room: read when it is evaluated. */
+/** The exports of a room that an ES module uses, read when the module is evaluated. */
 function usesOf(room: string | undefined, exported: readonly string[]): string {
   const exports = exported.map((name) => `export const ${name} = /* @__PURE__ */ get('${name}')`)
   return ["import use from 'portside-rooms:'", `const get = (name) => use('${room}')[name]`, ...exports].join('\n')
@@ -291,7 +291,7 @@ function withRooms(code: string): string {
   return `${code}\nmodule.exports = Object.assign(${use}, { index: () => require('./index.cjs') })`
 }
 
-/** The license texts of the packages that these inputs of the build come from: whoever bundles them passes them on. */
+/** The license texts of the packages that these inputs of the build come from. A bundle must include them. */
 function licenses(inputs: string[]): string {
   const folders = inputs.map((input) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0])
   const texts = [...new Set(folders)].flatMap((folder) => (folder ? [license(folder)] : []))

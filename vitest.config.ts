@@ -22,7 +22,7 @@ const LEAKING = ['test/leaks/**/*.test.ts', 'test/leaks/leak-check.test.ts']
 const SOURCES = {
   globalSetup: 'test/support/transpile.ts',
   env: { PORTSIDE: new URL('index.js', TRANSPILED).href },
-  // For a machine that does other things, too. What never comes, comes no sooner.
+  // For a busy machine. A longer timeout costs nothing in a test that passes.
   testTimeout: 30_000,
   hookTimeout: 30_000,
 }
@@ -31,8 +31,8 @@ const SOURCES = {
 export const SOURCE_TESTS = {
   include: ['test/**/*.test.ts'],
   exclude: ['test/package/**', 'test/playwright/**', ...ALONE, ...LEAKING],
-  // A process for each file, with the sources loaded anew, would cost more than most of them do. What one of them could leave to
-  // the next is a socket, and the leak check sees to it that none does.
+  // A process for each file would load the sources again, which takes longer than most files. A file could leave a socket to the
+  // next one, and the leak check makes sure that it does not.
   isolate: false,
   setupFiles: ['src/runners/vitest-setup.ts'],
   ...SOURCES,
@@ -86,7 +86,7 @@ export default defineConfig({
         test: {
           name: 'docs',
           include: ['generated/docs/**/*.test.ts'],
-          // What one of them could owe another is the matchers: documentation.test.ts looks after those.
+          // A file could depend on the matchers that another installs: documentation.test.ts checks that it does not.
           isolate: false,
           testTimeout: 30_000,
         },

@@ -23,7 +23,7 @@ export interface Lab {
   times(full: number, quick: number): number
   /** Collects what each run says, by name. */
   inRuns(take: () => Promise<Readonly<Record<string, number>>>): Promise<Record<string, number[]>>
-  /** What a program of test/bench/programs prints, as JSON. It has one CPU, unless it starts others. */
+  /** The JSON that a program of test/bench/programs prints. It has one CPU, unless it starts other programs. */
   program<Printed>(name: string, args: readonly (string | number)[], options?: ProgramOptions): Promise<Printed>
   /** Wall-clock milliseconds of Node with these arguments on one CPU, from its start to its end. */
   timeOf(args: readonly string[]): number

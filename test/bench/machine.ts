@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { cpus, loadavg, release, totalmem, type } from 'node:os'
 import { delimiter, join } from 'node:path'
 
-/** What the figures depend on. */
+/** The machine that the figures depend on. */
 export interface Machine {
   readonly cpu: string
   readonly cores: number
@@ -23,7 +23,7 @@ export function thisMachine(): Machine {
   }
 }
 
-/** The command before a program that keeps it on one CPU, so that the scheduler moves none of its work; empty without `taskset`. */
+/** The command in front of a program that keeps it on one CPU. Empty if the machine has no `taskset`. */
 export function pinning(): string[] {
   if (!(process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, 'taskset')))) return []
   const [, allowed] = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? []

@@ -62,7 +62,7 @@ describe('the page', () => {
       '| | Ratio | Node 20 | Node 24 |\n| --- | --- | --- | --- |\n' +
         '| A server | portside beside a <peer> | 1.25 | 0.30 |',
     )
-    expect(section(renderPage(within), 'Where another package wins')).toBe('None does.')
+    expect(section(renderPage(within), 'Where another package wins')).toBe('No other package wins.')
   })
 
   test('says what is over its bar', () => {
@@ -70,7 +70,7 @@ describe('the page', () => {
       '| | | Node 20 | Node 24 | bar |\n| --- | --- | --- | --- | --- |\n' +
         '| A server | portside beside net | 5.00 | 1.20 | 3 / 1.5 |',
     )
-    expect(section(renderPage(within), 'Over a bar')).toBe('Nothing is.')
+    expect(section(renderPage(within), 'Over a bar')).toBe('No figure is over its bar.')
   })
 
   test('says what was not measured, and why', () => {

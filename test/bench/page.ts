@@ -9,7 +9,7 @@ const NOTHING = '–'
 export function renderPage(report: Report): string {
   return `${[
     '# Benchmarks',
-    'What portside costs, beside plain Node and beside other packages. `npm run bench` wrote this page.',
+    'The cost of portside, compared with plain Node and with other packages. `npm run bench` wrote this page.',
     ...plot(),
     ...howToRead(report),
     ...wins(report),
@@ -26,15 +26,15 @@ export function renderPage(report: Report): string {
 }
 
 function plot(): string[] {
-  return ['![Time or CPU time of portside divided by that of what it is measured beside](benchmarks.svg)']
+  return ['![Time or CPU time of portside, divided by that of the alternative](benchmarks.svg)']
 }
 
 function howToRead({ pinned }: Report): string[] {
   return [
-    'A figure is the median of five runs, with the least and the most of them behind it. In a run the alternatives take turns. A ratio is ' +
-      'taken in each run; below 1, portside takes less. A bar is a goal of portside, and not a limit of the tests. ' +
-      'Where a bar has two figures, the first is for Node 20 and the second for later ones. ' +
-      (pinned ? 'What runs in one process is kept on one CPU.' : 'The system chooses the CPU.'),
+    'A figure is the median of five runs, followed by the least and the most. The alternatives take turns within a run. Each ' +
+      'ratio is of one run; below 1, portside takes less. A bar is a goal of portside; the tests do not check it. ' +
+      'If a bar has two figures, the first is for Node 20 and the second for later versions. ' +
+      (pinned ? 'Each process is kept on one CPU.' : 'The system chooses the CPU.'),
   ]
 }
 
@@ -50,7 +50,7 @@ function wins(report: Report): string[] {
   )
   return [
     '## Where another package wins',
-    rows.length === 0 ? 'None does.' : markdownTable(['', 'Ratio', ...headsOf(nodes)], rows),
+    rows.length === 0 ? 'No other package wins.' : markdownTable(['', 'Ratio', ...headsOf(nodes)], rows),
   ]
 }
 
@@ -75,7 +75,10 @@ function overBars(report: Report): string[] {
       .filter((one) => one.isOver)
       .map(({ name, values, bar }) => [title, name, ...values, bar])
   })
-  return ['## Over a bar', rows.length === 0 ? 'Nothing is.' : markdownTable(['', '', ...headsOf(nodes), 'bar'], rows)]
+  return [
+    '## Over a bar',
+    rows.length === 0 ? 'No figure is over its bar.' : markdownTable(['', '', ...headsOf(nodes), 'bar'], rows),
+  ]
 }
 
 const tablesOf = (report: Report): TableByNode[] => byMeasure(report).flatMap(({ found }) => tablesByNode(found))
@@ -171,8 +174,8 @@ function reproduce(): string[] {
     '## To measure again',
     '```sh\nnpm run bench\nnpm run bench -- --quick\nnpm run bench -- --only drain --node /path/to/node\n```',
     'A complete run takes half an hour, and writes this page and its plot. `--quick` takes less than 90 seconds on two cores, and prints ' +
-      'one short run. The first run installs the packages, in the versions of `fixtures/projects/bench-peers`, into the cache of your user. ' +
-      'Nothing else should run on the machine.',
+      'one short run. The first run installs the packages of `fixtures/projects/bench-peers` into the cache of your user. ' +
+      'Run nothing else on the machine meanwhile.',
   ]
 }
 

@@ -32,7 +32,7 @@ export function renderPlot(report: Report): string {
   })
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-labelledby="title description">`,
-    '<title id="title">Time or CPU time of portside divided by that of what it is measured beside</title>',
+    '<title id="title">Time or CPU time of portside, divided by that of the alternative</title>',
     `<desc id="description">${escaped(describe(lines))}</desc>`,
     `<style>${STYLE}</style>`,
     `<rect class="page" width="${WIDTH}" height="${height}"/>`,
@@ -131,7 +131,7 @@ function legend(nodes: readonly string[]): string[] {
   ]
 }
 
-/** What the plot shows, for readers who do not see it. */
+/** A description of the plot for screen readers. */
 function describe(lines: readonly Line[]): string {
   const compared = lines.flatMap((line) => ('title' in line ? [] : [...line.ratios.values()]))
   const less = compared.filter(({ median }) => median <= 1).length

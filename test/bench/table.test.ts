@@ -47,7 +47,7 @@ describe('formatTable', () => {
 
   test('says so where noise leaves no ratio', () => {
     const noise = tableOf('noise', 'ms', WAYS.slice(0, 2), { ours: [-1], net: [1] }, [{ of: 'ours', beside: 'net' }])
-    expect(formatTable(noise)).toMatch(/ours \/ net +nothing but noise$/)
+    expect(formatTable(noise)).toMatch(/ours \/ net +below the noise$/)
   })
 })
 

@@ -1,6 +1,6 @@
 import { ratiosOf, type Summary, summaryOf } from './statistics.js'
 
-/** What one subject costs by each way to do it: a figure of each run for each. */
+/** The cost of each way to do one thing, with a figure for each run. */
 export interface Table {
   readonly title: string
   readonly unit: Unit
@@ -39,7 +39,7 @@ export interface Measure<Lab> {
   run(lab: Lab): Promise<readonly Table[] | string>
 }
 
-/** What is known of one way: its name, whose it is, and its bar. */
+/** One way to do it: its name, its package, and its bar. */
 export type Way = Omit<Row, 'samples'>
 
 /** A table of the figures that `inRuns()` of a lab collected under the names of the ways. */
@@ -99,7 +99,7 @@ function line(
   bar: number | undefined,
   digits?: number,
 ): string {
-  if (summary === undefined) return `${name.padEnd(62)} nothing but noise`
+  if (summary === undefined) return `${name.padEnd(62)} below the noise`
   const { median, least, most } = summary
   const shown = (value: number): string => formatValue(value, digits)
   const spread = least === most ? '' : `${shown(least)} .. ${shown(most)}`

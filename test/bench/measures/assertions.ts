@@ -6,7 +6,7 @@ import { type Measure, tableOf } from '../table.js'
 export const assertions: Measure<Lab> = {
   name: 'assertions',
   title: 'An assertion that passes',
-  about: '`assertConnectionRefused()` of a rejection by ECONNREFUSED, minus a `catch()` of the same rejection.',
+  about: 'The time of `assertConnectionRefused()` for a rejection with ECONNREFUSED, minus that of a `catch()`.',
   async run(lab) {
     const samples = await lab.inRuns(async () => mediansOf(await lab.program('assertions.mjs', [lab.times(31, 15)])))
     const names = ['one error', 'an AggregateError', 'the matcher, without expect()']

@@ -26,7 +26,7 @@ const WAYS: readonly Way[] = [
   { name: 'vitest/node', is: 'plain' },
 ]
 
-/** What an import of each entry alone adds to a Node process that does nothing. */
+/** The time that the import of each entry adds to an empty Node process. */
 export const imports: Measure<Lab> = {
   name: 'import',
   title: 'An import',

@@ -4,12 +4,12 @@ import type { Lab } from '../lab.js'
 import { mediansOf } from '../statistics.js'
 import { type Measure, type Table, tableOf } from '../table.js'
 
-/** What it costs that each test is checked, and what stays in memory. */
+/** The time of the leak check of a test, and the memory that stays in use. */
 export const leakCheck: Measure<Lab> = {
   name: 'leak-check',
   title: 'The check of a test',
   about:
-    'The time of one leak check behind a test that leaves nothing open. The memory is the heap of a process that has opened and closed ' +
+    'The time of one leak check after a test that leaves nothing open. The memory is the heap of a process that has opened and closed ' +
     'sockets under the check, eight datagram sockets for each connection, beside its heap after the first 10,000.',
   async run(lab) {
     return [await checks(lab), await memory(lab)]

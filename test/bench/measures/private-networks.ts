@@ -5,7 +5,7 @@ import { mediansOf } from '../statistics.js'
 import { type Measure, type Table, tableOf } from '../table.js'
 import { timeOfRunner } from './runner.js'
 
-/** What a private network costs: a program, a range that is used up, a suite. */
+/** The cost of a private network: for a program, an exhausted range and a suite. */
 export const privateNetworks: Measure<Lab> = {
   name: 'private-networks',
   title: 'A private network',

@@ -11,7 +11,7 @@ interface Times {
 type Measured = Readonly<Record<Key, Times[]>> & { readonly first: Times }
 type Key = 'bare' | 'byPort' | 'oneFamily' | 'anywhere' | 'byDescriptor'
 
-const BARE = 'spawn and dials'
+const BARE = 'spawn and connect'
 const NAMES: Readonly<Record<Key, string>> = {
   byPort: 'spawnListening',
   oneFamily: 'spawnListening, with a family',
@@ -37,8 +37,8 @@ export const programs: Measure<Lab> = {
   name: 'programs',
   title: 'A program',
   about:
-    'A small server in a process of its own, from the call to a listener that accepts. `spawn and dials` picks a free port, starts ' +
-    'the program and dials it every 2 ms; it does not know whose listener answers. Then the stop of the program, beside `kill()` and its exit.',
+    'A small server in a process of its own, from the call to a listener that accepts. `spawn and connect` picks a free port, starts ' +
+    'the program and connects every 2 ms. It does not check whose listener answers. Then the stop of the program, beside `kill()` and its exit.',
   async run(lab) {
     const stops: Record<string, number[]> = {}
     const starts = await lab.inRuns(async () => {

@@ -4,7 +4,7 @@ import { type Measure, tableOf, type Way } from '../table.js'
 
 const SOCKETS = 5000
 
-/** `readSocketTable()` with many sockets in one process, beside the program that everybody has for it. */
+/** `readSocketTable()` with many sockets in one process, beside `ss`. */
 export const socketTable: Measure<Lab> = {
   name: 'socket-table',
   title: 'The socket table',

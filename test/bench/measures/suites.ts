@@ -132,7 +132,7 @@ export const suites: Measure<Lab> = {
   about:
     `60 files of ${TESTS} tests each, none of which opens a socket, from the start of the runner to its end, with two workers where it has ` +
     'workers. CPU time is that of all processes of the run. `jest --detectOpenHandles` runs the files in one process. ' +
-    'why-is-node-running only prints when it is asked: it fails no test.',
+    'why-is-node-running prints when you call it, and fails no test.',
   async run(lab) {
     const tables: Table[] = []
     for (const suite of SUITES) tables.push(...(await timesOf(lab, suite)))

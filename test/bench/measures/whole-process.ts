@@ -14,7 +14,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   'get-port and http-terminator': 'peers.mjs',
 }
 
-/** What one small use costs in all, from the start of the process to its exit. */
+/** The time of one small program, from the start of its process to its exit. */
 export const wholeProcess: Measure<Lab> = {
   name: 'whole-process',
   title: 'A whole process',

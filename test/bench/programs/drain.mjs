@@ -1,5 +1,5 @@
-// Drains an HTTP server that has idle keep-alive connections and requests in flight, both ends in this process, and prints of each round
-// as JSON: the milliseconds of the drain, those that the slowest request had left, the requests lost, and the TIME_WAIT left.
+// Drains an HTTP server with idle keep-alive connections and requests in flight, both ends in this process. It prints as JSON, for each
+// round: the milliseconds of the drain, those that the slowest request had left, the requests lost, and the sockets in TIME_WAIT.
 // Usage: drain.mjs WAY IDLE IN_FLIGHT ROUNDS
 import { once } from 'node:events'
 import http from 'node:http'
@@ -73,7 +73,7 @@ async function drainOnce(listen, idle, inFlight) {
   const settled = Promise.allSettled(late)
   if (inFlight > 0) await new Promise((resolve) => setTimeout(resolve, ANSWER_AFTER - LEFT_AT_DRAIN))
   const begun = performance.now()
-  // What the slowest request has left, as it really is when the drain starts.
+  // The time that the slowest request really has left when the drain starts.
   const remaining = Math.max(slowestAt - begun, 1)
   await drain()
   const time = performance.now() - begun
@@ -90,7 +90,7 @@ async function drainOnce(listen, idle, inFlight) {
   }
 }
 
-/** So many connections that the agent then has free. None is used twice, as no request is answered before all have come. */
+/** Leaves `count` free connections in the agent. The server answers only when it has all requests, so each has its own connection. */
 async function open(get, held, count) {
   const answers = []
   while (answers.length < count) {

@@ -1,5 +1,6 @@
-// Starts programs in private networks, and prints milliseconds as JSON; a string where this host has none: `spawn ROUNDS`, a program to
-// its first message, in turns with a plain spawn, or `exhaust ROUNDS`, a range of 16 ports that is used up and given back.
+// Starts programs in private networks and prints milliseconds as JSON, or a string if this host has no private networks.
+// Usage: private-networks.mjs spawn ROUNDS: a program until its first message, in turns with a plain spawn.
+// Usage: private-networks.mjs exhaust ROUNDS: a range of 16 ports, exhausted and released.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import net from 'node:net'

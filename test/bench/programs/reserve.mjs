@@ -20,7 +20,7 @@ const alone = await alternate(
     'portside, dual': () => reserve({ family: 'dual' }),
     'get-port': async () => {
       await getPort()
-      // It remembers each port for 15 seconds at least, and would look for ever longer for one that is not among them.
+      // get-port remembers each port for at least 15 seconds, and would search longer with each call.
       clearLockedPorts()
     },
   },
@@ -48,7 +48,7 @@ async function reserve(options) {
   await reservation.release()
 }
 
-/** What holds a port, opened and closed by hand. */
+/** The connection that holds a port, opened and closed by hand. */
 async function connectAndAccept() {
   const client = net.connect({ port, host: '127.0.0.1', localAddress: '127.0.0.1' })
   const [[accepted]] = await Promise.all([once(accepting, 'connection'), once(client, 'connect')])

@@ -12,7 +12,7 @@ const BY_PORT = join(folder, 'serve-port.mjs')
 const BY_DESCRIPTOR = join(folder, 'serve-descriptor.mjs')
 const env = { ...process.env, HOSTS: '127.0.0.1' }
 
-/** Milliseconds between two dials of the bare loop. */
+/** Milliseconds between two attempts of the plain loop. */
 const PAUSE = 2
 
 const WAYS = {
