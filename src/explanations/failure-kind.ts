@@ -1,4 +1,7 @@
-/** What a failure is, whichever code, system or client says it. */
+/**
+ * What a failure is, whichever code, system or client says it.
+ * @experimental
+ */
 export type FailureKind =
   /** Another socket has the address, the port or the path. */
   | 'conflict'

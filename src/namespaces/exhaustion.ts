@@ -11,6 +11,7 @@ import { openAnchor } from '../ports/anchor.js'
 import { refuseAborted } from '../signals.js'
 import { closedBy } from '../sockets/infrastructure.js'
 
+/** @experimental */
 export interface ExhaustOptions {
   /** What holds the ports: connections that are bound to them, or listeners. Default: `'connect'`. */
   by?: 'connect' | 'listen'
@@ -19,7 +20,10 @@ export interface ExhaustOptions {
   signal?: AbortSignal
 }
 
-/** Every ephemeral port of the loopback addresses, taken. */
+/**
+ * Every ephemeral port of the loopback addresses, taken.
+ * @experimental
+ */
 export interface Exhaustion extends AsyncDisposable {
   readonly by: 'connect' | 'listen'
   /** The ephemeral range. */
@@ -46,6 +50,7 @@ export interface Exhaustion extends AsyncDisposable {
  *
  * A connect picks a port that it shares with connections to other destinations, but never one that somebody has bound, which
  * is why the connections that hold them are bound first (`__inet_hash_connect` in Linux; ip(7), ip_local_port_range).
+ * @experimental
  */
 export function exhaustEphemeralPorts(options: ExhaustOptions = {}): Promise<Exhaustion> {
   const spec = {

@@ -8,7 +8,10 @@ import type { HostProfile } from './profile.js'
 import type { SpawnInNamespaceOptions } from './spawn-in-namespace.js'
 import { readHostSpawn } from './spawn-options.js'
 
-/** A host of a network. Its programs have a loopback of their own, and the link to the other hosts. */
+/**
+ * A host of a network. Its programs have a loopback of their own, and the link to the other hosts.
+ * @experimental
+ */
 export interface NetworkHost {
   readonly name: string
   /** On the link: of IPv4, where the host has that, else of IPv6. */

@@ -8,6 +8,7 @@ import { linkSteps, MOST_HOSTS } from './link.js'
 import { LinkedHost, type NetworkHost } from './linked-host.js'
 import { checkProfile, type HostProfile } from './profile.js'
 
+/** @experimental */
 export interface NetworkOptions {
   /** The hosts by name; each resolves the names of all. */
   hosts: Readonly<Record<string, HostProfile>>
@@ -21,6 +22,7 @@ export interface NetworkOptions {
   signal?: AbortSignal
 }
 
+/** @experimental */
 export interface PrivateNetwork extends AsyncDisposable {
   readonly hosts: readonly NetworkHost[]
   /** Throws ERR_INVALID_ARG_VALUE for a name that no host has. */
@@ -45,6 +47,7 @@ export interface PrivateNetwork extends AsyncDisposable {
  * Rejects as `spawnInNamespace()`.
  *
  * The link is a bridge in a namespace of its own, with a pair of virtual interfaces for each host (veth(4)).
+ * @experimental
  */
 export function createNetwork(options: NetworkOptions): Promise<PrivateNetwork> {
   const spec = {

@@ -4,7 +4,10 @@ import { invalidArgument } from '../errors.js'
 import { integer } from '../numbers.js'
 import { readOptions } from '../options.js'
 
-/** What a host is like. Whatever is left out is as Linux makes a new one: both families, 32768 to 60999, MTU 65536. */
+/**
+ * What a host is like. Whatever is left out is as Linux makes a new one: both families, 32768 to 60999, MTU 65536.
+ * @experimental
+ */
 export interface HostProfile {
   /** The ephemeral range: so many ports, or from the first to the last. */
   readonly ephemeralPorts?: number | readonly [first: number, last: number]
@@ -26,7 +29,10 @@ export interface HostProfile {
   readonly openFiles?: number
 }
 
-/** How the kernel refuses: EHOSTUNREACH, EACCES, EINVAL (ip-route(8)); over IPv6 see docs/private-networks.md. */
+/**
+ * How the kernel refuses: EHOSTUNREACH, EACCES, EINVAL (ip-route(8)); over IPv6 see docs/private-networks.md.
+ * @experimental
+ */
 export type RouteKind = 'unreachable' | 'prohibit' | 'blackhole'
 
 export const DEFAULT_RANGE = [32_768, 60_999] as const

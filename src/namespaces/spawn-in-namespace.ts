@@ -8,7 +8,10 @@ import { checkSpawn, PrivateHost, programEnded } from './host.js'
 import { checkProfile, type HostProfile } from './profile.js'
 import { readSpawn } from './spawn-options.js'
 
-/** Those of `child_process.spawn()`, less `shell`, `uid`, `gid` and `argv0`. */
+/**
+ * Those of `child_process.spawn()`, less `shell`, `uid`, `gid` and `argv0`.
+ * @experimental
+ */
 export interface SpawnInNamespaceOptions extends Omit<SpawnOptions, 'shell' | 'uid' | 'gid' | 'argv0'> {
   /** Whether the program is root in there: it may then change its network. Default: false, the user stays who it is. */
   root?: boolean
@@ -25,6 +28,7 @@ export interface SpawnInNamespaceOptions extends Omit<SpawnOptions, 'shell' | 'u
  * ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for a profile or options that no host could have.
  *
  * network_namespaces(7), user_namespaces(7): https://man7.org/linux/man-pages/man7/network_namespaces.7.html
+ * @experimental
  */
 export function spawnInNamespace(
   profile: HostProfile,

@@ -1,12 +1,16 @@
 import { codeOf, type PortsideError } from '../errors.js'
 import { PrivateHost } from './host.js'
 
-/** Whether programs can have private networks here; where not, why. */
+/**
+ * Whether programs can have private networks here; where not, why.
+ * @experimental
+ */
 export type NamespaceSupport = { readonly supported: true } | { readonly supported: false; readonly reason: string }
 
 /**
  * Asks the kernel by making a private network, once; later calls share the answer. Never rejects. The reason says what stands
  * in the way: another system than Linux, a missing program and its package, a limit, AppArmor, a container.
+ * @experimental
  */
 export function namespaceSupport(): Promise<NamespaceSupport> {
   answer ??= probe()

@@ -2,7 +2,10 @@ import { types } from 'node:util'
 import type { Endpoint } from '../loopback/endpoint.js'
 import { thrownText } from '../thrown-text.js'
 
-/** What a program answered last when it was not ready. */
+/**
+ * What a program answered last when it was not ready.
+ * @experimental
+ */
 export interface ReadyAnswer {
   /** Of an HTTP response. */
   readonly status?: number

@@ -14,7 +14,10 @@ import type { ProgramFamily } from '../platform/program-family.js'
 import { programOf } from '../socket-table/socket-holders.js'
 import { clearTimeout, now, setTimeout } from '../timers.js'
 
-/** A process of a program, and how it was ended. */
+/**
+ * A process of a program, and how it was ended.
+ * @experimental
+ */
 export interface EndedProcess {
   readonly pid: number
   /** What the process calls itself: `node`. */

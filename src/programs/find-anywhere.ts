@@ -7,7 +7,10 @@ import { type Answer, dialEach, farewells } from './ask.js'
 import type { Finder, Found } from './finder.js'
 import { whoseListener } from './listener.js'
 
-/** Which of several listeners is meant. */
+/**
+ * Which of several listeners is meant.
+ * @experimental
+ */
 export interface Match {
   /** The family by which it has to be reachable. */
   family?: Family

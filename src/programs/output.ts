@@ -4,6 +4,7 @@ import { stripVTControlCharacters } from 'node:util'
 /**
  * `'buffer'`: the end of it is kept. `'on-failure'`: and printed if the program fails. `'inherit'`: and printed as it comes.
  * `'ignore'`: it is read and dropped.
+ * @experimental
  */
 export type OutputMode = 'buffer' | 'inherit' | 'ignore' | 'on-failure'
 

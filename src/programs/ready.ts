@@ -4,7 +4,10 @@ import { invalidArgument } from '../errors.js'
 import type { Endpoint } from '../loopback/endpoint.js'
 import { readOptions } from '../options.js'
 
-/** What makes a program ready. Each also means that it listens. */
+/**
+ * What makes a program ready. Each also means that it listens.
+ * @experimental
+ */
 export type Ready =
   /** It accepts connections. */
   | 'listening'
@@ -16,6 +19,7 @@ export type Ready =
   /** Called again and again until it resolves to true. One that throws is not ready yet. */
   | ((endpoint: Endpoint) => boolean | Promise<boolean>)
 
+/** @experimental */
 export interface HttpReady {
   /** A path, such as `/health`. Portside finds out whether the program speaks HTTP or HTTPS. */
   http: string
@@ -25,6 +29,7 @@ export interface HttpReady {
   body?: RegExp
 }
 
+/** @experimental */
 export interface TcpReady {
   /** What is written first. `''`: nothing, for a server that speaks first. */
   send: string | Uint8Array

@@ -6,6 +6,7 @@ import { checkAnswer, type HttpReady } from './ready.js'
 import { waitForUrl } from './wait-for-answer.js'
 import { checkTimes, type WaitOptions } from './wait-options.js'
 
+/** @experimental */
 export interface ReadyWaitOptions extends WaitOptions, Pick<HttpReady, 'status' | 'body'> {
   /** Certificates that the server's is checked against, as for `tls.connect()`. Default: those that Node trusts. */
   ca?: SecureContextOptions['ca']
@@ -18,6 +19,7 @@ export interface ReadyWaitOptions extends WaitOptions, Pick<HttpReady, 'status' 
  *
  * Rejects with ERR_PORTSIDE_NOT_READY, whose `lastAnswer` has the `status` and the `body`, or the `error`, of the last answer;
  * ABORT_ERR; ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for invalid arguments.
+ * @experimental
  */
 export function waitForReady(url: string | URL, options: ReadyWaitOptions = {}): Promise<void> {
   return calledBy(waitForReady, async () => {

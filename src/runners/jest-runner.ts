@@ -10,7 +10,10 @@ import { checkConfigurationPlace } from './jest-place.js'
 import { markRunner } from './jest-runner-mark.js'
 import { checkWorkers, type Fallback, whyWithoutNetworks } from './private-workers.js'
 
-/** What `testEnvironmentOptions.portside` has for the workers of a project. */
+/**
+ * What `testEnvironmentOptions.portside` has for the workers of a project.
+ * @experimental
+ */
 export interface JestWorkerOptions {
   /** What their hosts are like. Default: `{}`. */
   host?: HostProfile
@@ -39,6 +42,7 @@ const JestRunner = ('default' in loaded ? loaded.default : loaded) as Base
  *
  * Options are those of the project, `testEnvironmentOptions: { portside: { host, fallback } }`; those whose options differ run one
  * after another.
+ * @experimental
  */
 export class NamespaceRunner extends JestRunner {
   override async runTests(...[tests, watcher, options]: Parameters<RunTests>): Promise<void> {

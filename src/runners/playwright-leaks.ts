@@ -7,7 +7,10 @@ import { announce, printLine } from './announcement.js'
 
 type Owner = NonNullable<ReturnType<LeakCheck['beginTest']>>
 
-/** What `use: { leaks }` takes in the configuration of Playwright, and `test.use({ leaks })` in a file. */
+/**
+ * What `use: { leaks }` takes in the configuration of Playwright, and `test.use({ leaks })` in a file.
+ * @experimental
+ */
 export interface PlaywrightLeakOptions extends LeakOptions {
   /** Whether the run says once, on the standard error output, that the check is on. Default: `true`. */
   announce?: boolean

@@ -9,7 +9,10 @@ import { holdInThread, type ThreadHold } from '../ports/hold-in-thread.js'
 import { processState } from '../process-state.js'
 import { isPlaywrightWorker } from './this-runner.js'
 
-/** The options of `webServer()`. Playwright defines the ones without a comment. */
+/**
+ * The options of `webServer()`. Playwright defines the ones without a comment.
+ * @experimental
+ */
 export interface WebServerOptions {
   cwd?: string
   /** Variables of the server, beside those of this process and `PORT`. */
@@ -28,7 +31,10 @@ export interface WebServerOptions {
   wait?: { stdout?: RegExp; stderr?: RegExp }
 }
 
-/** What `webServer` takes in the configuration of Playwright. */
+/**
+ * What `webServer` takes in the configuration of Playwright.
+ * @experimental
+ */
 export interface WebServer extends Omit<WebServerOptions, 'env' | 'https' | 'path'> {
   readonly command: string
   /** `http://localhost:40123`, with `path` if that is given. */
@@ -46,6 +52,7 @@ export interface WebServer extends Omit<WebServerOptions, 'env' | 'https' | 'pat
  *
  * Throws ERR_PORTSIDE_UNKNOWN_OPTION, ERR_INVALID_ARG_TYPE and ERR_INVALID_ARG_VALUE for arguments that it cannot use,
  * ERR_PORTSIDE_UNSUPPORTED in a worker if the main process was given other arguments, and what `reservePort()` rejects with.
+ * @experimental
  */
 export function webServer(command: string | ((port: number) => string), options?: WebServerOptions): WebServer {
   const commandFor = readCommand(command)

@@ -14,7 +14,10 @@ import { isPlaywrightWorker } from './this-runner.js'
 
 checkPlace('playwright', 'Playwright')
 
-/** What `test` has beside the fixtures of Playwright. */
+/**
+ * What `test` has beside the fixtures of Playwright.
+ * @experimental
+ */
 export interface NetFixtures {
   /** A scope of the test's own, closed after it and its `afterEach` hooks. What fails then fails the test. */
   net: NetScope
@@ -47,6 +50,7 @@ const OWN = { auto: true, box: true, timeout: TIMEOUT } as const
  * Playwright's `test`, with the leak check for every test and a scope for each test that asks for `net`. Each retry is checked and has a
  * scope of its own. What beforeAll hooks and worker fixtures leave open is reported when the process that runs the tests ends, as
  * an error of the run.
+ * @experimental
  */
 export const test: TestType<
   PlaywrightTestArgs & PlaywrightTestOptions & NetFixtures,

@@ -12,6 +12,7 @@ import { checkPreloads } from './right-place.js'
 
 checkPreloads('vitest/pool', 'Vitest')
 
+/** @experimental */
 export interface NamespacePoolOptions {
   /**
    * What to do where private networks are not possible: `'throw'` fails the run with the reason, `'forks'` runs the workers in
@@ -27,6 +28,7 @@ export interface NamespacePoolOptions {
  * running on it.
  *
  * Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for a profile that no host could have.
+ * @experimental
  */
 export function namespacePool(profile: HostProfile = {}, options: NamespacePoolOptions = {}): PoolRunnerInitializer {
   const spec = {

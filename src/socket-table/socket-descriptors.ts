@@ -5,7 +5,10 @@ import { ownSockets } from './own-sockets.js'
 import type { SocketAddress, SocketEntry, SocketState } from './socket-entry.js'
 import { socketTable } from './socket-table.js'
 
-/** A descriptor of this process that is a socket. */
+/**
+ * A descriptor of this process that is a socket.
+ * @experimental
+ */
 export interface SocketDescriptor {
   readonly fd: number
   /** The number that tells it from every other socket of the system, also from a later one with the same descriptor. */
@@ -22,6 +25,7 @@ export interface SocketDescriptor {
  * process that started this one. On Linux each with what the kernel's table says of it; on macOS the kind is not told, and
  * all are `unbound`. Throws ERR_PORTSIDE_UNSUPPORTED on Windows, where a process cannot list its handles, and
  * where there is no /proc.
+ * @experimental
  */
 export function socketDescriptors(): SocketDescriptor[] {
   return descriptorsFrom(tableSource())

@@ -1,3 +1,4 @@
+import { posix } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { matchers } from '../../src/assertions/matchers.js'
 import { codeBlocks, documentationPages, readPage, testFile } from './documentation.js'
@@ -24,6 +25,29 @@ test('each block that uses a matcher installs it', () => {
   const installs = /^install\(\)|^import 'portside\/vitest\/setup'/m
   expect(users.filter(({ code }) => !installs.test(code)).map(({ line }) => line)).toEqual([])
 })
+
+test('each link to a section of a page leads to a heading', () => {
+  const pages = new Map(documentationPages().map((page) => [page, readPage(page).replaceAll(/^```.*?^```/gms, '')]))
+  const broken = [...pages].flatMap(([page, text]) =>
+    [...text.matchAll(/\]\(([^)\s:#]*)#([^)\s]+)\)/g)].flatMap(([, path = '', anchor = '']) => {
+      const target = path === '' ? page : posix.join(posix.dirname(page), path)
+      const linked = pages.get(target)
+      return linked === undefined || anchorsOf(linked).has(anchor) ? [] : [`${page}: ${path}#${anchor}`]
+    }),
+  )
+  expect(broken).toEqual([])
+})
+
+/** As GitHub names them. */
+const anchorsOf = (text: string): Set<string> =>
+  new Set(
+    [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+      heading
+        .toLowerCase()
+        .replaceAll(/[^\w\- ]/g, '')
+        .replaceAll(' ', '-'),
+    ),
+  )
 
 describe('codeBlocks', () => {
   test('finds each block with its language, its line and its code', () => {
