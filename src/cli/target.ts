@@ -1,7 +1,7 @@
 import { placeIn } from './place.js'
 import { UsageError } from './usage-error.js'
 
-/** What a wait is for. */
+/** The server that `portside wait` waits for. */
 export type Target =
   | { readonly kind: 'url'; readonly url: URL }
   | { readonly kind: 'place'; readonly place: number | { readonly host: string; readonly port: number } }

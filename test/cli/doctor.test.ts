@@ -91,7 +91,7 @@ describe('portside doctor', () => {
       configure('portside/jest')
       const { stdout, code } = await doctor()
       expect(stdout).toMatch(/^bad +Vitest +setupFiles in vitest\.config\.mjs has 'portside\/jest'/m)
-      expect(stdout).toMatch(/\nThis project sets the leak check up, and it is off\.\n$/)
+      expect(stdout).toMatch(/\nThis project sets the leak check up, but the check is off\.\n$/)
       expect(code).toBe(1)
     })
 

@@ -215,7 +215,7 @@ describe('portside start', () => {
     ],
     [
       ['--ready', 'output:(', 'x'],
-      "invalid --ready: expected a regular expression of JavaScript (Unterminated group), got 'output:('",
+      "invalid --ready: expected a JavaScript regular expression (Unterminated group), got 'output:('",
     ],
     [['--port', '65536', 'x'], "invalid --port: expected any, or a port from 1 to 65535, got '65536'"],
     [['--status', '200', 'x'], '--status needs a path: --ready /health'],

@@ -173,7 +173,7 @@ describe('portside wait', () => {
     [['--pid', '1', '80'], 'give either --pid or TARGET, got both'],
     [['--pid', '0'], "invalid --pid: expected the number of a process, from 1 to 2147483647, got '0'"],
     [['--pid', 'me'], "invalid --pid: expected the number of a process, from 1 to 2147483647, got 'me'"],
-    [['--pid', '1', '--refused'], '--refused needs a TARGET: a process refuses nothing'],
+    [['--pid', '1', '--refused'], '--refused needs a TARGET: a process does not refuse connections'],
     [['0'], `${TARGET} '0'`],
     [['65536'], `${TARGET} '65536'`],
     [['::1:80'], `${TARGET} '::1:80'`],
@@ -186,7 +186,7 @@ describe('portside wait', () => {
     [['./app.sock', '--body', 'x'], '--body needs a URL of http: or https: as TARGET'],
     [
       ['http://localhost/', '--body', '('],
-      "invalid --body: expected a regular expression of JavaScript (Unterminated group), got '('",
+      "invalid --body: expected a JavaScript regular expression (Unterminated group), got '('",
     ],
     [['http://localhost/', '--refused', '--status', '200'], 'give either --status or --refused, got both'],
     [

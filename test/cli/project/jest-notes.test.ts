@@ -36,17 +36,17 @@ describe('a note of Jest', () => {
     [
       'says where another environment is used',
       { ...config(ENVIRONMENT), 'package.json': { scripts: { test: 'jest', dom: 'jest --env jsdom' } } },
-      "--env jsdom in the script 'dom' replaces testEnvironment: nothing is checked there",
+      "--env jsdom in the script 'dom' replaces testEnvironment, so nothing is checked there",
     ],
     [
       'says that the mode is off',
       config(`${ENVIRONMENT}, testEnvironmentOptions: { portside: { leaks: { mode: 'off' } } }`),
-      "jest.config.js sets the mode of the leak check to 'off': it checks nothing",
+      "jest.config.js sets the mode of the leak check to 'off', so nothing is checked",
     ],
     [
-      'says that the matchers are there',
+      'says that the matchers are set up',
       config("setupFilesAfterEnv: ['portside/jest']"),
-      "setupFilesAfterEnv has 'portside/jest': the matchers are there",
+      "setupFilesAfterEnv has 'portside/jest': the matchers are set up",
     ],
     [
       'names the versions that are supported',
@@ -56,7 +56,7 @@ describe('a note of Jest', () => {
     [
       'says that the DOM has no check',
       config("testEnvironment: 'jsdom'"),
-      "the check needs the environment of Node, and testEnvironment is 'jsdom'",
+      "the check needs the Node environment, but testEnvironment is 'jsdom'",
     ],
   ])('%s', (_, given, note) => {
     expect(lookAt('jest', given)?.notes).toEqual([note])

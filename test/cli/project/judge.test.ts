@@ -14,7 +14,7 @@ describe('what the doctor says of a project', () => {
 
   it('points to the documentation for a runner that portside has no entry for', () => {
     expect(lines({ 'package.json': { devDependencies: { ava: '6', portside: '1' } } }).slice(1)).toEqual([
-      'hint  AVA      portside has no entry for it: its tests call the check by hand',
+      'hint  AVA      portside has no entry for this runner; its tests call the check by hand',
       '               see docs/other-runners.md',
     ])
   })
@@ -22,7 +22,7 @@ describe('what the doctor says of a project', () => {
   it('is that no runner is known', () => {
     expect(lines({ 'package.json': {} })).toEqual([
       `ok    project      ${ROOT}`,
-      'hint  test runner  no dependency, configuration or script of this project names one that portside knows',
+      'hint  test runner  no dependency, configuration or script of this project names a test runner that portside knows',
     ])
   })
 

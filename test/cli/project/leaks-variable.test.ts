@@ -65,14 +65,14 @@ describe('PORTSIDE_LEAKS', () => {
     const given = scripts({ test: 'PORTSIDE_LEAKS=fail vitest', more: 'vitest' })
     expect(lookAt('vitest', given, { PORTSIDE_LEAKS: 'off' })).toMatchObject({
       check: 'on',
-      notes: ['PORTSIDE_LEAKS is off in the environment: scripts that do not set it check nothing'],
+      notes: ['PORTSIDE_LEAKS is off in the environment: nothing is checked in scripts that do not set it'],
     })
   })
 
   it('is warn, which a note says', () => {
     expect(lookAt('vitest', set, { PORTSIDE_LEAKS: 'warn' })).toMatchObject({
       check: 'on',
-      notes: ['PORTSIDE_LEAKS is warn: leaks are printed and fail no test'],
+      notes: ['PORTSIDE_LEAKS is warn: leaks are printed, but no test fails'],
     })
   })
 

@@ -24,7 +24,7 @@ describe('projects of Vitest', () => {
     [
       'are off if the root sets it up and they do not extend it',
       projects("{ test: { name: 'a' } }, { test: { name: 'b' } }", `${set},`),
-      "off | OFF setupFiles in vitest.config.ts has 'portside/vitest/setup' is not for the projects 'a', 'b' -> add extends: true to each of them",
+      "off | OFF setupFiles in vitest.config.ts has 'portside/vitest/setup' does not apply to the projects 'a', 'b' -> add extends: true to each of them",
     ],
     [
       'extend a file',
@@ -39,12 +39,12 @@ describe('projects of Vitest', () => {
     [
       'are folders',
       projects("'packages/*'"),
-      "unknown: vitest.config.ts has the project 'packages/*' with a configuration of its own",
+      "unknown: vitest.config.ts has the project 'packages/*', which has its own configuration",
     ],
     [
       'do not read setupFiles outside of test',
       projects(`{ ${set} }`),
-      "off | OFF setupFiles in vitest.config.ts is outside of test, where Vitest does not read it -> write test: { setupFiles: ['portside/vitest/setup'] }",
+      "off | OFF setupFiles in vitest.config.ts is outside test, where Vitest does not read it -> write test: { setupFiles: ['portside/vitest/setup'] }",
     ],
     [
       'extend the configuration that they stand in',
