@@ -105,9 +105,9 @@ function targetIn(options: WaitOptions, [text]: readonly string[]): Target {
     throw new UsageError('--refused needs a TARGET: a process does not refuse connections')
   for (const name of ['status', 'body', 'ca'] as const) {
     if (options[name] === undefined) continue
-    if (target.kind !== 'url') throw new UsageError(`--${name} needs a URL of http: or https: as TARGET`)
+    if (target.kind !== 'url') throw new UsageError(`--${name} needs an http: or https: URL as TARGET`)
     if (refused) throw new UsageError(`give either --${name} or --refused, got both`)
-    if (name === 'ca' && target.url.protocol === 'http:') throw new UsageError('--ca needs a URL of https: as TARGET')
+    if (name === 'ca' && target.url.protocol === 'http:') throw new UsageError('--ca needs an https: URL as TARGET')
   }
   return target
 }

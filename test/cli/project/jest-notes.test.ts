@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { type Given, lookAt } from './files.js'
 
 const ENVIRONMENT = "testEnvironment: 'portside/jest-environment'"
-// Vitest obeys it, too, wherever it stands in a file.
+// Vitest would obey the comment too, anywhere in a file.
 const DOCBLOCK = `@${'jest'}-environment`
 const config = (text: string): Given => ({ 'jest.config.js': `module.exports = {\n${text}\n}` })
 const inManifest = (jest: object): Given => ({ 'package.json': { jest } })
@@ -81,7 +81,7 @@ describe('the lines to add for Jest', () => {
     ['name the environment beside another preset', config("preset: 'ts-jest'"), 'jest.config.js', `${ENVIRONMENT},`],
     ['are JSON in a JSON file', { 'jest.config.json': {} }, 'jest.config.json', '"preset": "portside",'],
     [
-      'are a comment beside jsdom',
+      'are a comment if jsdom is the environment',
       config("testEnvironment: 'jsdom'"),
       'each test file that opens sockets',
       `/** ${DOCBLOCK} portside/jest-environment */`,

@@ -58,7 +58,7 @@ describe('the check of Jest is on', () => {
     ],
     ['by an assignment', { 'jest.config.js': "module.exports.testEnvironment = 'portside/jest-environment'" }, ON],
     [
-      'by a configuration that this one requires',
+      'by a configuration that jest.config.js requires',
       {
         'jest.config.js': "module.exports = { ...require('./base.js') }",
         'base.js': `module.exports = { ${ENVIRONMENT} }`,

@@ -75,7 +75,7 @@ describe('projects of Vitest', () => {
     expect(summary('vitest', given)).toBe(expected)
   })
 
-  it('are named if only some are set up', () => {
+  it('are named if only some of them are set up', () => {
     const report = lookAt('vitest', projects(`{ test: { name: 'a', ${set} } }, { test: { name: 'b' } }, { test: {} }`))
     expect(report).toMatchObject({ check: 'on', notes: ["the check is not set up in the projects 'b', 'number 3'"] })
   })
