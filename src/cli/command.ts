@@ -11,7 +11,7 @@ export interface Command<Options extends object = object> {
     readonly least: number
     readonly most: number
   }
-  /** Everything from the first operand on is an operand, also what looks like an option. */
+  /** Everything from the first operand on is an operand, even if it looks like an option. */
   readonly passThrough?: boolean
   readonly options: readonly CommandOption[]
   readonly examples: readonly string[]
@@ -23,15 +23,15 @@ export interface CommandOption {
   /** Without the dashes: `mtu`. */
   readonly flag: string
   readonly short?: string
-  /** What stands for its value in help; without it the option takes no value. */
+  /** The placeholder for its value in help. Without it the option takes no value. */
   readonly value?: string
   readonly text: string
   readonly default?: string
   /** The field of `Options` that it sets. */
   readonly key: string
-  /** What it sets the field to: by default true, or the text of its value. */
+  /** Returns the value for the field. Without it that is true, or the text of the value. */
   readonly read?: (text: string | undefined) => unknown
-  /** It may be given several times: the field is an array. */
+  /** The option may be given several times, and its field is an array. */
   readonly many?: true
 }
 

@@ -8,10 +8,10 @@ import { describeFindings, type Finding } from './finding.js'
 import { type JudgedProject, lookAndJudge } from './project/judge.js'
 import { paint } from './table.js'
 
-/** What tests meet on a host, as far as the system tells. */
+/** The facts about a machine that matter to tests, as far as the system reports them. */
 export interface HostFacts {
   readonly loopback: LoopbackSupport
-  /** Or why it cannot be told. */
+  /** Or the reason why the system does not report them. */
   readonly ephemeralPorts: EphemeralPorts | { readonly reason: string }
   readonly openFiles: OpenFiles
   readonly firstUnprivilegedPort: number
@@ -28,8 +28,8 @@ export const doctorCommand: Command<{ json?: boolean }> = {
 }
 
 /**
- * Prints what this host and the project of this folder are like; gives the exit code: 1 where something will break a parallel
- * suite, or the project sets the leak check up and it is off.
+ * Prints the findings about this machine and the project of this folder. Returns the exit code: 1 if something will break parallel tests,
+ * or if the project sets the leak check up but the check is off.
  */
 async function doctor({ json = false }: { json?: boolean }): Promise<number> {
   const [facts, { project, findings: ofProject }] = await Promise.all([factsOfThisHost(), thisProject()])
@@ -48,7 +48,7 @@ function currentFolder(): string | undefined {
   try {
     return process.cwd()
   } catch {
-    // Somebody has removed it.
+    // The folder has been removed.
     return undefined
   }
 }
@@ -68,7 +68,7 @@ async function factsOfThisHost(): Promise<HostFacts> {
   }
 }
 
-/** Below the first a suite fails, below the second it may. */
+/** Below the first number tests fail, below the second they may fail. */
 const FEW_PORTS = [100, 2000] as const
 const FEW_FILES = [256, 1024] as const
 
@@ -78,7 +78,7 @@ export function judge(facts: HostFacts): Finding[] {
     localhost(facts.loopback),
     {
       check: '::',
-      found: facts.loopback.dualStackWildcard ? 'takes IPv4, too' : 'takes no IPv4',
+      found: facts.loopback.dualStackWildcard ? 'accepts IPv4 too' : 'does not accept IPv4',
       verdict: 'ok',
     },
     ...ports(facts.ephemeralPorts),
@@ -90,7 +90,7 @@ export function judge(facts: HostFacts): Finding[] {
           check: 'private networks',
           found: `not possible: ${facts.privateNetworks.reason}`,
           verdict: 'warn',
-          next: 'tests that need one are skipped; see docs/private-networks-in-ci.md for what a host or container has to allow',
+          next: 'see docs/private-networks-in-ci.md for what a machine or container must allow; until then tests that need one are skipped',
         },
   ]
 }
@@ -106,7 +106,7 @@ function families({ families: found, reasons }: LoopbackSupport): Finding[] {
       verdict: none ? 'bad' : 'warn',
       next: none
         ? 'bring the loopback interface up (ip link set lo up)'
-        : `tests that name ${family} fail here: leave the family to portside, or skip them by loopbackFamilies()`,
+        : `tests that name ${family} fail here: let portside pick the family, or skip them with loopbackFamilies()`,
     }
   })
 }
@@ -115,27 +115,27 @@ function localhost({ localhost: found, families: here }: LoopbackSupport): Findi
   const check = 'localhost'
   const addresses = found.map(({ address }) => address).join(', ')
   if (found.length === 0) {
-    return { check, found: 'resolves to nothing', verdict: 'bad', next: 'give it a line in /etc/hosts' }
+    return { check, found: 'resolves to nothing', verdict: 'bad', next: 'add a line for localhost to /etc/hosts' }
   }
   const absent = found.filter(({ family }) => !here.includes(family)).map(({ address }) => address)
   if (absent.length === 0) return { check, found: addresses, verdict: 'ok' }
   return {
     check,
-    found: `${addresses}, of which this host lacks ${absent.join(', ')}`,
+    found: `${addresses}; this machine lacks ${absent.join(', ')}`,
     verdict: absent.length === found.length ? 'bad' : 'warn',
-    next: 'take the line of the missing family out of /etc/hosts, or dial addresses and not names',
+    next: 'remove the line of the missing family from /etc/hosts, or dial addresses instead of names',
   }
 }
 
 function ports(found: HostFacts['ephemeralPorts']): Finding[] {
   if ('reason' in found) {
-    return [{ check: 'ephemeral ports', found: `not to be counted: ${found.reason}`, verdict: 'warn' }]
+    return [{ check: 'ephemeral ports', found: `cannot be counted: ${found.reason}`, verdict: 'warn' }]
   }
   const { first, last, size, inUse, timeWait, available } = found
   const [fail, may] = FEW_PORTS
   const count = `${available} of ${size} available (${first} to ${last}), ${inUse} in use`
   const verdict = available < fail ? 'bad' : available < may ? 'warn' : 'ok'
-  const next = 'close what holds them (portside who PORT), or widen net.ipv4.ip_local_port_range'
+  const next = 'close the sockets that hold them (portside who PORT), or widen net.ipv4.ip_local_port_range'
   const waiting = timeWait > size / 2
   return [
     { check: 'ephemeral ports', found: count, verdict, ...(verdict === 'ok' ? {} : { next }) },
@@ -144,7 +144,7 @@ function ports(found: HostFacts['ephemeralPorts']): Finding[] {
       found: `${timeWait} ports`,
       verdict: waiting ? 'warn' : 'ok',
       ...(waiting
-        ? { next: 'let servers of tests close by portside, which leaves none; each goes after a minute' }
+        ? { next: 'close test servers with portside, which leaves none; each TIME_WAIT lasts a minute' }
         : {}),
     },
   ]
@@ -166,9 +166,9 @@ function describe(ofHost: readonly Finding[], ofProject: readonly Finding[]): st
   const isBad = ({ verdict }: Finding): boolean => verdict === 'bad'
   const last = [
     ofHost.some(isBad)
-      ? paint('red', 'What is bad here will break a parallel suite.')
-      : 'Nothing here will break a parallel suite.',
-    ...(ofProject.some(isBad) ? [paint('red', 'This project sets the leak check up, and it is off.')] : []),
+      ? paint('red', 'The lines marked bad will break parallel tests.')
+      : 'Nothing on this machine will break parallel tests.',
+    ...(ofProject.some(isBad) ? [paint('red', 'This project sets the leak check up, but the check is off.')] : []),
   ]
   return `${[...describeFindings([ofHost, ofProject]), '', ...last].join('\n')}\n`
 }

@@ -1,21 +1,21 @@
 import { bounded, escaped } from '../message.js'
 import { paint } from './table.js'
 
-/** One line of the doctor. */
+/** One line of `portside doctor`. */
 export interface Finding {
   readonly check: string
   readonly found: string
-  /** `bad`: it will break a parallel suite, or the leak check is off although it is set up. `hint`: portside can do more here. */
+  /** `bad`: it will break parallel tests, or the leak check is off although it is set up. `hint`: portside can do more here. */
   readonly verdict: 'ok' | 'hint' | 'warn' | 'bad'
   /** What to do, in one line or several. */
   readonly next?: string
-  /** What else is worth knowing. */
+  /** Other facts that a user should know. */
   readonly notes?: readonly string[]
 }
 
 const MARKS = { ok: ['ok', 'green'], hint: ['hint', 'bold'], warn: ['warn', 'yellow'], bad: ['bad', 'red'] } as const
 
-/** The lines of all findings, in columns of one width; an empty line between two groups. */
+/** The lines of all findings, in aligned columns, with an empty line between groups. */
 export function describeFindings(groups: ReadonlyArray<readonly Finding[]>): string[] {
   const width = Math.max(...groups.flat().map(({ check }) => check.length))
   return groups.flatMap((findings, index) => {
@@ -33,7 +33,7 @@ function linesOf({ check, found, verdict, next, notes = [] }: Finding, width: nu
   ]
 }
 
-/** Names of files and scripts are not portside's. */
+/** Names of files and scripts come from the project and may contain control characters. */
 const harmless = (text: string): string => bounded(escaped(text), LONGEST_LINE)
 
 const LONGEST_LINE = 1000

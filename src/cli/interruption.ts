@@ -4,11 +4,11 @@ import { endBy, onSignals } from './signals.js'
 /** `isEnd`: the signal is the first of those that end this process. */
 type Reaction = (signal: NodeJS.Signals, isEnd: boolean) => void
 
-/** The signal that ends this process, and what is done before that. */
+/** Records the signal that ends this process, and reacts to it first. */
 export class Interruption {
   readonly forget: () => void
   signal: NodeJS.Signals | undefined
-  /** The exit code, if nobody can have the output. */
+  /** The exit code if the output cannot be written. */
   lostOutput: number | undefined
   #at = 0
   #react: Reaction = () => {}
@@ -24,7 +24,7 @@ export class Interruption {
     })
   }
 
-  /** What is done with a signal from now on. */
+  /** Replaces the reaction to signals. */
   do(react: Reaction): void {
     this.#react = react
   }
@@ -34,7 +34,7 @@ export class Interruption {
     this.#react('SIGTERM', true)
   }
 
-  /** Ends this process by the signal. What still runs, the watchdog ends. */
+  /** Ends this process by the signal. The watchdog ends the programs that still run. */
   end(): number {
     this.forget()
     return endBy(this.signal ?? 'SIGTERM')
@@ -43,5 +43,5 @@ export class Interruption {
 
 const ENDING: ReadonlySet<NodeJS.Signals> = new Set(['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM'])
 
-/** One Ctrl-C may come twice: by the terminal, and by npm, which passes it on. In milliseconds. */
+/** Milliseconds. One Ctrl-C may arrive twice: from the terminal, and from npm, which passes it on. */
 const SAME = 500

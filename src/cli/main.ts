@@ -31,7 +31,7 @@ const helpCommand: Command = {
 
 const COMMANDS: readonly Command[] = [doctorCommand, runCommand, startCommand, waitCommand, whoCommand, helpCommand]
 
-/** Exit codes that every command has. 1 is an answer of some commands, so that there is none has a code of its own. */
+/** Exit codes of every command. For some commands 1 is an answer, so a missing answer has its own code. */
 const UNWRITTEN = 1
 const INVALID = 2
 const FAILED = 3
@@ -39,7 +39,7 @@ const FAILED = 3
 /** Sets the exit code, and never throws. */
 async function main(args: readonly string[]): Promise<void> {
   process.stdout.on('error', outputFailed)
-  // Nothing can be printed about it.
+  // Without standard error there is no place to report this.
   process.stderr.on('error', () => {})
   let command: Command | undefined
   try {
@@ -91,34 +91,34 @@ function print(text: string): number {
 }
 
 function outputFailed(error: Error): void {
-  // The reader has seen enough: `portside doctor | head -1`.
+  // The reader has closed the pipe, as in `portside doctor | head -1`.
   if (codeOf(error) === 'EPIPE') process.exit()
   process.stderr.write(`portside: cannot write to standard output: ${oneLine(error)}\n`)
   process.exit(UNWRITTEN)
 }
 
-/** It may have what was typed, and names of other processes. */
+/** A message may contain typed text and names of other processes. */
 function oneLine(error: unknown): string {
   const text = String((error as Partial<Error>)?.message ?? error)
   const unlabelled = text.trim().replace(LABEL, ' $1: ')
   return bounded(escaped(unlabelled.replace(/\s*\n\s*/g, ' ')), LONGEST_LINE)
 }
 
-/** Of a line of a message, with what aligns it. */
+/** The label of a line of a message, with the spaces that align it. */
 const LABEL = /\n {2}(\w+(?: at)?) {2,}/g
 
 const LONGEST_LINE = 1000
 
 const documentation = (): string => join(ownPackage().folder, 'docs', 'cli.md')
 
-/** The package that this file is part of: the built file and the source lie at different depths. */
+/** The package of this file. The built file and the source are at different depths. */
 function ownPackage(): { folder: string; version: string } {
   for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
     try {
       const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
       if (name === 'portside') return { folder, version }
     } catch {
-      // Not this folder.
+      // This folder has no package.json.
     }
     if (folder === dirname(folder)) return { folder, version: 'unknown' }
   }

@@ -2,16 +2,16 @@ import { codeOf } from '../errors.js'
 import { endBy } from './signals.js'
 import { typedMessage } from './typed.js'
 
-/** Exit codes as timeout(1), docker-run(1) and sh(1) have them. */
+/** The exit codes of timeout(1), docker-run(1) and sh(1). */
 const NOT_IN_TIME = 124
 const FAILED = 125
 const NOT_EXECUTABLE = 126
 const NOT_FOUND = 127
 
-/** What `Output.describe()` has added. */
+/** The text that `Output.describe()` adds. */
 const OUTPUT = /(?:^|; and )(?:this output of the program\n[\s\S]*|no output\b[^\n]*)$/
 
-/** Says why COMMAND was not ready; gives the exit code. */
+/** Prints why COMMAND was not ready. Returns the exit code. */
 export function notStarted(error: unknown): number {
   const { actual, syscall, exitCode, signal } = error as {
     actual?: string
@@ -20,13 +20,13 @@ export function notStarted(error: unknown): number {
     signal?: NodeJS.Signals | null
   }
   const code = codeOf(error)
-  // What the program printed is there already.
+  // The output of the program has been printed already.
   const said = code === 'ERR_PORTSIDE_CHILD_EXITED' ? undefined : actual?.replace(OUTPUT, '')
   process.stderr.write(`portside start: ${typedMessage(error, { actual: said })}\n`)
   if (code === 'ERR_PORTSIDE_NOT_READY') return NOT_IN_TIME
   if (code === 'ERR_PORTSIDE_CHILD_EXITED') {
     if (signal) return endBy(signal)
-    // COMMAND said that all is well, and TEST has not run.
+    // COMMAND succeeded, but TEST has not run.
     return exitCode || FAILED
   }
   if (!syscall?.startsWith('spawn')) return FAILED

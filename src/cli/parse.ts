@@ -9,10 +9,10 @@ export interface Parsed {
   readonly operands: readonly string[]
 }
 
-/** What the arguments of a command say, by the description of the command. Throws UsageError. */
+/** Parses the arguments of a command by its description. Throws UsageError. */
 export function parse(command: Pick<Command, 'operands' | 'options' | 'passThrough'>, args: readonly string[]): Parsed {
   const described = [...command.options, HELP]
-  // Its strict mode has messages of several sentences, and does not stop at the first operand.
+  // The strict mode of parseArgs has long messages and does not stop at the first operand.
   const { tokens } = parseArgs({
     args: [...args],
     options: Object.fromEntries(described.map(parseArgsOption)),
@@ -48,7 +48,7 @@ function valueGiven(option: CommandOption, token: { value?: string | undefined; 
     if (value !== undefined) throw new UsageError(`option '${name}' takes no value, got '${value}'`)
     return option.read === undefined ? true : option.read(undefined)
   }
-  // parseArgs takes the next argument, also where that is an option.
+  // parseArgs takes the next argument as the value, even if that is an option.
   if (value === undefined || (!token.inlineValue && value.startsWith('-'))) {
     throw new UsageError(`option '${name}' needs a value: ${name} ${option.value}`)
   }

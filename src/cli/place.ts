@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 
-/** What `PORT` or `ADDR:PORT` names; undefined if the text is neither. */
+/** Parses `PORT` or `ADDR:PORT`. Returns undefined if the text is neither. */
 export function placeIn(where: string): number | { host: string; port: number } | undefined {
   const [, bracketed, plain, digits = ''] = /^(?:(?:\[([^\]]*)\]|([^:]*)):)?(\d{1,5})$/.exec(where) ?? []
   const host = bracketed ?? plain

@@ -9,7 +9,7 @@ import { endBy, isFromTerminal, onSignals } from './signals.js'
 import { conditionsIn, programsIn, START_OPTIONS, type StartOptions, THEN } from './start-options.js'
 import { UsageError } from './usage-error.js'
 
-/** `start`: the options of `portside start` as they were typed, by their flags. */
+/** `start` has the options of `portside start` as the user typed them, by their flags. */
 type RunOptions = HostProfile & {
   root?: boolean
   start?: ReadonlyArray<readonly [flag: string, argument: string, value: unknown]>
@@ -24,8 +24,8 @@ const OPTIONS: readonly (CommandOption & { key: keyof RunOptions })[] = [
     key: 'ephemeralPorts',
     read: range,
   },
-  { flag: 'no-ipv4', text: 'A host without IPv4.', key: 'ipv4', read: () => false },
-  { flag: 'no-ipv6', text: 'A host without IPv6.', key: 'ipv6', read: () => false },
+  { flag: 'no-ipv4', text: 'Run on a host without IPv4.', key: 'ipv4', read: () => false },
+  { flag: 'no-ipv6', text: 'Run on a host without IPv6.', key: 'ipv6', read: () => false },
   {
     flag: 'first-unprivileged-port',
     value: 'N',
@@ -45,7 +45,7 @@ const OPTIONS: readonly (CommandOption & { key: keyof RunOptions })[] = [
   {
     flag: 'open-files',
     value: 'N',
-    text: 'The number of descriptors each program may have.',
+    text: 'The limit of open descriptors for each program.',
     default: 'as here',
     key: 'openFiles',
     read: integer,
@@ -66,7 +66,7 @@ const OPTIONS: readonly (CommandOption & { key: keyof RunOptions })[] = [
   },
 ]
 
-/** The options of `portside start`, each with what was typed. */
+/** The options of `portside start`, each with the text that the user typed. */
 const PASSED_ON: readonly CommandOption[] = START_OPTIONS.map(({ default: preset, ...option }) => ({
   ...option,
   ...(option.flag === 'ready'
@@ -106,7 +106,7 @@ export const runCommand: Command<RunOptions> = {
   },
 }
 
-/** Gives the exit code of the command; where a signal ended it, the same signal ends this process. */
+/** Returns the exit code of the command. If a signal ended the command, the same signal ends this process. */
 async function runPrivately([command = '', ...args]: readonly string[], options: RunOptions): Promise<number> {
   const { root = false, ...profile } = options
   check(profile)
@@ -120,7 +120,7 @@ async function runPrivately([command = '', ...args]: readonly string[], options:
   const stop = onSignals((signal) => {
     if (!isFromTerminal(signal)) child.kill(signal)
   })
-  // Known from now on, whoever waits for it.
+  // Looks up the pid of the program now. Otherwise the first signal would have to wait for it.
   void child.pid
   const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve) => {
     child.once('exit', (...how) => resolve(how))
@@ -131,7 +131,7 @@ async function runPrivately([command = '', ...args]: readonly string[], options:
   return endBy(signal)
 }
 
-/** `portside start` with the same programs, to be run in the private network. Throws UsageError. */
+/** The command line of `portside start` for the same programs in the private network. Throws UsageError. */
 function startPrivately(given: NonNullable<RunOptions['start']>, operands: readonly string[]): readonly string[] {
   const typed: Record<string, unknown> = {}
   for (const [flag, , value] of given) {
@@ -152,18 +152,18 @@ function startPrivately(given: NonNullable<RunOptions['start']>, operands: reado
   ]
 }
 
-/** As sh(1), env(1) and others have it; 125 is what docker-run(1) says of itself. */
+/** 126 and 127 are the exit codes of sh(1) and env(1). docker-run(1) uses 125 for its own failures. */
 const NOT_FOUND = 127
 const NOT_EXECUTABLE = 126
 const NO_NETWORK = 125
 
-/** A profile that no host can have is an invalid argument, named as it was typed. */
+/** Turns an invalid profile into a UsageError that names the flags the user typed. */
 function check(profile: HostProfile): void {
   try {
     checkProfile(profile)
   } catch (error) {
     const { argument, expected, actual } = error as PortsideError
-    // One family may be off: what is wrong with the profile as a whole is that both are.
+    // One family may be off. The profile as a whole is invalid only if both are.
     const typed = OPTIONS.filter(
       ({ key }) => key === argument || (argument === 'profile' && profile[key as 'ipv4'] === false),
     )

@@ -1,6 +1,6 @@
 import { constants } from 'node:os'
 
-/** Signals that are meant for the command which runs here. */
+/** Signals that portside passes on to the command. */
 export const FORWARDED = [
   'SIGHUP',
   'SIGINT',
@@ -12,15 +12,15 @@ export const FORWARDED = [
   'SIGWINCH',
 ] as const satisfies readonly NodeJS.Signals[]
 
-/** A terminal sends these to the whole foreground process group, of which the command is part (termios(3)). */
+/** A terminal sends these to the whole foreground process group, which includes the command (termios(3)). */
 const FROM_TERMINAL: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGQUIT', 'SIGWINCH'])
 
 export const isForGroup = (signal: NodeJS.Signals): boolean => FROM_TERMINAL.has(signal)
 
-/** Whether the command has got the signal already. */
+/** Whether the terminal has sent the signal to the command already. */
 export const isFromTerminal = (signal: NodeJS.Signals): boolean => process.stdin.isTTY && isForGroup(signal)
 
-/** Calls back with each signal, and returns what ends that. */
+/** Calls back with each signal. The returned function stops that. */
 export function onSignals(callback: (signal: NodeJS.Signals) => void): () => void {
   for (const signal of FORWARDED) process.on(signal, callback)
   return () => {
@@ -29,8 +29,8 @@ export function onSignals(callback: (signal: NodeJS.Signals) => void): () => voi
 }
 
 /**
- * Ends this process by a signal, so that its parent sees what a shell would see of the command. Gives the exit code for a process
- * that the signal does not end, as the first of a container.
+ * Ends this process by a signal, so the parent sees the same status as for the command. Returns an exit code because the signal does
+ * not end the first process of a container (pid_namespaces(7)).
  */
 export function endBy(signal: NodeJS.Signals): number {
   process.kill(process.pid, signal)

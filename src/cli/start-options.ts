@@ -14,7 +14,7 @@ export interface StartOptions {
   readonly quiet?: true
 }
 
-/** Milliseconds that a program gets to end, unless `--grace` says otherwise: one may have browsers to close. */
+/** The default of `--grace` in milliseconds. A program may have browsers to close. */
 export const DEFAULT_GRACE = 5000
 
 /** The options of `portside start`, which `portside run` passes on. */
@@ -22,7 +22,7 @@ export const START_OPTIONS: readonly (CommandOption & { key: keyof StartOptions 
   {
     flag: 'ready',
     value: 'READY',
-    text: 'When COMMAND is ready: listening, a path such as /health, or output:REGEX. Of several, all are waited for.',
+    text: 'When COMMAND is ready: listening, a path such as /health, or output:REGEX. May be repeated: all must be met.',
     default: 'listening',
     key: 'ready',
     read: readyIn,
@@ -47,7 +47,7 @@ export const START_OPTIONS: readonly (CommandOption & { key: keyof StartOptions 
   {
     flag: 'status',
     value: 'N',
-    text: 'The status that a path has to answer.',
+    text: 'The status with which a path must answer.',
     default: '200 to 399',
     key: 'status',
     read: statusIn,
@@ -63,7 +63,7 @@ export const START_OPTIONS: readonly (CommandOption & { key: keyof StartOptions 
   {
     flag: 'grace',
     value: 'MS',
-    text: 'Milliseconds that COMMAND gets to end after that signal, before SIGKILL.',
+    text: 'Milliseconds between that signal and SIGKILL.',
     default: String(DEFAULT_GRACE),
     key: 'grace',
     read: (text) => millisecondsIn(text, 0),
@@ -84,7 +84,7 @@ function signalIn(text = ''): NodeJS.Signals {
   throw new Error('expected the name of a signal, such as SIGTERM')
 }
 
-/** The conditions, with the status that was asked for. Throws UsageError. */
+/** The conditions, with the requested status. Throws UsageError. */
 export function conditionsIn({ ready = [], status }: StartOptions): readonly Ready[] {
   if (status === undefined) return ready
   const isPath = (one: Ready): one is { http: string } => typeof one === 'object' && 'http' in one
@@ -92,7 +92,7 @@ export function conditionsIn({ ready = [], status }: StartOptions): readonly Rea
   return ready.map((one) => (isPath(one) ? { ...one, status } : one))
 }
 
-/** What runs: COMMAND, and TEST if there is one. Each is a name and its arguments. */
+/** COMMAND, and TEST if it was given. Each is a name with its arguments. */
 export interface Programs {
   readonly command: readonly [string, ...string[]]
   readonly test?: readonly [string, ...string[]]

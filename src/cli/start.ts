@@ -27,7 +27,7 @@ export const startCommand: Command<StartOptions> = {
   summary: 'Start a program, wait until it is ready, and run tests against it.',
   operands: {
     usage: `[--] COMMAND [ARGUMENT...] [${THEN} TEST [ARGUMENT...]]`,
-    text: `COMMAND is started, TEST runs when it is ready. What is between COMMAND and a bare ${THEN} belongs to COMMAND.`,
+    text: `portside starts COMMAND and runs TEST when COMMAND is ready. All arguments before a bare ${THEN} belong to COMMAND.`,
     least: 1,
     most: Number.POSITIVE_INFINITY,
   },
@@ -54,11 +54,11 @@ function misplacedThen(): CommandOption {
   }
 }
 
-/** As a shell has it for a program whose reader is gone. */
+/** The exit status that a shell reports for a program that SIGPIPE ended. */
 const BROKEN_PIPE = 128 + 13
 const UNWRITTEN = 1
 
-/** Gives the exit code: that of TEST; without one, that of COMMAND. A signal that ended it ends this process. */
+/** Returns the exit code of TEST, or of COMMAND without TEST. A signal that ended that program ends this process. */
 async function start(programs: Programs, options: StartOptions): Promise<number> {
   const ready = conditionsIn(options)
   const interruption = new Interruption()
@@ -77,7 +77,7 @@ async function start(programs: Programs, options: StartOptions): Promise<number>
   }
 }
 
-/** Starts COMMAND, and resolves when it is ready. */
+/** Starts COMMAND and resolves when it is ready. */
 async function startCommandOf(
   { command: [command, ...args], test }: Programs,
   { ready = [], port, timeout = DEFAULT_TIMEOUT, stopSignal, grace = DEFAULT_GRACE, quiet }: StartOptions,
@@ -99,7 +99,7 @@ async function startCommandOf(
       ...(port === undefined ? {} : { port }),
       ...(stopSignal === undefined ? {} : { stopSignal }),
     },
-    // Standard output is that of TEST alone.
+    // Only TEST writes to standard output.
     test === undefined ? outputOfCommand(interruption) : ALL_TO_STDERR,
   )
   if (!quiet) say(`ready on ${child.endpoints.map(dialled).join(' and ')} after ${Math.round(now() - begun)} ms`)
@@ -108,7 +108,7 @@ async function startCommandOf(
 
 const ALL_TO_STDERR: PrintedTo = { stdout: process.stderr, stderr: process.stderr }
 
-/** A reader of COMMAND that goes away ends COMMAND, as a pipe without a reader does. */
+/** Stops COMMAND if the reader of its output goes away, as SIGPIPE would. */
 function outputOfCommand(interruption: Interruption): PrintedTo {
   process.stdout.removeAllListeners('error').on('error', (error) => {
     if (interruption.lostOutput !== undefined) return
@@ -119,7 +119,7 @@ function outputOfCommand(interruption: Interruption): PrintedTo {
   return process
 }
 
-/** Without TEST: until COMMAND ends. Gives its exit code. */
+/** Waits without TEST until COMMAND exits. Returns its exit code. */
 async function foreground(
   child: ListeningChild,
   { stopSignal }: StartOptions,
@@ -131,7 +131,7 @@ async function foreground(
     else void child.stop(stopSignal ?? signal)
   })
   const { code, signal } = await child.exited
-  // With what it has left behind.
+  // This also ends the processes that COMMAND has left running.
   await child.stop()
   if (interruption.lostOutput !== undefined) return interruption.lostOutput
   if (code !== null) return code
@@ -140,21 +140,21 @@ async function foreground(
 }
 
 /**
- * Sends the signal to the whole process group of COMMAND, as a terminal would: npm passes Ctrl-C on to a shell, and the shell waits
- * for the server, which has heard nothing.
+ * Sends the signal to the whole process group of COMMAND, as a terminal would. npm passes Ctrl-C on to a shell only, and the shell
+ * waits for a server that never gets the signal.
  */
 function stopGroup(child: ListeningChild, signal: NodeJS.Signals): void {
   try {
     process.kill(-(child.child.pid as number), signal)
-    // All of them have the signal: this one changes nothing, and the grace begins.
+    // The group has the signal already. SIGCONT changes nothing, but stop() begins the grace.
     void child.stop('SIGCONT')
   } catch {
-    // COMMAND has ended, or the system has no process groups.
+    // COMMAND has exited, or the system has no process groups.
     void child.stop(signal)
   }
 }
 
-/** Runs TEST, then stops COMMAND. Gives the exit code of TEST. */
+/** Runs TEST, then stops COMMAND. Returns the exit code of TEST. */
 async function tested(
   child: ListeningChild,
   [name, ...args]: readonly [string, ...string[]],
@@ -184,7 +184,7 @@ async function tested(
   }
 }
 
-/** Passes signals on to TEST. The function that it returns resolves when nothing of an interrupted TEST is left. */
+/** Passes signals on to TEST. The returned function resolves when no process of an interrupted TEST is left. */
 function interrupts(test: ForegroundProgram, grace: number, interruption: Interruption): () => Promise<void> {
   let ending = Promise.resolve()
   interruption.do((signal, isEnd) => {
@@ -194,7 +194,7 @@ function interrupts(test: ForegroundProgram, grace: number, interruption: Interr
   return () => ending
 }
 
-/** Says that COMMAND has ended, unless it is stopped or the returned function is called first. */
+/** Prints that COMMAND has exited, unless the returned function is called first. */
 function reportEarlyEnd({ exited }: ListeningChild): () => void {
   let isOver = false
   void exited.then(({ code, signal }: ChildExit) => {
@@ -209,5 +209,5 @@ function say(text: string): void {
   process.stderr.write(`portside: ${text}\n`)
 }
 
-/** Where a client reaches it. */
+/** The address that a client dials. */
 const dialled = (endpoint: Endpoint): string => formatEndpoint(toEndpoint(dialAddress(endpoint), endpoint.port))

@@ -1,7 +1,7 @@
 import { placeIn } from './place.js'
 import { UsageError } from './usage-error.js'
 
-/** What a wait is for. */
+/** The server that `portside wait` waits for. */
 export type Target =
   | { readonly kind: 'url'; readonly url: URL }
   | { readonly kind: 'place'; readonly place: number | { readonly host: string; readonly port: number } }
@@ -9,7 +9,7 @@ export type Target =
   | { readonly kind: 'process'; readonly pid: number }
 
 const EXPECTED =
-  'a URL of http: or https:, a port from 1 to 65535, ADDR:PORT with an IPv6 address in brackets, or the path of a unix socket that begins with / or ./'
+  'an http: or https: URL, a port from 1 to 65535, ADDR:PORT with an IPv6 address in brackets, or the path of a unix socket that begins with / or ./'
 
 /** Throws UsageError. */
 export function targetOf(text: string): Target {

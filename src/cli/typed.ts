@@ -1,7 +1,7 @@
 import type { PortsideError } from '../errors.js'
 import { messageOf } from '../message.js'
 
-/** What options of a function are called on the command line. */
+/** The names of function options on the command line. */
 const TYPED: ReadonlyArray<readonly [RegExp, string]> = [
   [/port: 'any'/g, '--port any'],
   [/leave port out/g, 'leave --port out'],
@@ -10,7 +10,7 @@ const TYPED: ReadonlyArray<readonly [RegExp, string]> = [
   [/pass family: 'IPv[46]', or make/g, 'make'],
 ]
 
-/** The message of an error, with the options as a user types them. `lines` replace those of the error. */
+/** The message of an error, with options as a user types them. `lines` replace the lines of the error. */
 export function typedMessage(error: unknown, lines: { actual?: string | undefined; owner?: string | undefined } = {}) {
   const { headline, expected, actual, because, owner, next, message } = error as PortsideError
   if (headline === undefined) return String(message ?? error)

@@ -1,6 +1,6 @@
 import { LONGEST_DELAY } from '../timers.js'
 
-/** The longest wait of a command, in milliseconds, unless `--timeout` says otherwise: that of a web server of Playwright. */
+/** The default of `--timeout` in milliseconds, as for a web server of Playwright Test. */
 export const DEFAULT_TIMEOUT = 60_000
 
 export function integerIn(text: string, least: number, most: number, what = 'an integer'): number {
@@ -18,6 +18,6 @@ export function patternIn(text = ''): RegExp {
     return new RegExp(text)
   } catch (error) {
     const why = /: ([^:]+)$/.exec((error as Error).message)?.[1] ?? 'invalid'
-    throw new Error(`expected a regular expression of JavaScript (${why})`)
+    throw new Error(`expected a JavaScript regular expression (${why})`)
   }
 }

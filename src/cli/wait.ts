@@ -30,7 +30,7 @@ export const waitCommand: Command<WaitOptions> = {
   summary: 'Wait until a URL answers, or a port, a unix socket or a process listens.',
   operands: {
     usage: 'TARGET',
-    text: 'A URL of http: or https:, PORT, ADDR:PORT, or the path of a unix socket that begins with / or ./. Leave it out with --pid.',
+    text: 'An http: or https: URL, PORT, ADDR:PORT, or a path of a unix socket that begins with / or ./. Omit it with --pid.',
     least: 0,
     most: 1,
   },
@@ -53,7 +53,7 @@ export const waitCommand: Command<WaitOptions> = {
     {
       flag: 'status',
       value: 'N',
-      text: 'The status that a URL has to answer.',
+      text: 'The status with which the URL must answer.',
       default: '200 to 399',
       key: 'status',
       read: statusIn,
@@ -61,7 +61,7 @@ export const waitCommand: Command<WaitOptions> = {
     {
       flag: 'body',
       value: 'REGEX',
-      text: 'What the body of the answer has to match.',
+      text: 'A regular expression that the body of the answer must match.',
       default: 'any body',
       key: 'body',
       read: patternIn,
@@ -69,12 +69,12 @@ export const waitCommand: Command<WaitOptions> = {
     {
       flag: 'ca',
       value: 'FILE',
-      text: 'Certificates (PEM) that the one of an https: server is checked against.',
+      text: 'A PEM file of certificates to trust for an https: URL.',
       default: 'those that Node trusts',
       key: 'ca',
       read: certificatesIn,
     },
-    { flag: 'refused', text: 'Wait until it refuses connections.', key: 'refused' },
+    { flag: 'refused', text: 'Wait until TARGET refuses connections.', key: 'refused' },
     { flag: 'json', text: 'Print one JSON object.', default: 'a line', key: 'json' },
     { flag: 'quiet', text: 'Print nothing if the wait succeeds.', key: 'quiet' },
   ],
@@ -95,30 +95,31 @@ function certificatesIn(file = ''): string {
   }
 }
 
-/** Throws UsageError where the options do not fit what is waited for. */
+/** Throws UsageError if the options do not fit the target. */
 function targetIn(options: WaitOptions, [text]: readonly string[]): Target {
   const { pid, refused } = options
   if (pid !== undefined && text !== undefined) throw new UsageError(`give either --pid or TARGET, got both`)
   if (pid === undefined && text === undefined) throw new UsageError('missing argument TARGET, or --pid N')
   const target: Target = pid === undefined ? targetOf(text as string) : { kind: 'process', pid }
-  if (refused && target.kind === 'process') throw new UsageError('--refused needs a TARGET: a process refuses nothing')
+  if (refused && target.kind === 'process')
+    throw new UsageError('--refused needs a TARGET: a process does not refuse connections')
   for (const name of ['status', 'body', 'ca'] as const) {
     if (options[name] === undefined) continue
-    if (target.kind !== 'url') throw new UsageError(`--${name} needs a URL of http: or https: as TARGET`)
+    if (target.kind !== 'url') throw new UsageError(`--${name} needs an http: or https: URL as TARGET`)
     if (refused) throw new UsageError(`give either --${name} or --refused, got both`)
-    if (name === 'ca' && target.url.protocol === 'http:') throw new UsageError('--ca needs a URL of https: as TARGET')
+    if (name === 'ca' && target.url.protocol === 'http:') throw new UsageError('--ca needs an https: URL as TARGET')
   }
   return target
 }
 
-/** What came of a wait that has ended well. */
+/** The result of a successful wait. */
 interface Outcome {
   /** A sentence without its end: `127.0.0.1:3000 accepts connections`. */
   readonly said: string
   readonly fields: object
 }
 
-/** Prints what came of it; gives the exit code: 1 if it did not come in time. Throws if it cannot find out. */
+/** Prints the result. Returns the exit code: 1 if the wait timed out. Throws if the system does not answer. */
 async function wait(target: Target, options: WaitOptions): Promise<number> {
   const { json, quiet, timeout = DEFAULT_TIMEOUT } = options
   const begun = now()
@@ -139,7 +140,7 @@ async function wait(target: Target, options: WaitOptions): Promise<number> {
   }
 }
 
-/** Other errors say that it cannot be found out. */
+/** Any other error means that the system does not answer. */
 const NOT_IN_TIME: ReadonlySet<string | undefined> = new Set([
   'ERR_PORTSIDE_NOT_READY',
   'ERR_PORTSIDE_WAIT_TIMEOUT',
@@ -175,7 +176,7 @@ const listed = (endpoints: Endpoints): string => endpoints.map(formatEndpoint).j
 const plain = (answer: ReadyAnswer | undefined): object | undefined =>
   answer && { ...answer, error: answer.error?.message }
 
-/** The process that has the port, as far as the system tells: it may be another than the one that is waited for. */
+/** The process that has the port, if the system reports it. It may be another process than the expected one. */
 async function ownerAt(target: Target): Promise<string | undefined> {
   if (target.kind === 'process') return undefined
   try {

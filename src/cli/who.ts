@@ -20,7 +20,7 @@ export const whoCommand: Command<{ json?: boolean }> = {
   run: (options, [where = '']) => who(where, options),
 }
 
-/** Prints who holds a port or an endpoint; gives the exit code: 1 if nobody does, as lsof(8) does. Throws if it cannot find out. */
+/** Prints the sockets that hold a port or an endpoint. Returns 1 if there are none, as lsof(8) does. Throws if the system does not answer. */
 async function who(where: string, { json = false }: { json?: boolean }): Promise<number> {
   const place = placeOf(where)
   const owners = await findOwners(place).catch((error: unknown) => {
@@ -51,7 +51,7 @@ const row = ({ protocol, state, local, pid, program, hidden, uid }: SocketOwner)
   uid === undefined ? '-' : String(uid),
 ]
 
-/** Of an owner, without what is about this process: it is nobody whom the user means. */
+/** The fields of an owner, without those about this process: the user does not ask about `portside who`. */
 const fields = ({ protocol, state, local, remote, pid, program, hidden, uid }: SocketOwner): object => ({
   protocol,
   state,

@@ -138,7 +138,7 @@ describe('portside', () => {
     expect(await portside(...args)).toEqual({ stdout: '', stderr: `${line}\n`, code: 2, signal: null })
   })
 
-  it('shortens an argument that does not fit into a line', async () => {
+  it('shortens a very long argument', async () => {
     const { stderr, code } = await portside('x'.repeat(100_000))
     expect(code).toBe(2)
     expect(stderr).toMatch(

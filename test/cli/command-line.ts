@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { TRANSPILED } from '../support/program.js'
 
-/** The command line, made of the sources. */
+/** The command line, built from the sources. */
 export const PORTSIDE = fileURLToPath(new URL('cli/main.js', TRANSPILED))
 
 export interface Ended {
@@ -18,7 +18,7 @@ export function start(args: readonly string[], options: SpawnOptions = {}): Chil
   return spawn(process.execPath, [PORTSIDE, ...args], { stdio: ['ignore', 'pipe', 'pipe'], ...options })
 }
 
-/** Runs it to its end. */
+/** Runs it until it exits. */
 export async function portside(...args: string[]): Promise<Ended> {
   return ended(start(args))
 }

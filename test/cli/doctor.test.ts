@@ -17,7 +17,7 @@ import { type Ended, ended, PORTSIDE, portside, start } from './command-line.js'
 leavesNothingOpen()
 
 describe('portside doctor', () => {
-  it('tells of this host what portside and the system know, as JSON', async () => {
+  it('prints the facts about this machine as JSON', async () => {
     const { stdout, stderr, code } = await portside('doctor', '--json')
     const told = JSON.parse(stdout)
     expect(stderr).toBe('')
@@ -39,14 +39,14 @@ describe('portside doctor', () => {
     expect(told.project).toMatchObject({ format: 1, name: 'portside' })
   })
 
-  it('tells it in lines for people, without colours where that is no terminal', async () => {
+  it('prints lines for people, without colours if standard output is not a terminal', async () => {
     const { stdout } = await ended(start(['doctor'], { env: { ...process.env, NO_COLOR: '', FORCE_COLOR: '1' } }))
     expect(stdout).toMatch(/^(ok|warn|bad) +IPv4 +/m)
     expect(stdout).toMatch(/^ok +first unprivileged port +\d+$/m)
     expect(stdout).not.toContain('\u001b')
   })
 
-  it('says nothing where its reader has gone', async () => {
+  it('prints no message when its reader has closed the pipe', async () => {
     const child = start(['doctor'])
     child.stdout?.destroy()
     expect(await text(child.stderr!)).toBe('')
@@ -65,13 +65,13 @@ describe('portside doctor', () => {
     const env = { ...process.env, PORTSIDE_LEAKS: '' }
     const doctor = (args: string[] = [], more: object = {}): Promise<Ended> =>
       ended(start(['doctor', ...args], { cwd: folder, env: { ...env, ...more } }))
-    /** What the host is like has an exit code, too. */
+    /** The findings about the machine have an exit code, too. */
     const isHostFine = async (): Promise<boolean> => {
       const { problems } = JSON.parse((await portside('doctor', '--json')).stdout)
       return !problems.some(({ verdict }: { verdict: string }) => verdict === 'bad')
     }
 
-    it('hints at the lines to add, which does not change the exit code', async () => {
+    it('prints the lines to add and keeps the exit code', async () => {
       const { stdout, code } = await doctor()
       expect(stdout).toMatch(/^hint +Vitest +the leak check is not set up\n +add to vitest\.config\.mjs:$/m)
       expect(stdout).not.toContain('This project')
@@ -87,15 +87,15 @@ describe('portside doctor', () => {
       expect(code).toBe((await isHostFine()) ? 0 : 1)
     })
 
-    it('exits with 1 when the check is set up wrong and off', async () => {
+    it('exits with 1 when the check is set up but off', async () => {
       configure('portside/jest')
       const { stdout, code } = await doctor()
       expect(stdout).toMatch(/^bad +Vitest +setupFiles in vitest\.config\.mjs has 'portside\/jest'/m)
-      expect(stdout).toMatch(/\nThis project sets the leak check up, and it is off\.\n$/)
+      expect(stdout).toMatch(/\nThis project sets the leak check up, but the check is off\.\n$/)
       expect(code).toBe(1)
     })
 
-    it('exits with 1 when PORTSIDE_LEAKS is off in the environment, and says so as JSON', async () => {
+    it('exits with 1 when PORTSIDE_LEAKS is off in the environment, and prints that as JSON', async () => {
       configure('portside/vitest/setup')
       const { stdout, code } = await doctor(['--json'], { PORTSIDE_LEAKS: 'off' })
       const { ok, project, problems } = JSON.parse(stdout)
@@ -109,7 +109,7 @@ describe('portside doctor', () => {
       })
     })
 
-    it('does not run what it reads', async () => {
+    it('does not run the configuration', async () => {
       writeFileSync(join(folder, 'vitest.config.mjs'), "console.log('run'); process.exit(7)")
       const { stdout } = await doctor()
       expect(stdout).toContain('the leak check is not set up')
@@ -117,7 +117,7 @@ describe('portside doctor', () => {
     })
   })
 
-  it.skipIf(process.platform === 'win32')('checks the machine in a folder that is gone', async () => {
+  it.skipIf(process.platform === 'win32')('checks the machine when the current folder is gone', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'portside-doctor-'))
     const child = spawn('sh', ['-c', 'rmdir "$PWD" && exec "$0" "$@"', process.execPath, PORTSIDE, 'doctor'], {
       cwd: folder,
@@ -130,7 +130,7 @@ describe('portside doctor', () => {
 
   const problemsOf = async (profile: HostProfile): Promise<{ code: number | null; problems: string[] }> => {
     await using host = await PrivateHost.start(profile)
-    // A folder without a project, which would only take time.
+    // A folder without a project saves time.
     const child = host.spawn(process.execPath, [PORTSIDE, 'doctor', '--json'], {
       cwd: tmpdir(),
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -158,7 +158,7 @@ describe('portside doctor', () => {
     expect(seen).toEqual({ code, problems })
   })
 
-  it('judges what a host may be like that cannot be had here', () => {
+  it('judges machines that cannot be made here', () => {
     const facts: HostFacts = {
       loopback: {
         ipv4: false,

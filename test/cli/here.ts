@@ -2,7 +2,7 @@ import { vi } from 'vitest'
 import type { Command } from '../../src/cli/command.js'
 import { parse } from '../../src/cli/parse.js'
 
-/** Runs a command in this process, which takes no time to start. Throws UsageError. */
+/** Runs a command in this process, which saves the time to start one. Throws UsageError. */
 export async function runHere(
   command: Command,
   ...args: string[]

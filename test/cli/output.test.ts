@@ -4,19 +4,19 @@ import { text } from 'node:stream/consumers'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { portside, start } from './command-line.js'
 
-describe('portside with a reader that is gone', () => {
+describe('portside when its reader has closed the pipe', () => {
   it.each([
     ['help', ['--help'], 0],
     ['an answer', ['who', '1', '--json'], 1],
-  ] as const)('prints nothing and exits as with a reader: %s', async (_, args, code) => {
+  ] as const)('prints nothing and exits with the same code as with a reader: %s', async (_, args, code) => {
     const child = start(args)
-    // It is gone long before Node has started.
+    // The reader exits long before Node has started.
     child.stdout!.destroy()
     const [stderr, ended] = await Promise.all([text(child.stderr!), once(child, 'close')])
     expect({ stderr, ended }).toEqual({ stderr: '', ended: [code, null] })
   })
 
-  it('exits with the verdict of doctor as JSON', async () => {
+  it('exits with the verdict of doctor --json', async () => {
     const { code } = await portside('doctor', '--json')
     const child = start(['doctor', '--json'])
     child.stdout!.destroy()
@@ -24,7 +24,7 @@ describe('portside with a reader that is gone', () => {
     expect({ stderr, ended }).toEqual({ stderr: '', ended: [code, null] })
   })
 
-  it('exits with 2 for invalid arguments when nobody reads standard error', async () => {
+  it('exits with 2 for invalid arguments when the reader of standard error is gone', async () => {
     const child = start(['nope'])
     child.stderr!.destroy()
     expect(await once(child, 'close')).toEqual([2, null])
@@ -57,7 +57,7 @@ describe.skipIf(!existsSync('/dev/full'))('portside on a device without space', 
   it.each([
     [['nope'], 2],
     [['who', 'no..host:5'], 2],
-  ] as const)('exits as always when standard error has no space: %j', async (args, code) => {
+  ] as const)('exits with the usual code when standard error has no space: %j', async (args, code) => {
     const child = start(args, { stdio: ['ignore', 'ignore', full()] })
     expect(await once(child, 'close')).toEqual([code, null])
   })

@@ -29,14 +29,14 @@ describe.skipIf(whyNoNamespace !== undefined)(`portside run (${whyNoNamespace ??
     expect(await portside('run', ...options, '--', ...command)).toEqual({ stdout, stderr: '', code: 0, signal: null })
   })
 
-  it('leaves everything from the command on to the command, also without --', async () => {
+  it('passes all arguments after the command on, even without --', async () => {
     const code = 'console.log(JSON.stringify(process.argv.slice(1)))'
     const args = ['--json', '--', '$(id)', "it's", 'a\nb', '']
     const { stdout } = await portside('run', '--no-ipv6', process.execPath, '-e', code, '--', ...args)
     expect(JSON.parse(stdout)).toEqual(args)
   })
 
-  it('leaves an option of the command to the command, also after options of its own', async () => {
+  it('passes options of the command on, even after its own options', async () => {
     const args = ['run', '--mtu', '1280', '--', 'echo', '--json', '--help']
     expect(await portside(...args)).toMatchObject({ stdout: '--json --help\n', stderr: '', code: 0 })
   })
@@ -51,7 +51,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`portside run (${whyNoNamespace ??
     expect(await ended(child)).toMatchObject({ stdout: 'said\n/tmp\nof mine\n', code: 0 })
   })
 
-  it.each([0, 1, 7, 255])('ends as the command does: %i', async (code) => {
+  it.each([0, 1, 7, 255])('exits with the code of the command: %i', async (code) => {
     expect(await portside('run', 'sh', '-c', `exit ${code}`)).toMatchObject({ code, signal: null, stderr: '' })
   })
 
@@ -78,7 +78,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`portside run (${whyNoNamespace ??
     },
   )
 
-  it('ends with 127 where there is no such command, with 126 where it cannot be executed', async () => {
+  it('exits with 127 when the command does not exist, and with 126 when it cannot be executed', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'portside-test-'))
     onTestFinished(() => rmSync(folder, { recursive: true }))
     const file = join(folder, 'text')
@@ -97,7 +97,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`portside run (${whyNoNamespace ??
     })
   })
 
-  it('ends with 125 where no private network can be made', async () => {
+  it('exits with 125 when a private network is not possible', async () => {
     const child = start(['run', process.execPath], { env: { ...process.env, PATH: '/no/such/folder' } })
     expect(await ended(child)).toMatchObject({
       code: 125,
@@ -107,7 +107,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`portside run (${whyNoNamespace ??
     })
   })
 
-  it('leaves to the command what a signal for the whole group does, as Ctrl-C sends it', async () => {
+  it('does not send a signal twice when it goes to the whole group, like Ctrl-C', async () => {
     const code =
       "process.on('SIGINT', () => setTimeout(() => process.exit(console.log('done')))); setInterval(() => {}, 1000); console.log('up')"
     const child = start(['run', process.execPath, '-e', code], { detached: true })
@@ -117,7 +117,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`portside run (${whyNoNamespace ??
     expect(await whole).toMatchObject({ stdout: 'up\ndone\n', stderr: '' })
   })
 
-  it.each([[], ['--root']])('leaves nothing of it running where it is killed: %j', async (...options) => {
+  it.each([[], ['--root']])('leaves no process running when it is killed: %j', async (...options) => {
     const mark = randomUUID()
     onTestFinished(() => {
       for (const pid of pidsWith(mark)) process.kill(pid, 'SIGKILL')

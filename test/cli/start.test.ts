@@ -20,12 +20,12 @@ leavesNothingOpen({ lingers: true })
 const node = process.execPath
 const fixture = (name: string): string => fileURLToPath(new URL(`../../fixtures/programs/${name}`, import.meta.url))
 const SERVER = [node, fixture('serve-http.mjs')]
-/** What code of Node's runs as TEST. */
+/** The arguments that run code in Node as TEST. */
 const then = (code: string): string[] => ['--then', node, '-e', code]
 
 const READY = /^portside: ready on \S+:\d+ after \d+ ms$/m
 
-/** Never ends by itself, nor by what can be ignored. */
+/** Never exits, and ignores every signal that can be ignored. */
 const IGNORES = "for (const one of ['SIGINT', 'SIGTERM']) process.on(one, () => {}); setInterval(() => {}, 1000)"
 
 describe('portside start', () => {
@@ -59,7 +59,7 @@ describe('portside start', () => {
     expect(found).toMatchObject({ stdout: '404\n', code: 0 })
   })
 
-  it('stays in the foreground without TEST, and ends as COMMAND does', async () => {
+  it('stays in the foreground without TEST, and exits with the code of COMMAND', async () => {
     const child = start(['start', '--', ...SERVER])
     const whole = ended(child)
     await said(child.stderr, READY)
@@ -72,7 +72,7 @@ describe('portside start', () => {
     })
   })
 
-  it('ends by the signal that has ended COMMAND', async () => {
+  it('ends by the signal that ended COMMAND', async () => {
     const child = start(['start', '--', ...SERVER])
     const whole = ended(child)
     await said(child.stderr, READY)
@@ -80,7 +80,7 @@ describe('portside start', () => {
     expect(await whole).toMatchObject({ code: null, signal: 'SIGINT' })
   })
 
-  it('stops COMMAND when nobody reads its output any more', async () => {
+  it('stops COMMAND when the reader of its output has closed the pipe', async () => {
     const code =
       "require('net').createServer().listen({ port: process.env.PORT, host: 'localhost' }); setInterval(() => console.log('x'), 5)"
     const child = start(['start', '--', node, '-e', code])
@@ -91,25 +91,25 @@ describe('portside start', () => {
     expect(await exit).toEqual([141, null])
   })
 
-  it('exits with 124 if COMMAND is not ready in time, and says what it answered', async () => {
+  it('exits with 124 when COMMAND is not ready in time, and prints the last answer', async () => {
     const options = ['--ready', '/health', '--status', '500', '--timeout', '1500', '--quiet']
     const { stdout, stderr, code } = await portside('start', ...options, '--', ...SERVER, ...then("console.log('no')"))
     expect({ stdout, code }).toEqual({ stdout: '', code: 124 })
     expect(stderr).toMatch(/^ {2}expected {3}GET \/health to answer with status 500$/m)
     expect(stderr).toMatch(/^ {2}got {8}status 200: well$/m)
     expect(stderr).toMatch(/^ {2}fix {8}.*, or pass a longer --timeout$/m)
-    // Once, and not in the message again.
+    // The output is printed once, and the message does not repeat it.
     expect(stderr.match(/it listens/g)).toHaveLength(1)
   })
 
-  it('exits as COMMAND did that ended before it was ready', async () => {
+  it('exits with the code of COMMAND when COMMAND exits before it is ready', async () => {
     const codes = ['process.exitCode = 3', '', "process.kill(process.pid, 'SIGTERM')"]
     const results = await Promise.all(
       codes.map((code) => portside('start', '--', node, '-e', code, ...then("console.log('no')"))),
     )
     expect(results.map(({ stdout, code, signal }) => ({ stdout, code, signal }))).toEqual([
       { stdout: '', code: 3, signal: null },
-      // All is well with it, and TEST has not run.
+      // COMMAND succeeded, but TEST has not run.
       { stdout: '', code: 125, signal: null },
       { stdout: '', code: null, signal: 'SIGTERM' },
     ])
@@ -118,7 +118,7 @@ describe('portside start', () => {
     }
   })
 
-  it('exits with 127 where there is no such program, with 126 where it cannot be executed', async () => {
+  it('exits with 127 when a program does not exist, and with 126 when it cannot be executed', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'portside-test-'))
     onTestFinished(() => rm(folder, { recursive: true }))
     const file = join(folder, 'text')
@@ -138,12 +138,12 @@ describe('portside start', () => {
       { stdout: '', code: 127 },
       { stdout: '', code: 127 },
     ])
-    // COMMAND was not even started.
+    // COMMAND was not started.
     expect(results[2]?.stderr).toMatch(/^portside start: Cannot start no-such-command\.\n/)
     expect(results[3]?.stderr).toMatch(/^ {2}fix {8}see whether .* its interpreter is there$/m)
   })
 
-  it('exits with 125 where another process has the port', async (context) => {
+  it('exits with 125 when another process has the port', async (context) => {
     needsKernel(context)
     await using holder = await listenTcp()
     const { stderr, code } = await portside('start', '--port', String(holder.port), '--', ...SERVER)
@@ -152,7 +152,7 @@ describe('portside start', () => {
     expect(stderr).toMatch(/^ {2}fix {8}end the program that has the port, or leave --port out$/m)
   })
 
-  it('says that COMMAND has ended before TEST', async () => {
+  it('prints that COMMAND exited before TEST', async () => {
     const listens =
       "require('net').createServer((socket) => socket.on('data', () => process.exit(9))).listen(process.env.PORT, 'localhost')"
     const ends =
@@ -178,7 +178,7 @@ describe('portside start', () => {
     expect(mark.running()).toEqual([])
   })
 
-  it('stops COMMAND that is not ready yet, by SIGTERM', async () => {
+  it('stops COMMAND on SIGTERM before it is ready', async () => {
     const mark = marked()
     const child = start(['start', '--', node, '-e', "console.log('up'); setInterval(() => {}, 1000)"], mark)
     const whole = ended(child)
@@ -188,7 +188,7 @@ describe('portside start', () => {
     expect(mark.running()).toEqual([])
   })
 
-  it('leaves nothing of it running where it is killed', async (context) => {
+  it('leaves no process running when it is killed', async (context) => {
     needsKernel(context)
     const mark = marked()
     const child = start(['start', '--', ...SERVER, ...then(`${IGNORES}; console.log('up')`)], mark)
@@ -215,7 +215,7 @@ describe('portside start', () => {
     ],
     [
       ['--ready', 'output:(', 'x'],
-      "invalid --ready: expected a regular expression of JavaScript (Unterminated group), got 'output:('",
+      "invalid --ready: expected a JavaScript regular expression (Unterminated group), got 'output:('",
     ],
     [['--port', '65536', 'x'], "invalid --port: expected any, or a port from 1 to 65535, got '65536'"],
     [['--status', '200', 'x'], '--status needs a path: --ready /health'],
@@ -252,7 +252,7 @@ describe('portside run --ready', () => {
   })
 })
 
-/** Resolves to what a stream has said when that matches. */
+/** Resolves to the text of a stream as soon as the text matches. */
 function said(stream: NodeJS.ReadableStream | null, pattern: RegExp): Promise<string> {
   return new Promise((resolve) => {
     let text = ''
@@ -263,7 +263,7 @@ function said(stream: NodeJS.ReadableStream | null, pattern: RegExp): Promise<st
   })
 }
 
-/** An environment by which those who have it are found, and killed after the test. */
+/** A mark in the environment, by which the test finds its processes and kills them at its end. */
 function marked(): { env: NodeJS.ProcessEnv; running: () => number[] } {
   const mark = randomUUID()
   const running = (): number[] => pidsWith(mark)

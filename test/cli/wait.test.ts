@@ -31,7 +31,7 @@ describe('portside wait', () => {
     expect(stdout).toMatch(/^http:\/\/\S+\/health answers with status 204 after \d+ ms\.\n$/)
   })
 
-  it('waits for the status and the body that are asked for', async () => {
+  it('waits for the requested status and body', async () => {
     await using server = await listenHttp((_request, response) => void response.writeHead(503).end('down for repair'))
     expect(await wait(server.url.href, '--status', '503', '--body', '^down')).toMatchObject({ code: 0 })
   })
@@ -45,7 +45,7 @@ describe('portside wait', () => {
     expect(await wait(server.url.href, '--ca', file)).toMatchObject({ code: 0 })
   })
 
-  it.each(loopbackFamilies())('waits for a listener, named in three ways, on %s', async (family) => {
+  it.each(loopbackFamilies())('waits for a listener that is named in three ways, on %s', async (family) => {
     await using server = await listenTcp(undefined, { family })
     const where = formatEndpoint(server.endpoint)
     for (const target of [String(server.port), `localhost:${server.port}`, where]) {
@@ -86,7 +86,7 @@ describe('portside wait', () => {
     expect(stdout).toMatch(/ refuses connections after \d+ ms\.\n$/)
   })
 
-  it('exits with 1 when the time is over, with the last answer, the process that listens, and what to do', async (context) => {
+  it('exits with 1 when the timeout expires, and prints the last answer, the owner of the port and a fix', async (context) => {
     needsKernel(context)
     await using plain = await listenHttp((_request, response) => void response.writeHead(404).end('no page'))
     await using secure = await listenHttps((_request, response) => void response.end())
@@ -130,7 +130,7 @@ describe('portside wait', () => {
     expect(await wait(String(server.port), '--quiet')).toEqual({ stdout: '', stderr: '', code: 0 })
   })
 
-  it('exits with 3 where there is no such process', async () => {
+  it('exits with 3 when the process does not exist', async () => {
     const { stdout, stderr, code } = await ended(start(['wait', '--pid', '2147483647']))
     expect({ stdout, code }).toEqual({ stdout: '', code: 3 })
     expect(stderr).toBe(
@@ -138,11 +138,11 @@ describe('portside wait', () => {
     )
   })
 
-  it('exits with 3 where the process belongs to a user whose processes may not be looked into', async (context) => {
+  it('exits with 3 when the system does not show the sockets of the process', async (context) => {
     needsKernel(context)
     if (whyNotUnprivileged !== undefined) context.skip(whyNotUnprivileged)
     const [{ become }] = USERS.slice(1) as [User]
-    // Not this process: what it starts may be looked into.
+    // Not the pid of this process: its children include `portside wait`, which may read its own sockets.
     const other = spawn(process.execPath, ['-e', 'process.stdin.resume()'], { stdio: ['pipe', 'ignore', 'ignore'] })
     const [program = '', ...args] = [...become, process.execPath, PORTSIDE, 'wait', '--pid', String(other.pid)]
     const { stderr, code } = await ended(spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] }))
@@ -154,7 +154,7 @@ describe('portside wait', () => {
     )
   })
 
-  it.each(['SIGINT', 'SIGTERM'] as const)('is ended at once by %s', async (signal) => {
+  it.each(['SIGINT', 'SIGTERM'] as const)('ends immediately on %s', async (signal) => {
     const server = await listenTcp()
     const asked = once(server.server, 'connection')
     const child = start(['wait', `http://${formatEndpoint(server.endpoint)}/`])
@@ -166,14 +166,14 @@ describe('portside wait', () => {
   })
 
   const TARGET =
-    'invalid TARGET: expected a URL of http: or https:, a port from 1 to 65535, ADDR:PORT with an IPv6 address in brackets, or the path of a unix socket that begins with / or ./, got'
+    'invalid TARGET: expected an http: or https: URL, a port from 1 to 65535, ADDR:PORT with an IPv6 address in brackets, or the path of a unix socket that begins with / or ./, got'
 
   it.each<[string[], string]>([
     [[], 'missing argument TARGET, or --pid N'],
     [['--pid', '1', '80'], 'give either --pid or TARGET, got both'],
     [['--pid', '0'], "invalid --pid: expected the number of a process, from 1 to 2147483647, got '0'"],
     [['--pid', 'me'], "invalid --pid: expected the number of a process, from 1 to 2147483647, got 'me'"],
-    [['--pid', '1', '--refused'], '--refused needs a TARGET: a process refuses nothing'],
+    [['--pid', '1', '--refused'], '--refused needs a TARGET: a process does not refuse connections'],
     [['0'], `${TARGET} '0'`],
     [['65536'], `${TARGET} '65536'`],
     [['::1:80'], `${TARGET} '::1:80'`],
@@ -181,19 +181,19 @@ describe('portside wait', () => {
     [['ftp://localhost/'], `${TARGET} 'ftp://localhost/'`],
     [['http://'], `${TARGET} 'http://'`],
     [['http://localhost:65536/'], `${TARGET} 'http://localhost:65536/'`],
-    [['80', '--status', '200'], '--status needs a URL of http: or https: as TARGET'],
+    [['80', '--status', '200'], '--status needs an http: or https: URL as TARGET'],
     [['80', '--status', '99'], "invalid --status: expected an integer from 100 to 599, got '99'"],
-    [['./app.sock', '--body', 'x'], '--body needs a URL of http: or https: as TARGET'],
+    [['./app.sock', '--body', 'x'], '--body needs an http: or https: URL as TARGET'],
     [
       ['http://localhost/', '--body', '('],
-      "invalid --body: expected a regular expression of JavaScript (Unterminated group), got '('",
+      "invalid --body: expected a JavaScript regular expression (Unterminated group), got '('",
     ],
     [['http://localhost/', '--refused', '--status', '200'], 'give either --status or --refused, got both'],
     [
       ['https://localhost/', '--ca', '/no/such'],
       "invalid --ca: expected a file that can be read (ENOENT), got '/no/such'",
     ],
-    [['http://localhost/', '--ca', import.meta.filename], '--ca needs a URL of https: as TARGET'],
+    [['http://localhost/', '--ca', import.meta.filename], '--ca needs an https: URL as TARGET'],
     [['80', '--timeout', '30s'], "invalid --timeout: expected milliseconds from 1 to 2147483647, got '30s'"],
     [['80', '--timeout', '0'], "invalid --timeout: expected milliseconds from 1 to 2147483647, got '0'"],
     [['80', '--quit'], "unknown option '--quit'; did you mean '--quiet'?"],

@@ -9,7 +9,7 @@ import { portside } from './command-line.js'
 leavesNothingOpen()
 
 describe('portside who', () => {
-  it('tells who listens, as a table', async () => {
+  it('prints the process that listens, as a table', async () => {
     await using server = await listenTcp()
     const { stdout, stderr, code } = await portside('who', String(server.port))
     expect({ stderr, code }).toEqual({ stderr: '', code: 0 })
@@ -24,7 +24,7 @@ describe('portside who', () => {
     expect(rest).toEqual([])
   })
 
-  it.each(loopbackFamilies())('tells it of one address, as JSON, of %s', async (family) => {
+  it.each(loopbackFamilies())('prints the owner of one address as JSON, on %s', async (family) => {
     await using server = await listenTcp(undefined, { family })
     const { stdout, code } = await portside('who', formatEndpoint(server.endpoint), '--json')
     expect(code).toBe(0)
@@ -33,7 +33,7 @@ describe('portside who', () => {
     ])
   })
 
-  it('knows UDP, and names of hosts', async () => {
+  it('accepts UDP ports and host names', async () => {
     await using server = await listenUdp()
     const { stdout } = await portside('who', `localhost:${server.port}`, '--json')
     expect(JSON.parse(stdout)).toEqual([expect.objectContaining({ protocol: 'udp', local: server.endpoint })])

@@ -25,7 +25,7 @@ describe('the tarball', () => {
     const others = files.filter((file) => !/^(dist|docs)\//.test(file))
     expect(others.sort()).toEqual(documents)
     const pictures = files.filter((file) => file.startsWith('docs/') && !file.endsWith('.md'))
-    expect(pictures).toEqual(['docs/benchmarks.svg'])
+    expect(pictures).toEqual(['docs/benchmarks.svg', 'docs/images/leak.svg'])
     expect(files).toContain('docs/decisions/ports.md')
     const strange = files.filter((file) => file.startsWith('dist/') && !/\.(c?js|d\.c?ts)$/.test(file))
     expect(strange).toEqual(['dist/third-party-licenses.txt'])

@@ -18,4 +18,13 @@ function isBuilt(): boolean {
   return Math.max(...inputs.map((name) => written(join(root, name)))) < Math.min(...outputs.map(written))
 }
 
-if (process.argv[1] === import.meta.filename) await buildIfOlder()
+if (process.argv[1] === import.meta.filename && !isBuilt()) {
+  console.log('Building portside: dist is missing or older than the sources.')
+  try {
+    await npm(['run', 'build'], root)
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout: string; stderr: string }
+    console.error(stdout, stderr)
+    process.exitCode = 1
+  }
+}

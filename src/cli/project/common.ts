@@ -6,7 +6,7 @@ import type { Evidence } from './report.js'
 import { type Loaded, loadNamed, type Setting, type Source, sourceFromText, testFiles, textsOf } from './sources.js'
 import type { Token } from './tokens.js'
 
-/** `leaks: { mode: 'off' }` or `leaks: 'off'`, wherever options stand. */
+/** Reads `leaks: { mode: 'off' }` and `leaks: 'off'`, at any depth. */
 export function readMode(settings: readonly Setting[], evidence: Evidence): void {
   for (const setting of settings) {
     const { key, path, value, source } = setting
@@ -14,14 +14,16 @@ export function readMode(settings: readonly Setting[], evidence: Evidence): void
     const [mode] = value
     if (value.length !== 1 || mode?.kind !== 'text') continue
     if (mode.text === 'off')
-      evidence.notes.add(`${source.file} sets the mode of the leak check to 'off': it checks nothing`)
+      evidence.notes.add(`${source.file} sets the mode of the leak check to 'off', so nothing is checked`)
     if (mode.text === 'warn') {
-      evidence.notes.add(`${source.file} sets the mode of the leak check to 'warn': leaks are printed and fail no test`)
+      evidence.notes.add(
+        `${source.file} sets the mode of the leak check to 'warn': leaks are printed, but no test fails`,
+      )
     }
   }
 }
 
-/** Reports each entry of portside that a setting has and that does nothing there. */
+/** Reports each entry of portside that does nothing in this setting. */
 export function rejectEntries(
   setting: Setting,
   evidence: Evidence,
@@ -34,7 +36,7 @@ export function rejectEntries(
   }
 }
 
-/** The files of the project that a setting names, each with what it imports. */
+/** The files of the project that a setting names, each with its imports. */
 export function filesNamed(project: Project, setting: Setting, evidence: Evidence): Loaded[] {
   return textsOf(setting).flatMap((name) => {
     const key = `${setting.source.file} ${name}`
@@ -46,7 +48,7 @@ export function filesNamed(project: Project, setting: Setting, evidence: Evidenc
   })
 }
 
-/** `exit: true`; of YAML, a list with that string. */
+/** `exit: true`. In YAML, the value is a list with that string. */
 export const isTrue = ({ value }: Setting): boolean =>
   [...everyToken(value)].some((token) => token.kind !== 'group' && token.text === 'true')
 
@@ -59,7 +61,7 @@ export function hasWord(source: Source, word: string): boolean {
   return false
 }
 
-/** What a configuration takes from a package, by `...name`, mergeConfig() or extends: portside does not read packages. */
+/** Notes settings that come from a package, by `...name`, mergeConfig() or extends: portside does not read packages. */
 export function readForeign(sources: readonly Source[], evidence: Evidence, isKnown: (name: string) => boolean): void {
   for (const { file, imports: all, tokens } of sources) {
     const merged = new Set(mergedNames(tokens))
@@ -81,18 +83,18 @@ function mergedNames(tokens: readonly Token[]): string[] {
   })
 }
 
-/** If nothing of the configuration starts the check although it names an entry that would. */
+/** Notes that a configuration names an entry although none of the known settings starts the check. */
 export function readMentions(sources: readonly Source[], entries: readonly string[], evidence: Evidence): void {
   if (evidence.check !== 'not set up') return
   for (const { file, tokens } of sources) {
     for (const token of everyToken(tokens)) {
       if (token.kind !== 'text' || !entries.includes(token.text)) continue
-      evidence.unclear.push(`${file} names '${token.text}' where portside does not see what it sets`)
+      evidence.unclear.push(`${file} names '${token.text}', but portside cannot see which setting that is`)
     }
   }
 }
 
-/** Test files that import an entry of portside, and for which this is true: the first few. */
+/** The first three test files that import an entry of portside and fit. */
 export function testFilesWith(project: Project, entry: string, fits = (_source: Source) => true): string[] {
   const found: string[] = []
   for (const { file, text } of testFiles(project)) {

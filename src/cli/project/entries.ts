@@ -1,10 +1,10 @@
 import { nearest } from '../../nearest.js'
 
-/** What portside can be imported as, and what a message says of it. */
+/** The entries of portside, each with its description in messages. */
 const ENTRIES: Readonly<Record<string, string>> = {
-  portside: 'starts no leak check',
-  'portside/get-port': 'starts no leak check',
-  'portside/register': 'tracks sockets and checks nothing',
+  portside: 'does not start the leak check',
+  'portside/get-port': 'does not start the leak check',
+  'portside/register': 'tracks sockets but does not check them',
   'portside/vitest': 'is for imports in test files of Vitest',
   'portside/vitest/setup': 'is for setupFiles of Vitest',
   'portside/vitest/plugin': 'is for plugins of Vitest',
@@ -20,7 +20,7 @@ const ENTRIES: Readonly<Record<string, string>> = {
 
 export const isPortside = (text: string): boolean => text === 'portside' || text.startsWith('portside/')
 
-/** Says of an entry that stands in the wrong place what it is: the end of a sentence. */
+/** Describes an entry in the wrong place, as the end of a sentence. */
 export function whyWrong(entry: string): string {
   if (Object.hasOwn(ENTRIES, entry)) return `which ${ENTRIES[entry]}`
   const meant = nearest(entry, Object.keys(ENTRIES))

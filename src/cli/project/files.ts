@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { codeOf } from '../../errors.js'
 
-/** How a project is read. Tests give one of their own. */
+/** Reads a project. Tests pass their own. */
 export interface Files {
-  /** The text of a file, or why it cannot be read; undefined if nothing has that path. */
+  /** The text of a file, or why it cannot be read. Undefined if the path does not exist. */
   read(path: string): FileText | undefined
-  /** What is in a folder; nothing if it cannot be read. Links are neither. */
+  /** The files and folders of a folder, without links. Empty if the folder cannot be read. */
   list(folder: string): Listing
 }
 
@@ -16,11 +16,11 @@ export interface Listing {
   readonly folders: readonly string[]
 }
 
-/** Those of this machine. */
+/** Reads the disk of this machine. */
 export const diskFiles: Files = { read: readText, list }
 
 const MEGABYTE = 1_000_000
-/** A configuration that is written by hand is far smaller. */
+/** A handwritten configuration is far smaller. */
 const MOST_BYTES = MEGABYTE
 
 function readText(path: string): FileText | undefined {
@@ -55,7 +55,7 @@ function list(folder: string): Listing {
       folders: entries.filter((entry) => entry.isDirectory()).map(({ name }) => name),
     }
   } catch {
-    // Permissions, or a folder that is gone.
+    // The folder is gone, or permission is denied.
     return { files: [], folders: [] }
   }
 }

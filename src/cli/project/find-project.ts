@@ -3,7 +3,7 @@ import type { Files } from './files.js'
 import { type Command, commandsOf } from './scripts.js'
 import { yamlSettings } from './yaml.js'
 
-/** The folder of the nearest package.json, and what that says. */
+/** The folder of the nearest package.json, and the content of that file. */
 export interface Project {
   readonly root: string
   readonly files: Files
@@ -18,7 +18,7 @@ export interface Project {
   readonly workspaces: readonly string[]
 }
 
-/** Undefined if no folder from here upward has a package.json. */
+/** Returns undefined if no folder from here upward has a package.json. */
 export function findProject(from: string, files: Files): Project | undefined {
   for (let root = from; ; root = dirname(root)) {
     const read = files.read(join(root, MANIFEST))
@@ -81,11 +81,11 @@ function workspacesOf(root: string, files: Files, given: unknown): string[] {
   return [...new Set(folders)].filter((folder) => folder !== '' && folder !== '.')
 }
 
-/** The first of these that is there, also one that cannot be read. */
+/** The first of these files that exists, even if it cannot be read. */
 export const findFile = ({ files, root }: Project, candidates: readonly string[]): string | undefined =>
   candidates.find((name) => files.read(join(root, name)) !== undefined)
 
-/** The version of a package that this project would load; undefined if it is not installed. */
+/** The version of a package that this project would load. Undefined if the package is not installed. */
 export function installedVersion({ root, files }: Project, name: string): string | undefined {
   for (let folder = root; ; folder = dirname(folder)) {
     const read = files.read(join(folder, 'node_modules', name, MANIFEST))

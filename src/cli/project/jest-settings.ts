@@ -9,7 +9,7 @@ import { type Loaded, load, type Setting, settingsOf, textsOf, valueTokens } fro
 export const ENVIRONMENT = 'portside/jest-environment'
 const FIX = `write testEnvironment: '${ENVIRONMENT}'`
 
-/** A configuration of Jest, with its projects. One of them has nothing of the settings around it. */
+/** Reads a configuration of Jest with its projects. Projects do not inherit the settings around them. */
 export function readConfiguration(project: Project, { sources, problems }: Loaded, evidence: Evidence): void {
   const settings = sources.flatMap((source) => settingsOf(source))
   const projects = settings.filter(({ key, path }) => key === 'projects' && path.length === 0).flatMap(projectsOf)
@@ -24,7 +24,7 @@ export function readConfiguration(project: Project, { sources, problems }: Loade
   readMentions(sources, [ENVIRONMENT], evidence)
 }
 
-/** A configuration without its projects. */
+/** Reads a configuration without its projects. */
 function readShared(project: Project, { sources, problems }: Loaded, except = 'projects'): Evidence {
   const evidence = new Evidence()
   evidence.unclear.push(...problems)
@@ -35,7 +35,7 @@ function readShared(project: Project, { sources, problems }: Loaded, except = 'p
   return evidence
 }
 
-/** A project: its settings, or the path of it. */
+/** The settings of a project, or its path. */
 type Part =
   | { readonly name: string; readonly settings: readonly Setting[] }
   | { readonly path: string; readonly of: Setting }
@@ -67,14 +67,15 @@ function readProjects(project: Project, parts: readonly Part[], shared: Evidence
   if (without.length === 0) return
   const names = `${without.length === 1 ? 'project' : 'projects'} ${without.join(', ')}`
   if (evidence.on.length > 0) evidence.notes.add(`the check is not set up in the ${names}`)
-  else if (shared.on.length > 0) evidence.off(`${shared.on[0]} is not for the ${names}`, `${FIX} in each of them`)
+  else if (shared.on.length > 0)
+    evidence.off(`${shared.on[0]} does not apply to the ${names}`, `${FIX} in each of them`)
 }
 
 function readNamedProject(project: Project, name: string, { source }: Setting, evidence: Evidence): void {
   const path = join(dirname(source.path), name.replace(/^<rootDir>\/?/, ''))
   const loaded = /\.(?:[cm]?[jt]s|json)$/.test(name) ? load(project, path) : undefined
   if (loaded !== undefined) evidence.add(readShared(project, loaded))
-  else evidence.unclear.push(`${source.file} has the project '${name}' with a configuration of its own`)
+  else evidence.unclear.push(`${source.file} has the project '${name}', which has its own configuration`)
 }
 
 function readSettings(project: Project, settings: readonly Setting[], evidence: Evidence): void {
@@ -83,7 +84,7 @@ function readSettings(project: Project, settings: readonly Setting[], evidence: 
     evidence,
   )
   readLevel(settings, evidence)
-  // Further down the same names mean something else.
+  // At a deeper level the same names have another meaning.
   const own = settings.filter(({ path }) => path.length === 0)
   const environments = own.filter(({ key }) => key === 'testEnvironment')
   for (const environment of environments) readEnvironment(project, environment, evidence)
@@ -114,7 +115,7 @@ function readSettings(project: Project, settings: readonly Setting[], evidence: 
 
 const OPTIONS = 'testEnvironmentOptions.portside'
 
-/** The environment refuses options of portside that stand beside `portside`; Jest only warns of those that stand above. */
+/** The environment rejects options of portside beside the key `portside`. Jest only warns about options at a higher level. */
 function readLevel(settings: readonly Setting[], evidence: Evidence): void {
   for (const { key, path, source } of settings) {
     const place = path.join('.')
@@ -138,11 +139,11 @@ function readEnvironment(project: Project, setting: Setting, evidence: Evidence)
     if (own === undefined) continue
     if (hasWord(own, 'extends') || own.imports.some(({ from, isExported }) => from === ENVIRONMENT && isExported)) {
       evidence.on.push(`${own.file} extends '${ENVIRONMENT}'`)
-    } else evidence.unclear.push(`${own.file} imports '${ENVIRONMENT}' and does not extend it`)
+    } else evidence.unclear.push(`${own.file} imports '${ENVIRONMENT}' but does not extend it`)
   }
 }
 
-/** A testEnvironment beside the preset replaces the one that the preset sets. */
+/** A testEnvironment in the same configuration replaces the environment of the preset. */
 function readPreset(project: Project, setting: Setting, environments: readonly Setting[], evidence: Evidence): void {
   const { file } = setting.source
   for (const name of textsOf(setting)) {
@@ -150,10 +151,13 @@ function readPreset(project: Project, setting: Setting, environments: readonly S
       const other = environments.flatMap(textsOf).find((one) => one !== ENVIRONMENT)
       if (other === undefined) evidence.on.push(`preset in ${file} is '${name}'`)
       else if (evidence.on.length === 0) {
-        evidence.off(`testEnvironment in ${file} is '${other}', which replaces that of the preset '${name}'`, FIX)
+        evidence.off(
+          `testEnvironment in ${file} is '${other}', which replaces the environment of the preset '${name}'`,
+          FIX,
+        )
       }
     } else if (isPortside(name)) {
-      evidence.wrong(`preset in ${file} is '${name}', which Jest does not find`, "write preset: 'portside'")
+      evidence.wrong(`preset in ${file} is '${name}', which Jest cannot find`, "write preset: 'portside'")
     } else if (environments.length === 0) readOtherPreset(project, name, setting, evidence)
   }
 }
@@ -161,19 +165,19 @@ function readPreset(project: Project, setting: Setting, environments: readonly S
 function readOtherPreset(project: Project, name: string, { source }: Setting, evidence: Evidence): void {
   if (/^(?:<rootDir>|\.)/.test(name)) {
     const loaded = load(project, join(dirname(source.path), name.replace('<rootDir>', '')))
-    // Jest reads no preset of a preset.
+    // Jest does not read the preset of a preset.
     if (loaded !== undefined) evidence.add(readShared(project, loaded, 'preset'))
   } else if (!KNOWN_PRESETS.test(name)) {
     evidence.unclear.push(`preset in ${source.file} is '${name}', a package, which portside does not read`)
   }
 }
 
-/** They set no environment of portside. */
+/** These presets do not set an environment of portside. */
 const KNOWN_PRESETS = /^(?:ts-jest|jest-expo|react-native|jest-preset-angular|@babel|@vue\/cli-plugin|jest-puppeteer)/
 
 function readSetupFiles(setting: Setting, evidence: Evidence): void {
   if (textsOf(setting).includes('portside/jest'))
-    evidence.notes.add(`setupFilesAfterEnv has 'portside/jest': the matchers are there`)
+    evidence.notes.add(`setupFilesAfterEnv has 'portside/jest': the matchers are set up`)
   rejectEntries(
     setting,
     evidence,
@@ -182,12 +186,12 @@ function readSetupFiles(setting: Setting, evidence: Evidence): void {
   )
 }
 
-/** Only jest-circus tells an environment of its tests. */
+/** Only jest-circus reports tests to the environment. */
 function readJasmine(file: string, environments: readonly Setting[], evidence: Evidence): void {
   if (!environments.some((one) => textsOf(one).includes(ENVIRONMENT))) return
   evidence.on.length = 0
   evidence.off(
-    `testRunner in ${file} is jest-jasmine2, which tells an environment nothing of its tests`,
+    `testRunner in ${file} is jest-jasmine2, which does not report tests to the environment`,
     'remove testRunner',
   )
 }
@@ -200,11 +204,11 @@ function readHost(settings: readonly Setting[], evidence: Evidence): void {
   evidence.wrong(found, "write runner: 'portside/jest-runner'")
 }
 
-/** What the command line sets in some or all of the runs. */
+/** Reads options that scripts pass in some or all runs. */
 export function readSwitches(replaced: readonly string[], runs: number, evidence: Evidence): void {
   if (evidence.on.length === 0) return
   for (const one of replaced) {
-    if (replaced.length < runs) evidence.notes.add(`${one} replaces testEnvironment: nothing is checked there`)
+    if (replaced.length < runs) evidence.notes.add(`${one} replaces testEnvironment, so nothing is checked there`)
     else evidence.off(`${one} replaces testEnvironment`, 'remove --env')
   }
   if (replaced.length > 0 && replaced.length === runs) evidence.on.length = 0

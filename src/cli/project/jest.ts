@@ -8,7 +8,7 @@ import { type Loaded, load, settingsOf, settingsSource, testFiles, textsOf } fro
 const CONFIGS = ['.js', '.ts', '.mjs', '.mts', '.cjs', '.cts', '.json'].map((ending) => `jest.config${ending}`)
 const MANIFEST = 'package.json'
 
-/** What a project sets up of Jest; undefined if it does not use it. */
+/** Reports how a project sets Jest up. Undefined if the project does not use Jest. */
 export function lookAtJest(project: Project, env: Conclusion['env']): RunnerReport | undefined {
   const runs = runsOf(project.commands, ['jest'])
   const found = findFile(project, CONFIGS)
@@ -22,7 +22,7 @@ export function lookAtJest(project: Project, env: Conclusion['env']): RunnerRepo
   for (const one of loaded) readConfiguration(project, one, evidence)
   readRuns(runs, evidence)
   if (settings !== undefined && found !== undefined) {
-    evidence.wrong(`Jest finds settings in ${MANIFEST} and in ${found}, and does not start`, 'keep one of them')
+    evidence.wrong(`Jest finds settings in ${MANIFEST} and in ${found}, so it does not start`, 'keep one of them')
   }
   if (evidence.on.length > 0) readDocblocks(project, evidence)
   if (version !== undefined && Number.parseInt(version, 10) < 29)
@@ -31,14 +31,14 @@ export function lookAtJest(project: Project, env: Conclusion['env']): RunnerRepo
   return conclude(evidence, { name: 'jest', version, config, runs, env, advice: advice(config, loaded, evidence) })
 }
 
-/** The file that Jest finds, those that scripts name, and the settings in package.json. */
+/** The file that Jest finds, the files that scripts name, and the settings in package.json. */
 function configurations(project: Project, runs: readonly Run[], found: string | undefined): Loaded[] {
   const named = runs.flatMap(({ after }) => optionValues(after, '--config', '-c'))
   const { jest } = project.settings
   const names = named.filter((name) => !name.startsWith('{'))
   if (named.length < runs.length || runs.length === 0) {
     if (found !== undefined) names.unshift(found)
-    // A path in place of the settings.
+    // package.json may have a path instead of settings.
     if (typeof jest === 'string') names.push(jest)
   }
   const inline = isRecord(jest)
@@ -47,7 +47,7 @@ function configurations(project: Project, runs: readonly Run[], found: string | 
   return [...inline, ...[...new Set(names)].flatMap((name) => load(project, resolve(project.root, name)) ?? [])]
 }
 
-/** Options of the command line replace those of the configuration. */
+/** Options of the command line replace options of the configuration. */
 function readRuns(runs: readonly Run[], evidence: Evidence): void {
   const replaced: string[] = []
   for (const { after, script } of runs) {
@@ -61,7 +61,7 @@ function readRuns(runs: readonly Run[], evidence: Evidence): void {
   readSwitches(replaced, runs.length, evidence)
 }
 
-/** A comment at the top of a test file replaces the environment for it. */
+/** A comment at the top of a test file replaces the environment of that file. */
 function readDocblocks(project: Project, evidence: Evidence): void {
   const files: string[] = []
   for (const { file, text } of testFiles(project)) {
@@ -78,14 +78,14 @@ function advice(config: string | undefined, loaded: readonly Loaded[], evidence:
   const environments = settings.filter(({ key }) => key === 'testEnvironment').flatMap(textsOf)
   const other = environments.find((name) => /^(?:jest-environment-)?(?:js|happy-)dom$|^@happy-dom/.test(name))
   if (other !== undefined) {
-    evidence.notes.add(`the check needs the environment of Node, and testEnvironment is '${other}'`)
+    evidence.notes.add(`the check needs the Node environment, but testEnvironment is '${other}'`)
     return { add: [`/** @jest-environment ${ENVIRONMENT} */`], addTo: 'each test file that opens sockets' }
   }
   if (settings.some(({ key }) => key === 'projects') && evidence.check === 'not set up') {
-    evidence.notes.add('each project has a testEnvironment of its own')
+    evidence.notes.add('each project needs its own testEnvironment')
   }
   if (config === undefined) return { add: ['"jest": { "preset": "portside" }'], addTo: MANIFEST }
-  // A configuration has one preset.
+  // A configuration can have only one preset.
   const hasPreset = settings.some(({ key, path }) => key === 'preset' && path.length === 0)
   const [name, value] = hasPreset ? ['testEnvironment', ENVIRONMENT] : ['preset', 'portside']
   if (config === MANIFEST) return { add: [`"${name}": "${value}",`], addTo: `"jest" in ${MANIFEST}` }

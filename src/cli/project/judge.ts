@@ -7,13 +7,13 @@ export interface JudgedProject {
   readonly findings: readonly Finding[]
 }
 
-/** Looks at the nearest project from a folder upward, and says what the doctor says of it. */
+/** Looks at the nearest project from a folder upward. Returns the project and the findings. */
 export function lookAndJudge(from: string | undefined, env: NodeJS.ProcessEnv): JudgedProject {
   const project = lookAtProject(from, env)
   return { project, findings: judgeProject(project) }
 }
 
-/** What the doctor says of a project. */
+/** The findings of `portside doctor` about a project. */
 export function judgeProject({ root, problem, runners, hasPortside, workspaces }: ProjectReport): Finding[] {
   if (root === undefined) return [{ check: 'project', found: problem ?? 'none', verdict: 'hint' }]
   const notes =
@@ -38,7 +38,7 @@ export function judgeProject({ root, problem, runners, hasPortside, workspaces }
   ]
 }
 
-const NO_RUNNER = 'no dependency, configuration or script of this project names one that portside knows'
+const NO_RUNNER = 'no dependency, configuration or script of this project names a test runner that portside knows'
 
 const MOST_NAMED = 20
 const someOf = (names: readonly string[]): string =>

@@ -8,23 +8,23 @@ import { lookAtPlaywright } from './playwright.js'
 import type { Conclusion, RunnerReport } from './report.js'
 import { lookAtVitest } from './vitest.js'
 
-/** The project that a command was called in, and its test runners. */
+/** The project of the current folder, and its test runners. */
 export interface ProjectReport {
-  /** Of these fields. A later version of portside that changes what one means has a higher number. */
+  /** The format of these fields. A version of portside that changes the meaning of a field raises the number. */
   readonly format: 1
   /** The folder of package.json. */
   readonly root?: string
   readonly name?: string
-  /** Why there is nothing to report, or package.json cannot be used. */
+  /** Why there is no project, or why package.json cannot be used. */
   readonly problem?: string
-  /** Whether package.json has portside, or node_modules does. */
+  /** Whether package.json or node_modules has portside. */
   readonly hasPortside: boolean
   readonly runners: readonly RunnerReport[]
   /** The folders of other projects that belong to this one. They are not looked at. */
   readonly workspaces: readonly string[]
 }
 
-/** Looks at the nearest project from a folder upward; undefined is a folder that is gone. It reads files as text, and runs nothing of the project. */
+/** Looks at the nearest project from a folder upward. `undefined` means that the folder is gone. Reads files as text and never runs them. */
 export function lookAtProject(
   from: string | undefined,
   env: Conclusion['env'],

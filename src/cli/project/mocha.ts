@@ -18,10 +18,10 @@ import {
 const ENTRY = 'portside/mocha'
 const FIX = `write require: ['${ENTRY}']`
 const MANIFEST = 'package.json'
-/** In the order in which Mocha looks; it reads the first. */
+/** In the order in which Mocha looks for them. Mocha reads only the first. */
 const CONFIGS = ['cjs', 'js', 'mjs', 'yaml', 'yml', 'jsonc', 'json'].map((ending) => `.mocharc.${ending}`)
 
-/** What a project sets up of Mocha; undefined if it does not use it. */
+/** Reports how a project sets Mocha up. Undefined if the project does not use Mocha. */
 export function lookAtMocha(project: Project, env: Conclusion['env']): RunnerReport | undefined {
   const runs = runsOf(project.commands, ['mocha', '_mocha'])
   const found = findFile(project, CONFIGS)
@@ -44,7 +44,7 @@ export function lookAtMocha(project: Project, env: Conclusion['env']): RunnerRep
   return conclude(evidence, { name: 'mocha', version, config, runs, env, advice: advice(config, loaded) })
 }
 
-/** The file that Mocha finds, those that scripts name, and the settings in package.json. */
+/** The file that Mocha finds, the files that scripts name, and the settings in package.json. */
 function configurations(project: Project, runs: readonly Run[], found: string | undefined): Loaded[] {
   const named = runs.flatMap(({ after }) => optionValues(after, '--config'))
   const isFound = found !== undefined && (named.length < runs.length || runs.length === 0)
@@ -56,7 +56,7 @@ function configurations(project: Project, runs: readonly Run[], found: string | 
   return [...[...files].flatMap((name) => load(project, resolve(project.root, name)) ?? []), ...inline]
 }
 
-/** Mocha reads one file only. */
+/** Mocha reads only one configuration. */
 function readIgnored(project: Project, found: string, evidence: Evidence): void {
   if (evidence.check !== 'not set up') return
   for (const name of CONFIGS.filter((one) => one !== found)) {
@@ -64,7 +64,7 @@ function readIgnored(project: Project, found: string, evidence: Evidence): void 
     const sources = load(project, join(project.root, name))?.sources ?? []
     for (const setting of sources.flatMap((source) => settingsOf(source))) readSetting(project, setting, own)
     if (own.on.length > 0)
-      evidence.off(`${name} sets the check up, and Mocha reads ${found} instead`, `move it to ${found}`)
+      evidence.off(`${name} sets the check up, but Mocha reads ${found} instead`, `move it to ${found}`)
   }
 }
 
@@ -76,16 +76,16 @@ function readSetting(project: Project, setting: Setting, evidence: Evidence): vo
     for (const name of texts) readRequired(project, name, source, `require in ${source.file}`, evidence)
   } else if (NOT_REQUIRING.has(key)) {
     const entry = texts.map((text) => text.replace(/^(?:import|require|r)[= ]/, '')).find(isPortside)
-    if (entry !== undefined) evidence.off(`${key} in ${source.file} has '${entry}', where it adds no hooks`, FIX)
+    if (entry !== undefined) evidence.off(`${key} in ${source.file} has '${entry}', where it does not add hooks`, FIX)
   } else if (key === 'exit' && isTrue(setting)) {
     evidence.notes.add(`exit in ${source.file} hides what keeps the run alive`)
   }
 }
 
-/** Settings that load a file, and not as one that has root hooks. */
+/** Settings that load a file without adding its root hooks. */
 const NOT_REQUIRING = new Set(['import', 'file', 'spec', 'node-option', 'nodeOption', 'n'])
 
-/** Something that `--require` names. */
+/** Reads a name that `--require` has. */
 function readRequired(project: Project, name: string, from: Source, where: string, evidence: Evidence): void {
   if (name === ENTRY) evidence.on.push(`${where} has '${ENTRY}'`)
   else if (isPortside(name)) evidence.off(`${where} has '${name}', ${whyWrong(name)}`, FIX)
@@ -96,7 +96,7 @@ function readRequired(project: Project, name: string, from: Source, where: strin
   }
 }
 
-/** A file of the project that makes or passes on the hooks. */
+/** Reads a file of the project that makes the hooks or passes them on. */
 function readHooks(source: Source, evidence: Evidence): void {
   if (!imports(source, ENTRY)) return
   readMode(settingsOf(source), evidence)
@@ -104,7 +104,7 @@ function readHooks(source: Source, evidence: Evidence): void {
   if (passes || hasExport(source)) evidence.on.push(`${source.file} exports mochaHooks`)
   else {
     const fix = `write export { mochaHooks } from '${ENTRY}', or exports.mochaHooks = install()`
-    evidence.off(`${source.file} imports '${ENTRY}' and does not export mochaHooks`, fix)
+    evidence.off(`${source.file} imports '${ENTRY}' but does not export mochaHooks`, fix)
   }
 }
 
@@ -128,7 +128,10 @@ function readRuns(project: Project, runs: readonly Run[], evidence: Evidence): v
     for (const name of required) readRequired(project, name, root, `--require in ${where}`, own)
     for (const name of preloads([...before, ...nodeOptions(run)], after)) {
       if (isPortside(name) && name !== 'portside/register') {
-        own.off(`${where} gives '${name}' to Node, where it adds no hooks to Mocha`, `write mocha --require ${ENTRY}`)
+        own.off(
+          `${where} gives '${name}' to Node, where it does not add hooks to Mocha`,
+          `write mocha --require ${ENTRY}`,
+        )
       }
     }
     if (after.includes('--exit')) own.notes.add(`--exit in ${where} hides what keeps the run alive`)

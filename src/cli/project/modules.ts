@@ -4,13 +4,13 @@ import type { Token } from './tokens.js'
 /** An `import`, an `export ... from`, a `require()` or an `import()`. */
 export interface Import {
   readonly from: string
-  /** The names that it has in this file. */
+  /** The names that the import defines in this file. */
   readonly names: readonly string[]
   /** `export * from`, `export { mochaHooks } from`, `module.exports = require()`. */
   readonly isExported: boolean
 }
 
-/** What a source imports. Imports of types are left out: they load nothing. */
+/** The imports of a source. Type imports are left out, because they do not load a module. */
 export function importsOf(tokens: readonly Token[]): Import[] {
   const found: Import[] = []
   for (const list of everyList(tokens)) {
@@ -53,7 +53,7 @@ function statement(list: readonly Token[], index: number): Import | undefined {
   return { from: from.text, names: wordsOf(rest.slice(0, end)), isExported }
 }
 
-/** `x, { y as z }` before `from`: names in braces are one token. */
+/** Covers `x, { y as z }` before `from`: names in braces are one token. */
 const LONGEST = 8
 
 function wordsOf(tokens: readonly Token[]): string[] {

@@ -9,7 +9,7 @@ import { loadNamed, settingsOf, settingsSource } from './sources.js'
 const ENTRY = 'portside/node-test'
 const MANIFEST = 'package.json'
 
-/** What a project sets up of node:test; undefined if no script runs `node --test` and, without `others`, no test imports it. */
+/** Reports how a project sets node:test up. Undefined if no script runs `node --test` and, without `others`, no test imports it. */
 export function lookAtNodeTest(project: Project, env: Conclusion['env'], others: boolean): RunnerReport | undefined {
   const runs = runsOf(project.commands, ['node', 'tsx']).filter(({ after }) =>
     after.some((word) => /^--test(?:-|$)/.test(word)),
@@ -42,7 +42,8 @@ function readRun(project: Project, run: Run, evidence: Evidence): void {
   const root = settingsSource(MANIFEST, join(project.root, MANIFEST), {})
   for (const name of optionValues(words, '--import', '--require', '-r')) {
     if (name === ENTRY) evidence.on.push(`${where} has '${ENTRY}'`)
-    else if (name === 'portside/register') evidence.notes.add(`'${name}' in ${where} tracks sockets and checks nothing`)
+    else if (name === 'portside/register')
+      evidence.notes.add(`'${name}' in ${where} tracks sockets but does not check them`)
     else if (isPortside(name))
       evidence.off(`${where} has '${name}', ${whyWrong(name)}`, `write node --import ${ENTRY} --test`)
     else {
@@ -60,7 +61,7 @@ function readRun(project: Project, run: Run, evidence: Evidence): void {
   }
 }
 
-/** Node runs each file in a process of its own, so that an import is for that file. */
+/** Node runs each file in a separate process, so an import counts for that file only. */
 function readTestFiles(project: Project, evidence: Evidence): void {
   const files = testFilesWith(project, ENTRY)
   if (files.length === 0) return
@@ -68,7 +69,7 @@ function readTestFiles(project: Project, evidence: Evidence): void {
   evidence.notes.add(`only files that import '${ENTRY}' are checked, such as ${files.join(', ')}`)
 }
 
-/** The script of the project with the option in it. */
+/** The script of the project with the option added. */
 function advice(runs: readonly Command[]): Conclusion['advice'] {
   const [run] = runs
   if (run === undefined) return { add: [`"test": "node --import ${ENTRY} --test"`], addTo: `"scripts" in ${MANIFEST}` }

@@ -1,7 +1,7 @@
 import { installedVersion, type Project } from './find-project.js'
 import type { RunnerReport } from './report.js'
 
-/** Runners that portside has no entry for, by their packages. */
+/** Runners without an entry of portside, by their packages. */
 const OTHERS: Readonly<Record<string, string>> = {
   ava: 'ava',
   '@cucumber/cucumber': 'cucumber',
@@ -11,7 +11,7 @@ const OTHERS: Readonly<Record<string, string>> = {
   uvu: 'uvu',
 }
 
-/** Runners in which the check is called by hand: nobody can tell from a configuration whether it is. */
+/** Tests of these runners call the check by hand, so a configuration does not show whether it is on. */
 export function lookAtOthers(project: Project): RunnerReport[] {
   return Object.entries(OTHERS).flatMap(([name, runner]) => {
     if (!project.dependencies.has(name)) return []
@@ -21,7 +21,7 @@ export function lookAtOthers(project: Project): RunnerReport[] {
         name: runner,
         ...(version === undefined ? {} : { version }),
         check: 'unknown' as const,
-        how: 'portside has no entry for it: its tests call the check by hand',
+        how: 'portside has no entry for this runner; its tests call the check by hand',
         faults: [],
         notes: [],
         page: 'docs/other-runners.md',

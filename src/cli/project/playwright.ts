@@ -9,7 +9,7 @@ const ENTRY = 'portside/playwright'
 const PACKAGE = '@playwright/test'
 const CONFIGS = ['ts', 'js', 'mts', 'mjs', 'cts', 'cjs'].map((ending) => `playwright.config.${ending}`)
 
-/** What a project sets up of Playwright Test; undefined if it does not use it. */
+/** Reports how a project sets Playwright Test up. Undefined if the project does not use it. */
 export function lookAtPlaywright(project: Project, env: Conclusion['env']): RunnerReport | undefined {
   const runs = runsOf(project.commands, ['playwright']).filter(({ after }) => after[0] === 'test')
   const config = findFile(project, CONFIGS)
@@ -30,7 +30,7 @@ export function lookAtPlaywright(project: Project, env: Conclusion['env']): Runn
 
 const ADVICE = { add: [`import { expect, test } from '${ENTRY}'`], addTo: `test files, in place of '${PACKAGE}'` }
 
-/** Test files have `test` from the entry, or from a file of the project that has it from there. */
+/** Test files import `test` from the entry, or from a file of the project that does. */
 function readTestFiles(project: Project, evidence: Evidence): void {
   const without: string[] = []
   for (const { file, text } of testFiles(project)) {
@@ -45,11 +45,11 @@ function readTestFiles(project: Project, evidence: Evidence): void {
   if (evidence.on.length === 0 || without.length === 0) return
   const more = without.length > MOST_NAMED ? ` and ${without.length - MOST_NAMED} more` : ''
   evidence.notes.add(
-    `test files that have test from '${PACKAGE}' are not checked: ${without.slice(0, MOST_NAMED).join(', ')}${more}`,
+    `test files that import test from '${PACKAGE}' are not checked: ${without.slice(0, MOST_NAMED).join(', ')}${more}`,
   )
 }
 
-/** A file of another runner, which has a `test` of its own. */
+/** A test file of another runner. */
 const OTHER_RUNNER = /from ['"](?:vitest|node:test|@jest\/globals|bun:test)['"]/
 
 const MOST_NAMED = 3

@@ -5,9 +5,9 @@ export interface Property {
   readonly key: string
   /** The keys of the objects around it, outermost first. */
   readonly path: readonly string[]
-  /** Its object is the whole configuration: the default export, or the argument of defineConfig(). */
+  /** Whether its object is the whole configuration: the default export, or the argument of defineConfig(). */
   readonly isOutermost: boolean
-  /** Of a shorthand property: its key as a word. */
+  /** For a shorthand property this is its key, as a word. */
   readonly value: readonly Token[]
 }
 
@@ -43,7 +43,7 @@ function object({ items }: Group, path: readonly string[], isOutermost: boolean,
   }
 }
 
-/** The objects that defineConfig() and mergeConfig() are given. */
+/** Walks the objects that defineConfig() and mergeConfig() get. */
 function call({ items }: Group, path: readonly string[], found: Property[]): void {
   for (const argument of split(items)) {
     const [first] = argument
@@ -60,7 +60,7 @@ function propertyOf(entry: readonly Token[], path: readonly string[], isOutermos
   return isMark(second, ':') ? { key, path, isOutermost, value: entry.slice(2) } : undefined
 }
 
-/** `exports.require = x`, `config.test.setupFiles = x`: the key that stands before this `=`. */
+/** `exports.require = x`, `config.test.setupFiles = x`: the key before this `=`. */
 function assignedKey(tokens: readonly Token[], index: number): string | undefined {
   const [dot, key] = [tokens[index - 2], tokens[index - 1]]
   if (!isMark(tokens[index], '=') || isMark(tokens[index + 1], '=') || key?.kind !== 'word') return undefined
@@ -80,7 +80,7 @@ const isArgument = (tokens: readonly Token[], index: number): boolean => {
   return token?.kind === 'group' && token.open === '(' && name?.kind === 'word' && DEFINING.has(name.text)
 }
 
-/** The tokens of a statement from here on: up to its semicolon, or to the word that begins the next one. */
+/** The tokens of a statement from here on, up to its semicolon or the word that begins the next statement. */
 export function statementFrom(tokens: readonly Token[], start: number): Token[] {
   const rest = tokens.slice(start, start + MOST_OF_STATEMENT)
   const end = rest.findIndex(
@@ -89,7 +89,7 @@ export function statementFrom(tokens: readonly Token[], start: number): Token[] 
   return end === -1 ? rest : rest.slice(0, end)
 }
 
-/** An array or an object is one token. */
+/** An array or an object counts as one token. */
 const MOST_OF_STATEMENT = 50
 const BEGINNING = new Set([
   'const',
@@ -115,7 +115,7 @@ export function split(tokens: readonly Token[]): Token[][] {
   return parts.filter((part) => part.length > 0)
 }
 
-/** Each token, also in groups. */
+/** Every token, including those in groups. */
 export function* everyToken(tokens: readonly Token[]): Generator<Token> {
   for (const token of tokens) {
     yield token
@@ -123,7 +123,7 @@ export function* everyToken(tokens: readonly Token[]): Generator<Token> {
   }
 }
 
-/** Each list of tokens that stand side by side. */
+/** Every list of sibling tokens. */
 export function* everyList(tokens: readonly Token[]): Generator<readonly Token[]> {
   yield tokens
   for (const token of tokens) if (token.kind === 'group') yield* everyList(token.items)

@@ -1,6 +1,6 @@
 import type { Run } from './scripts.js'
 
-/** What is known about one test runner of a project. */
+/** The findings about one test runner of a project. */
 export interface RunnerReport {
   readonly name: string
   /** Of the installed package. */
@@ -8,11 +8,11 @@ export interface RunnerReport {
   /** The file that the settings come from. */
   readonly config?: string
   /**
-   * `'on'`: a leak fails its test. `'off'`: portside is set up, and checks nothing. `'unknown'`: the configuration cannot be read,
-   * or takes settings from somewhere else.
+   * `'on'`: a leak fails its test. `'off'`: portside is set up, but does not check anything. `'unknown'`: the configuration cannot be
+   * read, or takes settings from a package.
    */
   readonly check: 'on' | 'off' | 'not set up' | 'unknown'
-  /** What sets the check up, or why that is unknown. */
+  /** The setting that sets the check up, or why that is unknown. */
   readonly how?: string
   readonly faults: readonly Fault[]
   /** The lines that set the check up, and the file that they go into. */
@@ -23,30 +23,30 @@ export interface RunnerReport {
   readonly page?: string
 }
 
-/** Something that is set up wrong. */
+/** A wrong setting. */
 export interface Fault {
   readonly found: string
-  /** What to write instead. */
+  /** The correct setting. */
   readonly fix: string
-  /** The check is off because of it, and the run does not say so. */
+  /** Whether the check is off because of this setting, and the run does not say so. */
   readonly leavesOff: boolean
 }
 
-/** What speaks for and against a set-up. */
+/** Collects what speaks for and against a set-up. */
 export class Evidence {
   readonly on: string[] = []
   readonly faults: Fault[] = []
   readonly unclear: string[] = []
   readonly notes = new Set<string>()
-  /** The files that are looked at already, each by the file that names it and the name. */
+  /** The files that have been read, each as the naming file and the name. */
   readonly read = new Set<string>()
 
-  /** Reports what leaves the check off without a word. */
+  /** Reports a fault that leaves the check off without a word from the runner. */
   off(found: string, fix: string): void {
     this.faults.push({ found, fix, leavesOff: true })
   }
 
-  /** Reports what makes a run fail, or leaves off something else. */
+  /** Reports a fault that makes a run fail, or leaves another feature off. */
   wrong(found: string, fix: string): void {
     this.faults.push({ found, fix, leavesOff: false })
   }
@@ -71,11 +71,11 @@ export interface Conclusion {
   readonly config?: string | undefined
   readonly runs: readonly Run[]
   readonly env: Readonly<Record<string, string | undefined>>
-  /** What to do where nothing is set up. */
+  /** The lines to add if the check is not set up. */
   readonly advice: { readonly add: readonly string[]; readonly addTo?: string }
 }
 
-/** Makes a report, with what the environment and the scripts say about the check. */
+/** Makes a report that includes PORTSIDE_LEAKS in the environment and in scripts. */
 export function conclude(evidence: Evidence, { name, version, config, runs, env, advice }: Conclusion): RunnerReport {
   const isMeant = evidence.check === 'on' || evidence.check === 'unknown'
   const isOff = isMeant && switchedOff(evidence, runs, env[VARIABLE])
@@ -96,13 +96,13 @@ export function conclude(evidence: Evidence, { name, version, config, runs, env,
 const VARIABLE = 'PORTSIDE_LEAKS'
 const MODES = ['fail', 'warn', 'off', '']
 
-/** Whether PORTSIDE_LEAKS is off in each run. A script has the last word. */
+/** Whether PORTSIDE_LEAKS is off in every run. A script overrides the environment. */
 function switchedOff(evidence: Evidence, runs: readonly Run[], outer: string | undefined): boolean {
   const off = runs.filter(({ env }) => env.get(VARIABLE) === 'off')
   const scripts = [...new Set(off.map(({ script }) => `'${script}'`))].join(', ')
   const all = runs.length > 0 ? runs.every(({ env }) => (env.get(VARIABLE) ?? outer) === 'off') : outer === 'off'
   for (const value of new Set([outer ?? '', ...runs.map(({ env }) => env.get(VARIABLE) ?? '')])) {
-    if (value === 'warn') evidence.notes.add(`${VARIABLE} is warn: leaks are printed and fail no test`)
+    if (value === 'warn') evidence.notes.add(`${VARIABLE} is warn: leaks are printed, but no test fails`)
     else if (!MODES.includes(value)) evidence.wrong(`${VARIABLE} is '${value}'`, `set ${VARIABLE} to fail, warn or off`)
   }
   if (all) {
@@ -111,7 +111,7 @@ function switchedOff(evidence: Evidence, runs: readonly Run[], outer: string | u
   } else if (off.length > 0) {
     evidence.notes.add(`the check is off in the script ${scripts}: it sets ${VARIABLE} to off`)
   } else if (outer === 'off') {
-    evidence.notes.add(`${VARIABLE} is off in the environment: scripts that do not set it check nothing`)
+    evidence.notes.add(`${VARIABLE} is off in the environment: nothing is checked in scripts that do not set it`)
   }
   return all
 }

@@ -15,7 +15,7 @@ export function commandsOf(scripts: Readonly<Record<string, unknown>>): Command[
   )
 }
 
-/** Nobody writes a longer one by hand. */
+/** A handwritten script is shorter. */
 const LONGEST = 20_000
 
 function commandsIn(
@@ -29,10 +29,10 @@ function commandsIn(
   return simpleCommands(text).flatMap((all) => {
     const first = all.findIndex((word) => !ASSIGNMENT.test(word) && !SETTING.has(word))
     const words = first === -1 ? [] : all.slice(first)
-    // `A=b command` is for one command, `export A=b` for those that follow.
+    // `A=b command` sets a variable for one command, `export A=b` for all that follow.
     const own = new Map([...env, ...assignments(all.slice(0, first === -1 ? all.length : first))])
     if (words.length === 0) for (const [name, value] of own) env.set(name, value)
-    // concurrently, sh -c, nodemon --exec: a command as one argument.
+    // concurrently, sh -c and nodemon --exec take a command as one argument.
     const nested = depth < 3 ? words.filter((word) => /\s/.test(word)) : []
     return [
       ...(words.length === 0 ? [] : [{ script, text: whole, words, env: own }]),
@@ -42,7 +42,7 @@ function commandsIn(
 }
 
 const ASSIGNMENT = /^\w+=/
-/** They stand before assignments. */
+/** These words come before assignments. */
 const SETTING = new Set(['cross-env', 'cross-env-shell', 'env', 'export', 'set', 'npx'])
 
 const assignments = (words: readonly string[]): Array<[string, string]> =>
@@ -73,12 +73,12 @@ function simpleCommands(text: string): string[][] {
 
 /** A command that runs a test runner: the words on either side of its name. */
 export interface Run extends Command {
-  /** Those of Node or of a program that starts it. */
+  /** Words of Node or of a program that starts the runner. */
   readonly before: readonly string[]
   readonly after: readonly string[]
 }
 
-/** The commands that run one of these programs: `vitest`, `npx vitest`, `node --import x node_modules/.bin/vitest`. */
+/** The commands that run one of these programs, such as `vitest`, `npx vitest`, `node --import x node_modules/.bin/vitest`. */
 export function runsOf(commands: readonly Command[], programs: readonly string[]): Run[] {
   return commands.flatMap((command) => {
     const { words } = command
@@ -96,7 +96,7 @@ function programOf(word: string): string {
   return name?.replace(/\.[cm]?js$/, '') ?? word
 }
 
-/** Options whose value is no program. */
+/** Options whose value is not a program. */
 const TAKING = new Set(['--require', '-r', '--import', '--loader', '--config', '-c'])
 
 /** Programs that start another one. */
@@ -108,7 +108,7 @@ const STARTERS = new Set(
 const INSTALLING = new Set(['install', 'i', 'add', 'remove', 'rm', 'uninstall', 'up', 'update'])
 
 function canStart([first = '', second = '']: readonly string[]): boolean {
-  // `npm run vitest` runs a script of that name, which is read by itself.
+  // `npm run vitest` runs a script of that name, which is read separately.
   const installs = INSTALLING.has(second) || (first === 'npm' && second === 'run')
   return STARTERS.has(programOf(first)) && (first === 'portside' || !installs)
 }
@@ -123,5 +123,5 @@ export function optionValues(words: readonly string[], ...names: readonly string
   })
 }
 
-/** The options of Node that a command gives by its environment. */
+/** The options that a command passes to Node in NODE_OPTIONS. */
 export const nodeOptions = ({ env }: Command): string[] => simpleCommands(env.get('NODE_OPTIONS') ?? '').flat()

@@ -6,7 +6,7 @@ import { everyToken, type Property, propertiesOf } from './properties.js'
 import { type Token, tokensOf } from './tokens.js'
 import { yamlSettings } from './yaml.js'
 
-/** A file as text: it is never executed. */
+/** A file as text. It is never executed. */
 export interface Source {
   /** From the root of the project, with slashes. */
   readonly file: string
@@ -28,7 +28,7 @@ export interface Loaded {
   readonly problems: readonly string[]
 }
 
-/** Reads a file of the project, once; undefined if there is none. */
+/** Reads a file of the project once. Returns undefined if the file does not exist. */
 export function load(project: Project, path: string): Loaded | undefined {
   const known = LOADED.get(project) ?? new Map<string, Loaded | undefined>()
   LOADED.set(project, known)
@@ -45,7 +45,7 @@ function loadOnce(project: Project, path: string): Loaded | undefined {
   const visit = (file: string): boolean => {
     if (seen.has(file) || seen.size >= MOST_FILES) return true
     const found = project.files.read(file)
-    // An import of a folder means its index.
+    // An import of a folder means its index file.
     if (found === undefined || ('isFolder' in found && seen.size > 0)) return false
     seen.add(file)
     const read = sourceOf(project, file, found)
@@ -59,17 +59,17 @@ function loadOnce(project: Project, path: string): Loaded | undefined {
   return endings(path).some(visit) ? { sources, problems } : undefined
 }
 
-/** A configuration imports a few; this ends the reading of a whole application. */
+/** A configuration imports only a few files. This limit keeps portside from reading a whole application. */
 const MOST_FILES = 30
 
-/** Imports leave out the ending, or name the `.js` that a `.ts` becomes. */
+/** Imports omit the extension, or name the `.js` file that is built from a `.ts` file. */
 function endings(path: string): string[] {
   const stem = path.replace(/\.([cm]?)js$/, '.$1ts')
   const added = ['.ts', '.js', '.mts', '.mjs', '.cts', '.cjs', '.json', '/index.ts', '/index.js']
   return /\.[cm]?[jt]sx?$|\.json$/.test(path) ? [path, stem] : [path, ...added.map((ending) => path + ending)]
 }
 
-/** Many files import the same one: it is read once. */
+/** Reads a file that several files import only once. */
 function sourceOf(project: Project, path: string, read: FileText): Source | { problem: string } {
   const known = SOURCES.get(project) ?? new Map<string, Source | { problem: string }>()
   SOURCES.set(project, known)
@@ -89,13 +89,13 @@ function parsed(project: Project, path: string, read: FileText): Source | { prob
   return sourceFromText(file, path, read.text)
 }
 
-/** Settings that are not a file of their own, such as those of Jest in package.json. */
+/** Settings without a separate file, such as the settings of Jest in package.json. */
 export function settingsSource(file: string, path: string, settings: unknown): Source {
   return sourceFromText(file, path, JSON.stringify(settings) ?? '')
 }
 
 export function sourceFromText(file: string, path: string, text: string): Source {
-  // What begins with a brace is JSON: as the outermost object.
+  // Text that begins with a brace is JSON, so it becomes the outermost object.
   const tokens = tokensOf(text.trimStart().startsWith('{') ? `export default ${text}` : text)
   return { file, path, tokens, imports: importsOf(tokens), variables: variablesOf(tokens) }
 }
@@ -117,16 +117,16 @@ export function settingsOf(source: Source, tokens: readonly Token[] = source.tok
     .map((property) => ({ ...property, source }))
 }
 
-/** A configuration that is written by hand has far fewer. */
+/** A handwritten configuration has far fewer. */
 const MOST_SETTINGS = 2000
 
-/** The strings of a value, also of the variables that it names. */
+/** The strings of a value and of the variables that it names. */
 export function textsOf({ source, value }: Pick<Setting, 'source' | 'value'>): string[] {
   const texts = [...valueTokens(source, value)].flatMap((token) => (token.kind === 'text' ? [token.text] : []))
   return [...new Set(texts)]
 }
 
-/** The tokens of a value, and those of the variables that it names. */
+/** The tokens of a value and of the variables that it names. */
 export function* valueTokens(source: Source, value: readonly Token[], seen = new Set<string>()): Generator<Token> {
   for (const token of everyToken(value)) {
     yield token
@@ -140,7 +140,7 @@ export function* valueTokens(source: Source, value: readonly Token[], seen = new
 
 const MOST_VARIABLES = 50
 
-/** A file that a configuration names: from its own folder, from the root of the project, or from `<rootDir>`. */
+/** Loads a file that a configuration names, relative to its folder, the root of the project or `<rootDir>`. */
 export function loadNamed(project: Project, source: Source, name: string): Loaded | undefined {
   const path = name.replace(/^<rootDir>\//, './')
   if (/^[@\w][^:]*$/.test(path) && !/\.[cm]?[jt]s$|\//.test(path)) return undefined
@@ -152,7 +152,7 @@ export function loadNamed(project: Project, source: Source, name: string): Loade
   return undefined
 }
 
-/** Files of tests, a few hundred at most. */
+/** The test files of a project, a few hundred at most. */
 export function* testFiles({ root, files }: Project): Generator<{ file: string; text: string }> {
   for (const file of [...namesBelow(root, '', files, { left: MOST_LISTED })].slice(0, MOST_TESTS)) {
     const read = files.read(join(root, file))
@@ -167,7 +167,7 @@ const TEST_FILE = /(?:^|[._-])(?:test|spec)\.[cm]?[jt]sx?$|(?:^|\/)(?:tests?|__t
 function* namesBelow(root: string, below: string, files: Files, budget: { left: number }): Generator<string> {
   if (budget.left-- <= 0) return
   const listing = files.list(join(root, below))
-  // Another project.
+  // A folder with a package.json is another project.
   if (below !== '' && listing.files.includes('package.json')) return
   for (const name of listing.files) if (TEST_FILE.test(below + name)) yield below + name
   for (const name of listing.folders) {

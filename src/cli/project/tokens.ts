@@ -1,4 +1,4 @@
-/** A piece of JavaScript, TypeScript or JSON. Comments, white space and regular expressions are no tokens. */
+/** A token of JavaScript, TypeScript or JSON. Comments, white space and regular expressions are not tokens. */
 export type Token =
   /** A string, without its quotes. */
   | { readonly kind: 'text'; readonly text: string }
@@ -14,15 +14,15 @@ export interface Group {
 }
 
 /**
- * The tokens of a source, with what stands in brackets as one. Nothing is executed. It never throws: of a source that is not valid
- * it gives what can be told.
+ * The tokens of a source. A pair of brackets with its content is one token. Never executes the source and never throws: an invalid
+ * source gives the tokens that can be recognised.
  */
 export function tokensOf(source: string): Token[] {
   return new Lexer(source).read()
 }
 
 const CLOSING: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}' }
-/** Deeper brackets are read as if they were not there, so that those who walk the tokens can recurse. */
+/** Deeper brackets are ignored, so code that walks the tokens can recurse. */
 const DEEPEST = 100
 const LINE_END = /[\n\r\u2028\u2029]/g
 const WORD = /[$\w\u0080-\uffff]+/y
@@ -96,7 +96,7 @@ class Lexer {
     this.#add({ kind: 'text', text })
   }
 
-  /** Reads on in a template string. One without substitutions is a string; each substitution is a group. */
+  /** Continues in a template string. Without substitutions it is a string. Each substitution is a group. */
   #template(start: number, isFirst = true): void {
     for (let at = start; at < this.#source.length; at++) {
       const character = this.#source.charAt(at)
@@ -117,7 +117,7 @@ class Lexer {
   #begin(open: string, template = false): void {
     this.#at++
     if (this.#open.length > DEEPEST) {
-      // What follows a substitution that is ignored would be read as code.
+      // The text after an ignored substitution would be read as code.
       if (template) this.#at = this.#source.length
       else this.#ignored++
       return
@@ -134,13 +134,13 @@ class Lexer {
       return
     }
     const index = this.#open.findLastIndex(({ open }) => (CLOSING[open] ?? (open === '`' ? '}' : '')) === close)
-    // A bracket too many.
+    // This bracket was never opened.
     if (index < 1) return
     const [closed] = this.#open.splice(index)
     if (closed?.template) this.#template(this.#at, false)
   }
 
-  /** Whether a value can stand here, so that a slash is no division. */
+  /** Whether a value can follow here, so that a slash does not divide. */
   #expectsValue(): boolean {
     const last = this.#open.at(-1)?.items.at(-1)
     if (last === undefined || last.kind === 'mark') return true
@@ -157,7 +157,7 @@ class Lexer {
       else if (character === ']') inClass = false
       else if (character === '/' && !inClass) {
         this.#at = at + 1
-        // A value, so that the next slash divides.
+        // A regular expression is a value, so the next slash divides.
         this.#add({ kind: 'word', text: '/' })
         return true
       }

@@ -7,7 +7,7 @@ import { type Loaded, load, type Source, settingsOf, textsOf, valueTokens } from
 import type { Token } from './tokens.js'
 import { PLUGIN, readSettings, SETUP } from './vitest-settings.js'
 
-/** A configuration of Vitest, with its projects. */
+/** Reads a configuration of Vitest with its projects. */
 export function readConfiguration(project: Project, { sources, problems }: Loaded, evidence: Evidence): void {
   const settings = sources.flatMap((source) => settingsOf(source))
   const shared = readShared(project, { sources, problems })
@@ -24,7 +24,7 @@ export function readConfiguration(project: Project, { sources, problems }: Loade
   readMentions(sources, [SETUP, PLUGIN], evidence)
 }
 
-/** What a configuration says for all of its projects. */
+/** Reads the settings that all projects of a configuration share. */
 function readShared(project: Project, { sources, problems }: Loaded): Evidence {
   const evidence = new Evidence()
   evidence.unclear.push(...problems)
@@ -36,13 +36,13 @@ function readShared(project: Project, { sources, problems }: Loaded): Evidence {
 
 const isOfVite = (name: string): boolean => /^(?:vite|vitest)(?:\/|$)/.test(name)
 
-/** A project, or a file of one. */
+/** A project, or the path of its file. */
 export interface Element {
   readonly source: Source
   readonly tokens: readonly Token[]
 }
 
-/** The elements of the first array of a value, also of one that is a variable. */
+/** The elements of the first array of a value, even if that is a variable. */
 export function elementsOf(source: Source, value: readonly Token[]): Element[] {
   for (const token of valueTokens(source, value)) {
     if (token.kind === 'group' && token.open === '[') return split(token.items).map((tokens) => ({ source, tokens }))
@@ -50,7 +50,7 @@ export function elementsOf(source: Source, value: readonly Token[]): Element[] {
   return []
 }
 
-/** Projects. One has nothing of the configuration around it, unless it says `extends: true`. */
+/** Reads projects. A project does not inherit the configuration around it, unless it has `extends: true`. */
 export function readProjects(
   project: Project,
   elements: readonly Element[],
@@ -69,7 +69,7 @@ export function readProjects(
   if (evidence.on.length > 0)
     evidence.notes.add(`the check is not set up in the ${plural(without, 'project')} ${names}`)
   else if (shared.on.length > 0) {
-    const found = `${shared.on[0]} is not for the ${plural(without, 'project')} ${names}`
+    const found = `${shared.on[0]} does not apply to the ${plural(without, 'project')} ${names}`
     if (shared.on.some((one) => one.startsWith('plugins'))) evidence.unclear.push(found)
     else evidence.off(found, 'add extends: true to each of them')
   }
@@ -83,7 +83,7 @@ function readProject(project: Project, { source, tokens }: Element, shared: Evid
   if (tokens.length === 1 && only?.kind === 'text') {
     const loaded = /[*{]|\/$/.test(only.text) ? undefined : load(project, resolve(dirname(source.path), only.text))
     if (loaded !== undefined) evidence.add(readShared(project, loaded))
-    else evidence.unclear.push(`${source.file} has the project '${only.text}' with a configuration of its own`)
+    else evidence.unclear.push(`${source.file} has the project '${only.text}', which has its own configuration`)
     return evidence
   }
   const value = tokens.flatMap((token) => (token.kind === 'word' ? (source.variables.get(token.text) ?? []) : [token]))

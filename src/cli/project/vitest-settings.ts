@@ -10,7 +10,7 @@ export const SETUP = 'portside/vitest/setup'
 export const PLUGIN = 'portside/vitest/plugin'
 const FIX = `write setupFiles: ['${SETUP}']`
 
-/** What settings of Vitest say about the leak check. */
+/** Reads settings of Vitest that concern the leak check. */
 export function readSettings(project: Project, settings: readonly Setting[], evidence: Evidence): void {
   readMode(settings, evidence)
   for (const setting of settings) {
@@ -21,7 +21,7 @@ export function readSettings(project: Project, settings: readonly Setting[], evi
   }
   const shared = settings.find(({ key, value }) => key === 'isolate' && value.some((token) => isWord(token, 'false')))
   if (shared !== undefined && evidence.on.length > 0 && evidence.on.every((how) => how.includes(' imports '))) {
-    // A module is loaded once for all files.
+    // Without isolation Vitest loads a module once for all files of a worker.
     evidence.notes.add(`${shared.source.file} has isolate: false: only the first file of a worker is checked; ${FIX}`)
   }
   const sources = new Set(settings.map(({ source }) => source))
@@ -29,7 +29,7 @@ export function readSettings(project: Project, settings: readonly Setting[], evi
     const names = pluginNames(source)
     if (evidence.check !== 'not set up' || names.length === 0 || names.some((name) => isCalled(source.tokens, name)))
       continue
-    evidence.off(`${source.file} imports '${PLUGIN}' and does not use it`, `write plugins: [${names[0]}()]`)
+    evidence.off(`${source.file} imports '${PLUGIN}' but does not use it`, `write plugins: [${names[0]}()]`)
   }
 }
 
@@ -38,10 +38,7 @@ function readSetupFiles(project: Project, setting: Setting, evidence: Evidence):
   const where = `setupFiles in ${source.file}`
   const texts = textsOf(setting)
   if (isOutermost && path.length === 0 && texts.some(isPortside)) {
-    evidence.off(
-      `${where} is outside of test, where Vitest does not read it`,
-      `write test: { setupFiles: ['${SETUP}'] }`,
-    )
+    evidence.off(`${where} is outside test, where Vitest does not read it`, `write test: { setupFiles: ['${SETUP}'] }`)
     return
   }
   if (texts.includes(SETUP)) evidence.on.push(`${where} has '${SETUP}'`)
@@ -62,10 +59,10 @@ function readSetupFiles(project: Project, setting: Setting, evidence: Evidence):
       source.imports.some(({ from, names }) => !from.startsWith('.') && names.includes(token.text)),
   )
   if (unread && evidence.check === 'not set up' && !texts.length)
-    evidence.unclear.push(`${where} is made by a package, which portside does not read`)
+    evidence.unclear.push(`${where} comes from a package, which portside does not read`)
 }
 
-/** A setup file of the project, and what it imports. */
+/** Reads a setup file of the project and its imports. */
 function readSetupFile(sources: readonly Source[], evidence: Evidence): void {
   const [first] = sources
   for (const source of sources) {
@@ -76,7 +73,7 @@ function readSetupFile(sources: readonly Source[], evidence: Evidence): void {
     else if (imports(source, 'portside/vitest')) {
       if (isInstalled(source)) evidence.on.push(`${file} calls install()`)
       else if (evidence.on.length === 0)
-        evidence.off(`${file} imports 'portside/vitest' and does not call install()`, `import '${SETUP}' there`)
+        evidence.off(`${file} imports 'portside/vitest' but does not call install()`, `import '${SETUP}' there`)
     } else if (wrong)
       evidence.off(`${file} imports '${wrong.from}', ${whyWrong(wrong.from)}`, `import '${SETUP}' there`)
   }
@@ -90,7 +87,7 @@ const WRONG_IN_SETUP = new Set([
   PLUGIN,
 ])
 
-/** By its name, or by the one that the import gives it. */
+/** Whether the source calls install(), by that name or by the name that the import gives it. */
 function isInstalled({ tokens, imports: all }: Source): boolean {
   const names = all.flatMap(({ from, names }) => (from === 'portside/vitest' && names.includes('install') ? names : []))
   return ['install', ...names].some((name) => name !== 'test' && name !== 'it' && isCalled(tokens, name))
@@ -118,7 +115,7 @@ function readPlugins(setting: Setting, evidence: Evidence): void {
     if (!values.some((tokens) => tokens.some((token) => token.kind === 'word' && token.text === name))) continue
     const where = `plugins: [${name}()] in ${source.file}`
     if (path.at(-1) === 'test')
-      evidence.off(`${where} is inside of test, where Vite does not read it`, 'move plugins out of test')
+      evidence.off(`${where} is inside test, where Vite does not read it`, 'move plugins out of test')
     else if (values.some((tokens) => isCalled(tokens, name))) evidence.on.push(where)
     else evidence.off(`plugins in ${source.file} has ${name} instead of ${name}()`, `write plugins: [${name}()]`)
   }

@@ -11,7 +11,7 @@ const ENDINGS = ['.ts', '.mts', '.cts', '.js', '.mjs', '.cjs']
 const ofName = (name: string): string[] => ENDINGS.map((ending) => name + ending)
 const WORKSPACES = ['vitest.workspace', 'vitest.projects'].flatMap((name) => [...ofName(name), `${name}.json`])
 
-/** What a project sets up of Vitest; undefined if it does not use it. */
+/** Reports how a project sets Vitest up. Undefined if the project does not use Vitest. */
 export function lookAtVitest(project: Project, env: Conclusion['env']): RunnerReport | undefined {
   const runs = runsOf(project.commands, ['vitest'])
   const own = findFile(project, ofName('vitest.config'))
@@ -32,11 +32,11 @@ export function lookAtVitest(project: Project, env: Conclusion['env']): RunnerRe
     evidence.notes.add('portside supports Vitest 3.2 and newer')
   }
   if (evidence.check === 'not set up' && loaded.some(hasProjects))
-    evidence.notes.add('each project has setupFiles of its own, unless it has extends: true')
+    evidence.notes.add('each project needs its own setupFiles, unless it has extends: true')
   return conclude(evidence, { name: 'vitest', version, config, runs, env, advice: advice(config, loaded) })
 }
 
-/** The file that Vitest finds, and those that scripts name. */
+/** The file that Vitest finds, and the files that scripts name. */
 function configurations(project: Project, runs: readonly Run[], found: string | undefined): Loaded[] {
   const named = runs.flatMap(({ after }) => optionValues(after, '--config', '-c'))
   const isFound = found !== undefined && (named.length < runs.length || runs.length === 0)
@@ -51,7 +51,7 @@ const hasProjects = ({ sources }: Loaded): boolean =>
 const isTest = ({ key, isOutermost, value }: Setting): boolean =>
   key === 'test' && isOutermost && value.some(({ kind }) => kind === 'group')
 
-/** Until Vitest 4 the list of projects is a file of its own. */
+/** Before Vitest 4 the list of projects is a separate file. */
 function readWorkspace(project: Project, file: string, version: string | undefined, evidence: Evidence): void {
   const loaded = load(project, join(project.root, file))
   const [source] = loaded?.sources ?? []
@@ -72,7 +72,7 @@ function readIgnored(project: Project, own: string, vite: string, loaded: readon
   const found = new Evidence()
   if (ignored !== undefined) readConfiguration(project, ignored, found)
   if (found.on.length === 0 || evidence.check !== 'not set up') return
-  evidence.off(`${vite} sets the check up, and Vitest reads ${own} instead`, `move it to ${own}`)
+  evidence.off(`${vite} sets the check up, but Vitest reads ${own} instead`, `move it to ${own}`)
 }
 
 function readTestFiles(project: Project, evidence: Evidence): void {
@@ -81,7 +81,7 @@ function readTestFiles(project: Project, evidence: Evidence): void {
   if (files.length > 0) evidence.notes.add(`only files that call install() are checked, such as ${files.join(', ')}`)
 }
 
-/** The lines to add to a configuration that has none of portside. */
+/** The lines to add to a configuration without portside. */
 function advice(config: string | undefined, loaded: readonly Loaded[]): Conclusion['advice'] {
   const settings = loaded.flatMap(({ sources }) => sources.flatMap((source) => settingsOf(source)))
   if (config === undefined) {

@@ -1,6 +1,6 @@
 /**
- * The settings at the top level of a YAML file that are a string or a list of strings. It reads what configurations of test
- * runners and package managers have, and leaves out the rest of YAML.
+ * The top-level settings of a YAML file that are a string or a list of strings. It reads the parts of YAML that configurations of test
+ * runners and package managers use, and ignores the rest.
  */
 export function yamlSettings(text: string): Record<string, readonly string[]> {
   const settings = new Map<string, string[]>()
@@ -26,7 +26,7 @@ export function yamlSettings(text: string): Record<string, readonly string[]> {
   return Object.fromEntries(settings)
 }
 
-/** A `#` begins a comment at the start of a line or behind a space, and not in quotes. */
+/** A `#` begins a comment at the start of a line or after a space, but not in quotes. */
 function withoutComment(line: string): string {
   let quote = ''
   for (let at = 0; at < line.length; at++) {

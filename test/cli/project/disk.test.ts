@@ -20,19 +20,19 @@ const write = (name: string, content: string | Buffer): string => {
 const read = (name: string): unknown => diskFiles.read(join(folder, name))
 
 describe('a file of a project', () => {
-  it('is its text, without a byte order mark', () => {
+  it('is read as text without a byte order mark', () => {
     write('a', '\uFEFF{}\r\n')
     expect(read('a')).toEqual({ text: '{}\r\n' })
   })
 
-  it('is undefined when there is none, or its folder is a file', () => {
+  it('is undefined when it does not exist, or when its folder is a file', () => {
     write('a', 'x')
     expect([read('b'), read('a/b')]).toEqual([undefined, undefined])
   })
 
   it.each<[string, string | Buffer, string]>([
     ['empty', '', 'is empty'],
-    ['empty but for a byte order mark', '\uFEFF\n', 'is empty'],
+    ['empty except for a byte order mark', '\uFEFF\n', 'is empty'],
     ['UTF-16', Buffer.from('\uFEFFexport default {}', 'utf16le'), 'is not UTF-8 text'],
     ['of 10 MB', ' '.repeat(10_000_000), 'has 10.0 MB: portside reads up to 1 MB'],
   ])('has a problem when it is %s', (_, content, problem) => {
@@ -58,7 +58,7 @@ describe('a file of a project', () => {
     expect(read('a')).toEqual({ problem: `cannot be read: ${denied}` })
   })
 
-  it('has a problem, and is not waited for, when it is a named pipe', (context) => {
+  it('has a problem when it is a named pipe, and reading does not block', (context) => {
     try {
       execFileSync('mkfifo', [join(folder, 'a')], { stdio: 'ignore' })
     } catch {
@@ -67,7 +67,7 @@ describe('a file of a project', () => {
     expect(read('a')).toEqual({ problem: 'is not a regular file' })
   })
 
-  it('is listed, and links are not', () => {
+  it('is listed, but a link is not', () => {
     write('a', 'x')
     mkdirSync(join(folder, 'b'))
     symlinkSync('b', join(folder, 'c'), 'junction')
@@ -77,7 +77,7 @@ describe('a file of a project', () => {
 })
 
 describe('a project on disk', () => {
-  it('is looked at as text, and its configuration is not run', () => {
+  it('is read as text, and its configuration does not run', () => {
     write('package.json', '\uFEFF{"devDependencies":{"vitest":"4"}}')
     write(
       'vitest.config.mjs',
@@ -89,13 +89,13 @@ describe('a project on disk', () => {
     })
   })
 
-  it('has a configuration that imports itself', () => {
+  it('may have a configuration that imports itself', () => {
     write('package.json', '{}')
     write('vitest.config.mjs', "import './vitest.config.mjs'\nimport '.'\nimport './'\nimport '..'\nexport default {}")
     expect(lookAtProject(folder, {})).toMatchObject({ runners: [{ name: 'vitest', check: 'not set up' }] })
   })
 
-  it('has a configuration of 10 MB, a directory or a pipe in its place', () => {
+  it('may have 10 MB, a directory or a pipe as its configuration', () => {
     write('package.json', '{}')
     write('vitest.config.ts', 'x'.repeat(10_000_000))
     mkdirSync(join(folder, 'jest.config.js'))

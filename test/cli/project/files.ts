@@ -8,7 +8,7 @@ export type Given = Readonly<Record<string, string | object>>
 
 export const ROOT = resolve('/app')
 
-/** Files that are in memory only. */
+/** Files in memory. */
 export function filesOf(given: Given): Files {
   const texts = new Map(Object.entries(given).map(([name, content]) => [join(ROOT, name), textOf(content)]))
   return {
@@ -34,7 +34,7 @@ export function look(given: Given, env: Record<string, string> = {}, from = '.')
   return lookAtProject(join(ROOT, from), env, filesOf(given))
 }
 
-/** What is reported about one runner, by the files of a project whose package.json is empty unless given. */
+/** The report about one runner of a project. Its package.json is empty unless the files have one. */
 export function lookAt(name: string, given: Given, env: Record<string, string> = {}): RunnerReport | undefined {
   return look({ 'package.json': {}, ...given }, env).runners.find((runner) => runner.name === name)
 }

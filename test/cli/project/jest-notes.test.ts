@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { type Given, lookAt } from './files.js'
 
 const ENVIRONMENT = "testEnvironment: 'portside/jest-environment'"
-// Vitest obeys it, too, wherever it stands in a file.
+// Vitest would obey the comment too, anywhere in a file.
 const DOCBLOCK = `@${'jest'}-environment`
 const config = (text: string): Given => ({ 'jest.config.js': `module.exports = {\n${text}\n}` })
 const inManifest = (jest: object): Given => ({ 'package.json': { jest } })
@@ -36,17 +36,17 @@ describe('a note of Jest', () => {
     [
       'says where another environment is used',
       { ...config(ENVIRONMENT), 'package.json': { scripts: { test: 'jest', dom: 'jest --env jsdom' } } },
-      "--env jsdom in the script 'dom' replaces testEnvironment: nothing is checked there",
+      "--env jsdom in the script 'dom' replaces testEnvironment, so nothing is checked there",
     ],
     [
       'says that the mode is off',
       config(`${ENVIRONMENT}, testEnvironmentOptions: { portside: { leaks: { mode: 'off' } } }`),
-      "jest.config.js sets the mode of the leak check to 'off': it checks nothing",
+      "jest.config.js sets the mode of the leak check to 'off', so nothing is checked",
     ],
     [
-      'says that the matchers are there',
+      'says that the matchers are set up',
       config("setupFilesAfterEnv: ['portside/jest']"),
-      "setupFilesAfterEnv has 'portside/jest': the matchers are there",
+      "setupFilesAfterEnv has 'portside/jest': the matchers are set up",
     ],
     [
       'names the versions that are supported',
@@ -56,7 +56,7 @@ describe('a note of Jest', () => {
     [
       'says that the DOM has no check',
       config("testEnvironment: 'jsdom'"),
-      "the check needs the environment of Node, and testEnvironment is 'jsdom'",
+      "the check needs the Node environment, but testEnvironment is 'jsdom'",
     ],
   ])('%s', (_, given, note) => {
     expect(lookAt('jest', given)?.notes).toEqual([note])
@@ -81,7 +81,7 @@ describe('the lines to add for Jest', () => {
     ['name the environment beside another preset', config("preset: 'ts-jest'"), 'jest.config.js', `${ENVIRONMENT},`],
     ['are JSON in a JSON file', { 'jest.config.json': {} }, 'jest.config.json', '"preset": "portside",'],
     [
-      'are a comment beside jsdom',
+      'are a comment if jsdom is the environment',
       config("testEnvironment: 'jsdom'"),
       'each test file that opens sockets',
       `/** ${DOCBLOCK} portside/jest-environment */`,

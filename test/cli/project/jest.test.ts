@@ -58,7 +58,7 @@ describe('the check of Jest is on', () => {
     ],
     ['by an assignment', { 'jest.config.js': "module.exports.testEnvironment = 'portside/jest-environment'" }, ON],
     [
-      'by a configuration that this one requires',
+      'by a configuration that jest.config.js requires',
       {
         'jest.config.js': "module.exports = { ...require('./base.js') }",
         'base.js': `module.exports = { ${ENVIRONMENT} }`,
@@ -145,7 +145,7 @@ describe('the check of Jest is not on', () => {
     [
       'with folders as projects',
       config("projects: ['<rootDir>/packages/*']"),
-      "unknown: jest.config.js has the project '<rootDir>/packages/*' with a configuration of its own",
+      "unknown: jest.config.js has the project '<rootDir>/packages/*', which has its own configuration",
     ],
     [
       'with the environment as setup file',
@@ -175,12 +175,12 @@ describe('the check of Jest is not on', () => {
     [
       'with an environment beside the preset',
       config("preset: 'portside', testEnvironment: 'jsdom'"),
-      `off | OFF testEnvironment in jest.config.js is 'jsdom', which replaces that of the preset 'portside' -> ${FIX}`,
+      `off | OFF testEnvironment in jest.config.js is 'jsdom', which replaces the environment of the preset 'portside' -> ${FIX}`,
     ],
     [
       'with another entry as preset',
       config("preset: 'portside/jest'"),
-      "not set up | WRONG preset in jest.config.js is 'portside/jest', which Jest does not find -> write preset: 'portside'",
+      "not set up | WRONG preset in jest.config.js is 'portside/jest', which Jest cannot find -> write preset: 'portside'",
     ],
     [
       'with options one level too high',
@@ -195,12 +195,12 @@ describe('the check of Jest is not on', () => {
     [
       'with the environment at the root of projects',
       config(`${ENVIRONMENT}, projects: [{ displayName: 'a' }, {}]`),
-      `off | OFF ${ON.slice(4)} is not for the projects 'a', 'number 2' -> ${FIX} in each of them`,
+      `off | OFF ${ON.slice(4)} does not apply to the projects 'a', 'number 2' -> ${FIX} in each of them`,
     ],
     [
       'with jest-jasmine2',
       config(`${ENVIRONMENT}, testRunner: 'jest-jasmine2'`),
-      'off | OFF testRunner in jest.config.js is jest-jasmine2, which tells an environment nothing of its tests -> remove testRunner',
+      'off | OFF testRunner in jest.config.js is jest-jasmine2, which does not report tests to the environment -> remove testRunner',
     ],
     [
       'with another environment in every script',
@@ -227,12 +227,12 @@ describe('the check of Jest is not on', () => {
     [
       'with two configurations',
       { ...config(ENVIRONMENT), 'package.json': { jest: {} } },
-      `${ON} | WRONG Jest finds settings in package.json and in jest.config.js, and does not start -> keep one of them`,
+      `${ON} | WRONG Jest finds settings in package.json and in jest.config.js, so it does not start -> keep one of them`,
     ],
     [
       'with an environment of the project that extends nothing',
       { ...config("testEnvironment: './env.js'"), 'env.js': "require('portside/jest-environment')" },
-      "unknown: env.js imports 'portside/jest-environment' and does not extend it",
+      "unknown: env.js imports 'portside/jest-environment' but does not extend it",
     ],
   ])('%s', (_, given, expected) => {
     expect(summary('jest', given)).toEqual(expected)

@@ -7,26 +7,26 @@ const lines = (given: Given, env: Record<string, string> = {}): string[] =>
   describeFindings([judgeProject(look(given, env))])
 const HAS = { devDependencies: { vitest: '4', portside: '1' } }
 
-describe('what the doctor says of a project', () => {
-  it('is one line without a package.json', () => {
+describe('the findings about a project', () => {
+  it('are one line without a package.json', () => {
     expect(lines({})).toEqual([`hint  project  no folder from ${ROOT} upward has a package.json`])
   })
 
-  it('points to the documentation for a runner that portside has no entry for', () => {
+  it('name the documentation for a runner without an entry of portside', () => {
     expect(lines({ 'package.json': { devDependencies: { ava: '6', portside: '1' } } }).slice(1)).toEqual([
-      'hint  AVA      portside has no entry for it: its tests call the check by hand',
+      'hint  AVA      portside has no entry for this runner; its tests call the check by hand',
       '               see docs/other-runners.md',
     ])
   })
 
-  it('is that no runner is known', () => {
+  it('say that no runner is known', () => {
     expect(lines({ 'package.json': {} })).toEqual([
       `ok    project      ${ROOT}`,
-      'hint  test runner  no dependency, configuration or script of this project names one that portside knows',
+      'hint  test runner  no dependency, configuration or script of this project names a test runner that portside knows',
     ])
   })
 
-  it('is what to install and what to add', () => {
+  it('say what to install and which lines to add', () => {
     expect(
       lines({ 'package.json': { devDependencies: { jest: '30' } }, 'jest.config.js': 'module.exports = {}' }),
     ).toEqual([
@@ -39,7 +39,7 @@ describe('what the doctor says of a project', () => {
     ])
   })
 
-  it('is a whole file if there is none, without spaces at the end of a line', () => {
+  it('have a whole file to add if there is no configuration, without trailing spaces', () => {
     expect(lines({ 'package.json': HAS }).slice(1)).toEqual([
       'hint  Vitest   the leak check is not set up',
       '               add to vitest.config.mjs:',
@@ -50,7 +50,7 @@ describe('what the doctor says of a project', () => {
     ])
   })
 
-  it('is that the check is on, and what is worth knowing', () => {
+  it('say that the check is on, with notes', () => {
     const given = {
       'package.json': { ...HAS, workspaces: ['a'] },
       'vitest.config.ts': "export default { test: { setupFiles: 'portside/vitest' } }",
@@ -63,7 +63,7 @@ describe('what the doctor says of a project', () => {
     ])
   })
 
-  it('is bad if the check is set up and off', () => {
+  it('are bad if the check is set up but off', () => {
     const given = {
       'package.json': HAS,
       'vitest.config.ts': "export default { test: { setupFiles: ['portside/jest'] } }",
@@ -74,7 +74,7 @@ describe('what the doctor says of a project', () => {
     ])
   })
 
-  it('is a warning if something is wrong beside a check that is on', () => {
+  it('are a warning if the check is on but another setting is wrong', () => {
     const given = {
       'package.json': HAS,
       'vitest.config.ts': "export default { test: { setupFiles: ['portside/vitest/setup', 'portside/jest'] } }",
@@ -82,7 +82,7 @@ describe('what the doctor says of a project', () => {
     expect(judgeProject(look(given)).map(({ verdict }) => verdict)).toEqual(['ok', 'ok', 'warn'])
   })
 
-  it('is a warning and the runners if package.json cannot be used', () => {
+  it('are a warning and the runners if package.json cannot be used', () => {
     expect(
       judgeProject(look({ 'package.json': '{', 'jest.config.js': '' })).map(
         ({ check, verdict }) => `${verdict} ${check}`,
@@ -90,19 +90,19 @@ describe('what the doctor says of a project', () => {
     ).toEqual(['ok project', 'warn package.json', 'hint portside', 'hint Jest'])
   })
 
-  it('is a hint if a configuration cannot be read', () => {
+  it('are a hint if a configuration cannot be read', () => {
     expect(lines({ 'package.json': HAS, 'vitest.config.ts': { problem: 'is a directory' } }).slice(1)).toEqual([
       'hint  Vitest   the leak check may be on or off: vitest.config.ts is a directory',
       '               run a test that leaves a socket open: it fails if the check is on',
     ])
   })
 
-  it('has the first 20 of many workspaces', () => {
+  it('have the first 20 of many workspaces', () => {
     const workspaces = Array.from({ length: 30 }, (_, index) => `w${index}`)
     expect(lines({ 'package.json': { workspaces } })[1]).toMatch(/: w0, .*, w19 and 10 more$/)
   })
 
-  it('has no characters that a terminal obeys', () => {
+  it('have no control characters', () => {
     const scripts = { 'a\u001b[31m\n': 'mocha -r portside/jest' }
     const text = lines({ 'package.json': { scripts } }).join('')
     expect(text).toContain("'a\\u001b[31m\\n'")

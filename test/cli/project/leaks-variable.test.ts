@@ -51,7 +51,7 @@ describe('PORTSIDE_LEAKS', () => {
       ON,
     ],
     [
-      'is no mode',
+      'is not a valid mode',
       set,
       { PORTSIDE_LEAKS: 'wran' },
       `${ON} | WRONG PORTSIDE_LEAKS is 'wran' -> set PORTSIDE_LEAKS to fail, warn or off`,
@@ -61,22 +61,22 @@ describe('PORTSIDE_LEAKS', () => {
     expect(summary('vitest', given, env)).toBe(expected)
   })
 
-  it('is off in the environment, and only some scripts set it, which a note says', () => {
+  it('causes a note if it is off in the environment and only some scripts set it', () => {
     const given = scripts({ test: 'PORTSIDE_LEAKS=fail vitest', more: 'vitest' })
     expect(lookAt('vitest', given, { PORTSIDE_LEAKS: 'off' })).toMatchObject({
       check: 'on',
-      notes: ['PORTSIDE_LEAKS is off in the environment: scripts that do not set it check nothing'],
+      notes: ['PORTSIDE_LEAKS is off in the environment: nothing is checked in scripts that do not set it'],
     })
   })
 
-  it('is warn, which a note says', () => {
+  it('causes a note if it is warn', () => {
     expect(lookAt('vitest', set, { PORTSIDE_LEAKS: 'warn' })).toMatchObject({
       check: 'on',
-      notes: ['PORTSIDE_LEAKS is warn: leaks are printed and fail no test'],
+      notes: ['PORTSIDE_LEAKS is warn: leaks are printed, but no test fails'],
     })
   })
 
-  it('is off in one of the scripts, which a note names', () => {
+  it('causes a note that names the script if it is off in one script', () => {
     const report = lookAt('vitest', scripts({ test: 'vitest', fast: 'PORTSIDE_LEAKS=off vitest' }))
     expect(report).toMatchObject({
       check: 'on',

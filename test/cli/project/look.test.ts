@@ -11,11 +11,11 @@ describe('the project of a folder', () => {
     expect(look(given, {}, 'x')).toMatchObject({ root: ROOT, name: 'outer' })
   })
 
-  it('is none if the current folder is gone', () => {
+  it('does not exist if the current folder is gone', () => {
     expect(lookAtProject(undefined, {})).toMatchObject({ problem: 'the current folder does not exist', runners: [] })
   })
 
-  it('is none without a package.json', () => {
+  it('does not exist without a package.json', () => {
     const problem = `no folder from ${ROOT} upward has a package.json`
     expect(look({})).toEqual({ format: 1, problem, hasPortside: false, runners: [], workspaces: [] })
   })
@@ -26,7 +26,7 @@ describe('the project of a folder', () => {
     ['is null', 'null', 'package.json is not a JSON object'],
     ['is empty', { problem: 'is empty' }, 'package.json is empty'],
     ['is a directory', { problem: 'is a directory' }, 'package.json is a directory'],
-  ])('is looked at when package.json %s', (_, manifest, problem) => {
+  ])('is reported when package.json %s', (_, manifest, problem) => {
     const report = look({
       'package.json': manifest,
       'vitest.config.ts': "export default { test: { setupFiles: 'portside/vitest/setup' } }",
@@ -50,7 +50,7 @@ describe('the project of a folder', () => {
     expect(look({ 'package.json': manifest })).toMatchObject({ runners: [], workspaces: [] })
   })
 
-  it('has no runner of names that every object has', () => {
+  it('has no runner for names that every object inherits', () => {
     expect(
       look({ 'package.json': { devDependencies: { constructor: '1', __proto__: {} }, scripts: { toString: 'x' } } })
         .runners,
@@ -74,7 +74,7 @@ describe('the project of a folder', () => {
     expect(look({ ...given, ...packages }).workspaces).toEqual(expected)
   })
 
-  it('does not look at its workspaces', () => {
+  it('does not include the runners of its workspaces', () => {
     const given = { 'package.json': { workspaces: ['a'] }, 'a/package.json': { devDependencies: { jest: '30' } } }
     expect(look(given).runners).toEqual([])
   })
@@ -87,7 +87,7 @@ describe('the project of a folder', () => {
     expect(look(given).hasPortside).toBe(expected)
   })
 
-  it('has the installed versions, also of a folder above', () => {
+  it('has the installed versions, even from a folder above', () => {
     const given = {
       'a/package.json': { devDependencies: { jest: '^30' } },
       'node_modules/jest/package.json': { version: '30.1.2' },
@@ -115,7 +115,7 @@ describe('the project of a folder', () => {
   })
 })
 
-describe('a project with files that no one writes', () => {
+describe('a project with nonsense files', () => {
   const CONFIGS = [
     'vitest.config.ts',
     'vite.config.js',
@@ -148,11 +148,11 @@ describe('a project with files that no one writes', () => {
   const lookAtAll = (text: string): unknown =>
     look({ 'package.json': { scripts: { test: text } }, ...Object.fromEntries(CONFIGS.map((name) => [name, text])) })
 
-  it.each(PIECES)('is looked at when they repeat %j', (piece) => {
+  it.each(PIECES)('is read when the files repeat %j', (piece) => {
     expect(lookAtAll(piece.repeat(500))).toMatchObject({ root: ROOT })
   })
 
-  it('is looked at whatever they are', () => {
+  it('is read with any content', () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom(...PIECES), { maxLength: 40 }), (pieces) => {
         expect(lookAtAll(pieces.join(''))).toMatchObject({ root: ROOT })

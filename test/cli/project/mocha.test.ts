@@ -94,7 +94,7 @@ describe('the check of Mocha is not on', () => {
     [
       'in a file that Mocha does not read',
       { '.mocharc.js': 'module.exports = {}', '.mocharc.json': { require: 'portside/mocha' } },
-      'off | OFF .mocharc.json sets the check up, and Mocha reads .mocharc.js instead -> move it to .mocharc.js',
+      'off | OFF .mocharc.json sets the check up, but Mocha reads .mocharc.js instead -> move it to .mocharc.js',
     ],
     [
       'with a folder in its place',
@@ -114,32 +114,32 @@ describe('the check of Mocha is not on', () => {
     [
       'with --import',
       scripts({ test: 'mocha --import portside/mocha' }),
-      "off | OFF the script 'test' gives 'portside/mocha' to Node, where it adds no hooks to Mocha -> write mocha --require portside/mocha",
+      "off | OFF the script 'test' gives 'portside/mocha' to Node, where it does not add hooks to Mocha -> write mocha --require portside/mocha",
     ],
     [
       'with an option of Node',
       scripts({ test: 'node --require portside/mocha node_modules/mocha/bin/mocha.js' }),
-      "off | OFF the script 'test' gives 'portside/mocha' to Node, where it adds no hooks to Mocha -> write mocha --require portside/mocha",
+      "off | OFF the script 'test' gives 'portside/mocha' to Node, where it does not add hooks to Mocha -> write mocha --require portside/mocha",
     ],
     [
       'with NODE_OPTIONS',
       scripts({ test: "NODE_OPTIONS='--import portside/mocha' mocha" }),
-      "off | OFF the script 'test' gives 'portside/mocha' to Node, where it adds no hooks to Mocha -> write mocha --require portside/mocha",
+      "off | OFF the script 'test' gives 'portside/mocha' to Node, where it does not add hooks to Mocha -> write mocha --require portside/mocha",
     ],
     [
       'with node-option',
       { '.mocharc.json': { 'node-option': ['import=portside/mocha'] } },
-      `off | OFF node-option in .mocharc.json has 'portside/mocha', where it adds no hooks -> ${FIX}`,
+      `off | OFF node-option in .mocharc.json has 'portside/mocha', where it does not add hooks -> ${FIX}`,
     ],
     [
       'as a file',
       { '.mocharc.json': { file: ['portside/mocha'] } },
-      `off | OFF file in .mocharc.json has 'portside/mocha', where it adds no hooks -> ${FIX}`,
+      `off | OFF file in .mocharc.json has 'portside/mocha', where it does not add hooks -> ${FIX}`,
     ],
     [
       'with a file that exports no hooks',
       { '.mocharc.json': { require: ['./leaks.cjs'] }, 'leaks.cjs': "require('portside/mocha').install()" },
-      "off | OFF leaks.cjs imports 'portside/mocha' and does not export mochaHooks -> write export { mochaHooks } from 'portside/mocha', or exports.mochaHooks = install()",
+      "off | OFF leaks.cjs imports 'portside/mocha' but does not export mochaHooks -> write export { mochaHooks } from 'portside/mocha', or exports.mochaHooks = install()",
     ],
   ])('%s', (_, given, expected) => {
     expect(summary('mocha', given)).toBe(expected)
@@ -174,7 +174,7 @@ describe('a note of Mocha', () => {
         '.mocharc.yml': 'require: ./l.cjs',
         'l.cjs': "exports.mochaHooks = require('portside/mocha').install({ leaks: { mode: 'off' } })",
       },
-      "l.cjs sets the mode of the leak check to 'off': it checks nothing",
+      "l.cjs sets the mode of the leak check to 'off', so nothing is checked",
     ],
     [
       'names the versions that are supported',

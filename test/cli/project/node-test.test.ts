@@ -86,7 +86,7 @@ describe('a note of node:test', () => {
     [
       'says what portside/register does',
       script('node --import portside/register --test'),
-      "'portside/register' in the script 'test' tracks sockets and checks nothing",
+      "'portside/register' in the script 'test' tracks sockets but does not check them",
     ],
     [
       'names the scripts without the check',

@@ -63,12 +63,12 @@ describe('a note of Playwright', () => {
     [
       'names test files without the check',
       { ...config(), 'a.spec.ts': SPEC, 'b.spec.ts': "import { test } from '@playwright/test'" },
-      "test files that have test from '@playwright/test' are not checked: b.spec.ts",
+      "test files that import test from '@playwright/test' are not checked: b.spec.ts",
     ],
     [
       'names a mode that fails nothing',
       { ...config("export default { use: { leaks: 'warn' } }"), 'a.spec.ts': SPEC },
-      "playwright.config.ts sets the mode of the leak check to 'warn': leaks are printed and fail no test",
+      "playwright.config.ts sets the mode of the leak check to 'warn': leaks are printed, but no test fails",
     ],
     [
       'names a mode of a file that a script names',
@@ -77,7 +77,7 @@ describe('a note of Playwright', () => {
         'e2e.config.ts': "export default { use: { leaks: { mode: 'off' } } }",
         'a.spec.ts': SPEC,
       },
-      "e2e.config.ts sets the mode of the leak check to 'off': it checks nothing",
+      "e2e.config.ts sets the mode of the leak check to 'off', so nothing is checked",
     ],
     [
       'names a version that is too old',

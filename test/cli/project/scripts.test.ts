@@ -30,7 +30,7 @@ describe('the commands of a script', () => {
     expect(commandsOf({ test: script }).map(({ words }) => words)).toEqual(expected)
   })
 
-  it('has the variables that are set for it', () => {
+  it('have the variables that the script sets for them', () => {
     const [first, second] = commandsOf({ test: "export A=1 && B='2 3' x; C=4 y" })
     expect([...(first?.env ?? [])]).toEqual([
       ['A', '1'],
@@ -42,7 +42,7 @@ describe('the commands of a script', () => {
     ])
   })
 
-  it('is left out if it is no text, or longer than anybody writes', () => {
+  it('are left out if the script is not a string, or very long', () => {
     expect(commandsOf({ a: 1, b: null, c: ['x'], d: '"'.repeat(30_000) })).toEqual([])
   })
 
@@ -64,14 +64,14 @@ describe('the commands of a script', () => {
     expect(runsOf(commandsOf({ test: script }), ['vitest']).length > 0).toBe(expected)
   })
 
-  it('has the values of an option', () => {
+  it('have the values of an option', () => {
     expect(optionValues(['-r', 'a', '--require=b', '--requires', 'c', '--require'], '-r', '--require')).toEqual([
       'a',
       'b',
     ])
   })
 
-  it('has the options of Node', () => {
+  it('have the options of Node', () => {
     const [command] = commandsOf({ test: "NODE_OPTIONS='--import a --no-warnings' node" })
     expect(nodeOptions(command!)).toEqual(['--import', 'a', '--no-warnings'])
   })
@@ -92,7 +92,7 @@ describe('the settings of YAML', () => {
     expect(yamlSettings(text)).toEqual(expected)
   })
 
-  it('has a list that is longer than a call may have arguments', () => {
+  it('include a list that is longer than the arguments of a call can be', () => {
     expect(yamlSettings(`a: [${'b,'.repeat(300_000)}]`).a).toHaveLength(300_000)
   })
 })

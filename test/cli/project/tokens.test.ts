@@ -29,13 +29,13 @@ describe('tokens of a source', () => {
     expect(texts(source)).toEqual(expected)
   })
 
-  it('reads what follows brackets that are too deep', () => {
+  it('reads the text after brackets that are too deep', () => {
     const deep = 100_000
     expect(texts(`${'['.repeat(deep)}'a'${']'.repeat(deep)} 'b'`)).toEqual(['a', 'b'])
     expect(words(`${'`${'.repeat(deep)} a`)).toEqual([])
   })
 
-  it('reads 1 MB of anything', () => {
+  it('reads 1 MB of any character', () => {
     for (const piece of [
       "'",
       '`',
@@ -56,7 +56,7 @@ describe('tokens of a source', () => {
     }
   })
 
-  it('has every string of any JSON, and its keys', () => {
+  it('has every string and key of any JSON', () => {
     fc.assert(
       fc.property(
         fc.dictionary(fc.stringMatching(/^[\w/.*-]+$/), fc.array(fc.stringMatching(/^[\w/.*'{} -]*$/))),

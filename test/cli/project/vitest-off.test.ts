@@ -29,7 +29,7 @@ describe('the check of Vitest is not on', () => {
     [
       'in another setting',
       config("{ alias: { a: 'portside/vitest/setup' } }"),
-      "unknown: vitest.config.ts names 'portside/vitest/setup' where portside does not see what it sets",
+      "unknown: vitest.config.ts names 'portside/vitest/setup', but portside cannot see which setting that is",
     ],
     [
       'with settings of a package',
@@ -50,7 +50,7 @@ describe('the check of Vitest is not on', () => {
     [
       'with the plugin imported only',
       plugin('export default defineConfig({ plugins: [] })'),
-      "off | OFF vitest.config.ts imports 'portside/vitest/plugin' and does not use it -> write plugins: [portside()]",
+      "off | OFF vitest.config.ts imports 'portside/vitest/plugin' but does not use it -> write plugins: [portside()]",
     ],
     [
       'with the plugin not called',
@@ -60,12 +60,12 @@ describe('the check of Vitest is not on', () => {
     [
       'with the plugin inside of test',
       plugin('export default defineConfig({ test: { plugins: [portside()] } })'),
-      'off | OFF plugins: [portside()] in vitest.config.ts is inside of test, where Vite does not read it -> move plugins out of test',
+      'off | OFF plugins: [portside()] in vitest.config.ts is inside test, where Vite does not read it -> move plugins out of test',
     ],
     [
       'with setupFiles outside of test',
       { 'vitest.config.ts': "export default defineConfig({ setupFiles: ['portside/vitest/setup'] })" },
-      "off | OFF setupFiles in vitest.config.ts is outside of test, where Vitest does not read it -> write test: { setupFiles: ['portside/vitest/setup'] }",
+      "off | OFF setupFiles in vitest.config.ts is outside test, where Vitest does not read it -> write test: { setupFiles: ['portside/vitest/setup'] }",
     ],
     [
       'with a setup file that does not call install()',
@@ -73,12 +73,12 @@ describe('the check of Vitest is not on', () => {
         ...config("{ setupFiles: ['./setup.ts'] }"),
         'setup.ts': "import { install } from 'portside/vitest'\n// install()",
       },
-      "off | OFF setup.ts imports 'portside/vitest' and does not call install() -> import 'portside/vitest/setup' there",
+      "off | OFF setup.ts imports 'portside/vitest' but does not call install() -> import 'portside/vitest/setup' there",
     ],
     [
       'in vite.config beside vitest.config',
       { ...config('{}'), 'vite.config.ts': "export default { test: { setupFiles: ['portside/vitest/setup'] } }" },
-      'off | OFF vite.config.ts sets the check up, and Vitest reads vitest.config.ts instead -> move it to vitest.config.ts',
+      'off | OFF vite.config.ts sets the check up, but Vitest reads vitest.config.ts instead -> move it to vitest.config.ts',
     ],
     ...(
       [
@@ -86,8 +86,8 @@ describe('the check of Vitest is not on', () => {
         ['portside/mocha', 'which is for --require of Mocha'],
         ['portside/node-test', 'which is for --import of node:test'],
         ['portside/vitest/plugin', 'which is for plugins of Vitest'],
-        ['portside/register', 'which tracks sockets and checks nothing'],
-        ['portside', 'which starts no leak check'],
+        ['portside/register', 'which tracks sockets but does not check them'],
+        ['portside', 'which does not start the leak check'],
         ['portside/vitest/setpu', "which portside does not have (did you mean 'portside/vitest/setup'?)"],
       ] as const
     ).map(([entry, why]): [string, Given, string] => [

@@ -24,7 +24,7 @@ describe('projects of Vitest', () => {
     [
       'are off if the root sets it up and they do not extend it',
       projects("{ test: { name: 'a' } }, { test: { name: 'b' } }", `${set},`),
-      "off | OFF setupFiles in vitest.config.ts has 'portside/vitest/setup' is not for the projects 'a', 'b' -> add extends: true to each of them",
+      "off | OFF setupFiles in vitest.config.ts has 'portside/vitest/setup' does not apply to the projects 'a', 'b' -> add extends: true to each of them",
     ],
     [
       'extend a file',
@@ -39,12 +39,12 @@ describe('projects of Vitest', () => {
     [
       'are folders',
       projects("'packages/*'"),
-      "unknown: vitest.config.ts has the project 'packages/*' with a configuration of its own",
+      "unknown: vitest.config.ts has the project 'packages/*', which has its own configuration",
     ],
     [
       'do not read setupFiles outside of test',
       projects(`{ ${set} }`),
-      "off | OFF setupFiles in vitest.config.ts is outside of test, where Vitest does not read it -> write test: { setupFiles: ['portside/vitest/setup'] }",
+      "off | OFF setupFiles in vitest.config.ts is outside test, where Vitest does not read it -> write test: { setupFiles: ['portside/vitest/setup'] }",
     ],
     [
       'extend the configuration that they stand in',
@@ -75,7 +75,7 @@ describe('projects of Vitest', () => {
     expect(summary('vitest', given)).toBe(expected)
   })
 
-  it('are named if only some are set up', () => {
+  it('are named if only some of them are set up', () => {
     const report = lookAt('vitest', projects(`{ test: { name: 'a', ${set} } }, { test: { name: 'b' } }, { test: {} }`))
     expect(report).toMatchObject({ check: 'on', notes: ["the check is not set up in the projects 'b', 'number 3'"] })
   })

@@ -135,12 +135,12 @@ describe('a note of Vitest', () => {
     [
       'says that the mode is off',
       config("{ setupFiles: ['portside/vitest/setup'], provide: { portside: { leaks: { mode: 'off' } } } }"),
-      "vitest.config.ts sets the mode of the leak check to 'off': it checks nothing",
+      "vitest.config.ts sets the mode of the leak check to 'off', so nothing is checked",
     ],
     [
       'says that the mode is warn',
       plugin("export default { plugins: [portside({ leaks: 'warn' })] }"),
-      "vitest.config.ts sets the mode of the leak check to 'warn': leaks are printed and fail no test",
+      "vitest.config.ts sets the mode of the leak check to 'warn': leaks are printed, but no test fails",
     ],
     [
       'says which entry is meant for setupFiles',
