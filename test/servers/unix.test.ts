@@ -90,16 +90,16 @@ describe('listenUnix', () => {
     writeFileSync(file, '')
     await expect(listenUnix(undefined, { path: file })).rejects.toMatchObject({
       code: 'EADDRINUSE',
-      message: expect.stringContaining('\n  got        a file, and no socket\n'),
+      message: expect.stringContaining('\n  got        a file, not a socket\n'),
     })
     await expect(listenUnix(undefined, { path: directory })).rejects.toMatchObject({
       code: 'EADDRINUSE',
-      message: expect.stringContaining('\n  got        a directory, and no socket\n'),
+      message: expect.stringContaining('\n  got        a directory, not a socket\n'),
     })
     const server = await listenUnix()
     await expect(listenUnix(undefined, { path: server.path })).rejects.toMatchObject({
       code: 'EADDRINUSE',
-      message: expect.stringContaining('\n  got        a socket on which somebody listens\n'),
+      message: expect.stringContaining('\n  got        a socket that has a listener\n'),
     })
     await server.close()
   })
@@ -119,7 +119,7 @@ describe('listenUnix', () => {
       await expect(listenUnix(undefined, options as object)).rejects.toMatchObject({
         code: 'ERR_PORTSIDE_UNKNOWN_OPTION',
         argument: Object.keys(options)[0],
-        next: 'leave it out: a path has none',
+        next: 'leave it out: a path has no host, port or family',
       })
     },
   )
