@@ -55,10 +55,10 @@ export function fragmentingEndpoint(target: RelayTarget, options: FragmentingOpt
 async function fragment(target: RelayTarget, options: FragmentingOptions): Promise<TestEndpoint> {
   const { chunk = 1, delay = chunk === Number.POSITIVE_INFINITY ? 10 : 0, ...where } = options
   if (typeof chunk !== 'number') {
-    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'chunk', 'a number of bytes from 1 on, or Infinity', chunk)
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'chunk', 'a number of bytes, at least 1, or Infinity', chunk)
   }
   if (chunk !== Number.POSITIVE_INFINITY && !(Number.isSafeInteger(chunk) && chunk > 0)) {
-    throw invalidArgument('ERR_OUT_OF_RANGE', 'chunk', 'a number of bytes from 1 on, or Infinity', chunk)
+    throw invalidArgument('ERR_OUT_OF_RANGE', 'chunk', 'a number of bytes, at least 1, or Infinity', chunk)
   }
   milliseconds('delay', delay)
   const relay = new Relay(target, chunk === Number.POSITIVE_INFINITY ? coalesced(delay) : fragmented(chunk, delay))

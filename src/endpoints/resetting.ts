@@ -58,7 +58,7 @@ async function openResetting(given: ResettingOptions): Promise<TestEndpoint> {
 function bytesBefore(after: ResettingOptions['after']): number {
   if (after === 'accept') return 0
   if (after === 'first-byte') return 1
-  const expected = "'accept', 'first-byte' or a number of bytes from 0 on"
+  const expected = "'accept', 'first-byte' or a number of bytes, at least 0"
   if (typeof after !== 'number') throw invalidArgument('ERR_INVALID_ARG_VALUE', 'after', expected, after)
   if (!(Number.isSafeInteger(after) && after >= 0)) throw invalidArgument('ERR_OUT_OF_RANGE', 'after', expected, after)
   return after

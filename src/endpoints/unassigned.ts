@@ -62,7 +62,7 @@ export function unassignedEndpoint(options: UnassignedOptions = {}): Promise<Tes
 async function findUnassigned({ family }: UnassignedOptions): Promise<TestEndpoint> {
   if ((family as unknown) === 'dual')
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'family', "'IPv4' or 'IPv6'", family)
-  const [loopback = ''] = (await addressesFor({ family }, 'find an address beside')).addresses
+  const [loopback = ''] = (await addressesFor({ family }, 'find an address other than')).addresses
   const own = new Set(ownAddresses())
   const candidates = DOCUMENTATION[net.isIPv6(loopback) ? 'IPv6' : 'IPv4'].filter((address) => !own.has(address))
   for (const address of candidates) {
