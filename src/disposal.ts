@@ -1,17 +1,18 @@
 import { portsideError } from './errors.js'
 
+/** Undoes an acquisition. A promise that it returns is awaited. */
 export type Undo = () => unknown
 
 export interface UndoList {
   readonly size: number
-  /** Registers what undoes an acquisition, on the line after it. Returns a function that takes it off the list again. */
+  /** Registers the undo of an acquisition. Returns a function that removes it from the list. */
   add(undo: Undo): () => void
   /**
-   * Runs everything, last in first out, each to its end before the next. Later calls share the first call's promise.
-   * Rejects with the error of the one undo that failed, or ERR_PORTSIDE_UNDO with all of them; nothing is skipped.
+   * Runs all undos, last in first out, one after the other. Later calls share the first call's promise. Continues after an error,
+   * then rejects with that error, or with ERR_PORTSIDE_UNDO and all of them.
    */
   run(): Promise<void>
-  /** Undoes everything and hands back `error`; what fails meanwhile is added to it as `undoErrors`, never put over it. */
+  /** Runs all undos and returns `error`. Errors of undos are added to it as `undoErrors` and never replace it. */
   runAfter<E>(error: E): Promise<E>
 }
 
@@ -22,7 +23,7 @@ export function createUndoList(): UndoList {
   const runAll = async (): Promise<void> => {
     const errors: unknown[] = []
     for (;;) {
-      // Taken anew each time: an undo may register another one.
+      // Read again each time, because an undo may register another.
       const last = [...undos].pop()
       if (last === undefined) break
       undos.delete(last)

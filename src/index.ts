@@ -1,4 +1,4 @@
-// The public API, by hand: reading this file is the API review.
+// Lists the public API by hand, so a review of the API reads this file.
 
 export type { ActionOptions } from './assertions/action.js'
 export type { PortsideAssertionError } from './assertions/assertion-error.js'

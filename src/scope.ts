@@ -1,6 +1,6 @@
 import { checkFunction } from './argument.js'
 import { calledBy } from './caller.js'
-import { createUndoList, type Undo } from './disposal.js'
+import { createUndoList } from './disposal.js'
 import { fragmentingEndpoint } from './endpoints/fragmenting.js'
 import { occupiedEndpoint } from './endpoints/occupied.js'
 import { privilegedEndpoint } from './endpoints/privileged.js'
@@ -25,10 +25,10 @@ import type { DrainOptions } from './sockets/drain.js'
 import { checkDrainOptions, readDrainOptions } from './sockets/drain.js'
 import { createSocketPool, type SocketPool, type SocketPoolOptions } from './sockets/pool.js'
 
-/** Take a handler or a server, then options; have the scope's grace and close with a report. */
+/** Functions that take a handler or a server, then options. Their servers have the scope's grace and close with a report. */
 const LISTENING = { listen, listenTcp, listenTls, listenHttp, listenHttps, listenHttp2, listenUdp, listenUnix }
 
-/** Everything else that is acquired, and disposed of: asked for when it is called, since each loads code of its own. */
+/** Functions whose result is disposed of. Read when called, because each loads its own code. */
 const ACQUIRING = {
   reservePort: () => reservePort,
   reservePorts: () => reservePorts,
@@ -45,30 +45,71 @@ const ACQUIRING = {
 }
 type Acquiring = { [Name in keyof typeof ACQUIRING]: ReturnType<(typeof ACQUIRING)[Name]> }
 
+/** The defaults of a scope. */
 export interface ScopeOptions {
-  /** Default grace of `close()` for everything in the scope, in milliseconds. Default: each one's own, 1000. */
+  /**
+   * The default grace of the scope's servers and pools, in milliseconds.
+   *
+   * @default 1000
+   */
   grace?: number
 }
 
-/** Everything that a test opens, undone together. */
+/**
+ * Opens servers, ports, programs and endpoints, and closes them together. Its methods are portside's functions of the same name.
+ *
+ * @see docs/servers.md#scopes
+ */
 export interface NetScope extends AsyncDisposable, Readonly<typeof LISTENING & Acquiring> {
-  createSocketPool(options?: SocketPoolOptions): SocketPool
-  /** Registers what undoes something of your own; called at its place in the order. */
-  defer(undo: Undo): void
   /**
-   * Undoes everything, last in first out, each to its end before the next, acquisitions under way included. Nothing is
-   * skipped when one fails. Rejects with the one error, or with ERR_PORTSIDE_UNDO and all of them in `.errors`. Later
-   * calls share the first one's promise. Afterwards the scope refuses everything with ERR_PORTSIDE_SCOPE_CLOSED.
+   * Makes a pool that drains when the scope closes.
+   *
+   * @throws ERR_PORTSIDE_SCOPE_CLOSED if the scope is closed, or closing
+   * @see docs/sockets.md#socketpool
+   */
+  createSocketPool(options?: SocketPoolOptions): SocketPool
+  /**
+   * Registers your own cleanup. `close()` calls it in reverse order of registration, and awaits it.
+   *
+   * @throws ERR_INVALID_ARG_TYPE if `undo` is not a function
+   * @throws ERR_PORTSIDE_SCOPE_CLOSED if the scope is closed, or closing
+   */
+  defer(undo: () => unknown): void
+  /**
+   * Closes everything that the scope opened, last in first out, one after the other.
+   *
+   * It waits for resources that are still opening, and continues after an error. Calls share one promise. Afterwards the other
+   * methods fail with ERR_PORTSIDE_SCOPE_CLOSED.
+   *
+   * @throws the error of the cleanup that failed
+   * @throws ERR_PORTSIDE_UNDO if several failed, with all of them in `errors`
    */
   close(options?: DrainOptions): Promise<void>
 }
 
-/** A scope: its methods are portside's functions, and what they open is closed with it. */
+/**
+ * Makes a scope, which closes everything that its methods open. `await using` closes it.
+ *
+ * @throws ERR_INVALID_ARG_TYPE if `grace` is not a number
+ * @throws ERR_OUT_OF_RANGE if `grace` is below 0 or above 2 147 483 647
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option is unknown
+ * @example
+ * ```ts
+ * import { createScope } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * const net = createScope()
+ * const server = await net.listenHttp()
+ * expect((await fetch(server.url)).status).toBe(200)
+ * await net.close()
+ * ```
+ * @see docs/servers.md#scopes
+ */
 export function createScope(given: ScopeOptions = {}): NetScope {
   return scopeFor('createScope()', given)
 }
 
-/** The same for a function of another name. */
+/** The same for another function, whose name messages show. */
 export function scopeFor(of: string, given: ScopeOptions | undefined): NetScope {
   const options = readOptions(given, { of, names: ['grace'], example: '{ grace: 100 }' })
   checkDrainOptions(options)
@@ -76,7 +117,7 @@ export function scopeFor(of: string, given: ScopeOptions | undefined): NetScope 
   let closeOptions: DrainOptions = options
   let closed: Promise<void> | undefined
 
-  /** What the scope opens has the scope's grace, also when the test closes it itself. */
+  /** Passes the scope's grace to a server, so it also applies when the test closes the server itself. */
   const withGrace = <Args extends unknown[]>(args: Args): Args => {
     const [first, given] = args
     if (options.grace === undefined || (given !== undefined && !isPlain(given))) return args
@@ -87,8 +128,8 @@ export function scopeFor(of: string, given: ScopeOptions | undefined): NetScope 
     if (closed === undefined) return
     throw portsideError('ERR_PORTSIDE_SCOPE_CLOSED', {
       headline: `Cannot ${asked}`,
-      because: 'its scope is closed, or closing',
-      next: 'open it before the end of the test, or in a scope of its own',
+      because: 'the scope is closed, or closing',
+      next: 'call it before the end of the test, or in another scope',
     })
   }
 
@@ -154,7 +195,7 @@ export function scopeFor(of: string, given: ScopeOptions | undefined): NetScope 
   }
 }
 
-/** Copied for the grace of the scope only if that cannot fail: the function itself says what is wrong with the others. */
+/** True if the options can be copied without an error. The function itself reports what is wrong with other options. */
 function isPlain(value: unknown): value is object | undefined {
   try {
     if (typeof value !== 'object' || value === null || isOfAnotherKind(value)) return false
@@ -165,7 +206,7 @@ function isPlain(value: unknown): value is object | undefined {
   }
 }
 
-/** What a copy would lose of options that were made with Object.create(). */
+/** Options that a copy would lose, because they are inherited through Object.create(). */
 function inheritedBy(options: object = {}): Record<string, unknown> {
   const inherited: Record<string, unknown> = {}
   for (const key in options) {
@@ -176,13 +217,13 @@ function inheritedBy(options: object = {}): Record<string, unknown> {
 
 type Acquire<R> = (...args: unknown[]) => Promise<R>
 
-/** The functions of a table under the same names, each wrapped. */
+/** Wraps each function of a table under its name. */
 function mapped<Functions, Value>(table: object, wrap: (name: string, value: Value) => unknown): Functions {
   const entries = Object.entries(table).map(([name, value]) => [name, wrap(name, value)])
   return Object.fromEntries(entries) as Functions
 }
 
-/** A server that its user has closed has told its user what there was to tell. */
+/** Closes a server. If the user has closed it already, that call reported its errors. */
 async function closeOrJoin(server: Closable, options: DrainOptions): Promise<void> {
   if (server.closing) await server.close(options).catch(() => {})
   else await server.close(options)

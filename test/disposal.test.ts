@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { createUndoList } from '../src/disposal.js'
 
 describe('an undo list', () => {
-  it('runs last in, first out, each to its end before the next', async () => {
+  it('runs undos last in, first out, one after the other', async () => {
     const seen: string[] = []
     const undos = createUndoList()
     for (const name of ['first', 'second', 'third']) {
@@ -16,7 +16,7 @@ describe('an undo list', () => {
     expect(seen).toEqual(['third begins', 'third ends', 'second begins', 'second ends', 'first begins', 'first ends'])
   })
 
-  it('runs once, however often it is asked', async () => {
+  it('runs once if run() is called several times', async () => {
     let runs = 0
     const undos = createUndoList()
     undos.add(() => runs++)
@@ -25,7 +25,7 @@ describe('an undo list', () => {
     expect(runs).toBe(1)
   })
 
-  it('runs an undo that another one adds', async () => {
+  it('runs an undo that another undo adds', async () => {
     const seen: string[] = []
     const undos = createUndoList()
     undos.add(() => undos.add(() => seen.push('late')))
@@ -34,7 +34,7 @@ describe('an undo list', () => {
     expect(undos.size).toBe(0)
   })
 
-  it('leaves out what was taken off', async () => {
+  it('skips an undo that was removed', async () => {
     const seen: string[] = []
     const undos = createUndoList()
     const forget = undos.add(() => seen.push('forgotten'))
@@ -44,7 +44,7 @@ describe('an undo list', () => {
     expect(seen).toEqual(['kept'])
   })
 
-  it('goes on after a failure, and rejects with it as it was', async () => {
+  it('continues after a failure, and rejects with the same error', async () => {
     const failure = new Error('boom')
     const seen: string[] = []
     const undos = createUndoList()
@@ -54,7 +54,7 @@ describe('an undo list', () => {
     expect(seen).toEqual(['after'])
   })
 
-  it('rejects with all failures where there are several', async () => {
+  it('rejects with all failures if there are several', async () => {
     const undos = createUndoList()
     undos.add(() => Promise.reject(new Error('second')))
     undos.add(() => {
@@ -67,7 +67,7 @@ describe('an undo list', () => {
     })
   })
 
-  it('never hides the error that came before it', async () => {
+  it('does not replace the original error', async () => {
     const failure = new Error('the test failed')
     const undos = createUndoList()
     undos.add(() => Promise.reject(new Error('and so did the clean-up')))
@@ -75,7 +75,7 @@ describe('an undo list', () => {
     expect(failure).toMatchObject({ message: 'the test failed', undoErrors: [{ message: 'and so did the clean-up' }] })
   })
 
-  it('hands back an error that is no object', async () => {
+  it('returns an error that is not an object', async () => {
     const undos = createUndoList()
     undos.add(() => Promise.reject(new Error('boom')))
     expect(await undos.runAfter('a string')).toBe('a string')

@@ -147,10 +147,10 @@ it.each(['listenTcp', 'reservePort', 'stalledEndpoint'] as const)(
 it.each([
   ['listenTls', { cert: '', key: '' }, /listen\(tls\.createServer\(\{ cert, key \}\)\)/],
   ['listenHttps', { key: '' }, /createServer/],
-  ['listenTls', { ALPNProtocols: ['h2'] }, /make the server with it, by tls\.createServer\(\)/],
+  ['listenTls', { ALPNProtocols: ['h2'] }, /pass it to tls\.createServer\(\)/],
   ['listenHttps', { requestCert: true }, /and call listen\(server\)/],
   ['listenTcp', { path: '/tmp/x' }, /listenUnix\(\)/],
-  ['listenUnix', { port: 3000 }, /a path has none/],
+  ['listenUnix', { port: 3000 }, /a path has no host/],
   ['listenTcp', { timeout: 5 }, /AbortSignal\.timeout/],
 ] as const)('%s says what to do about %o', async (name, options, next) => {
   const error = await failureOf(

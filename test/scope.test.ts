@@ -9,7 +9,7 @@ leavesNothingOpen()
 const SERVER = `require('node:net').createServer((socket) => socket.end()).listen(process.env.PORT)`
 
 describe('a scope', () => {
-  it('has every way to listen as a method, and closes what they opened', async () => {
+  it('has every listen function as a method, and closes their servers', async () => {
     const scope = createScope()
     const servers = [
       await scope.listenTcp(),
@@ -29,7 +29,7 @@ describe('a scope', () => {
     }
   })
 
-  it('has reservations and programs as methods, and lets go of them', async () => {
+  it('has reservations and programs as methods, and releases them', async () => {
     const scope = createScope()
     const reservation = await scope.reservePort()
     const several = await scope.reservePorts(3)
@@ -42,7 +42,7 @@ describe('a scope', () => {
     await expect(scope.reservePort()).rejects.toMatchObject({ code: 'ERR_PORTSIDE_SCOPE_CLOSED' })
   })
 
-  it('tells of a program that has failed by itself', async () => {
+  it('rejects with the failure of a program', async () => {
     const scope = createScope()
     const failing = `process.once('SIGUSR2', () => { console.error('no config'); process.exit(3) }); ${SERVER}`
     const child = await scope.spawnListening(process.execPath, ['-e', failing])
@@ -55,7 +55,7 @@ describe('a scope', () => {
     })
   })
 
-  it('undoes last in, first out, its own and the deferred', async () => {
+  it('undoes last in, first out, including deferred undos', async () => {
     const seen: string[] = []
     const scope = createScope()
     scope.defer(() => seen.push('first'))
@@ -66,7 +66,7 @@ describe('a scope', () => {
     expect(seen).toEqual(['last', 'server', 'first'])
   })
 
-  it('closes once, and refuses everything afterwards', async () => {
+  it('closes once, and rejects every call afterwards', async () => {
     const scope = createScope()
     expect(scope.close()).toBe(scope.close())
     await expect(scope.listenTcp()).rejects.toMatchObject({
@@ -77,7 +77,7 @@ describe('a scope', () => {
     expect(() => scope.createSocketPool()).toThrow(expect.objectContaining({ code: 'ERR_PORTSIDE_SCOPE_CLOSED' }))
   })
 
-  it('waits for what is being opened when it closes, and closes it', async () => {
+  it('waits for a server that is still opening, and closes it', async () => {
     const scope = createScope()
     const opening = scope.listenTls()
     await scope.close()
@@ -109,7 +109,7 @@ describe('a scope', () => {
     expect(client.destroyed).toBe(true)
   })
 
-  it("does not tell a handler's error again that close() of the server has told", async () => {
+  it("does not repeat a handler's error that close() of the server has reported", async () => {
     const scope = createScope()
     const server = await scope.listenTcp(() => {
       throw new Error('boom')
@@ -120,7 +120,7 @@ describe('a scope', () => {
     await expect(scope.close()).resolves.toBeUndefined()
   })
 
-  it('tells it where nobody has asked', async () => {
+  it("rejects with a handler's error if the server was not closed before", async () => {
     const scope = createScope()
     const server = await scope.listenTcp(() => {
       throw new Error('boom')
@@ -130,7 +130,7 @@ describe('a scope', () => {
     await expect(scope.close()).rejects.toMatchObject({ code: 'ERR_PORTSIDE_HANDLER' })
   })
 
-  it('goes on after a failure and rejects with all of them', async () => {
+  it('continues after a failure, and rejects with all failures', async () => {
     const seen: string[] = []
     const scope = createScope()
     scope.defer(() => seen.push('reached'))
@@ -155,7 +155,7 @@ describe('a scope', () => {
     expect(await answer).toBeInstanceOf(Error)
   })
 
-  it('gives its grace to what it opens, for a close() that comes from the test', async () => {
+  it('applies its grace also when the test closes the server itself', async () => {
     const scope = createScope({ grace: 20 })
     const server = await scope.listenHttp(() => {})
     const answer = fetch(server.url).catch((error) => error)
@@ -167,11 +167,11 @@ describe('a scope', () => {
     await scope.close()
   })
 
-  it.each([undefined, 3, 'later'])('refuses to defer %o', (undo) => {
+  it.each([undefined, 3, 'later'])('rejects %o as an undo', (undo) => {
     expect(() => createScope().defer(undo as unknown as () => void)).toThrow(/Invalid `undo`: expected a function/)
   })
 
-  it.each([{ grace: -1 }, { grace: '5' }])('refuses %o', (options) => {
+  it.each([{ grace: -1 }, { grace: '5' }])('rejects the options %o', (options) => {
     expect(() => createScope(options as object)).toThrow(/Invalid `grace`/)
   })
 })

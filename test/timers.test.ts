@@ -4,7 +4,7 @@ import { now, turn } from '../src/timers.js'
 afterEach(() => void vi.useRealTimers())
 
 describe('timers taken at load', () => {
-  it('go on under fake timers', async () => {
+  it('run under fake timers', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'setImmediate', 'performance', 'Date', 'hrtime'] })
     const before = now()
     await turn()

@@ -7,20 +7,44 @@ import { setTimeout, turn } from '../timers.js'
 import { type Carry, Relay, type RelayTarget } from './relay.js'
 import { type EndpointOptions, readEndpointOptions, type TestEndpoint, testEndpoint } from './test-endpoint.js'
 
+/** The size and timing of the pieces. */
 export interface FragmentingOptions extends EndpointOptions {
-  /** Bytes of each piece. Default 1. `Infinity` coalesces: what comes within `delay` of each other is written at once. */
+  /**
+   * Bytes of each piece. `Infinity` coalesces: bytes that arrive within `delay` of each other are written at once.
+   *
+   * @default 1
+   */
   chunk?: number
-  /** Milliseconds between two pieces. Default 0: the event loop polls once in between; with `Infinity`, 10. */
+  /**
+   * Milliseconds between two pieces. With 0 the event loop polls once in between.
+   *
+   * @default 0, or 10 if `chunk` is `Infinity`
+   */
   delay?: number
 }
 
 /**
- * A relay to `target` that cuts the stream elsewhere than its writers did, in both directions: TCP carries bytes, not
- * messages (RFC 9293 §3.7), and a reader must not take a chunk for a write. Every byte arrives, in order, and ends and
- * resets are passed on.
+ * Relays to `target` and cuts the stream in other places than the writers did, in both directions.
  *
- * No piece is larger than `chunk`. A reader in this process gets them one by one; one elsewhere may get several at once
- * unless `delay` keeps them apart. Rejects as `listenTcp()`, and with ERR_OUT_OF_RANGE for `chunk` or `delay`.
+ * TCP carries bytes, not messages (RFC 9293 §3.7), so a reader must not take a chunk for a write. Every byte arrives, in order; ends
+ * and resets are passed on. A reader in this process gets pieces of at most `chunk` bytes, one by one. A reader in another process
+ * may get several at once, unless `delay` keeps them apart. If the target cannot be reached, the client is reset.
+ *
+ * @throws ERR_INVALID_ARG_TYPE if `target` is not an endpoint, a server or `{ path }`, or `chunk` or `delay` is not a number
+ * @throws ERR_OUT_OF_RANGE if `chunk` is not an integer from 1 or Infinity, or `delay` is out of its range
+ * @throws the codes of `listenTcp()`
+ * @example
+ * ```ts
+ * import { text } from 'node:stream/consumers'
+ * import { createSocketPool, fragmentingEndpoint, listenTcp } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * await using server = await listenTcp((socket) => void socket.end('one\ntwo\n'))
+ * await using endpoint = await fragmentingEndpoint(server, { chunk: 3 })
+ * await using pool = createSocketPool()
+ * expect(await text(await pool.connect(endpoint))).toBe('one\ntwo\n')
+ * ```
+ * @see docs/endpoints.md#fragmentingendpoint
  */
 export function fragmentingEndpoint(target: RelayTarget, options: FragmentingOptions = {}): Promise<TestEndpoint> {
   return calledBy(fragmentingEndpoint, () =>
@@ -31,10 +55,10 @@ export function fragmentingEndpoint(target: RelayTarget, options: FragmentingOpt
 async function fragment(target: RelayTarget, options: FragmentingOptions): Promise<TestEndpoint> {
   const { chunk = 1, delay = chunk === Number.POSITIVE_INFINITY ? 10 : 0, ...where } = options
   if (typeof chunk !== 'number') {
-    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'chunk', 'a number of bytes from 1 on, or Infinity', chunk)
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'chunk', 'a number of bytes, at least 1, or Infinity', chunk)
   }
   if (chunk !== Number.POSITIVE_INFINITY && !(Number.isSafeInteger(chunk) && chunk > 0)) {
-    throw invalidArgument('ERR_OUT_OF_RANGE', 'chunk', 'a number of bytes from 1 on, or Infinity', chunk)
+    throw invalidArgument('ERR_OUT_OF_RANGE', 'chunk', 'a number of bytes, at least 1, or Infinity', chunk)
   }
   milliseconds('delay', delay)
   const relay = new Relay(target, chunk === Number.POSITIVE_INFINITY ? coalesced(delay) : fragmented(chunk, delay))
@@ -60,7 +84,7 @@ function fragmented(chunk: number, delay: number): Carry {
   }
 }
 
-/** Two turns hold one whole poll for I/O, in which a reader in this process gets what was written. */
+/** Two turns contain one whole poll for I/O, in which a reader in this process gets the piece. */
 async function pause(delay: number): Promise<void> {
   if (delay > 0) await sleep(delay)
   else await turn().then(turn)
@@ -68,7 +92,7 @@ async function pause(delay: number): Promise<void> {
 
 const sleep = (delay: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, delay))
 
-/** Most that is held back before it is written, so that an endless stream does not fill the memory. */
+/** The most bytes held back, because an endless stream would fill the memory. */
 const HELD_BACK = 1_048_576
 
 function coalesced(delay: number): Carry {

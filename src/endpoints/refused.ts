@@ -2,15 +2,27 @@ import { calledBy } from '../caller.js'
 import { type ReserveOptions, readReserve, reserveFor } from '../ports/reserve-port.js'
 import { type TestEndpoint, testEndpoint } from './test-endpoint.js'
 
+/** The options of `reservePort()` except `protocol`. */
 export type RefusedOptions = Omit<ReserveOptions, 'protocol'>
 
 /**
- * An endpoint that refuses: each connect fails with ECONNREFUSED as long as it is held. Not one connects to itself by
- * chance, as a dial to a merely unused port of the ephemeral range does once in as many times as the range has ports,
- * when the kernel picks that very port for the client (a simultaneous open, RFC 9293 §3.5).
+ * Reserves a port that refuses: every connect to it fails with ECONNREFUSED until you close the endpoint.
  *
- * It is a reserved port on which nobody listens: a kernel answers a SYN to such a port with a reset (RFC 9293 §3.10.7.1).
- * Rejects as `reservePort()`.
+ * A kernel answers a SYN to a port without a listener with a reset (RFC 9293 §3.10.7.1). The reservation also prevents a client from
+ * connecting to itself. With an unused port that happens when the kernel picks the same port for the client (a simultaneous open,
+ * RFC 9293 §3.5).
+ *
+ * @throws the codes of `reservePort()`
+ * @example
+ * ```ts
+ * import { formatEndpoint, refusedEndpoint } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * await using endpoint = await refusedEndpoint()
+ * const fetching = fetch(`http://${formatEndpoint(endpoint)}`)
+ * await expect(fetching).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } })
+ * ```
+ * @see docs/endpoints.md#refusedendpoint
  */
 export function refusedEndpoint(options: RefusedOptions = {}): Promise<TestEndpoint> {
   return calledBy(refusedEndpoint, async () => {

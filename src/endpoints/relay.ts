@@ -6,15 +6,15 @@ import { reset } from '../sockets/pair.js'
 import { Pool } from '../sockets/pool.js'
 import { registry } from '../sockets/registry.js'
 
-/** Where a relay leads: an endpoint, a server of portside or Node's address of one, or the path of a unix socket. */
+/** The target of a relay: an endpoint, a portside server, the result of Node's `server.address()`, or the path of a unix socket. */
 export type RelayTarget = { readonly address: string; readonly port: number } | { readonly path: string }
 
-/** How the bytes of one direction are carried from one socket to the other. */
+/** Carries the bytes of one direction from one socket to the other. */
 export type Carry = (bytes: AsyncIterable<Buffer>) => AsyncIterable<Buffer>
 
 /**
- * Joins accepted connections with connections to a target of their own. An end of one is the end of the other, a reset
- * of one resets the other, and a target that cannot be reached resets the client.
+ * Joins each accepted connection with a connection to the target. The end of one ends the other, and a reset of one resets the
+ * other. If the target cannot be reached, the client is reset.
  */
 export class Relay {
   readonly #dial: net.NetConnectOpts
@@ -26,7 +26,7 @@ export class Relay {
     this.#carry = carry
   }
 
-  /** Takes a connection of a half-open server. */
+  /** Takes a connection of a server with `allowHalfOpen`. */
   join(client: net.Socket): void {
     const upstream = this.#upstreams.track(net.connect({ ...this.#dial, allowHalfOpen: true }))
     for (const socket of [client, upstream]) socket.setNoDelay(true)
@@ -40,19 +40,19 @@ export class Relay {
 
   async #carryOver(from: net.Socket, to: net.Socket): Promise<void> {
     try {
-      // By default the iterator destroys the socket at the end of what it reads, while the other half is in use.
+      // By default the iterator destroys the socket at the end of its input, while the other half is in use.
       for await (const piece of this.#carry(from.iterator({ destroyOnReturn: false }))) {
         if (!to.write(piece)) await drained(to)
       }
       to.end()
     } catch {
-      // Either of them is gone, by an error or a reset; so both go.
+      // One of them failed or was reset, so both are closed.
       for (const socket of [to, from]) cut(socket)
     }
   }
 }
 
-/** Resets a tracked socket; of one that is not connected nothing is left. */
+/** Resets a tracked socket. Destroys it if it is not connected. */
 export function cut(socket: net.Socket): void {
   const connection = registry().connectionOf.get(socket)
   if (connection !== undefined && !socket.connecting) reset(connection)
@@ -72,7 +72,7 @@ function drained(socket: net.Socket): Promise<void> {
 }
 
 function dialOf(target: RelayTarget): net.NetConnectOpts | undefined {
-  // A unix server of portside has both: its path, and an address with port 0.
+  // A unix server of portside has both a path and an address with port 0.
   if ('path' in target && typeof target.path === 'string') return { path: target.path }
   const { address, port } = target as { address: unknown; port: unknown }
   if (typeof address !== 'string' || typeof port !== 'number' || port <= 0) return undefined

@@ -4,18 +4,36 @@ import { invalidArgument } from '../errors.js'
 import { listenOnAddress } from '../servers/stream-server.js'
 import { type EndpointOptions, readEndpointOptions, type TestEndpoint, testEndpoint } from './test-endpoint.js'
 
+/** When a connection is reset. */
 export interface ResettingOptions extends EndpointOptions {
   /**
-   * When it resets: `'accept'` (default), as soon as it has the connection; `'first-byte'`; or after so many bytes. A
-   * client that ends before is reset then.
+   * `'accept'` resets as soon as the connection is accepted, `'first-byte'` at the first byte, a number after that many bytes. A
+   * client that ends its half earlier is reset then.
+   *
+   * @default 'accept'
    */
   after?: 'accept' | 'first-byte' | number
 }
 
 /**
- * An endpoint that resets: each connection ends with a RST (RFC 9293 §3.5.2), which its client sees as ECONNRESET. The
- * kernel completes the handshake before this process hears of it, so with `'accept'` the error comes at the connect or
- * right after it. Rejects as `listenTcp()`, and with ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for `after`.
+ * Resets every connection: it closes with a RST (RFC 9293 §3.5.2), which the client sees as ECONNRESET.
+ *
+ * It never answers. With `after: 'accept'` the error comes at the connect or right after it, because the kernel completes the handshake
+ * before Node learns of it (listen(2)).
+ *
+ * @throws ERR_INVALID_ARG_VALUE if `after` is not `'accept'`, `'first-byte'` or a number
+ * @throws ERR_OUT_OF_RANGE if `after` is not an integer from 0
+ * @throws the codes of `listenTcp()`
+ * @example
+ * ```ts
+ * import { formatEndpoint, resettingEndpoint } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * await using endpoint = await resettingEndpoint({ after: 'first-byte' })
+ * const fetching = fetch(`http://${formatEndpoint(endpoint)}`)
+ * await expect(fetching).rejects.toMatchObject({ cause: { code: 'ECONNRESET' } })
+ * ```
+ * @see docs/endpoints.md#resettingendpoint
  */
 export function resettingEndpoint(options: ResettingOptions = {}): Promise<TestEndpoint> {
   return calledBy(resettingEndpoint, () => openResetting(readEndpointOptions(options, 'resettingEndpoint', 'after')))
@@ -40,7 +58,7 @@ async function openResetting(given: ResettingOptions): Promise<TestEndpoint> {
 function bytesBefore(after: ResettingOptions['after']): number {
   if (after === 'accept') return 0
   if (after === 'first-byte') return 1
-  const expected = "'accept', 'first-byte' or a number of bytes from 0 on"
+  const expected = "'accept', 'first-byte' or a number of bytes, at least 0"
   if (typeof after !== 'number') throw invalidArgument('ERR_INVALID_ARG_VALUE', 'after', expected, after)
   if (!(Number.isSafeInteger(after) && after >= 0)) throw invalidArgument('ERR_OUT_OF_RANGE', 'after', expected, after)
   return after

@@ -9,25 +9,48 @@ import { listenOnAddress } from '../servers/stream-server.js'
 import { cut, Relay, type RelayTarget } from './relay.js'
 import { type EndpointOptions, readEndpointOptions, type TestEndpoint, testEndpoint } from './test-endpoint.js'
 
+/** The current behaviour of a switchable endpoint. */
 export type SwitchableState = 'relaying' | 'refusing' | 'stalled' | 'resetting'
 
-/** An endpoint that changes what it does while a test runs. Each switch resolves when it is in effect. */
+/**
+ * A relay whose behaviour your test switches. Each switch resolves when it is in effect; switches happen in the order of the calls.
+ * After `close()` they reject with ERR_PORTSIDE_SERVER_CLOSED.
+ *
+ * @see docs/endpoints.md#switchableendpoint
+ */
 export interface SwitchableEndpoint extends TestEndpoint {
+  /** The current behaviour. */
   readonly state: SwitchableState
-  /** The service has gone: its connections are reset, and new ones get ECONNREFUSED. */
+  /** Acts like a service that is down: open connections are reset, and new connects fail with ECONNREFUSED. */
   refuse(): Promise<void>
-  /** The service hangs: its connections stay open and carry nothing, and new ones connect and get no answer. */
+  /** Acts like a service that hangs: open connections carry nothing, and new connections get no answer. */
   stall(): Promise<void>
-  /** The service crashes again and again: its connections are reset, and new ones as soon as they are accepted. */
+  /** Acts like a service that keeps crashing: open connections are reset, and new connections as soon as they are accepted. */
   reset(): Promise<void>
-  /** The service is back: new connections reach the target, and stalled ones go on where they stopped. */
+  /** Acts like a service that is back: new connections reach the target, and stalled connections continue where they stopped. */
   restore(): Promise<void>
 }
 
 /**
- * A relay to `target` whose behaviour a test switches: that a start succeeded says nothing about later. It begins by
- * relaying. Its port is reserved, so that it is the same after a refusal; on Linux nobody else has it meanwhile. Rejects as
- * `reservePort()` and `listenTcp()`.
+ * Relays to `target`, and your test switches its behaviour between relaying, refusing, stalling and resetting.
+ *
+ * It begins by relaying. Its port is reserved, so it stays the same after a refusal; on Linux no other process gets it meanwhile. If the
+ * target cannot be reached, the client is reset.
+ *
+ * @throws ERR_INVALID_ARG_TYPE if `target` is not an endpoint, a server or `{ path }`
+ * @throws the codes of `reservePort()` and `listenTcp()`
+ * @example
+ * ```ts
+ * import { listenHttp, switchableEndpoint } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * await using server = await listenHttp((_request, response) => response.end('hello'))
+ * await using endpoint = await switchableEndpoint(server, { family: server.family })
+ * await endpoint.refuse()
+ * const fetching = fetch(Object.assign(server.url, { port: endpoint.port }))
+ * await expect(fetching).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } })
+ * ```
+ * @see docs/endpoints.md#switchableendpoint
  */
 export function switchableEndpoint(target: RelayTarget, options: EndpointOptions = {}): Promise<SwitchableEndpoint> {
   return calledBy(switchableEndpoint, () => openSwitchable(target, readEndpointOptions(options, 'switchableEndpoint')))
@@ -40,7 +63,7 @@ async function openSwitchable(target: RelayTarget, options: EndpointOptions): Pr
       await gate.passed()
       yield data
     }
-    // The end is held back like the bytes before it.
+    // The end is held back like the bytes.
     await gate.passed()
   })
   const reservation = await reserveFor('close() of what switchableEndpoint() gave', options)
@@ -71,7 +94,7 @@ class Switchable {
   readonly #relay: Relay
   readonly #gate: Gate
   #server: TestServer | undefined
-  /** Switches are carried out one after the other. */
+  /** Switches happen one after the other. */
   #last: Promise<unknown> = Promise.resolve()
   #closed = false
 
@@ -116,7 +139,7 @@ class Switchable {
   async #listen(): Promise<void> {
     const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => this.#take(socket))
     this.#server = await listenOnAddress(server, { port: this.#reservation }, { opener: 'switchableEndpoint' })
-    // From the first connection on: whoever is to be cut must be known.
+    // Tracks connections from the first on, because a switch may reset them.
     void this.#server.connections
   }
 
@@ -137,7 +160,7 @@ class Switchable {
   }
 }
 
-/** Lets through, or holds back until it is opened. */
+/** Lets callers pass, or holds them back until it is opened. */
 class Gate {
   #shut: { promise: Promise<void>; open: () => void } | undefined
 
@@ -156,7 +179,7 @@ class Gate {
   }
 
   async passed(): Promise<void> {
-    // Again each time: it may have been shut anew before we got here.
+    // Repeated, because it may have been shut again in the meantime.
     while (this.#shut !== undefined) await this.#shut.promise
   }
 }

@@ -1,14 +1,19 @@
 import type { Endpoint, Family } from '../loopback/endpoint.js'
 import { namesOf, readOptions } from '../options.js'
 
+/** The address of an endpoint. */
 export interface EndpointOptions {
-  /** Default: the first of `loopbackFamilies()`. `'dual'`: one port on 127.0.0.1 and ::1. */
+  /**
+   * The loopback address: 127.0.0.1, ::1, or with `'dual'` both of them at one port.
+   *
+   * @default the first of `loopbackFamilies()`
+   */
   family?: Family | 'dual'
   /** An address of this host, or a name, instead of `family`. */
   host?: string
 }
 
-/** Reads the options of an endpoint, with those that only it has. */
+/** Reads the common options of an endpoint, and its own. */
 export function readEndpointOptions<Options extends EndpointOptions>(
   options: Options | undefined,
   name: string,
@@ -20,11 +25,15 @@ export function readEndpointOptions<Options extends EndpointOptions>(
 
 const NAMES = namesOf<EndpointOptions>()('family', 'host')
 
-/** An endpoint of known behaviour: an address and a port at which one thing happens, until it is closed. */
+/**
+ * An address and port where one network failure happens, every time, until you close it.
+ *
+ * @see docs/endpoints.md
+ */
 export interface TestEndpoint extends Endpoint, AsyncDisposable {
-  /** Two when dual. */
+  /** All its addresses: two if it is dual. */
   readonly endpoints: readonly Endpoint[]
-  /** Gives everything back. Later calls share the promise. */
+  /** Releases everything and closes open connections immediately. Calls share one promise. */
   close(): Promise<void>
 }
 

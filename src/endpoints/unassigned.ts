@@ -8,26 +8,47 @@ import { namesOf, readOptions } from '../options.js'
 import { bindOnce } from './bind-once.js'
 import { type TestEndpoint, testEndpoint } from './test-endpoint.js'
 
+/** The family of an address that this host lacks. */
 export interface UnassignedOptions {
-  /** Default: the first of `loopbackFamilies()`. */
+  /**
+   * The family of the address.
+   *
+   * @default the first of `loopbackFamilies()`
+   */
   family?: Family
 }
 
-/** Addresses that are for documentation and belong to nobody: RFC 5737 and RFC 3849. */
+/** Addresses that are reserved for documentation: RFC 5737 and RFC 3849. */
 const DOCUMENTATION: Readonly<Record<Family, readonly string[]>> = {
   IPv4: ['192.0.2.219', '198.51.100.219', '203.0.113.219'],
   IPv6: ['2001:db8::db', '2001:db8:db::db'],
 }
 
-/** Unprivileged, and no port that anything is known by (RFC 6335 §6). */
+/** An unprivileged port, not assigned to any service (RFC 6335 §6). */
 const PORT = 49_151
 
 /**
- * An endpoint whose address this host lacks: to listen on it, and to dial from it as `localAddress`, fails with
- * EADDRNOTAVAIL (ip(7), bind(2)). It is there to be bound and not to be dialled: what is sent to it leaves the host.
+ * Finds an address that this host lacks: listening on it, or dialling from it as `localAddress`, fails with EADDRNOTAVAIL (ip(7),
+ * bind(2)).
  *
- * Nothing is held; the kernel was asked for it once. Rejects with ERR_PORTSIDE_UNSUPPORTED where it lets every address be
- * bound (`net.ipv4.ip_nonlocal_bind`), and with ERR_PORTSIDE_FAMILY_UNAVAILABLE.
+ * Bind the address, but do not dial it: packets to it leave the host. portside asks the kernel once and holds nothing.
+ *
+ * @throws ERR_PORTSIDE_UNSUPPORTED if the kernel binds addresses that it does not have (`net.ipv4.ip_nonlocal_bind`)
+ * @throws ERR_PORTSIDE_FAMILY_UNAVAILABLE if this host lacks the family
+ * @throws ERR_INVALID_ARG_VALUE if `family` is not `'IPv4'` or `'IPv6'`
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option is unknown
+ * @example
+ * ```ts
+ * import { once } from 'node:events'
+ * import net from 'node:net'
+ * import { unassignedEndpoint } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * await using endpoint = await unassignedEndpoint()
+ * const [error] = await once(net.createServer().listen(endpoint.port, endpoint.address), 'error')
+ * expect(error.code).toBe('EADDRNOTAVAIL')
+ * ```
+ * @see docs/endpoints.md#unassignedendpoint
  */
 export function unassignedEndpoint(options: UnassignedOptions = {}): Promise<TestEndpoint> {
   const spec = {
@@ -41,7 +62,7 @@ export function unassignedEndpoint(options: UnassignedOptions = {}): Promise<Tes
 async function findUnassigned({ family }: UnassignedOptions): Promise<TestEndpoint> {
   if ((family as unknown) === 'dual')
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'family', "'IPv4' or 'IPv6'", family)
-  const [loopback = ''] = (await addressesFor({ family }, 'find an address beside')).addresses
+  const [loopback = ''] = (await addressesFor({ family }, 'find an address other than')).addresses
   const own = new Set(ownAddresses())
   const candidates = DOCUMENTATION[net.isIPv6(loopback) ? 'IPv6' : 'IPv4'].filter((address) => !own.has(address))
   for (const address of candidates) {
@@ -53,7 +74,7 @@ async function findUnassigned({ family }: UnassignedOptions): Promise<TestEndpoi
     headline: 'Cannot find an address that this host lacks',
     expected: `EADDRNOTAVAIL from a bind to one of ${candidates.join(', ')}`,
     actual: 'a kernel that binds them',
-    because: 'it lets addresses be bound that it does not have (ip_nonlocal_bind, or a local route)',
+    because: 'the kernel binds addresses that it does not have (ip_nonlocal_bind, or a local route)',
     next: 'turn net.ipv4.ip_nonlocal_bind off, or skip the test with this reason',
   })
 }

@@ -11,19 +11,32 @@ import { closedBy } from '../sockets/infrastructure.js'
 import { clearTimeout, setTimeout, turn } from '../timers.js'
 import { type EndpointOptions, readEndpointOptions, type TestEndpoint, testEndpoint } from './test-endpoint.js'
 
+/** The address of an unresponsive endpoint, and a signal that cancels its opening. */
 export interface UnresponsiveOptions extends EndpointOptions {
+  /** Cancels the call, which then rejects with ABORT_ERR. */
   signal?: AbortSignal
 }
 
 /**
- * An endpoint that does not answer: a connect neither succeeds nor fails as long as it is held. What a client does about
- * it is the client's: on Linux its SYNs are given up after about two minutes (tcp(7), tcp_syn_retries).
+ * Opens an address that does not answer: a connect to it neither succeeds nor fails until you close the endpoint.
  *
- * It is a listener whose accept queue is full: the kernel then drops each SYN (listen(2)). The listener is that of a
- * worker thread that sleeps and so accepts nobody; connections of this process fill the queue. Closing it frees all of
- * it, and who still dials is refused.
+ * It is a listener whose accept queue is full, so the kernel drops each SYN (listen(2)). On Linux a connect fails after about two
+ * minutes (tcp(7), tcp_syn_retries). The listener belongs to a sleeping worker thread; connections of this process fill the queue.
+ * Closing the endpoint frees them, and a client that is still connecting is refused.
  *
- * Rejects as `listenTcp()`, and with ERR_PORTSIDE_UNSUPPORTED where a full queue refuses, as on Windows.
+ * @throws ERR_PORTSIDE_UNSUPPORTED if a full queue refuses connections, as on Windows; skip the test with the message
+ * @throws ABORT_ERR if `signal` is aborted
+ * @throws the codes of `listenTcp()`
+ * @example
+ * ```ts
+ * import { formatEndpoint, unresponsiveEndpoint } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * await using endpoint = await unresponsiveEndpoint()
+ * const fetching = fetch(`http://${formatEndpoint(endpoint)}`, { signal: AbortSignal.timeout(100) })
+ * await expect(fetching).rejects.toMatchObject({ name: 'TimeoutError' })
+ * ```
+ * @see docs/endpoints.md#unresponsiveendpoint
  */
 export function unresponsiveEndpoint(options: UnresponsiveOptions = {}): Promise<TestEndpoint> {
   return calledBy(unresponsiveEndpoint, () =>
@@ -50,7 +63,7 @@ async function openUnresponsive(options: UnresponsiveOptions): Promise<TestEndpo
   }
 }
 
-/** Listens, says where, and sleeps in the same turn of its event loop: it never polls, and so never accepts. */
+/** Listens, reports its address, and sleeps in the same turn of its event loop. It never polls, so it never accepts. */
 const SLEEPER = `
 const { parentPort, workerData: { host, port, flag } } = require('node:worker_threads')
 const server = require('node:net').createServer()
@@ -65,7 +78,7 @@ server.listen({ host, port, backlog: 1, exclusive: true }, () => {
 /** Far more than a backlog of 1 holds on any system. */
 const MOST_FILLERS = 64
 
-/** How long a connect on loopback may take before it counts as unanswered, in milliseconds: the kernel needs none. */
+/** Milliseconds after which a connect on loopback counts as unanswered. The kernel answers immediately. */
 const UNANSWERED = 50
 
 class SleepingListener {
@@ -87,10 +100,10 @@ class SleepingListener {
   static async start(host: string, port: number): Promise<SleepingListener> {
     const { Worker } = await import('node:worker_threads')
     const flag = new SharedArrayBuffer(4)
-    // Neither the loader nor the options of this process are the sleeper's.
+    // The thread needs neither the loader nor the options of this process.
     const worker = new Worker(SLEEPER, { eval: true, workerData: { host, port, flag }, env: {}, execArgv: [] })
     return new Promise((resolve, reject) => {
-      const ended = (): void => reject(new Error('the thread that was to listen has ended'))
+      const ended = (): void => reject(new Error('The thread of the listener exited before it listened.'))
       worker.once('error', reject).once('exit', ended)
       worker.once('message', ({ endpoint, error }: { endpoint?: Endpoint; error?: object & { message: string } }) => {
         worker.off('error', reject).off('exit', ended)
@@ -101,7 +114,7 @@ class SleepingListener {
     })
   }
 
-  /** Connects until a connect is not answered any more. */
+  /** Connects until a connect is not answered. */
   async fill(signal: AbortSignal | undefined): Promise<void> {
     const where = formatEndpoint(this.endpoint)
     const asked = `fill the accept queue of ${where}`
@@ -111,11 +124,11 @@ class SleepingListener {
       if (outcome === 'unanswered') return refuseAborted(signal, asked)
       if (outcome !== 'connected') throw neverFull(where, `a connect that fails with ${outcome}`)
     }
-    throw neverFull(where, `one that has taken ${MOST_FILLERS} connections with a backlog of 1`)
+    throw neverFull(where, `a listener that has taken ${MOST_FILLERS} connections with a backlog of 1`)
   }
 
   async close(): Promise<void> {
-    // The fillers first: a listener that goes would reset them.
+    // The fillers first, because closing the listener would reset them.
     const closed = this.#fillers.map((filler) => {
       filler.resetAndDestroy()
       return filler.closed ? undefined : new Promise((resolve) => void filler.once('close', resolve))
@@ -131,7 +144,7 @@ class SleepingListener {
     const socket = closedBy(net.connect({ host: address, port }), 'close() of what unresponsiveEndpoint() gave')
     return new Promise((resolve) => {
       const timer = setTimeout(async () => {
-        // Timers come before the poll for I/O: where the loop was held up, the answer may be there.
+        // Timers run before the poll for I/O, so after a busy time the answer may be waiting.
         await turn().then(turn)
         if (!socket.connecting) return
         socket.destroy()
@@ -153,9 +166,9 @@ class SleepingListener {
 function neverFull(where: string, actual: string): Error {
   return portsideError('ERR_PORTSIDE_UNSUPPORTED', {
     headline: `Cannot fill the accept queue of ${where}`,
-    expected: 'a listener that does not answer when its queue is full',
+    expected: 'a listener that does not answer once its queue is full',
     actual,
-    because: 'this kernel does not drop connection attempts that find the queue full',
+    because: 'this kernel does not drop connection attempts when the queue is full',
     next: 'skip the test with this reason',
   })
 }

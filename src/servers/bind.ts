@@ -10,11 +10,11 @@ import { acceptOptionsOf, forgetBind } from '../platform/node-internals.js'
 import { isHttpServer } from '../platform/node-objects.js'
 import { onAbort } from '../signals.js'
 
-/** What binding needs of a socket, so that TCP listeners and datagram sockets are bound by the same rules. */
+/** Hides the kind of socket, so TCP listeners and datagram sockets are bound by the same rules. */
 export interface Binder<S> {
   /** Binds and resolves with the endpoint, or rejects and leaves the socket as it was. */
   bind(socket: S, address: string, port: number): Promise<Endpoint>
-  /** A second socket of the same making, for the second address. */
+  /** A second socket with the same options, for the second address. */
   second(address: string): S
   close(socket: S): Promise<void>
   /** Ports that its clients refuse to dial. */
@@ -26,14 +26,14 @@ export interface Bound<S> {
   readonly second: S | undefined
 }
 
-/** So many ports that somebody else gets, or that are free on one of two addresses only, are no coincidence. */
+/** This many conflicts in a row, with another process or on one of two addresses, are not a coincidence. */
 const ATTEMPTS = 32
 
 /**
  * Binds the socket to one address, or with a second socket to two addresses at one port.
  *
- * Without a port, a pick of the kernel's that fails with EADDRINUSE is followed by another: the kernel picks at the bind, and
- * whoever binds that number can have it, too, until one of them listens (SO_REUSEADDR, socket(7)).
+ * Without a port, it tries again after EADDRINUSE. The kernel picks the port at the bind, and another process can bind the same
+ * port until one of them listens (SO_REUSEADDR, socket(7)).
  */
 export async function bindTo<S>(
   socket: S,
@@ -49,7 +49,7 @@ export async function bindTo<S>(
       return await bindOnce(socket, { addresses, bind }, await dialledPort(picked, binder, binder.avoids), binder)
     } catch (error) {
       if (port === 0 && codeOf(error) === 'EADDRINUSE' && attempt < ATTEMPTS) continue
-      // Explained once, and not for each attempt: that reads the kernel's table.
+      // Explained once, not at each attempt, because the explanation reads the kernel's table.
       throw thrown(error, `listen on ${placeIn(error) ?? formatEndpoint({ address: addresses[0] ?? '', port })}`)
     }
   }
@@ -66,9 +66,9 @@ async function bindOnce<S>(
 }
 
 /**
- * Looks for a port that clients dial, by sockets to be thrown away: each keeps what it was given, so that the kernel gives
- * another. An even one before all others, if there are few: Linux gives those to clients first, and odd ones to listeners
- * (`__inet_hash_connect` and `inet_csk_find_open_port`). Without such a port it keeps the first one that the kernel gave.
+ * Finds a port that clients dial, with temporary sockets. Each keeps its port, so the kernel gives the next socket another.
+ * Even ports come first: Linux gives them to clients and odd ports to listeners, if it can (`__inet_hash_connect` and
+ * `inet_csk_find_open_port`). If it finds no such port, it keeps the first port that the kernel gave.
  */
 async function dialledPort<S>({ address, port }: Endpoint, binder: Binder<S>, avoided: ReadonlySet<number>) {
   const tried: S[] = []
@@ -83,7 +83,7 @@ async function dialledPort<S>({ address, port }: Endpoint, binder: Binder<S>, av
       if (endpoint.port % 2 === 0) return endpoint.port
     }
   } catch (error) {
-    // The ephemeral range has no other port left.
+    // EADDRINUSE: the ephemeral range has no other port left.
     if (codeOf(error) !== 'EADDRINUSE') throw error
   } finally {
     await Promise.all(tried.map((attempt) => binder.close(attempt)))
@@ -91,7 +91,7 @@ async function dialledPort<S>({ address, port }: Endpoint, binder: Binder<S>, av
   return found ?? port
 }
 
-/** Of two addresses the one that failed. */
+/** The address that failed, of two. */
 function placeIn(error: unknown): string | undefined {
   const { address, port = 0 } = (error ?? {}) as { address?: unknown; port?: number }
   return typeof address === 'string' ? formatEndpoint({ address, port }) : undefined
@@ -116,7 +116,7 @@ async function bindFirst<S>(
   throw absent
 }
 
-/** The second socket looks for the port, because it can be thrown away; the user's is bound where that is. */
+/** The second socket picks the port, because a new one can replace it. The user's socket is then bound to that port. */
 async function bindDual<S>(
   socket: S,
   [first, other]: readonly [string, string],
@@ -139,7 +139,7 @@ export interface StreamBindOptions {
   asked: string
 }
 
-/** Listens, and resolves with the endpoint (undefined for a path) once the kernel holds the socket. */
+/** Listens, and resolves with the endpoint (undefined for a path) once the kernel has bound the socket. */
 export function listening(
   server: net.Server,
   where: net.ListenOptions,
@@ -160,7 +160,7 @@ export function listening(
       forgetBind(server)
       reject(error)
     }
-    // A server closed while it listens emits 'close' and never 'listening'.
+    // A server that is closed before it is bound emits 'close' and never 'listening'.
     const closed = (): void => failed(closedWhileListening(asked))
     const aborted = (): void => {
       server.close()
@@ -170,7 +170,7 @@ export function listening(
     if (signal?.aborted) return aborted()
     server.on('listening', bound).on('error', failed).on('close', closed)
     forget = onAbort(signal, aborted)
-    // In a worker of a cluster, port 0 would be the same port in every worker.
+    // In a cluster, port 0 would be the same port in every worker.
     where.exclusive = true
     if (backlog !== undefined) where.backlog = backlog
     try {
@@ -181,10 +181,10 @@ export function listening(
   })
 }
 
-/** How net.Servers are bound to addresses. */
+/** Binds a `net.Server`. */
 export function streamBinder(primary: net.Server, options: StreamBindOptions): Binder<net.Server> {
   return {
-    // What fetch refuses is of no use to an HTTP server.
+    // An HTTP server is useless on a port that fetch blocks.
     ...(isHttpServer(primary) ? { avoids: FETCH_REFUSES } : {}),
     bind: (server, host, port) => listening(server, { host, port }, options) as Promise<Endpoint>,
     second: () => new net.Server(acceptOptionsOf(primary)),

@@ -3,28 +3,27 @@ import { runInNewContext } from 'node:vm'
 import type * as Asn from '@peculiar/asn1-x509'
 import { processState } from '../process-state.js'
 
-/** A server's key and certificate and the authority behind it, each in PEM. */
+/** A server's key, its certificate and the authority that signed it, each in PEM. */
 export interface Certificate {
   /** For `tls.createServer`. */
   readonly key: string
-  /** For `tls.createServer`: names `localhost`, `127.0.0.1` and `::1`. */
+  /** For `tls.createServer`. It names `localhost`, `127.0.0.1` and `::1`. */
   readonly cert: string
   /** For the client's `ca` option, or in a file for `NODE_EXTRA_CA_CERTS`. */
   readonly ca: string
 }
 
 /**
- * The certificate of this process: made on first use, and valid from one day ago for seven days ahead, whatever a test's fake
- * clock says. Later calls get the same one, until less than a day is left or the system's clock is set back by more than half
- * a day: then the next call makes a new one, with a new authority. Nothing is written to disk, and the key of the authority is
- * dropped once it has signed. Calls share one promise; after a rejection the next call tries again. `clock` gives
- * milliseconds since 1970.
+ * The certificate of this process, made on first use. It is valid from a day ago until seven days ahead on the real clock.
+ * When less than a day is left, or the system clock was set back by more than half a day, the next call makes a new one with a
+ * new authority. Nothing is written to disk, and the authority's key is dropped once it has signed. Calls share one promise; after
+ * a rejection the next call tries again. `clock` gives milliseconds since 1970.
  */
 export function processCertificate(clock: () => number = realNow): Promise<Certificate> {
   const state = processState('servers.certificate', (): Made => ({}))
   const now = clock()
   const left = (state.until ?? 0) - now
-  // More than its lifetime is left on a clock that was set back, perhaps to a time when it is not yet valid.
+  // More than the lifetime is left only if the clock was set back, perhaps to a time before the certificate is valid.
   if (state.made === undefined || left < DAY || left > LIFETIME + DAY / 2) {
     state.until = now + LIFETIME
     const made = makeCertificate(now).catch((error: unknown) => {
@@ -36,7 +35,7 @@ export function processCertificate(clock: () => number = realNow): Promise<Certi
   return state.made
 }
 
-/** `until`: when it expires. A copy of an older version may have left it out. */
+/** `until` is the expiry. An older copy of portside may have left it out. */
 interface Made {
   made?: Promise<Certificate> | undefined
   until?: number
@@ -48,7 +47,7 @@ const COMMON_NAME = '2.5.4.3'
 const ECDSA_WITH_SHA256 = '1.2.840.10045.4.3.2'
 
 async function makeCertificate(now: number): Promise<Certificate> {
-  // Here and not at the top: they take longer to load than everything else in portside together.
+  // Imported here because they take longer to load than the rest of portside together.
   const [asn, { AsnConvert, OctetString }] = await Promise.all([
     import('@peculiar/asn1-x509'),
     import('@peculiar/asn1-schema'),
@@ -84,7 +83,7 @@ async function makeCertificate(now: number): Promise<Certificate> {
     return toPem(Buffer.from(AsnConvert.serialize(certificate)))
   }
 
-  // Strict verifiers (Python 3.13, X509_V_FLAG_X509_STRICT) ask for both identifiers: RFC 5280 §4.2.1.1.
+  // Strict verifiers (Python 3.13, X509_V_FLAG_X509_STRICT) require both identifiers: RFC 5280 §4.2.1.1.
   const authorityId = createHash('sha1')
     .update(new Uint8Array(publicKeyInfo(authority).subjectPublicKey))
     .digest()
@@ -125,9 +124,9 @@ function toPem(der: Buffer): string {
 }
 
 /**
- * OpenSSL checks the dates against the system's clock, so they come from there. A fake clock may be older than this
- * module (Jest's `enableGlobally`) and covers `Date`, `performance` and `process.hrtime` alike; the Date of a new
- * context is out of its reach.
+ * OpenSSL checks the dates against the system clock, so the dates come from it. A fake clock may be installed before this module
+ * loads (Jest's `enableGlobally`) and replaces `Date`, `performance` and `process.hrtime`. It does not reach the Date of a
+ * new context.
  */
 function realNow(): number {
   dateNow ??= runInNewContext('Date.now') as () => number

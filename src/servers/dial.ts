@@ -13,7 +13,7 @@ export function dialPlain(target: net.NetConnectOpts, options: ConnectOptions): 
   return net.connect({ ...target, ...socketOptions(options) })
 }
 
-/** A TLS client that trusts `ca` and asks for `localhost`, which the certificate names beside the addresses. */
+/** Connects a TLS client that trusts `ca`. It asks for `localhost`, because some versions of Node match no IPv6 address. */
 export async function dialSecure(
   server: object,
   target: net.NetConnectOpts,

@@ -2,13 +2,13 @@ import { invalidArgument, portsideError } from '../errors.js'
 import { thrownText } from '../thrown-text.js'
 
 /**
- * Errors that a user's handler threw or rejected with. Left alone, one would end the process or hang the client: the
- * client is answered at once instead, and the error comes out of `close()`.
+ * Collects the errors of a user's handler. Without this, an error would end the process or leave the client waiting. Instead the
+ * client gets an answer immediately, and `close()` rejects with the error.
  */
 export class HandlerErrors {
   readonly #errors: unknown[] = []
 
-  /** Wraps a handler; `abandon` answers whoever waits for it. */
+  /** Wraps a handler; `abandon` answers the client that waits for it. */
   guard<This, Args extends unknown[]>(
     handler: (this: This, ...args: Args) => unknown,
     abandon: (error: unknown, ...args: Args) => void,
@@ -36,7 +36,7 @@ export class HandlerErrors {
     const count = this.#errors.length
     const error = portsideError('ERR_PORTSIDE_HANDLER', {
       headline: `The handler of the server on ${endpoint} threw${count === 1 ? '' : ` ${count} errors, the first`}: ${said}`,
-      next: 'see .cause for where it threw; the connection was ended and the server is closed',
+      next: 'see .cause for where it threw; the connection and the server are closed',
       cause: first,
     })
     throw Object.assign(error, { errors: this.#errors })
@@ -48,7 +48,7 @@ export class HandlerErrors {
   }
 }
 
-/** The handler, or what stands in for none; anything else is refused before anything is bound. */
+/** The handler, or the fallback if it is undefined. Throws for anything else, before anything is bound. */
 export function handlerOr<F>(handler: F | undefined, fallback: F): F {
   if (handler === undefined) return fallback
   if (typeof handler === 'function') return handler

@@ -10,14 +10,26 @@ import { listenSpec, secureListenSpec } from './listen-options.js'
 import type { ListenOptions, SecureTestServer, TestServer } from './server.js'
 import { listenOnAddress } from './stream-server.js'
 
-/** A request listener: `(req, res)`, an Express or Connect app, the callback of a Koa app. */
+/** A request listener: `(request, response)`, an Express or Connect app, or the callback of a Koa app. */
 export type RequestHandler = (request: http.IncomingMessage, response: http.ServerResponse) => unknown
 
 /**
- * An HTTP server that listens on loopback. Without a handler it echoes the body of each request.
+ * Starts an HTTP server on a free port of loopback. Without a handler it echoes the body of each request.
  *
- * A handler that throws or rejects answers 500 with the error's stack, or cuts a response that has begun, and
- * `close()` rejects with ERR_PORTSIDE_HANDLER. Everything else as `listenTcp`.
+ * If a handler throws or rejects, the client gets status 500 with the error's stack. A response that has begun is cut off instead.
+ * In both cases `close()` rejects with ERR_PORTSIDE_HANDLER.
+ *
+ * @throws the codes of `listenTcp()`
+ * @example
+ * ```ts
+ * import { listenHttp } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * await using server = await listenHttp((_request, response) => response.end('hello'))
+ * const response = await fetch(server.url)
+ * expect(await response.text()).toBe('hello')
+ * ```
+ * @see docs/servers.md
  */
 export function listenHttp(onRequest?: RequestHandler, options: ListenOptions = {}): Promise<TestServer<http.Server>> {
   return calledBy(listenHttp, async () => {
@@ -30,7 +42,27 @@ export function listenHttp(onRequest?: RequestHandler, options: ListenOptions = 
   })
 }
 
-/** As `listenHttp`, over TLS with the certificate of this process; clients trust it through `ca`. */
+/**
+ * Starts an HTTPS server on a free port of loopback. Without a handler it echoes the body of each request.
+ *
+ * Its certificate is made for this process and names `localhost`, 127.0.0.1 and ::1. Clients trust it through `ca`.
+ * Node 22.23, 24.17, 24.18 and 26.4 match no IPv6 address: pass `servername: 'localhost'` there.
+ *
+ * @throws the codes of `listenTcp()`
+ * @example
+ * ```ts
+ * import { once } from 'node:events'
+ * import https from 'node:https'
+ * import { listenHttps } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * await using server = await listenHttps((_request, response) => response.end('hello'))
+ * const request = https.get(server.url, { ca: server.ca, servername: 'localhost' })
+ * const [response] = await once(request, 'response')
+ * expect(response.resume().statusCode).toBe(200)
+ * ```
+ * @see docs/servers.md#tls
+ */
 export function listenHttps(
   onRequest?: RequestHandler,
   options: ListenOptions = {},
@@ -47,7 +79,7 @@ export function listenHttps(
   })
 }
 
-/** What HTTP/1 and the compatible API of HTTP/2 have in common. */
+/** The part that HTTP/1 shares with the compatibility API of HTTP/2. */
 interface AnyRequest extends Pick<Readable, 'pipe'> {
   readonly headers: http.IncomingHttpHeaders
 }
@@ -58,7 +90,7 @@ interface AnyResponse extends NodeJS.WritableStream {
   destroy(): unknown
 }
 
-/** Sends back the body that comes, under its own content type. */
+/** Sends back the body with its content type. */
 export function echoRequest(request: AnyRequest, response: AnyResponse): void {
   const type = request.headers['content-type']
   if (type !== undefined) response.setHeader('content-type', type)

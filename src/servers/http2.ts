@@ -9,21 +9,50 @@ import { secureListenSpec } from './listen-options.js'
 import type { ListenOptions, SecureTestServer, TestServer } from './server.js'
 import { listenOnAddress } from './stream-server.js'
 
+/** A request listener of the compatibility API of `node:http2`. */
 export type Http2RequestHandler = (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => unknown
 
+/** Where an HTTP/2 server listens, and whether it speaks TLS. */
 export interface Http2ListenOptions extends ListenOptions {
-  /** TLS with ALPN `h2`, which also serves HTTP/1.1 to clients that ask for it. Default false: h2c, prior knowledge. */
+  /**
+   * True: TLS with ALPN `h2`, and HTTP/1.1 for clients that ask for it. False: cleartext HTTP/2 with prior knowledge.
+   *
+   * @default false
+   */
   secure?: boolean
 }
 
 /**
- * An HTTP/2 server that listens on loopback. Without a handler it echoes the body of each request. Everything else as
- * `listenHttp`; a secure one has `ca`.
+ * Starts an HTTP/2 server on a free port of loopback. Without a handler it echoes the body of each request.
+ *
+ * With `secure: true` it speaks TLS with a certificate made for this process, which clients trust through `ca`. Errors of a handler
+ * are treated as in `listenHttp()`.
+ *
+ * @throws the codes of `listenTcp()`
+ * @example
+ * ```ts
+ * import http2 from 'node:http2'
+ * import { text } from 'node:stream/consumers'
+ * import { listenHttp2 } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * await using server = await listenHttp2((_request, response) => response.end('hello'))
+ * const session = http2.connect(server.url)
+ * expect(await text(session.request())).toBe('hello')
+ * session.close()
+ * ```
+ * @see docs/servers.md
  */
 export function listenHttp2(
   onRequest: Http2RequestHandler | undefined,
   options: Http2ListenOptions & { secure: true },
 ): Promise<SecureTestServer<http2.Http2SecureServer>>
+/**
+ * Starts a cleartext HTTP/2 server, with prior knowledge, on a free port of loopback. Without a handler it echoes the body.
+ *
+ * @throws the codes of `listenTcp()`
+ * @see docs/servers.md
+ */
 export function listenHttp2(
   onRequest?: Http2RequestHandler,
   options?: Http2ListenOptions & { secure?: false },

@@ -22,11 +22,11 @@ const PATH = 'call listenUnix(), or listen(server, { path }), for a path'
 const TIMEOUT =
   'pass signal: AbortSignal.timeout(MS) to limit the wait for the bind; set a timeout of the server on .server'
 const CERTIFICATE =
-  'these servers have a certificate that is made for this process; for one of yours call listen(tls.createServer({ cert, key })), or that of https or http2'
+  'portside makes the certificate of these servers; to use your own, call listen(tls.createServer({ cert, key })), or the same with https or http2'
 const TLS =
-  'make the server with it, by tls.createServer(), or that of https or http2, and call listen(server); it needs a certificate of yours'
+  'pass it to tls.createServer(), or to createServer() of https or http2, and call listen(server); such a server needs your own certificate'
 
-/** What the functions take that listen on an address. */
+/** The options of the functions that listen on an address. */
 export const listenSpec = (name: string, ...more: string[]): OptionsSpec => ({
   of: `${name}()`,
   names: [...LISTEN, ...more],
@@ -36,7 +36,7 @@ export const listenSpec = (name: string, ...more: string[]): OptionsSpec => ({
 
 const NO_CONNECTION = 'leave it out: a datagram socket has no connection'
 
-/** What `listenUdp()` takes. */
+/** The options of `listenUdp()`. */
 export function udpListenSpec(): OptionsSpec {
   const spec = listenSpec('listenUdp')
   const instead = { ...spec.instead, backlog: NO_CONNECTION }
@@ -59,16 +59,16 @@ const OF_TLS = [
   'handshakeTimeout',
 ]
 
-/** The same of those that have a certificate. */
+/** The options of the functions that make a certificate. */
 export function secureListenSpec(name: string, ...more: string[]): OptionsSpec {
   const spec = listenSpec(name, ...more)
   const all = (options: readonly string[], next: string) => Object.fromEntries(options.map((option) => [option, next]))
   return { ...spec, instead: { ...spec.instead, ...all(OF_CERTIFICATES, CERTIFICATE), ...all(OF_TLS, TLS) } }
 }
 
-const NO_ADDRESS = 'leave it out: a path has none'
+const NO_ADDRESS = 'leave it out: a path has no host, port or family'
 
-/** What the functions take that listen on a path. */
+/** The options of the functions that listen on a path. */
 export const unixListenSpec = (name: string): OptionsSpec => ({
   of: `${name}()`,
   names: UNIX,
@@ -76,10 +76,10 @@ export const unixListenSpec = (name: string): OptionsSpec => ({
   instead: { host: NO_ADDRESS, port: NO_ADDRESS, family: NO_ADDRESS, timeout: TIMEOUT },
 })
 
-/** `listen()` takes both. */
+/** `listen()` takes an address or a path. */
 export const anyListenSpec: OptionsSpec = { ...listenSpec('listen', 'path'), instead: { timeout: TIMEOUT } }
 
-/** `tls` is for the servers that speak TLS, and makes no difference to others. */
+/** `tls` applies to servers that speak TLS; the others ignore it. */
 export const CONNECT_SPEC: OptionsSpec = {
   of: 'server.connect()',
   names: CONNECT,
@@ -92,7 +92,7 @@ export const CONNECT_SPEC: OptionsSpec = {
   ),
 }
 
-/** What `connect()` of a UDP server takes. */
+/** The options of `connect()` of a UDP server. */
 export const UDP_CONNECT_SPEC: OptionsSpec = {
   of: 'server.connect()',
   names: ['family', 'signal'],

@@ -7,13 +7,13 @@ import { type Drain, type DrainOptions, readDrainOptions } from '../sockets/drai
 import type { DrainReport } from '../sockets/drain-report.js'
 import type { HandlerErrors } from './handler.js'
 
-/** What is left to do when the drain is over. */
+/** The work that remains when the drain is over. */
 export interface Teardown {
   readonly handlerErrors?: HandlerErrors
   readonly release?: () => Promise<void>
 }
 
-/** What listeners and datagram sockets have in common: where they are, and how they close. */
+/** The part that listeners and datagram sockets share: their endpoints and their close. */
 export abstract class ListeningServer<S> {
   readonly server: S
   readonly endpoints: readonly Endpoint[]
@@ -38,7 +38,7 @@ export abstract class ListeningServer<S> {
     this.grace = graceOf(options)
     this.#teardown = teardown
     this.#forget = onAbort(options.signal, this.begin)
-    // Aborted between the bind and now.
+    // The signal may have been aborted between the bind and now.
     if (options.signal?.aborted) this.begin()
   }
 
@@ -75,7 +75,7 @@ export abstract class ListeningServer<S> {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // Not a second time what close() has told already.
+    // close() has already reported its errors.
     if (this.#told) await this.#close({}).catch(() => {})
     else await this.close()
   }
@@ -106,7 +106,7 @@ export abstract class ListeningServer<S> {
     )
   }
 
-  /** Closes without a caller: what goes wrong is left to the disposal. */
+  /** Closes without a caller. A later close() or disposal reports the errors. */
   protected readonly begin = (): void => {
     this.#close({}).catch(() => {})
   }

@@ -23,15 +23,15 @@ import { CONNECT_SPEC, checkConnectOptions } from './listen-options.js'
 import { graceOf, ListeningServer, type Teardown } from './listening-server.js'
 import type { ConnectOptions, ListenOptions, TestServer } from './server.js'
 
-/** What a kind of server adds to listening. */
+/** The part of a server that depends on its kind. */
 export interface Setup extends Teardown {
-  /** The function that its user called, and whose result has the `close()`: a leak report says so. */
+  /** The function that the user called. A leak report names it as the way to close the socket. */
   readonly opener: string
-  /** What its own clients trust. */
+  /** The authority that clients of `connect()` trust. */
   readonly ca?: string
 }
 
-/** Listens on loopback, or where the options say. */
+/** Listens on loopback, or at the address in the options. */
 export async function listenOnAddress<S extends net.Server>(
   server: S,
   options: ListenOptions,
@@ -49,10 +49,10 @@ export async function listenOnAddress<S extends net.Server>(
   return new StreamServer(tracked, server, endpoints, options, setup)
 }
 
-/** What its user calls to close what an opener gave. */
+/** The call that closes what an opener returned. */
 export const closeOf = (opener: string): string => `close() of what ${opener}() gave`
 
-/** Refuses what can never listen, before anything is bound. Returns the backlog. */
+/** Throws for a server that can never listen, before anything is bound. Returns the backlog. */
 export function prepare(server: net.Server, options: ListenOptions): number | undefined {
   checkDrainOptions(graceOf(options))
   const { backlog, signal } = options
@@ -132,7 +132,7 @@ export class StreamServer<S extends net.Server> extends ListeningServer<S> imple
         if (this.#clients !== undefined) endUnread(this.#clients)
         return tracked.stopListening(accepted, expired)
       },
-      // Clients were closed with their other ends; at most one that its server never saw is left.
+      // Clients closed together with their other ends. At most a client that the server never accepted remains.
       settled: () => (this.#clients === undefined ? tracked.closed() : this.#closeClients()),
     }
     return startDrain(source, options, this.#connections?.hooks)
@@ -140,8 +140,8 @@ export class StreamServer<S extends net.Server> extends ListeningServer<S> imple
 }
 
 /**
- * A client of a unix server cannot be paired with its accepted end: such sockets have no tuple. One that holds bytes
- * which nobody has read would not see its server's FIN, and never send its own.
+ * A client of a unix server cannot be paired with its accepted end, because such sockets have no tuple. With unread bytes it would
+ * not see its server's FIN, and would never send its own.
  */
 function endUnread(clients: Pool): void {
   for (const client of clients) {
@@ -149,9 +149,9 @@ function endUnread(clients: Pool): void {
   }
 }
 
-/** What was asked, as far as it was said. */
+/** Names the place for messages, as far as the options say it. */
 export function askedOf({ host, family, port }: ListenOptions & { path?: string }): string {
-  // Before these are checked: a value of another type has no place in a message.
+  // The options are not checked yet, so their values may have any type.
   const number = isReservation(port) ? port.port : typeof port === 'number' ? port : 0
   const loopback = typeof family === 'string' ? `loopback, ${family}` : 'loopback'
   return `listen on ${typeof host === 'string' ? host : loopback}, port ${number}`
@@ -163,8 +163,8 @@ function alreadyListening(server: net.Server): Error {
   return portsideError('ERR_SERVER_ALREADY_LISTEN', {
     headline: 'Cannot listen with this server',
     expected: 'a server that does not listen yet',
-    actual: `one that listens on ${where}`,
-    next: 'hand over the server before it listens, or put it into a pool: createSocketPool().track(server)',
+    actual: `a server that listens on ${where}`,
+    next: 'pass the server before it listens, or track it in a pool: createSocketPool().track(server)',
   })
 }
 
@@ -172,7 +172,7 @@ function alreadyClosed(): Error {
   return portsideError('ERR_PORTSIDE_SERVER_CLOSED', {
     headline: 'Cannot listen with this server',
     expected: 'a server that was never closed',
-    actual: 'one that was',
+    actual: 'a server that was closed',
     next: 'make a new server for each listen',
   })
 }

@@ -9,8 +9,22 @@ import { listenOnAddress } from './stream-server.js'
 import { abandonSocket, type ConnectionHandler, echo } from './tcp.js'
 
 /**
- * A TLS server that listens on loopback with a certificate made for this process: localhost, 127.0.0.1, ::1. Clients
- * trust it through `ca`. Everything else as `listenTcp`.
+ * Starts a TLS server on a free port of loopback. Without a handler it echoes.
+ *
+ * Its certificate is made for this process and names `localhost`, 127.0.0.1 and ::1. Clients trust it through `ca`.
+ * Node 22.23, 24.17, 24.18 and 26.4 match no IPv6 address: pass `servername: 'localhost'` there. `connect()` does.
+ *
+ * @throws the codes of `listenTcp()`
+ * @example
+ * ```ts
+ * import { text } from 'node:stream/consumers'
+ * import { listenTls } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * await using server = await listenTls((socket) => void socket.end('hello'))
+ * expect(await text(await server.connect())).toBe('hello')
+ * ```
+ * @see docs/servers.md#tls
  */
 export function listenTls(
   onConnection?: ConnectionHandler<tls.TLSSocket>,

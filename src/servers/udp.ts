@@ -19,7 +19,7 @@ import { graceOf, ListeningServer } from './listening-server.js'
 import type { ConnectOptions, ListenOptions, UdpTestServer } from './server.js'
 import { askedOf, closeOf } from './stream-server.js'
 
-/** Called for each datagram, with the socket that it came in by: answer through that one. */
+/** Runs for each datagram. Answer through its `socket` argument: a dual server has two sockets. */
 export type MessageHandler = (
   this: dgram.Socket,
   message: Buffer,
@@ -28,16 +28,30 @@ export type MessageHandler = (
 ) => void | Promise<void>
 
 /**
- * A UDP socket bound on loopback. Without a handler it echoes.
+ * Binds a UDP socket to a free port of loopback. Without a handler it echoes.
  *
- * A datagram socket has no connections: `connections` stays empty, `connect()` gives a socket of its own with this one
- * as its peer (udp(7)), and `close()` waits for datagrams that Node still has to send. Errors as `listenTcp`.
+ * A datagram socket has no connections (udp(7)): `connections` stays empty. `connect()` opens another socket with this one as its
+ * peer. `close()` first delivers the datagrams that the kernel holds for this socket, and sends the datagrams that Node has queued.
+ *
+ * @throws the codes of `listenTcp()`
+ * @example
+ * ```ts
+ * import { once } from 'node:events'
+ * import { listenUdp } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * await using server = await listenUdp()
+ * const client = await server.connect()
+ * client.send('ping')
+ * expect(String((await once(client, 'message'))[0])).toBe('ping')
+ * ```
+ * @see docs/servers.md#udp
  */
 export function listenUdp(onMessage?: MessageHandler, options: ListenOptions = {}): Promise<UdpTestServer> {
   return calledBy(listenUdp, () => openUdp('listenUdp', onMessage, readOptions(options, udpListenSpec())))
 }
 
-/** The same for a function of another name, which is told how it is closed. */
+/** The same for another opener, whose name a leak report shows. */
 export async function openUdp(
   opener: string,
   onMessage: MessageHandler | undefined,
@@ -57,7 +71,7 @@ export async function openUdp(
   }
 }
 
-/** The sockets that keep a reserved port become the server's, so that nobody else can have it in between. */
+/** The sockets that hold a reserved port become the server's, so the port is never free in between. */
 async function takeSockets({ reservation, addresses: { addresses } }: Place): Promise<dgram.Socket[]> {
   const taken = addresses.flatMap((address) => reservation?.takeSocket(address) ?? [])
   if (taken.length === addresses.length) return taken
@@ -70,7 +84,7 @@ function adopted(socket: dgram.Socket, second: dgram.Socket | undefined): Bound<
   return { second, endpoints: sockets.map((each) => toEndpoint(each.address().address, each.address().port)) }
 }
 
-/** Binds a datagram socket made elsewhere, by the rules of `listenUdp`. */
+/** Binds a datagram socket made elsewhere by the rules of `listenUdp()`. */
 export async function listenOnSocket(
   socket: dgram.Socket,
   options: ListenOptions,
@@ -91,7 +105,7 @@ function bindAtPlace(socket: dgram.Socket, place: Place, options: ListenOptions)
   const { addresses, bind } = place.addresses
   const own = familyOfSocket(socket)
   const mine = (address: string): boolean => familyOf(address) === own
-  // A datagram socket is of one family for life: its own address comes first, the other one's takes a second socket.
+  // A datagram socket keeps its family, so its own address comes first and a second socket takes the other address.
   const usable = bind === 'all' ? [...addresses.filter(mine), ...addresses.filter((other) => !mine(other))] : addresses
   const binder = datagramBinder(options.signal, askedOf(options))
   const ordered = { addresses: { addresses: usable, bind }, port: place.port }
@@ -148,7 +162,7 @@ class DatagramServer extends ListeningServer<dgram.Socket> implements UdpTestSer
     const client = dgram.createSocket(familyOf(address) === 'IPv6' ? 'udp6' : 'udp4')
     this.#clients.add(client)
     client.once('close', () => this.#clients.delete(client))
-    // Called with the error, where there is one: https://nodejs.org/api/dgram.html#socketconnectport-address-callback
+    // Node passes an error to the callback: https://nodejs.org/api/dgram.html#socketconnectport-address-callback
     await new Promise<void>((resolve, reject) => {
       client.connect(to.port, address, ((error?: Error) => (error ? reject(error) : resolve())) as () => void)
     })
@@ -161,7 +175,7 @@ class DatagramServer extends ListeningServer<dgram.Socket> implements UdpTestSer
     const sockets = [this.server, ...(this.#second === undefined ? [] : [this.#second])]
     const source = {
       name: `the socket on ${this.where}`,
-      // Datagrams that the kernel holds for us are delivered first.
+      // The kernel still holds datagrams for this socket. They are delivered first.
       connections: [],
       collect: () =>
         turn()
@@ -170,7 +184,7 @@ class DatagramServer extends ListeningServer<dgram.Socket> implements UdpTestSer
       settled: async (expired: () => boolean) => {
         while (!expired() && sockets.some((socket) => isOpen(socket) && socket.getSendQueueCount() > 0)) await turn()
         await Promise.all([...sockets, ...this.#clients].map(closeSocket))
-        // Node calls back before libuv has let go of the handle, and lists it until then.
+        // Node calls back before libuv has closed the handle, and lists it as an active resource until then.
         await turn()
         await turn()
       },
@@ -192,7 +206,7 @@ function isOpen(socket: dgram.Socket): boolean {
     socket.address()
     return true
   } catch {
-    // ERR_SOCKET_DGRAM_NOT_RUNNING, or EBADF for one that was never bound.
+    // ERR_SOCKET_DGRAM_NOT_RUNNING, or EBADF if it was never bound.
     return false
   }
 }
@@ -202,7 +216,7 @@ function closeSocket(socket: dgram.Socket): Promise<void> {
     try {
       socket.close(() => resolve())
     } catch {
-      // ERR_SOCKET_DGRAM_NOT_RUNNING: its user has closed it.
+      // ERR_SOCKET_DGRAM_NOT_RUNNING: the user's code has closed it.
       resolve()
     }
   })

@@ -20,12 +20,29 @@ import { closeOf, prepare, type Setup, StreamServer } from './stream-server.js'
 import { abandonSocket, type ConnectionHandler, echo } from './tcp.js'
 
 /**
- * A server on a unix socket in a new directory that only this user may enter, or on a named pipe on Windows. Without a
- * handler it echoes. `close()` removes both socket and directory, and so does the exit of this process. If the process is
- * killed, a later one that calls `listenUnix()` removes them.
+ * Starts a server on a unix socket in a new private directory, or on a named pipe on Windows. Without a handler it echoes.
  *
- * With `path` it listens there and creates nothing else. Rejects with EADDRINUSE for a path that exists, saying whether
- * somebody listens on it, and with ENAMETOOLONG for one that the kernel would cut off (unix(7)).
+ * `close()` removes the socket and the directory, and so does the exit of this process. If the process is killed, the next process
+ * that calls `listenUnix()` removes them. With `path`, it listens there and makes no directory; only `close()` removes the socket.
+ *
+ * @throws EADDRINUSE if the path exists; the message says whether something listens on it
+ * @throws ENAMETOOLONG if the path is longer than the kernel's field for it (unix(7))
+ * @throws EACCES if the directory is missing or closed to you
+ * @throws ERR_INVALID_ARG_TYPE if the handler is not a function, or an option has the wrong type
+ * @throws ERR_INVALID_ARG_VALUE if `path` contains a null byte or is a number
+ * @throws ERR_OUT_OF_RANGE if `backlog` or `grace` is out of its range
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option is unknown
+ * @throws ABORT_ERR if `signal` is aborted before the server is bound
+ * @example
+ * ```ts
+ * import { text } from 'node:stream/consumers'
+ * import { listenUnix } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * await using server = await listenUnix((socket) => void socket.end('hello'))
+ * expect(await text(await server.connect())).toBe('hello')
+ * ```
+ * @see docs/servers.md#unix-sockets
  */
 export function listenUnix(onConnection?: ConnectionHandler, options: UnixListenOptions = {}): Promise<UnixTestServer> {
   return calledBy(listenUnix, async () => {
@@ -45,7 +62,14 @@ export async function listenOnPath<S extends net.Server>(
   const backlog = prepare(server, options)
   for (const name of ['host', 'port', 'family'] as const) {
     const value = (options as Record<string, unknown>)[name]
-    if (value !== undefined) throw invalidArgument('ERR_INVALID_ARG_VALUE', name, 'nothing: a path has none', value)
+    if (value !== undefined) {
+      throw invalidArgument(
+        'ERR_INVALID_ARG_VALUE',
+        name,
+        'undefined, because a path has no host, port or family',
+        value,
+      )
+    }
   }
   if (options.path !== undefined) await refusePath(options.path)
   const made = options.path === undefined ? await makeUnixPath() : undefined
@@ -89,11 +113,11 @@ async function refusePath(path: unknown): Promise<void> {
   if (typeof path !== 'string' || path === '') {
     throw invalidArgument('ERR_INVALID_ARG_TYPE', 'path', 'a string that is not empty', path)
   }
-  // A path that begins with one is abstract (unix(7)); elsewhere Node would cut the path off there.
+  // A leading null byte makes the path abstract (unix(7)). Node would cut off the path at any later one.
   if (path.indexOf('\0') > 0) {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'path', 'a path without null bytes', path)
   }
-  // net.Server takes such a path for a port (`isPipeName` in Node's lib/net.js).
+  // net.Server takes a number for a port (`isPipeName` in Node's lib/net.js).
   if (Number(path) >= 0) {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'path', 'a path that is not a number', path, `write ./${path}`)
   }
@@ -105,7 +129,7 @@ async function refusePath(path: unknown): Promise<void> {
       expected: `a path of at most ${longest} bytes`,
       actual: `${length}`,
       because: 'the kernel keeps the path of a socket in a field of fixed size (unix(7)), and Node would cut it off',
-      next: 'leave path out, or take a shorter directory',
+      next: 'leave path out, or use a shorter directory',
     })
   }
   if (!(await unixPathExists(path))) return
@@ -119,13 +143,13 @@ async function refusePath(path: unknown): Promise<void> {
     openedAt: owners.some(({ thisProcess }) => thisProcess) ? openedAt(path) : undefined,
     next:
       actual === LISTENED_ON
-        ? 'leave path out for one of your own, or close the listener first'
-        : 'leave path out for one of your own, or remove the file if its owner is gone',
+        ? 'leave path out to get a new one, or close the listener first'
+        : 'leave path out to get a new one, or remove the file if its owner is gone',
   })
   throw Object.assign(error, { kind: 'conflict', owners, syscall: 'listen', address: path })
 }
 
-const LISTENED_ON = 'a socket on which somebody listens'
+const LISTENED_ON = 'a socket that has a listener'
 
 async function whatIsAt(path: string): Promise<string> {
   const code = await new Promise<string | undefined>((resolve) => {
@@ -137,7 +161,7 @@ async function whatIsAt(path: string): Promise<string> {
   if (code === undefined) return LISTENED_ON
   if (code === 'ECONNREFUSED') {
     const kind = kindOfFile(path)
-    return kind === 'socket' ? 'a socket that its owner left behind: nobody listens on it' : `a ${kind}, and no socket`
+    return kind === 'socket' ? 'a socket that its owner left behind: nothing listens on it' : `a ${kind}, not a socket`
   }
-  return `something that cannot be connected to (${code})`
+  return `a file, to which a connect fails with ${code}`
 }

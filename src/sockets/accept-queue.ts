@@ -9,19 +9,19 @@ const QUEUE_LIMIT = 8192
 /** https://nodejs.org/api/net.html#serverlisten */
 const DEFAULT_BACKLOG = 511
 
-/** Turns with a client in each after which clients seem to come faster than they are accepted. */
+/** After this many turns with a new client in each, clients seem to come faster than they are accepted. */
 const CROWDED = 64
 
-/** Turns for clients of this process that dial, each time maybe another server. */
+/** Turns that wait for clients of this process that dial, perhaps another server. */
 const DIALLING_LIMIT = 64
 
-/** The connections that the kernel has made and Node has not accepted, of a server that stops listening. */
+/** The connections of a server that the kernel has made and Node has not accepted. */
 export class AcceptQueue {
-  /** Its longest length. */
+  /** The longest that the queue can be. */
   backlog = DEFAULT_BACKLOG
-  /** Of each drain that waits. */
+  /** The deadline of each drain that waits. */
   readonly #expired: Array<() => boolean> = []
-  /** Emits what is accepted after a deadline, once the server has stopped listening. */
+  /** Emits the connections accepted after a deadline, once the server has stopped listening. */
   #held: Array<() => void> | undefined
   /** Called with the socket that is accepted when the queue has become empty. */
   #onAccept: (() => void) | undefined
@@ -31,9 +31,9 @@ export class AcceptQueue {
   }
 
   /**
-   * Accepts until nothing comes, and calls `close` within the tick that shows it. A connection that is left would be reset
-   * when the listener goes. Two turns hold one whole poll for I/O wherever in its loop Node is now. libuv accepts one
-   * connection for each listener in a poll.
+   * Accepts until no connection comes, and calls `close` within that tick. The kernel resets connections that are left when the
+   * listener closes. Two turns contain one whole poll for I/O, wherever in its loop Node is now. libuv accepts one connection for
+   * each listener in a poll.
    */
   async empty(listeners: readonly net.Server[], accepted: () => number, close: () => void): Promise<void> {
     let open = true
@@ -46,7 +46,7 @@ export class AcceptQueue {
     let busyTurns = 0
     for (let turns = 0, quiet = false; open && (turns < 2 || !quiet); turns++) {
       if (this.#expired.some((expired) => expired())) {
-        // A client whose connection is served, or ended, now would dial again.
+        // A client whose connection is served or closed now would dial again.
         this.#held ??= []
         lateTurns++
       }
@@ -61,8 +61,8 @@ export class AcceptQueue {
   }
 
   /**
-   * Clients that dial again and again keep a queue from being empty. When all that it held is accepted, it takes one at a
-   * time, and is empty within the call that accepts this one.
+   * Clients that dial again and again keep the queue from becoming empty. With a backlog of 0 it holds one connection at a time. Once
+   * the older connections are accepted, it is empty within the call that accepts the next.
    */
   #narrow(listeners: readonly net.Server[], accepted: () => number, close: () => void): void {
     for (const listener of listeners) takeNoMore(listener)
@@ -72,10 +72,10 @@ export class AcceptQueue {
     }
   }
 
-  /** Whether the server is to hear of the socket later: after a deadline, at `release()`. */
+  /** True if the server gets the socket only at `release()`, because a deadline has passed. */
   hold(socket: net.Socket, emit: (socket: net.Socket) => void): boolean {
     this.#onAccept?.()
-    // A client may have reset it by then. No handler can do anything with a destroyed socket.
+    // The client may reset it in the meantime. No handler can use a destroyed socket.
     this.#held?.push(() => {
       if (!socket.destroyed) emit(socket)
     })

@@ -21,18 +21,18 @@ export function connectionsOf(agent: http.Agent): Connection[] {
 }
 
 /**
- * Makes an agent forget a socket that it keeps for a later request, as it does for one that was upgraded. An agent gives
- * out a socket that has seen its end of file, until the socket is destroyed.
+ * Makes an agent forget a socket that it keeps for a later request. Otherwise the agent reuses a socket that has seen its end of
+ * file, until the socket is destroyed.
  */
 export function leaveAgent(socket: net.Socket): void {
   if (requestOn(socket) !== undefined) return
-  // An agent takes only what cannot be written to out of its free sockets.
+  // On 'agentRemove' an agent removes only unwritable sockets from its free sockets.
   Object.defineProperty(socket, 'writable', { value: false, configurable: true })
   socket.emit('agentRemove')
   Reflect.deleteProperty(socket, 'writable')
 }
 
-/** A socket of a client pool: busy until its request is answered and the agent has it back. */
+/** A socket of an agent. It is busy until its request is answered and the agent has it back. */
 class PooledProtocol implements Protocol {
   readonly hookable = false
   readonly #connection: Connection
@@ -66,11 +66,11 @@ class PooledProtocol implements Protocol {
       changed()
     })
     this.#connection.whenClosed(forget)
-    // Somebody else's from here on: after an upgrade, or a CONNECT.
+    // After an upgrade or a CONNECT the socket no longer belongs to the agent.
     socket.once('agentRemove', changed)
   }
 
-  /** The agent gives it to no further request: it is ended behind the answer that it waits for. */
+  /** Keeps the agent from reusing the socket: it closes after the answer that it waits for. */
   #leave(): void {
     const { socket } = this.#connection
     const message = requestOn(socket)
@@ -79,7 +79,7 @@ class PooledProtocol implements Protocol {
   }
 }
 
-/** One listener for each agent: Node warns of a leak at the eleventh. */
+/** One listener for each agent, because Node warns of a leak at the eleventh. */
 const waiting = new WeakMap<http.Agent, Map<net.Socket, () => void>>()
 
 function whenFreed(agent: http.Agent, socket: net.Socket, changed: () => void): () => void {

@@ -3,7 +3,7 @@ import net from 'node:net'
 import { patch } from '../platform/patches.js'
 import { processState } from '../process-state.js'
 
-/** Calls the listener with every client socket of this process, when it begins to connect. For good. */
+/** Calls the listener with every client socket of this process when it begins to connect. Cannot be undone. */
 export function observeClients(listener: (socket: net.Socket) => void): void {
   processState('sockets.clients', startObserving).push(listener)
 }
@@ -15,15 +15,15 @@ function startObserving(): Listeners {
   const tell = (socket: net.Socket): void => {
     for (const listener of listeners) listener(socket)
   }
-  // Before 22.17 and 24.2 the channel tells of `net.connect` only, not of `tls.connect` and `new Socket().connect`.
-  // Asked by doing, with a connect that fails within the call. https://nodejs.org/api/diagnostics_channel.html
+  // Before 22.17 and 24.2 the channel reports only `net.connect`, not `tls.connect` and `new Socket().connect`. A connect that
+  // fails within the call shows which. https://nodejs.org/api/diagnostics_channel.html
   let heard = false
   const listen = (): void => {
     heard = true
   }
   diagnostics.subscribe('net.client.socket', listen)
   try {
-    // Refused before anything is made; a whole socket would take longer than all that is loaded with this.
+    // It throws before it makes a handle. A real socket would take longer to make than this module takes to load.
     Reflect.apply(net.Socket.prototype.connect, Object.create(net.Socket.prototype), [{}])
   } catch {
     // ERR_MISSING_ARGS, as intended.
@@ -33,7 +33,7 @@ function startObserving(): Listeners {
     diagnostics.subscribe('net.client.socket', (message) => tell((message as { socket: net.Socket }).socket))
     return listeners
   }
-  // Never undone: the state of this process goes on listening.
+  // Never undone, because the state of this process keeps its listeners.
   patch(
     net.Socket.prototype,
     'connect',

@@ -4,7 +4,7 @@ import { handleOf, hideHttp2Sessions, type SocketHandle, wasEverBound } from '..
 import { patch } from '../platform/patches.js'
 import { registry } from './registry.js'
 
-/** Without the idle connections of an HTTP server and the sessions of HTTP/2, which `close()` would end: they are drained. */
+/** Closes only the listener. `server.close()` of Node also ends idle HTTP connections and HTTP/2 sessions; a drain does that. */
 export function closeListener(
   server: net.Server,
   close = (closed: () => void): unknown => server.close(closed),
@@ -30,7 +30,7 @@ export function closeListener(
   }
 }
 
-/** HTTP/1 and secure HTTP/2. Undefined for other servers. */
+/** For HTTP/1 and secure HTTP/2; undefined for other servers. */
 function keepIdleConnections(server: net.Server & { closeIdleConnections?: () => void }): Undo | undefined {
   if (server.closeIdleConnections === undefined) return undefined
   return patch(
@@ -59,7 +59,7 @@ function whenHandleCloses(handle: ClosableHandle, done: () => void): void {
   )
 }
 
-/** Listens, or may be about to: Node reports a pending listen only when it ends, and `close()` cancels it. */
+/** True also if a listen may be pending: Node reports it only when it completes, and `close()` cancels it. */
 export function mayListen(server: net.Server): boolean {
   return server.listening || !wasEverBound(server)
 }

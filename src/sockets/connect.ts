@@ -5,13 +5,19 @@ import { milliseconds } from '../numbers.js'
 import { onAbort } from '../signals.js'
 import { whenOverdue } from '../timers.js'
 
+/** How long a connect may take. */
 export interface PoolConnectOptions {
-  /** Milliseconds until an unanswered connect is given up. Default 10 000. */
+  /**
+   * Milliseconds until an unanswered connect rejects with ERR_PORTSIDE_CONNECT_TIMEOUT.
+   *
+   * @default 10_000
+   */
   timeout?: number
+  /** Cancels the connect, which then rejects with ABORT_ERR. */
   signal?: AbortSignal
 }
 
-/** Checks the values of the options of a connect, before anything is dialled. */
+/** Checks the values of the options before the connect begins. */
 export function checkConnect(options: PoolConnectOptions): void {
   if (options.timeout !== undefined) milliseconds('timeout', options.timeout, 1)
 }
@@ -48,14 +54,14 @@ const DEFAULT_TIMEOUT = 10_000
 function unanswered(socket: net.Socket, asked: string, timeout: number): Error {
   if (!socket.connecting) {
     return portsideError('ERR_PORTSIDE_CONNECT_TIMEOUT', {
-      headline: `Cannot ${asked}: connected, and the TLS handshake did not end within ${timeout} ms`,
+      headline: `Cannot ${asked}: it is connected, but the TLS handshake did not complete within ${timeout} ms`,
       because: 'one of: the server does not speak TLS; it is busy, or waits in a callback such as SNICallback',
-      next: 'see whether the server answers the handshake, or give a longer timeout',
+      next: 'check that the server answers the handshake, or pass a longer timeout',
     })
   }
   return portsideError('ERR_PORTSIDE_CONNECT_TIMEOUT', {
     headline: `Cannot ${asked}: neither a connection nor an error within ${timeout} ms`,
     because: 'one of: the accept queue of the listener is full; nothing on the way answers',
-    next: 'see whether the listener still accepts, or give a longer timeout',
+    next: 'check that the listener still accepts, or pass a longer timeout',
   })
 }

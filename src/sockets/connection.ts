@@ -5,7 +5,11 @@ import type tls from 'node:tls'
 import { now } from '../timers.js'
 import { type ConnectionTuple, connectionTuple } from './tuple.js'
 
-/** What a connection was doing when a drain began. */
+/**
+ * The state of a connection when a drain began.
+ *
+ * @see docs/sockets.md#the-report
+ */
 export type ConnectionState =
   | 'new'
   | 'head'
@@ -17,36 +21,36 @@ export type ConnectionState =
   | 'http2'
   | 'raw'
 
-/** What the bytes of a connection mean, as far as a drain must know. */
+/** The part of a connection's protocol that a drain must know. */
 export interface Protocol {
   state(): ConnectionState
-  /** The request line in flight, if there is one. */
+  /** The request line in flight, if a request is in flight. */
   request(): string | undefined
-  /** True while the peer is owed something that a FIN would take away from it. */
+  /** True while a FIN would cut off data that the peer waits for. */
   busy(): boolean
-  /** Lets nothing new begin; calls `changed` whenever `busy()` may have become false. */
+  /** Lets no new request begin; calls `changed` whenever `busy()` may have become false. */
   quiesce(changed: () => void): void
-  /** Whether a user's drain hook may write to the socket without breaking a protocol. */
+  /** True if a user's drain hook may write to the socket without breaking its protocol. */
   readonly hookable: boolean
-  /** True once nothing that the peer sends can be answered any more: no handler is called for it. */
+  /** True once no request can be answered any more, so no handler is called for it. */
   over?(): boolean
-  /** Ends what sits on top of the socket and would outlive it. */
+  /** Destroys a session on top of the socket that would outlive it. */
   abandon?(): void
-  /** An HTTP/1 request has begun; `emit` tells its handler. */
+  /** An HTTP/1 request has begun; `emit` calls its handler. */
   beginExchange?(request: IncomingMessage, response: ServerResponse, emit: () => boolean): boolean
   /** An HTTP/2 stream has begun. */
   beginStream?(stream: ServerHttp2Stream, headers: Record<string, unknown>): void
-  /** What the peer sent cannot be understood, and nothing it sends will be. */
+  /** The peer sent bytes that the parser cannot understand. */
   fail?(): void
 }
 
-/** One tracked connection: a client socket, or an accepted one, of any protocol. Counted once, TLS included. */
+/** One tracked connection of any protocol: a client socket or an accepted socket. A TLS connection counts once. */
 export class Connection {
   readonly since = now()
   protocol: Protocol
   /** The socket on top of the raw one, from the end of the TLS handshake on. */
   secure: tls.TLSSocket | undefined
-  /** The first error of the socket. Recorded, because our listener keeps it from ending the process. */
+  /** The first error of the socket. portside's listener keeps it from ending the process, so it is recorded. */
   error: Error | undefined
   closed = false
   /** Sockets of this connection that have not emitted 'close'. */
@@ -54,11 +58,11 @@ export class Connection {
   #tuple: ConnectionTuple | undefined
   #whenClosed: Array<() => void> | undefined
   #changed: (() => void) | undefined
-  /** Servers that it was given to, each of which has made its protocol of it. */
+  /** The servers that got this connection. Each has set its protocol. */
   servers: readonly object[] = NONE
 
   constructor(
-    /** The transport. Of an accepted TLS connection it is the raw socket: only that can be reset. */
+    /** The transport. For an accepted TLS connection this is the raw socket, because only that can be reset. */
     readonly socket: net.Socket,
     readonly accepted: boolean,
     protocol: (connection: Connection) => Protocol = () => new RawProtocol('raw'),
@@ -83,7 +87,7 @@ export class Connection {
     this.#follow(socket)
   }
 
-  /** From here on the bytes mean something else: after a handshake, an upgrade, a CONNECT. */
+  /** The connection changes its protocol: after a handshake, an upgrade or a CONNECT. */
   become(protocol: Protocol): void {
     this.protocol = protocol
     if (this.#changed === undefined) return
@@ -91,7 +95,7 @@ export class Connection {
     this.#changed()
   }
 
-  /** Lets nothing new begin; calls `changed` whenever the connection may have come to rest. */
+  /** Lets no new request begin; calls `changed` whenever the connection may have come to rest. */
   quiesce(changed: () => void): void {
     this.#changed = changed
     this.protocol.quiesce(changed)
@@ -112,7 +116,7 @@ export class Connection {
   }
 
   #settle(): void {
-    // The raw and the secure socket close in either order. Only after both has everybody heard of it.
+    // The raw and the secure socket close in either order. The connection is closed when both are.
     if (--this.#open > 0) return
     this.closed = true
     for (const callback of this.#whenClosed ?? []) callback()
@@ -122,7 +126,7 @@ export class Connection {
 
 const NONE: readonly object[] = []
 
-/** Bytes of which we know nothing: a plain TCP or unix connection, a tunnel, a WebSocket. */
+/** A protocol that portside does not know: a plain TCP or unix connection, a tunnel, a WebSocket. */
 export class RawProtocol implements Protocol {
   readonly hookable = true
   readonly #state: 'raw' | 'upgraded'

@@ -44,12 +44,12 @@ export class Deadline {
 
   #arm(): void {
     clearTimeout(this.#timer)
-    // Not unref'd: the process would end with the promise pending.
+    // Not unref'd: otherwise the process could exit with the promise pending.
     this.#timer = setTimeout(() => this.#reached?.(), Math.max(0, this.#at - now()))
   }
 }
 
-/** Waits for work, but not longer than the limit: then rejects with what `late` says. */
+/** Waits for the work. After the limit it rejects with the error from `late`. */
 export async function within(limit: number, work: Promise<unknown>, late: () => Error): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const expiry = new Promise<never>((_resolve, reject) => {

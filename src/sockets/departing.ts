@@ -6,13 +6,13 @@ import type { Pair } from './registry.js'
 
 export type Force = 'destroy' | 'reset' | 'reject'
 
-/** A connection on its way out, as it was when the drain began. */
+/** A connection that a drain closes, with its state when the drain began. */
 export class Departing {
   readonly #state: ConnectionState
   readonly #request: string | undefined
   readonly #tuple: Connection['tuple']
   readonly closed: Promise<void>
-  /** Both its ends, where both are in this process. */
+  /** Both ends, if both are in this process. */
   pair: Pair | undefined
   #outcome: ConnectionOutcome['outcome'] = 'closed'
   #pendingBytes = 0
@@ -22,7 +22,7 @@ export class Departing {
     this.#state = connection.protocol.state()
     this.#request = connection.protocol.request()
     this.#tuple = connection.tuple
-    // What is in flight already is told to be the last; what the kernel still holds is read as if nothing had happened.
+    // A request in flight becomes the last. Requests that the kernel still holds are read as usual.
     if (this.#state === 'head' || this.#state === 'active') connection.quiesce(() => {})
     this.closed = new Promise((resolve) => {
       connection.whenClosed(() => {

@@ -6,20 +6,34 @@ import type { ConnectionOutcome } from './connection-outcome.js'
 import type { Departing } from './departing.js'
 import { formatTuple } from './tuple.js'
 
+/**
+ * How a drain closed its connections.
+ *
+ * @see docs/sockets.md#the-report
+ */
 export interface DrainReport {
+  /** Every connection that was open when the drain began, and every connection accepted later. */
   outcomes: ConnectionOutcome[]
   /** Milliseconds from the call to the last close. */
   duration: number
-  /** How many outcomes of each kind there are. */
+  /** How many connections closed within the grace, without force. */
   closed: number
+  /** How many connections force destroyed. */
   destroyed: number
+  /** How many connections force reset. */
   reset: number
 }
 
-/** Rejection of a drain with `force: 'reject'`. Everything it names has been cleaned up. */
+/**
+ * The rejection of a drain with `force: 'reject'`. The connections that it names are already closed.
+ *
+ * @see docs/sockets.md#force
+ */
 export interface DrainError extends PortsideError {
   code: 'ERR_PORTSIDE_DRAIN'
+  /** The connections that were closed by force. */
   stragglers: ConnectionOutcome[]
+  /** The report of the whole drain. */
   report: DrainReport
 }
 
@@ -30,7 +44,7 @@ export function makeReport(departing: Departing[], begun: number): DrainReport {
   return report
 }
 
-/** With `force: 'reject'`: names everybody who had to be ended. */
+/** The rejection with `force: 'reject'`. It names each connection that was closed by force. */
 export function drainError(name: string, report: DrainReport, grace: number): DrainError {
   const stragglers = report.outcomes.filter(({ outcome }) => outcome !== 'closed')
   const count = stragglers.length === 1 ? '1 connection was' : `${stragglers.length} connections were`
@@ -38,7 +52,7 @@ export function drainError(name: string, report: DrainReport, grace: number): Dr
     name: 'DrainError',
     headline: `Cannot drain ${name}: ${count} still open after the grace of ${grace} ms and had to be closed`,
     actual: listOf(stragglers, describeOutcome),
-    next: 'end these in the code under test, or give a longer grace',
+    next: 'close these in the code under test, or pass a longer grace',
   })
   return Object.assign(error, { stragglers, report }) as DrainError
 }
@@ -58,7 +72,7 @@ export function stuck(name: string, departing: Departing[], limit: number): Erro
   return portsideError('ERR_PORTSIDE_DRAIN_STUCK', {
     headline: `Cannot drain ${name}: ${left.length} destroyed sockets did not emit 'close' within ${limit} ms`,
     actual: listOf(left, describeOutcome),
-    because: 'something keeps the socket from closing, most likely an overridden destroy or a removed listener',
+    because: 'some code keeps the socket from closing, most likely an overridden destroy or a removed listener',
     next: 'look for code that calls removeAllListeners() on the socket or replaces its methods',
   })
 }

@@ -1,3 +1,4 @@
+import type net from 'node:net'
 import { invalidArgument } from '../errors.js'
 import { milliseconds } from '../numbers.js'
 import { namesOf, readOptions } from '../options.js'
@@ -10,19 +11,35 @@ import { finish } from './finish.js'
 import { closeTogether, quiet, received } from './pair.js'
 import { type Pair, pairUp } from './registry.js'
 
+/**
+ * How long a drain waits, and how it closes the remaining connections.
+ *
+ * @see docs/sockets.md#drainoptions
+ */
 export interface DrainOptions {
-  /** Milliseconds that connections get to end by themselves before force is used. Default 1000; 0 forces at once. */
+  /**
+   * Milliseconds that connections have to close before force is used. With 0 force is used immediately, and no hook is called.
+   *
+   * @default 1000
+   */
   grace?: number
   /**
-   * What happens to those that are left at the deadline: `'destroy'` (default) closes them, `'reset'` sends a RST,
-   * `'reject'` closes them and then rejects with a DrainError that names each.
+   * How the remaining connections are closed at the deadline. `'destroy'` closes them, `'reset'` sends a RST, and `'reject'`
+   * closes them and then rejects with a DrainError that names each.
+   *
+   * @default 'destroy'
    */
-  force?: Force
-  /** Aborting moves the deadline to now. The clean-up is done all the same and the report is given. */
+  force?: 'destroy' | 'reset' | 'reject'
+  /** Aborting it moves the deadline to now. The drain still cleans up and gives its report. */
   signal?: AbortSignal
 }
 
-export type DrainHook = (socket: Connection['stream']) => void | Promise<void>
+/**
+ * Runs at the start of a drain with a socket whose protocol is your own. The FIN waits until its promise settles, or the grace is over.
+ *
+ * @see docs/sockets.md#hooks
+ */
+export type DrainHook = (socket: net.Socket) => void | Promise<void>
 
 export interface Drain {
   readonly report: Promise<DrainReport>
@@ -32,22 +49,22 @@ export interface Drain {
 
 export const DEFAULT_GRACE = 1000
 
-/** What a drain ends. */
+/** The connections that a drain closes, and their listener. */
 export interface DrainSource {
   /** Its name in messages: 'the server on 127.0.0.1:3000'. */
   readonly name: string
   /** The connections at this moment. */
   readonly connections: Iterable<Connection>
   /**
-   * Lets nothing new in and gives every connection that is left; `accepted` is told of those that came in meanwhile. Waits
-   * until `expired()` at most.
+   * Stops listening and returns every connection that is left. Calls `accepted` for each connection that came in meanwhile. Waits
+   * at most until `expired()`.
    */
   collect(accepted: (connection: Connection) => void, expired: () => boolean): Promise<Iterable<Connection>>
-  /** Closes the listener or agent that held the connections. Waits until `expired()` at most. */
+  /** Closes the listener or agent that held the connections. Waits at most until `expired()`. */
   settled(expired: () => boolean): Promise<unknown>
 }
 
-/** Ends connections: nothing in flight is cut before the deadline, everything is closed after it. */
+/** Closes connections. Before the deadline nothing in flight is cut off; after it everything is closed. */
 export function startDrain(source: DrainSource, options: DrainOptions, hooks: readonly DrainHook[] = []): Drain {
   const { grace, force } = checkDrainOptions(options)
   const begun = now()
@@ -57,7 +74,7 @@ export function startDrain(source: DrainSource, options: DrainOptions, hooks: re
 
   const run = async (): Promise<DrainReport> => {
     const leaving = new Map<Connection, Departing>()
-    // Those that are known are looked at before the wait for the accept queue, in which they may end.
+    // Known connections are noted now, because they may close during the wait for the accept queue.
     lookAt(source.connections, leaving)
     const expired = (): boolean => deadline.passed
     lookAt(await source.collect((connection) => note(connection, leaving), expired), leaving)
@@ -80,10 +97,10 @@ export function startDrain(source: DrainSource, options: DrainOptions, hooks: re
   }
 }
 
-/** Notes what each connection is doing, and from here on lets no end in this process send the first FIN. */
+/** Notes the state of each connection. From here on, no accepted end sends the first FIN to a client of this process. */
 function lookAt(connections: Iterable<Connection>, leaving: Map<Connection, Departing>): void {
   for (const connection of connections) note(connection, leaving)
-  // Those that were looked at before, too: the client of an accepted connection may not have known then that it is one.
+  // Connections noted earlier too: their client may not have been connected then, and had no tuple.
   const unpaired = [...leaving.values()].filter(({ pair, connection }) => pair === undefined && !connection.closed)
   if (unpaired.length === 0) return
   const pairs = pairUp(unpaired.map(({ connection }) => connection))
@@ -107,9 +124,9 @@ async function endAll(
   const hookErrors: unknown[] = []
   const draining = new Set(leaving.map(({ connection }) => connection))
   const allClosed = Promise.all(leaving.map(({ closed }) => closed))
-  // At the deadline already: winding down would race with the force.
+  // If the deadline has passed, winding down would race with the force.
   for (const { connection, pair } of deadline.passed ? [] : leaving) {
-    // Where both ends drain, the accepted one leads.
+    // If both ends drain, the accepted end leads.
     if (!connection.accepted && pair !== undefined && draining.has(pair.accepted)) continue
     windDown(connection, pair, hooks).catch((error) => hookErrors.push(error))
   }
@@ -141,7 +158,7 @@ const FORCES: ReadonlyArray<DrainOptions['force']> = ['destroy', 'reset', 'rejec
 
 const NONE: readonly unknown[] = []
 
-/** Longest that a socket may take to close after it was destroyed: the kernel needs no time for that. */
+/** The longest that a destroyed socket may take to close, in milliseconds. The kernel closes it immediately. */
 const CLOSE_LIMIT = 5000
 
 async function windDown(connection: Connection, pair: Pair | undefined, hooks: readonly DrainHook[]): Promise<void> {
@@ -162,7 +179,7 @@ async function atRest(connection: Connection, pair: Pair | undefined): Promise<v
   connection.quiesce(() => changed())
   connection.whenClosed(() => changed())
   for (;;) {
-    // Each time: the end of a handshake puts another socket on top.
+    // Repeated, because the end of a handshake puts another socket on top.
     if (pair !== undefined) closeTogether(pair)
     if (connection.closed) return
     if (connection.protocol.busy()) {
@@ -171,16 +188,16 @@ async function atRest(connection: Connection, pair: Pair | undefined): Promise<v
       })
       continue
     }
-    // A request may be on its way to us, written by a client of this process, or read but not parsed yet.
+    // A client of this process may have written a request that is not read or not parsed yet.
     await settle(connection, pair)
     if (!connection.protocol.busy()) return
   }
 }
 
 /**
- * One turn at least. Of a pair, until a client of HTTP/1 has read what it was answered, and we what it wrote: it may ask
- * again at the moment in which it has its answer. Peers of an unknown protocol may go on for ever: until we have read
- * what the client has written by now.
+ * Waits at least one turn. For a pair that speaks HTTP, it waits until each end has read everything, because a client may send a
+ * request as soon as it has its answer. Peers of an unknown protocol may write forever, so it waits only until the accepted end
+ * has read the bytes that the client has written so far.
  */
 async function settle(connection: Connection, pair: Pair | undefined): Promise<void> {
   const { protocol } = connection

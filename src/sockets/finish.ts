@@ -2,26 +2,26 @@ import { patch } from '../platform/patches.js'
 import { nextTick } from '../timers.js'
 import type { Connection } from './connection.js'
 
-/** Our FIN behind all that was written, and an open ear for the peer's. */
+/** Sends a FIN behind everything written, and reads until the peer's FIN. */
 export function finish({ stream, protocol }: Connection): void {
   if (!stream.writableEnded) {
     const { writableNeedDrain } = stream
     stream.end()
     if (protocol.hookable) keepHandler(stream, writableNeedDrain)
   }
-  // Without a reader the peer's FIN, behind bytes that nobody took, would never be seen.
+  // Without a reader, Node would never see the peer's FIN behind unread bytes.
   if (stream.readableFlowing === null && stream.listenerCount('readable') === 0) stream.resume()
 }
 
 /**
- * A handler does not know that a drain has ended its stream, and goes on: what it writes is dropped without an
- * ERR_STREAM_WRITE_AFTER_END, and nothing keeps it from reading up to the peer's FIN.
+ * A handler does not know that a drain has ended its stream, and continues. Its writes are dropped without an
+ * ERR_STREAM_WRITE_AFTER_END, and it can still read up to the peer's FIN.
  */
 function keepHandler(stream: Connection['stream'], waits: boolean): void {
   dropWrites(stream)
-  // An ended stream does not emit it.
+  // An ended stream does not emit 'drain'.
   if (waits) nextTick(() => stream.emit('drain'))
-  // A stream that is piped into itself is paused when it has finished.
+  // Node pauses a stream that is piped into itself when it has finished.
   stream.once('unpipe', (source) => {
     if (source === stream) stream.resume()
   })

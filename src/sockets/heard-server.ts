@@ -10,19 +10,19 @@ import { Http2Protocol } from './http2.js'
 import { type Protocols, protocolsOf, raw } from './protocols.js'
 import { registry } from './registry.js'
 
-/** What a server does with a socket that is no known connection's. */
+/** Handles a socket that does not belong to a known connection. */
 export interface Accepting {
-  /** The connection of the socket, from here on. */
+  /** Makes the connection of the socket. */
   accept(socket: net.Socket): Connection
-  /** True if the server is to hear of the socket later. */
+  /** True if the server gets the socket later. */
   hold(socket: net.Socket): boolean
 }
 
-/** A server whose events tell what its connections do. There is one for a server. */
+/** Follows the connections of a server by its events. There is one for each server. */
 export class HeardServer {
   accepting: Accepting | undefined
   readonly protocols: Protocols
-  /** HTTP/2 tells of a session while it hears of the socket, and a session's own socket is a proxy. */
+  /** The connection that is being emitted. HTTP/2 emits a session during that, and the session's own socket is a proxy. */
   #arriving: Connection | undefined
 
   constructor(server: net.Server) {
@@ -30,14 +30,14 @@ export class HeardServer {
     if (this.protocols.secure === raw) hearInjections()
     const hear = this.#hear.bind(this)
     const heard = this
-    // Never undone: a server that was closed can listen again, and its connections are tracked then, too.
+    // Never undone: a closed server can listen again, and its connections are tracked then too.
     patch(
       server,
       'emit',
       (original) => {
         const emit = original as (...all: unknown[]) => boolean
         return function (this: net.Server, ...all: unknown[]): boolean {
-          // The one that every connection pays for.
+          // First, because every connection emits this event.
           if (all[0] === 'connection') {
             const socket = all[1] as net.Socket
             const connection = heard.#introduce(socket)
@@ -51,14 +51,14 @@ export class HeardServer {
     )
   }
 
-  /** A connection that another server has accepted, and handed over as its handler does, speaks this one's protocol. */
+  /** A connection that another server accepted and handed over speaks the protocol of this server. */
   #introduce(socket: net.Socket): Connection | undefined {
     const known = acceptedOf(socket)
     const connection = known ?? this.accepting?.accept(socket)
     if (connection === undefined || connection.servers.includes(this)) return connection
     connection.servers = [...connection.servers, this]
     if (known === undefined) return connection
-    // A TLSSocket of the handler's own.
+    // The handler has made a TLSSocket itself.
     if (socket !== known.socket && known.secure === undefined) secure(known, socket as tls.TLSSocket)
     known.become(this.protocols.plain(known))
     return known
@@ -119,7 +119,7 @@ export class HeardServer {
   }
 }
 
-/** Hears what the server emits from here on. */
+/** Follows the events of the server from here on. */
 export function hear(server: net.Server): HeardServer {
   const known = heardServers().get(server)
   if (known !== undefined) return known
@@ -131,8 +131,8 @@ export function hear(server: net.Server): HeardServer {
 const heardServers = (): WeakMap<object, HeardServer> => processState('sockets.heard', () => new WeakMap())
 
 /**
- * Hears every server that a tracked connection is handed over to, by `server.emit('connection', socket)`, as a gRPC
- * connection injector does, an intercepting proxy, or one port for several protocols. For good.
+ * Follows every server that gets a tracked connection by `server.emit('connection', socket)`. gRPC connection injectors,
+ * intercepting proxies, and ports that serve several protocols do that. Cannot be undone.
  */
 export function hearInjections(): void {
   processState('sockets.injections', () =>
@@ -146,7 +146,7 @@ export function hearInjections(): void {
           hear(this)
           return this.emit(...all)
         } as typeof emit,
-      'no channel tells of a connection that is handed over to another server',
+      'no channel reports a connection that is handed over to another server',
     ),
   )
 }
@@ -164,7 +164,7 @@ function secure(connection: Connection, socket: tls.TLSSocket): void {
   registry().connectionOf.set(socket, connection)
 }
 
-/** Reads on to the peer's FIN, without a handler: our end of the connection has said its last. */
+/** Reads up to the peer's FIN without a handler, because this end can no longer answer. */
 function discard(stream: IncomingMessage | net.Socket): true {
   stream.resume()
   return true

@@ -9,20 +9,20 @@ import { finish } from './finish.js'
 interface Exchange {
   readonly request: IncomingMessage
   readonly response: ServerResponse
-  /** We asked this response to say `Connection: close`. */
+  /** portside has made this response say `Connection: close`. */
   last: boolean
-  /** We look at it again at the end of its request's body. */
+  /** portside looks at it again at the end of its request's body. */
   watched: boolean
 }
 
-/** An HTTP/1 connection of a server: which requests are in flight, and how it winds down. */
+/** An HTTP/1 connection of a server: its requests in flight, and how it winds down. */
 export class Http1Protocol implements Protocol {
   readonly hookable = false
   readonly #connection: Connection
   readonly #server: net.Server
-  /** Oldest first; several where the client pipelines. */
+  /** Oldest first; several if the client pipelines. */
   readonly #exchanges: Exchange[] = []
-  /** Bytes read when the last request was done, for a server that does not list its parsers. */
+  /** Bytes read when the last request was complete, for servers that do not list their parsers. */
   #bytesDone = 0
   #served = false
   #broken = false
@@ -46,12 +46,12 @@ export class Http1Protocol implements Protocol {
     return oldest && `${oldest.method} ${oldest.url}`
   }
 
-  /** A request is in flight from its first byte on. */
+  /** A request is in flight from its first byte. */
   busy(): boolean {
     return this.#exchanges.length > 0 || (!this.over() && this.state() === 'head')
   }
 
-  /** The last response has been begun: nothing that comes from here on can be answered. */
+  /** The last response has begun, so no later request can be answered. */
   over(): boolean {
     if (this.#changed === undefined) return false
     const newest = this.#exchanges.at(-1)
@@ -65,13 +65,13 @@ export class Http1Protocol implements Protocol {
     response.once('close', () => this.#end(exchange))
     if (this.#changed === undefined) return emit()
     this.#announceClose()
-    // The handler may end its response within the call. By the next tick the parser has come to the end of what it has
-    // read, and every request behind this one is known.
+    // The handler may end its response within the call. At the next tick the parser has parsed everything it has read, and every
+    // pipelined request is known.
     nextTick(emit)
     return true
   }
 
-  /** The parser gave up on the peer's bytes: what came so far is no request and will not be one. */
+  /** The parser rejected the peer's bytes, so no request is in flight. */
   fail(): void {
     this.#broken = true
     this.#changed?.()
@@ -82,13 +82,13 @@ export class Http1Protocol implements Protocol {
     this.#announceClose()
   }
 
-  /** Part of a message has been read that is not followed by its end yet. */
+  /** Part of a request has been read, but not its end. */
   #hasBegun(): boolean {
     const { stream } = this.#connection
     return stream.bytesRead > 0 && (this.#parses() ?? stream.bytesRead > this.#bytesDone)
   }
 
-  /** The parser is within a message. Undefined where Node does not tell. */
+  /** True if the parser is within a message. Undefined if Node does not say. */
   #parses(): boolean | undefined {
     const parser = parserOf(this.#connection.stream)
     const atRest = parser == null ? undefined : restingParsers(this.#server)
@@ -96,13 +96,13 @@ export class Http1Protocol implements Protocol {
   }
 
   /**
-   * `Connection: close` on the newest response only. On an earlier one it would end the connection before the
-   * pipelined responses behind it are written, and on the newest before one whose request has come in part.
+   * Sets `Connection: close` on the newest response only. On an earlier response it would close the connection before the pipelined
+   * responses behind it are written. The newest does not get it while part of another request has arrived.
    */
   #announceClose(): void {
     const newest = this.#exchanges.at(-1)
     if (newest !== undefined) this.#linger()
-    // Its body may end together with the beginning of the next head. Ahead of the handler, who may answer then.
+    // The body may end in the same chunk in which the next head begins. Prepended, because the handler may answer at 'end'.
     if (newest?.request.complete === false && !newest.watched) {
       newest.watched = true
       newest.request.prependOnceListener('end', () => this.#announceClose())
@@ -121,7 +121,7 @@ export class Http1Protocol implements Protocol {
     }
   }
 
-  /** Node destroys the socket behind the last response. Whatever the peer sends later would be answered with a reset. */
+  /** Node destroys the socket after the last response. The kernel would then answer later bytes of the peer with a reset. */
   #linger(): void {
     if (this.#lingers) return
     this.#lingers = true
@@ -143,13 +143,13 @@ export class Http1Protocol implements Protocol {
       this.#bytesDone = this.#connection.stream.bytesRead
       this.#changed?.()
     }
-    // A handler may answer before the request's body is in; the rest of the body is still the old request.
+    // A handler may answer before the body is complete. The rest of the body still belongs to the old request.
     if (exchange.request.complete || exchange.request.destroyed) done()
     else exchange.request.once('close', done)
   }
 }
 
-/** Listed once a tick: a drain looks at each connection of the server. */
+/** Listed once per tick, because a drain looks at each connection of the server. */
 function restingParsers(server: net.Server): ReadonlySet<unknown> | undefined {
   if (!resting.has(server)) {
     if (resting.size === 0) nextTick(() => resting.clear())

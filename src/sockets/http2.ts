@@ -2,21 +2,22 @@ import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import { turn } from '../timers.js'
 import type { Connection, ConnectionState, Protocol } from './connection.js'
 
-/** Of a client: the highest that is odd. */
+/** The highest odd stream number. Streams of a client have odd numbers. */
 const LAST_STREAM = 2 ** 31 - 1
 
 const NO_ERROR = 0
 
 /**
- * An HTTP/2 connection of a server. What the client had sent when it answers a PING is here: that is finished, and a GOAWAY
- * refuses the rest (RFC 9113 §6.8). A first GOAWAY ahead of the PING is not possible: behind it Node stops to read.
+ * An HTTP/2 connection of a server. When the client answers a PING, everything it sent before has arrived. Those requests are
+ * finished, and a GOAWAY refuses the rest (RFC 9113 §6.8). A GOAWAY before the PING is not possible, because Node stops reading
+ * after it.
  */
 export class Http2Protocol implements Protocol {
   readonly hookable = false
   readonly #connection: Connection
   readonly #session: ServerHttp2Session
   readonly #streams = new Map<ServerHttp2Stream, string>()
-  /** The client's first frame, which it owes before all others (RFC 9113 §3.4). */
+  /** The client's SETTINGS have arrived, which it sends before all other frames (RFC 9113 §3.4). */
   #greeted = false
   #ending = false
   #closing = false
@@ -38,7 +39,7 @@ export class Http2Protocol implements Protocol {
     return this.#streams.values().next().value
   }
 
-  /** The session ends its socket by itself once it is closed. */
+  /** The session closes its socket itself once it is closed. */
   busy(): boolean {
     return !this.#session.destroyed
   }
@@ -53,7 +54,7 @@ export class Http2Protocol implements Protocol {
     if (this.#ending) return
     this.#ending = true
     if (this.#greeted) this.#closeBehindPing()
-    // A client that has sent nothing is owed nothing. Over TLS it has asked for HTTP/2, and its first frame is under way.
+    // Nothing is in flight if the client has sent nothing. Over TLS it has asked for HTTP/2, and its first frame is on the way.
     else if (this.#connection.secure === undefined && this.#connection.socket.bytesRead === 0) void this.#close()
   }
 
@@ -63,21 +64,21 @@ export class Http2Protocol implements Protocol {
 
   #closeBehindPing(): void {
     if (this.#session.destroyed || this.#session.closed) return
-    // A client that has ended its half answers no PING.
+    // A client that has ended its half does not answer a PING.
     this.#connection.stream.once('end', () => void this.#close())
-    // False: too many PINGs of the user's own are unanswered.
+    // False: too many of the user's own PINGs are unanswered.
     if (!this.#session.ping(() => void this.#close())) void this.#close()
   }
 
   /**
-   * By two GOAWAYs (RFC 9113 §6.8): one that refuses nothing, and the session's own, once nghttp2 has sent the first and
-   * lets no request begin. Node 20 writes into freed memory when a request comes in between `close()` and its GOAWAY.
+   * Sends two GOAWAYs (RFC 9113 §6.8). The first refuses nothing. The session's own follows once nghttp2 has sent the first and lets
+   * no request begin. Node 20 writes into freed memory if a request arrives between `close()` and its GOAWAY.
    */
   async #close(): Promise<void> {
     if (this.#closing || this.#session.closed || this.#session.destroyed) return
     this.#closing = true
     this.#session.goaway(NO_ERROR, LAST_STREAM)
-    // Node sends in the check phase ahead of what this waits for, or when a write that is under way has ended.
+    // Node sends the GOAWAY in the check phase, before this turn ends, or when a pending write completes.
     await turn()
     if (!this.#session.closed) this.#session.close()
   }

@@ -1,16 +1,15 @@
 import { processState } from '../process-state.js'
 
 /**
- * What portside opens for itself, one for the whole process and not for the test that came first, or beside what its user
- * holds: the sink of its anchors, their locks, the watchdog of its programs. Nobody else can close it, and it is nobody's
- * leak.
+ * Marks a resource that portside opens for itself: the sink of its anchors, their locks, the watchdog of its programs. Only portside
+ * can close it, so the leak check does not report it.
  */
 export function infrastructure<T extends object>(resource: T): T {
   marks().infrastructure.add(resource)
   return resource
 }
 
-/** Whose `close()` is not its user's business: says what is. Undefined: portside closes it by itself. */
+/** Records the call that closes a resource, for leak reports. Undefined: portside closes the resource itself. */
 export function closedBy<T extends object>(resource: T, howToClose: string | undefined): T {
   if (howToClose === undefined) return infrastructure(resource)
   marks().howToClose.set(resource, howToClose)

@@ -7,13 +7,12 @@ import type { Connection } from './connection.js'
 import type { Pair } from './registry.js'
 
 /**
- * Closing a connection whose two ends both live in this process.
+ * Closes a connection whose two ends are both in this process.
  *
- * Whoever sends the first FIN is left with a TIME_WAIT for a minute, unless the other end answers it with a reset
- * (RFC 9293 §3.6.1, §3.10.7.4). Both ends are in our hands, so the accepted end never sends a FIN: when it is done
- * writing and the client has read everything, the client's stream gets its end of file from us; the client closes, as
- * it does for any server that hangs up; the accepted end reads up to that FIN and then resets a connection that nobody
- * uses any more. User code at both ends sees 'end' and 'close' as ever, and no error.
+ * The end that sends the first FIN keeps a TIME_WAIT for a minute, unless the other end answers with a reset
+ * (RFC 9293 §3.6.1, §3.10.7.4). So the accepted end sends no FIN. When it has finished writing and the client has read
+ * everything, portside ends the client's stream. The client closes, as for any server that hangs up. The accepted end reads up to
+ * that FIN and then resets the connection. User code at both ends sees 'end' and 'close' as usual, and no error.
  */
 export function closeTogether({ accepted, client }: Pair): void {
   const stream = accepted.stream as net.Socket & Finishing
@@ -26,7 +25,7 @@ export function closeTogether({ accepted, client }: Pair): void {
       undo()
       holding.add(stream)
       letGo(accepted, client)
-        // A client whose methods its user has replaced: a FIN of our own, as for a client we cannot see.
+        // The user has replaced methods of the client. The accepted end sends a FIN, as to a client of another process.
         .then(
           () => true,
           () => false,
@@ -41,7 +40,7 @@ export function closeTogether({ accepted, client }: Pair): void {
   )
 }
 
-/** Neither end holds a byte that the other has not read. */
+/** True if neither end holds a byte that the other has not read. */
 export function quiet({ accepted, client }: Pair): boolean {
   return (
     client.destroyed ||
@@ -53,13 +52,13 @@ export function quiet({ accepted, client }: Pair): boolean {
   )
 }
 
-/** Tells whether the accepted end has read what the client had written when this was called. */
+/** Returns a check: has the accepted end read everything that the client had written at the time of this call? */
 export function received({ accepted, client }: Pair): () => boolean {
   const asked = client.bytesWritten
   let written: number | undefined
   return () => {
     if (client.destroyed || accepted.stream.destroyed) return true
-    // What waits in the client's stream is counted by its handle, below TLS, when the handle gets it.
+    // The client's handle, below TLS, counts bytes only when its stream passes them on.
     if (client.bytesWritten - client.writableLength < asked) return false
     written ??= transportOf(client)?.bytesWritten ?? 0
     return (transportOf(accepted.socket)?.bytesRead ?? written) >= written
@@ -67,9 +66,9 @@ export function received({ accepted, client }: Pair): () => boolean {
 }
 
 /**
- * Ends both sides at once, without an error at the client. The reset goes first: a FIN of the client would meet an end
- * that has sent its own, and leave the TIME_WAIT there. A client that still has all that was written to read in the
- * kernel keeps it: only its other end goes.
+ * Closes both ends at once, without an error at the client. The reset goes first: if the accepted end has sent its FIN, a FIN of
+ * the client would leave the TIME_WAIT there. If the client still has unread data in the kernel, it keeps that data, and only the
+ * accepted end is destroyed.
  */
 export function destroyTogether({ accepted, client }: Pair): void {
   if (holding.has(accepted.stream) && !hasRead(accepted.socket, client)) {
@@ -81,7 +80,7 @@ export function destroyTogether({ accepted, client }: Pair): void {
   client.destroy()
 }
 
-/** Resets the connection where it can be: unix sockets know no reset, nor does one that sends its FIN now. */
+/** Resets the connection, or destroys it: a unix socket, and a socket that is sending its FIN, cannot be reset. */
 export function reset(connection: Connection): boolean {
   const { socket, stream } = connection
   if (socket.destroyed) return false
@@ -90,7 +89,7 @@ export function reset(connection: Connection): boolean {
     return false
   }
   try {
-    // The raw socket, for a TLSSocket refuses: https://github.com/nodejs/node/issues/49484
+    // The raw socket, because a TLSSocket cannot be reset: https://github.com/nodejs/node/issues/49484
     socket.resetAndDestroy()
     return true
   } catch {
@@ -100,7 +99,7 @@ export function reset(connection: Connection): boolean {
   }
 }
 
-/** Below TLS and HTTP/2, so that it is right for every protocol. Of an end that is closed there is nothing to read. */
+/** Counts below TLS and HTTP/2, so it is right for every protocol. A closed end has nothing to read. */
 function hasRead(from: net.Socket, to: net.Socket): boolean {
   const { bytesWritten } = transportOf(from) ?? {}
   const { bytesRead } = transportOf(to) ?? {}
@@ -108,8 +107,7 @@ function hasRead(from: net.Socket, to: net.Socket): boolean {
 }
 
 /**
- * True while libuv carries out a shutdown(2). It refuses a reset meanwhile (EINVAL), and Node then drops the handle
- * without closing it.
+ * True while libuv runs a shutdown(2). A reset fails meanwhile (EINVAL), and Node then drops the handle without closing it.
  */
 function sendsFin(stream: net.Socket): boolean {
   return stream.writableEnded && !stream.writableFinished && stream.writableLength === 0 && !holding.has(stream)
@@ -117,45 +115,44 @@ function sendsFin(stream: net.Socket): boolean {
 
 const armed = new WeakSet<net.Socket>()
 
-/** Ended streams whose FIN is held back until the client has let go. */
+/** Ended streams whose FIN is held back until the client has closed. */
 const holding = new WeakSet<net.Socket>()
 
-/** Turns of the event loop that a client gets to close by itself after its end of file; it needs three. */
+/** Turns of the event loop that a client has to close after its end of file. It needs three. */
 const TURNS_TO_CLOSE = 8
 
 /**
- * Makes the client let go of the connection: afterwards nothing at its side touches the kernel's socket again. A client that
- * does not read is waited for. Within one tick if there is nothing to wait for, so that the client cannot begin anything
- * between the last look at it and its end of file.
+ * Makes the client close the connection; afterwards its side does not touch the kernel's socket again. Waits for a client that does
+ * not read. If there is nothing to wait for, it acts within one tick, so the client cannot begin a request before its end of file.
  */
 async function letGo(accepted: Connection, client: net.Socket): Promise<void> {
   const { stream } = accepted
   const waits = (): boolean =>
     !hasRead(accepted.socket, client) || (accepted.protocol.state() === 'http2' && reads(client))
   for (let turns = 0; !client.destroyed && !stream.destroyed && waits(); turns++) await pause(turns)
-  // The deadline came. The client still has everything to read in the kernel.
+  // The deadline has passed. The client still has data to read in the kernel.
   if (stream.destroyed) return
   if (client.allowHalfOpen && !client.destroyed) {
-    // Its user has the end of what we say, and says when it has said its own.
+    // A half-open client gets the end of the server's half, and ends its own half later.
     hangUp(client)
     await finished(client)
   }
-  // The GOAWAY tells an HTTP/2 client, and it closes by itself, given the turns to read it.
+  // An HTTP/2 client closes when it has read the GOAWAY, so it gets the turns for that.
   const hangUpAt = accepted.protocol.state() === 'http2' ? TURNS_TO_CLOSE : 0
   for (let turns = 0; turns < hangUpAt + TURNS_TO_CLOSE && !client.destroyed; turns++) {
     if (turns === hangUpAt) {
-      // Whatever destroys the accepted end from here on resets it: an HTTP server, a TLS socket, the user's listener.
+      // From here on, any code that destroys the accepted end resets it: an HTTP server, a TLS socket, the user's listener.
       resetOnDestroy(accepted.socket)
       leaveAgent(client)
       hangUp(client)
-      // Answering the client's FIN with one of its own is the first that an unfinished TLS socket would do.
+      // A TLS socket in its handshake would immediately answer the client's FIN with its own.
       if (accepted.protocol.state() === 'tls-handshake') reset(accepted)
     }
     await turn()
   }
   if (!client.destroyed) {
     if (client.readableLength > 0) {
-      // All that came is in the stream, and its user may yet read it up to the end.
+      // All data is in the stream, and the user's code may still read it to the end.
       client.end()
       await turn()
     } else {
@@ -165,7 +162,7 @@ async function letGo(accepted: Connection, client: net.Socket): Promise<void> {
   await turn()
 }
 
-/** A stream of an HTTP/2 client has not been read to its end, though the transport has given all of it. */
+/** True while a stream of an HTTP/2 client is not read to its end, although the transport has delivered all of it. */
 function reads(client: net.Socket): boolean {
   for (const { destroyed, readableEnded } of http2StreamsOn(client)) if (!destroyed && !readableEnded) return true
   return false
@@ -178,14 +175,14 @@ function finished(client: net.Socket): Promise<void> {
   })
 }
 
-/** What the client's stream would see, had its peer sent a FIN. The kernel has nothing more to say to it. */
+/** Ends the client's stream as a FIN of its peer would. Nothing more comes from the kernel. */
 function hangUp(client: net.Socket): void {
   client.push(null)
   client.read(0)
   stopReading(client)
 }
 
-/** The client has closed: its FIN stands behind all that it wrote. */
+/** For a client that has closed: its FIN comes behind everything it wrote. */
 async function resetWhenRead(accepted: Connection, done: () => void): Promise<void> {
   const { stream } = accepted
   resetOnDestroy(accepted.socket)

@@ -22,29 +22,59 @@ import type { DrainReport } from './drain-report.js'
 import { newConnection, registry } from './registry.js'
 import { type TrackedServer, trackServer } from './tracked-server.js'
 
+/** The defaults of a pool. */
 export interface SocketPoolOptions {
-  /** Default grace of `drain()`, in milliseconds. Default 1000. */
+  /**
+   * The default grace of `drain()`, in milliseconds.
+   *
+   * @default 1000
+   */
   grace?: number
 }
 
-/** Sockets that are known, counted once each, and drained together. */
+/**
+ * Tracks sockets and closes them together.
+ *
+ * @see docs/sockets.md#socketpool
+ */
 export interface SocketPool extends AsyncDisposable, Iterable<net.Socket> {
   /** How many sockets are open now. */
   readonly size: number
   /**
-   * Takes a socket, every connection that a server accepts from now on, or whatever an agent holds, and returns it.
-   * Throws ERR_PORTSIDE_LATE_ATTACH for a server that has connections nobody can name, and ERR_PORTSIDE_DRAINING
-   * while the pool drains.
+   * Tracks a socket, every connection that a server accepts from now on, or every socket of an agent. Returns the resource.
+   *
+   * @throws ERR_PORTSIDE_LATE_ATTACH if the server has connections that portside did not track
+   * @throws ERR_PORTSIDE_DRAINING while the pool drains
+   * @throws ERR_INVALID_ARG_TYPE if the resource is not a socket, server or agent
    */
   track<T extends net.Socket | net.Server | http.Agent>(resource: T): T
-  /** A connected, tracked client. Rejects with the system's error, or ERR_PORTSIDE_CONNECT_TIMEOUT. */
+  /**
+   * Opens a tracked client that is connected to an endpoint, or with the options of `net.connect()`.
+   *
+   * @throws ERR_PORTSIDE_CONNECT_TIMEOUT if nothing answers within `timeout`
+   * @throws ERR_PORTSIDE_DRAINING while the pool drains
+   * @throws ERR_INVALID_ARG_TYPE if `to` is not an endpoint or options
+   * @throws ABORT_ERR if `signal` is aborted
+   * @throws the system's code, such as ECONNREFUSED, if the connect fails
+   */
   connect(to: Endpoint | net.NetConnectOpts, options?: PoolConnectOptions): Promise<net.Socket>
-  /** Called at the start of a drain for each socket whose protocol is the user's own, and awaited. */
+  /**
+   * Calls the hook at the start of a drain with each socket whose protocol is your own, and awaits it.
+   *
+   * @throws ERR_INVALID_ARG_TYPE if the hook is not a function
+   * @see docs/sockets.md#hooks
+   */
   onDrain(hook: DrainHook): void
   /**
-   * Ends everything in the pool: tracked servers stop listening, requests in flight are finished, the rest is closed,
-   * with force at the end of the grace. Calls during a drain share its promise and can only shorten its deadline.
-   * Afterwards the pool is empty and can be used again.
+   * Closes everything in the pool, and resolves to a report when every socket is closed.
+   *
+   * Tracked servers stop listening and requests in flight finish. When the grace is over, it uses force. Calls during a drain share
+   * its promise; a later call can only bring the deadline nearer. Afterwards the pool is empty, and you can use it again.
+   *
+   * @throws ERR_PORTSIDE_DRAIN if connections outlived the grace, with `force: 'reject'`
+   * @throws ERR_PORTSIDE_DRAIN_HOOK if a hook failed
+   * @throws ERR_PORTSIDE_DRAIN_STUCK if a destroyed socket does not close within 5 seconds
+   * @see docs/sockets.md#how-a-drain-goes
    */
   drain(options?: DrainOptions): Promise<DrainReport>
 }
@@ -55,6 +85,25 @@ const CONNECT_SPEC = {
   example: '{ timeout: 1000 }',
 }
 
+/**
+ * Makes a pool that tracks sockets, servers and agents, and closes them together. `await using` drains it.
+ *
+ * @throws ERR_INVALID_ARG_TYPE if `grace` is not a number
+ * @throws ERR_OUT_OF_RANGE if `grace` is below 0 or above 2 147 483 647
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option is unknown
+ * @example
+ * ```ts
+ * import { createSocketPool, listenTcp } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * await using server = await listenTcp()
+ * const pool = createSocketPool()
+ * await pool.connect(server.endpoint)
+ * const { outcomes } = await pool.drain()
+ * expect(outcomes).toMatchObject([{ outcome: 'closed' }])
+ * ```
+ * @see docs/sockets.md
+ */
 export function createSocketPool(options: SocketPoolOptions = {}): SocketPool {
   const read = readOptions(options, { of: 'createSocketPool()', names: ['grace'], example: '{ grace: 100 }' })
   checkDrainOptions(read)
@@ -104,7 +153,7 @@ export class Pool implements SocketPool {
     return resource
   }
 
-  /** Takes the connections of a server, but not the server: it goes on listening when the pool drains. */
+  /** Tracks the connections of a server, but not the server: it still listens when the pool drains. */
   watch(tracked: TrackedServer): void {
     for (const connection of tracked.connections) this.#admit(connection)
     tracked.onConnection((connection) => this.#admit(connection))
@@ -187,7 +236,7 @@ function draining(asked: string): Error {
   return portsideError('ERR_PORTSIDE_DRAINING', {
     headline: `Cannot ${asked} in this pool`,
     because: 'the pool is draining',
-    next: 'wait for drain(), or use another pool',
+    next: 'await drain(), or use another pool',
   })
 }
 

@@ -5,7 +5,7 @@ import { Http1Protocol } from './http1.js'
 
 export type Protocols = Record<'plain' | 'secure', (connection: Connection) => Protocol>
 
-/** What a server's connections speak. */
+/** The protocols of a server's connections. */
 export function protocolsOf(server: net.Server): Protocols {
   const http1 = (connection: Connection): Protocol => new Http1Protocol(connection, server)
   const secure = isHttpServer(server) ? http1 : raw
@@ -15,7 +15,7 @@ export function protocolsOf(server: net.Server): Protocols {
 export const raw = (): Protocol => new RawProtocol('raw')
 const handshake = (connection: Connection): Protocol => new HandshakeProtocol(connection)
 
-/** A TLS handshake that the peer has not begun, or that is under way (RFC 8446 §2). */
+/** A TLS handshake that the peer has not begun, or that is in progress (RFC 8446 §2). */
 class HandshakeProtocol implements Protocol {
   readonly hookable = false
   readonly #connection: Connection

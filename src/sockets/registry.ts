@@ -6,17 +6,17 @@ import { WeakList } from '../weak-list.js'
 import { observeClients } from './client-sockets.js'
 import { Connection, type Protocol } from './connection.js'
 
-/** Every socket that portside knows of, whichever copy of portside tracked it. */
+/** Every socket that portside knows, shared by all copies of portside in the process. */
 export interface Registry {
-  /** Client sockets of this process, ours and everybody else's, from the first use of portside on. */
+  /** All client sockets of this process since the first use of portside. */
   readonly clients: Iterable<net.Socket>
-  /** How many of them have begun to connect so far. */
+  /** How many client sockets have begun to connect so far. */
   dials: number
   /** Connections that a tracked server accepted. */
   readonly accepted: Set<Connection>
-  /** The connection of a socket; a TLS connection is found by its raw and by its secure socket. */
+  /** The connection of a socket. A TLS connection is found by its raw and by its secure socket. */
   readonly connectionOf: Slot<Connection>
-  /** Servers that portside closed: they are not listened on again. */
+  /** Servers that portside closed, which must not listen again. */
   readonly closedServers: WeakSet<object>
 }
 
@@ -43,7 +43,7 @@ function makeRegistry(): Registry {
   return made
 }
 
-/** The connection of a socket, known from here on. */
+/** Makes and registers the connection of a socket. */
 export function newConnection(
   socket: net.Socket,
   accepted: boolean,
@@ -54,13 +54,13 @@ export function newConnection(
   return connection
 }
 
-/** Both ends of a connection that lives in this process altogether. */
+/** Both ends of a connection within this process. */
 export interface Pair {
   readonly accepted: Connection
   readonly client: net.Socket
 }
 
-/** Finds, for connections of either side, those whose other end is in this process, too. */
+/** Finds the connections whose other end is in this process too. Takes connections of either side. */
 export function pairUp(connections: Iterable<Connection>): Map<Connection, Pair> {
   const { clients, accepted, connectionOf } = registry()
   const pairs = new Map<Connection, Pair>()

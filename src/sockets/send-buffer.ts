@@ -10,38 +10,65 @@ import { refuseAborted } from '../signals.js'
 import { now, setTimeout, turn } from '../timers.js'
 import { connectionTuple, formatTuple } from './tuple.js'
 
+/** How long filling a send buffer may take. */
 export interface FillOptions {
-  /** Milliseconds until the wait is given up. Default 10 000. */
+  /**
+   * Milliseconds until the call rejects with ERR_PORTSIDE_WAIT_TIMEOUT, because the kernel still takes bytes.
+   *
+   * @default 10_000
+   */
   timeout?: number
+  /** Cancels the call, which then rejects with ABORT_ERR. */
   signal?: AbortSignal
 }
 
+/** How many bytes are in which queue. */
 export interface FilledSendBuffer {
   /** Bytes that Node holds, because the kernel takes no more. */
   queuedInNode: number
-  /** Bytes that the kernel took in this call: they are in its send buffer, or in the receive buffer of the peer. */
+  /**
+   * Bytes that the kernel took in this call, including bytes queued before. They are in its send buffer, or in the receive buffer of
+   * the peer.
+   */
   takenByKernel: number
 }
 
-/** What is written at a time: more than the smallest buffer, far less than the largest (tcp(7), tcp_wmem). */
+/** The size of each write: more than the smallest buffer, far less than the largest (tcp(7), tcp_wmem). */
 const CHUNK = Buffer.alloc(65_536, 'portside fills the send buffer. ')
 
 /**
- * A kernel that has taken nothing for so many milliseconds takes no more, as long as its peer reads nothing: the first
- * probe of a window that is shut, after 200 ms on Linux, may still make some room (RFC 9293 §3.8.6.1).
+ * A kernel that has taken nothing for this many milliseconds takes no more, as long as its peer reads nothing. On Linux the first
+ * probe of a shut window, after 200 ms, may still make some room (RFC 9293 §3.8.6.1).
  */
 const SETTLED = 300
 
-/** And in so many polls of the event loop: on a busy machine there may be none in all that time. */
+/** The kernel must also take nothing in this many polls of the event loop. On a busy machine none may happen in that time. */
 const POLLS = 8
 
 /**
- * Writes to the socket until the kernel takes no more, and says who holds how much of what was written: `write()`
- * returning false is about Node's own queue, not about the kernel's. The peer must not read meanwhile. What was written
- * stays on its way; it is delivered when the peer reads, and dropped with the socket.
+ * Writes to a connected TCP or unix socket until the kernel takes no more, and reports how many bytes Node and the kernel hold.
  *
- * For connected TCP and unix sockets. Rejects with ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE for anything else,
- * ERR_PORTSIDE_WAIT_TIMEOUT where the kernel goes on taking, ABORT_ERR, or the error that ends the socket.
+ * The peer must not read meanwhile. The bytes are delivered when the peer reads, and dropped if the socket is destroyed. The kernel
+ * has its own send buffer (tcp(7), tcp_wmem); `write()` returning false is about Node's queue.
+ *
+ * @throws ERR_INVALID_ARG_TYPE if the socket is a TLS socket, or not a socket
+ * @throws ERR_INVALID_ARG_VALUE if the socket is not connected or not writable
+ * @throws ERR_OUT_OF_RANGE if `timeout` is out of its range
+ * @throws ERR_PORTSIDE_WAIT_TIMEOUT if the kernel still takes bytes after `timeout`
+ * @throws ERR_STREAM_DESTROYED if the socket is destroyed meanwhile
+ * @throws ABORT_ERR if `signal` is aborted
+ * @example
+ * ```ts
+ * import { createSocketPool, fillSendBuffer, stalledEndpoint } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * await using endpoint = await stalledEndpoint()
+ * await using pool = createSocketPool({ grace: 0 })
+ * const socket = await pool.connect(endpoint)
+ * const { queuedInNode } = await fillSendBuffer(socket)
+ * expect(queuedInNode).toBeGreaterThan(0)
+ * ```
+ * @see docs/sockets.md#fillsendbuffer
  */
 export function fillSendBuffer(socket: net.Socket, options: FillOptions = {}): Promise<FilledSendBuffer> {
   const spec = {
@@ -63,7 +90,7 @@ async function fill(socket: net.Socket, options: FillOptions): Promise<FilledSen
     failure ??= error
   }
   socket.on('error', failed)
-  // What was queued before is to be taken first.
+  // The kernel takes bytes queued before this call first.
   let written = queued(socket, handle)
   let taken = -1
   let since = begun
@@ -85,7 +112,7 @@ async function fill(socket: net.Socket, options: FillOptions): Promise<FilledSen
         return { queuedInNode, takenByKernel: taken }
       }
       if (now() - begun > timeout) throw endless(asked, taken, timeout)
-      // Nothing left in Node: the kernel may take yet more at once.
+      // With nothing left in Node, the kernel may take more immediately.
       if (queuedInNode > 0) await new Promise((resolve) => void setTimeout(resolve, 5))
       await turn()
     }
@@ -95,11 +122,11 @@ async function fill(socket: net.Socket, options: FillOptions): Promise<FilledSen
 }
 
 interface WriteHandle {
-  /** Bytes that libuv was given and the kernel has not taken. */
+  /** Bytes that libuv has and the kernel has not taken. */
   readonly writeQueueSize: number
 }
 
-/** What Node's stream holds back, and what of the chunk that it has given to libuv is left there. */
+/** The bytes in Node's stream, and the bytes of its current chunk that are still in libuv. */
 function queued(socket: net.Socket, { writeQueueSize }: WriteHandle): number {
   return socket.writableLength - bytesUnderWay(socket) + writeQueueSize
 }
@@ -111,10 +138,12 @@ function writableHandle(socket: net.Socket): WriteHandle {
   }
   if (typeof handle?.writeQueueSize !== 'number' || socket.connecting || !socket.writable) {
     throw portsideError('ERR_INVALID_ARG_VALUE', {
-      headline: 'Cannot fill the send buffer of what was given as socket',
+      headline: 'Invalid `socket`',
       argument: 'socket',
       expected: 'a socket that is connected and writable',
-      actual: socket.connecting ? 'one that is still connecting' : 'one that is closed, ended, or was never connected',
+      actual: socket.connecting
+        ? 'a socket that is still connecting'
+        : 'a socket that is closed, has ended, or was never connected',
       next: "wait for its 'connect' first",
     })
   }
@@ -130,8 +159,8 @@ function endless(asked: string, taken: number, timeout: number): Error {
   return portsideError('ERR_PORTSIDE_WAIT_TIMEOUT', {
     headline: `Cannot ${asked}`,
     expected: 'a kernel that takes no more',
-    actual: `one that has taken ${taken} bytes in ${timeout} ms and goes on`,
+    actual: `a kernel that took ${taken} bytes in ${timeout} ms and still takes more`,
     because: 'the peer reads',
-    next: 'fill towards a peer that does not read, such as stalledEndpoint()',
+    next: 'use a peer that does not read, such as stalledEndpoint()',
   })
 }

@@ -11,14 +11,13 @@ import { type HeardServer, hear } from './heard-server.js'
 import { newConnection, registry } from './registry.js'
 
 /**
- * Tracks a server's connections from the first on. There is one TrackedServer for a server, however many pools track
- * it. A server that already has connections is refused with ERR_PORTSIDE_LATE_ATTACH, because Node does not tell
- * which: a count that begins at zero would be wrong.
+ * Tracks a server's connections from the first on. There is one TrackedServer for each server, shared by all pools. Throws
+ * ERR_PORTSIDE_LATE_ATTACH for a server that already has connections: Node does not say which, so a count from zero would be wrong.
  */
 export function trackServer(server: net.Server): TrackedServer {
   const known = trackedServerOf(server)
   if (known !== undefined) return known
-  // Clients that dial the server are paired with what it accepts, so they are observed before the first can dial.
+  // Clients are paired with the accepted connections, so they are observed before the first can dial.
   registry()
   const untracked = connectionCount(server)
   if (untracked > 0) throw lateAttach(untracked)
@@ -27,7 +26,7 @@ export function trackServer(server: net.Server): TrackedServer {
   return tracked
 }
 
-/** The same if the server is tracked already, by whichever copy of portside. */
+/** The TrackedServer of a server that any copy of portside tracks already. */
 export const trackedServerOf = (server: net.Server): TrackedServer | undefined => servers().get(server)
 
 const servers = (): WeakMap<object, TrackedServer> => processState('sockets.servers', () => new WeakMap())
@@ -62,7 +61,7 @@ export class TrackedServer {
     return () => void this.#listeners.delete(listener)
   }
 
-  /** Calls back when somebody else closes the server: a framework's own close() would wait for idle connections. */
+  /** Calls back when other code closes the server, because a framework's close() would wait for idle connections. */
   onCloseByOthers(begin: () => void): void {
     patch(
       this.server,
@@ -74,20 +73,20 @@ export class TrackedServer {
         begin()
         return server
       },
-      "close() of Node waits for connections that are kept alive, up to the server's keepAliveTimeout",
+      "close() of Node waits for keep-alive connections, up to the server's keepAliveTimeout",
     )
   }
 
-  /** Takes the connections of a second listener as its own: the other address of a dual server. */
+  /** Treats the connections of a second listener as its own: the other address of a dual server. */
   alsoListensOn(second: net.Server): void {
     this.#listening.push(second)
     second.on('connection', (socket) => this.server.emit('connection', socket))
   }
 
   /**
-   * Takes what already stands in the accept queue, each of which is given to `accepted`, then stops listening: from here on
-   * a new connection is refused. Connections stay as they are, and are given. Clients that dial again and again keep the
-   * queue from being empty: after `expired()` no more are accepted than a queue holds.
+   * Accepts the connections in the accept queue, calls `accepted` with each, then stops listening. New connections are then
+   * refused. Returns all connections unchanged. Clients that dial again and again keep the queue from becoming empty, so after
+   * `expired()` it accepts at most as many as the queue holds.
    */
   async stopListening(
     accepted: (connection: Connection) => void,
@@ -103,7 +102,7 @@ export class TrackedServer {
     }
   }
 
-  /** Resolves when Node has let go of every listener that `stopListening()` ended. */
+  /** Resolves when Node has released every listener that `stopListening()` closed. */
   closed(): Promise<unknown> {
     return this.#closed
   }
@@ -152,9 +151,9 @@ export class TrackedServer {
 function lateAttach(count: number): Error {
   return portsideError('ERR_PORTSIDE_LATE_ATTACH', {
     headline: 'Cannot track a server',
-    expected: 'one that has accepted no connection yet',
-    actual: `${count} open ${count === 1 ? 'connection' : 'connections'} that nobody can name any more`,
-    because: 'Node does not tell which sockets a server has accepted',
+    expected: 'a server that has not accepted a connection yet',
+    actual: `a server with ${count} open ${count === 1 ? 'connection' : 'connections'} that portside did not track`,
+    because: 'Node does not say which sockets a server has accepted',
     next: 'track the server before it listens, or let portside listen on it',
   })
 }

@@ -5,16 +5,33 @@ import { type Endpoint, formatEndpoint, toEndpoint, unmapped } from '../loopback
 import { serverOf } from '../platform/node-internals.js'
 import { isDatagram, isPipe } from '../platform/node-objects.js'
 
-/** What tells connections apart: protocol, local, remote (RFC 9293 §3.4). A string is the path of a unix socket. */
+/** The protocol and both addresses of a connection, which together identify it (RFC 9293 §3.4). */
 export interface ConnectionTuple {
+  /** The transport protocol. */
   readonly protocol: 'tcp' | 'udp' | 'unix'
+  /** The local endpoint; a path for a unix socket; `''` if the socket has no address. */
   readonly local: Endpoint | string
+  /** The remote endpoint, if the socket is connected. */
   readonly remote?: Endpoint | string
 }
 
 /**
- * The tuple of a socket as the kernel knows it. A closed or unconnected TCP socket has no local address any more:
- * its `local` is the empty string. So is that of a datagram socket that is closed or not bound. Unix sockets that were not bound have no name: theirs is empty, too.
+ * Returns the protocol and both addresses of a socket, as the kernel knows them.
+ *
+ * `local` is `''` if the socket is closed, not connected yet or, for UDP, not bound. A client of a unix socket has no name, so its
+ * `local` is `''` too. An IPv4 peer of a dual-stack socket appears as IPv4 (ipv6(7)).
+ *
+ * @throws ERR_INVALID_ARG_TYPE if the argument is not a net.Socket or a dgram.Socket
+ * @example
+ * ```ts
+ * import { connectionTuple, listenTcp } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * await using server = await listenTcp()
+ * const client = await server.connect()
+ * expect(connectionTuple(client).remote).toEqual(server.endpoint)
+ * ```
+ * @see docs/sockets.md#connectiontuple
  */
 export function connectionTuple(socket: net.Socket | dgram.Socket): ConnectionTuple {
   return readArgument('socket', 'a net.Socket or a dgram.Socket', socket, () =>
@@ -25,7 +42,7 @@ export function connectionTuple(socket: net.Socket | dgram.Socket): ConnectionTu
 function tupleOf(socket: net.Socket | dgram.Socket): ConnectionTuple | undefined {
   if (isDatagram(socket)) return datagramTuple(socket)
   const { localAddress, localPort, remoteAddress, remotePort } = socket
-  // An HTTP/2 session's `socket` is a proxy that has no property and gives the socket's.
+  // An HTTP/2 session's `socket` is a proxy without properties of its own that returns those of the socket.
   if (localAddress === undefined && !('localAddress' in socket)) return undefined
   if (localAddress !== undefined && localPort !== undefined) {
     const local = toEndpoint(unmapped(localAddress), localPort)
@@ -41,14 +58,14 @@ function datagramTuple(socket: dgram.Socket): ConnectionTuple {
     const { address, port } = socket.address()
     local = toEndpoint(address, port)
   } catch {
-    // EBADF or ERR_SOCKET_DGRAM_NOT_RUNNING: it is not bound, or closed.
+    // EBADF: not bound; ERR_SOCKET_DGRAM_NOT_RUNNING: closed.
     return { protocol: 'udp', local: '' }
   }
   try {
     const remote = socket.remoteAddress()
     return { protocol: 'udp', local, remote: toEndpoint(remote.address, remote.port) }
   } catch {
-    // ERR_SOCKET_DGRAM_NOT_CONNECTED: most datagram sockets have no one peer.
+    // ERR_SOCKET_DGRAM_NOT_CONNECTED: most datagram sockets are not connected.
     return { protocol: 'udp', local }
   }
 }

@@ -14,11 +14,11 @@ import { HTTP1_KINDS, STREAM_KINDS } from './kinds.js'
 
 leavesNothingOpen()
 
-/** Far beyond the time-out of a test: what waits for it fails. */
+/** Longer than a test may take, so a test that waits for it fails. */
 const LONG = { grace: 60_000 }
 const KINDS = [...HTTP1_KINDS, ...STREAM_KINDS]
 
-/** Keeps this process from accepting until the condition holds: nothing but the kernel goes on. */
+/** Keeps this process from accepting until the condition holds. Only the kernel continues. */
 function blockUntil(condition: () => boolean): void {
   while (!condition()) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
 }
@@ -30,13 +30,13 @@ async function queueUp(server: { address: string; port: number }, count: number,
   const peers = Array.from({ length: count }, () =>
     watch(secure ? tls.connect({ ...target, ca, servername: 'localhost' }) : net.connect(target)),
   )
-  // Node calls connect(2) in the next tick; on loopback the kernel answers within the call.
+  // Node calls connect(2) in the next tick. On loopback the kernel answers within the call.
   await new Promise<void>((resolve) => process.nextTick(resolve))
   return peers
 }
 
 describe.each(KINDS.filter(({ unix }) => !unix))('the accept queue of $name', ({ start, secure }) => {
-  it('is emptied, and none of those in it is reset', async (context) => {
+  it('is emptied without a reset', async (context) => {
     needsKernel(context)
     const server = await start(() => {})
     const left = watchPort(server.listener.port)
@@ -50,7 +50,7 @@ describe.each(KINDS.filter(({ unix }) => !unix))('the accept queue of $name', ({
     expect(left()).toEqual([])
   })
 
-  it('is in the report with every connection, those that its handler ended meanwhile included', async (context) => {
+  it('is in the report with every connection, including those that the handler closed meanwhile', async (context) => {
     needsKernel(context)
     let accepted = 0
     const server = await start((first: net.Socket | { socket: net.Socket }) => {
@@ -69,7 +69,7 @@ describe.each(KINDS.filter(({ unix }) => !unix))('the accept queue of $name', ({
     expect(report.outcomes.every(({ local }) => local !== '')).toBe(true)
   })
 
-  it('is emptied of clients in another process, and none of them is reset', async (context) => {
+  it('is emptied of clients in another process without a reset', async (context) => {
     needsKernel(context)
     const server = await start(() => {})
     const { port } = server.listener
@@ -80,13 +80,13 @@ describe.each(KINDS.filter(({ unix }) => !unix))('the accept queue of $name', ({
     expect(report.outcomes).toHaveLength(20)
     expect(report).toMatchObject({ closed: 20, destroyed: 0, reset: 0 })
     for (let index = 0; index < 20; index++) expect(peer.namesOf(index).at(-1)).toBe('close')
-    // To a TLS client an end in the middle of its handshake is an error, whoever sends it.
+    // For a TLS client, an end in the middle of its handshake is always an error.
     expect(peer.codes().filter((code) => !secure || code !== 'ECONNRESET')).toEqual([])
   })
 })
 
 describe.each(KINDS.filter(({ unix }) => !unix))('the accept queue of $name at the deadline', ({ start, secure }) => {
-  it('is emptied, and in the report', async (context) => {
+  it('is emptied and is in the report', async (context) => {
     needsKernel(context)
     const server = await start(() => {})
     const left = watchPort(server.listener.port)
@@ -100,21 +100,24 @@ describe.each(KINDS.filter(({ unix }) => !unix))('the accept queue of $name at t
   })
 })
 
-describe.each(KINDS.filter(({ unix }) => !unix))('the accept queue of $name, whose clients are gone', ({ start }) => {
-  it('does not keep the drain from ending at the deadline', async (context) => {
-    needsKernel(context)
-    const server = await start(() => {})
-    const peers = await queueUp(server.listener, 5, false)
-    const closing = server.close({ grace: 0 })
-    for (const { socket } of peers) socket.resetAndDestroy()
-    const report = await closing
-    await Promise.all(peers.map(({ closed }) => closed))
-    expect(report.outcomes).toHaveLength(5)
-  })
-})
+describe.each(KINDS.filter(({ unix }) => !unix))(
+  'the accept queue of $name, after its clients have closed',
+  ({ start }) => {
+    it('does not delay the drain beyond the deadline', async (context) => {
+      needsKernel(context)
+      const server = await start(() => {})
+      const peers = await queueUp(server.listener, 5, false)
+      const closing = server.close({ grace: 0 })
+      for (const { socket } of peers) socket.resetAndDestroy()
+      const report = await closing
+      await Promise.all(peers.map(({ closed }) => closed))
+      expect(report.outcomes).toHaveLength(5)
+    })
+  },
+)
 
-describe('an accept queue that is never empty', () => {
-  /** Clients that dial again, for as long as they are not refused. Resolves with the other errors. */
+describe('an accept queue that clients keep filling', () => {
+  /** Clients that dial again until they are refused. Resolves with the other errors. */
   function dialAgain({ port, address }: { port: number; address: string }, again: 'connect' | 'close') {
     const ended = gate<Array<string | undefined>>()
     const errors: Array<string | undefined> = []
@@ -137,13 +140,13 @@ describe('an accept queue that is never empty', () => {
     return ended.opened
   }
 
-  /** A client that dials again for each connection that it gets has more and more of them. */
+  /** A client that dials again after each connection holds more and more of them. */
   const needsMany = (context: TestContext): void => {
     needsDescriptors(context, 4096)
     needsPorts(context, 4096)
   }
 
-  it.for(['connect', 'close'] as const)('is left, and nobody in it is reset: %s', async (again, context) => {
+  it.for(['connect', 'close'] as const)('is abandoned without a reset: %s', async (again, context) => {
     if (again === 'connect') needsMany(context)
     let accepted = 0
     const server = await listenTcp((socket) => {
@@ -158,7 +161,7 @@ describe('an accept queue that is never empty', () => {
     expect(await errors).toEqual([])
   })
 
-  it('is left when all that it held before is accepted, however long it was', async (context) => {
+  it('is abandoned once all its earlier connections are accepted, at any length', async (context) => {
     needsKernel(context)
     needsMany(context)
     const server = await listenTcp((socket) => void socket.resume(), { backlog: 2000 })
@@ -170,7 +173,7 @@ describe('an accept queue that is never empty', () => {
     expect(peers.flatMap((peer) => peer.errors)).toEqual([])
   })
 
-  it('is left at the end of the grace', async () => {
+  it('is abandoned at the end of the grace', async () => {
     let accepted = 0
     const server = await listenTcp((socket) => {
       accepted++
@@ -181,7 +184,7 @@ describe('an accept queue that is never empty', () => {
     const before = accepted
     await server.close({ grace: 1 })
     await errors
-    // Without the deadline it accepts 4096.
+    // Without the deadline it would accept 4096.
     expect(accepted - before).toBeLessThan(1000)
   })
 })
@@ -205,7 +208,7 @@ describe.each(HTTP1_KINDS.filter(({ unix }) => !unix))('requests in the accept q
     const server = await start((_request, response) => response.end('served'))
     const { port } = server.listener
     const peer = spawnPeer({ target: targetOf(server.listener), count: 20, write: get('/') })
-    // Each has asked: its request lies in the receive queue of a connection that nobody has accepted.
+    // Each client has sent its request, which waits in the receive queue of an unaccepted connection.
     blockUntil(
       () => tcpEntries(port).filter((e) => e.local.port === port && e.receiveQueue >= get('/').length).length === 20,
     )
@@ -241,7 +244,7 @@ describe('an h2c request in the accept queue', () => {
 })
 
 describe.each(HTTP1_KINDS.filter(({ unix }) => unix))('the accept queue of $name', ({ start }) => {
-  it('is emptied, and what is in it is answered', async () => {
+  it('is emptied, and its requests are answered', async () => {
     const server = await start((_request, response) => response.end('served'))
     const peers = await queueUp(server.listener, 20, false)
     for (const peer of peers) peer.write(get('/'))
@@ -252,7 +255,7 @@ describe.each(HTTP1_KINDS.filter(({ unix }) => unix))('the accept queue of $name
 })
 
 describe.each(KINDS)('a connect while $name drains', ({ start, unix }) => {
-  it('is refused, as is one afterwards', async () => {
+  it('is refused, also after the drain', async () => {
     const server = await start(() => {})
     const first = await server.dial({ allowHalfOpen: true })
     const closing = server.close(LONG)
@@ -260,7 +263,7 @@ describe.each(KINDS)('a connect while $name drains', ({ start, unix }) => {
     const target = targetOf(server.listener)
     const second = watch(net.connect(target))
     await second.closed
-    // The path of a unix socket goes with its listener.
+    // The path of a unix socket is removed together with its listener.
     expect(second.errors).toMatchObject([
       { code: unix ? expect.stringMatching(/^(ECONNREFUSED|ENOENT)$/) : 'ECONNREFUSED' },
     ])
@@ -274,7 +277,7 @@ describe.each(KINDS)('a connect while $name drains', ({ start, unix }) => {
 })
 
 describe.each(KINDS.filter(({ unix }) => !unix))('the port of $name', ({ start }) => {
-  it('can be bound again at once', async () => {
+  it('can be bound again immediately', async () => {
     const server = await start(() => {})
     const peers = [await server.dial(), await server.dial()]
     const { port, address } = server.listener
@@ -289,7 +292,7 @@ describe.each(KINDS.filter(({ unix }) => !unix))('the port of $name', ({ start }
   })
 })
 
-describe('a server that is closed while it is about to listen', () => {
+describe('a server that is closed before it listens', () => {
   it.each([
     ['a net.Server', () => net.createServer()],
     ['an http.Server', () => http.createServer()],
@@ -305,7 +308,7 @@ describe('a server that is closed while it is about to listen', () => {
     server.listen(0, 'localhost')
     const report = await pool.drain(LONG)
     expect(report).toMatchObject({ closed: 0, destroyed: 0, reset: 0, outcomes: [] })
-    // The lookup of the name ends whenever it ends; a second one behind it in the queue tells that it has.
+    // The lookup of the name takes any time. A second lookup behind it in the queue shows when it has completed.
     const marker = net.createServer().listen(0, 'localhost')
     await once(marker, 'listening')
     marker.close()
@@ -316,28 +319,28 @@ describe('a server that is closed while it is about to listen', () => {
     server.close()
   })
 
-  it('rejects listen(), and leaves nothing bound, when its user closes it', async () => {
+  it('rejects listen() and leaves nothing bound when its user closes it', async () => {
     const server = net.createServer()
     const listening = listen(server, { host: 'localhost' })
     listening.catch(() => {})
     await turn()
     server.close()
     await listening.then(
-      // Bound already, when the close came.
+      // It was already bound when it was closed.
       (listener) => listener.close(LONG),
       (error) => expect(error).toMatchObject({ code: 'ERR_PORTSIDE_CLOSED_WHILE_LISTENING' }),
     )
     expect(server.listening).toBe(false)
   })
 
-  it('is no error for a pool that tracks a server which never listened', async () => {
+  it('is not an error for a pool whose server never listened', async () => {
     const server = net.createServer()
     const pool = createSocketPool()
     pool.track(server)
     expect(await pool.drain(LONG)).toMatchObject({ outcomes: [] })
   })
 
-  it('is no error for a pool whose server was closed by its user', async () => {
+  it('is not an error for a pool whose server its user closed', async () => {
     const server = http.createServer()
     const pool = createSocketPool()
     pool.track(server)
@@ -349,7 +352,7 @@ describe('a server that is closed while it is about to listen', () => {
   })
 })
 
-describe('close() beside the close() of the user', () => {
+describe('close() together with the close() of the user', () => {
   it.each([
     [
       'before',
@@ -377,7 +380,7 @@ describe('close() beside the close() of the user', () => {
     expect(listener.server.listening).toBe(false)
   })
 
-  it('drains what closeAllConnections() and closeIdleConnections() have left', async () => {
+  it('drains the connections that closeAllConnections() and closeIdleConnections() leave', async () => {
     const listener = await listenHttp((_request, response) => response.end('hello'))
     const accepted = once(listener.server, 'connection')
     const peer = watch(net.connect(targetOf(listener)))

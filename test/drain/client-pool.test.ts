@@ -12,10 +12,10 @@ import { run } from './kinds.js'
 
 leavesNothingOpen()
 
-/** Far beyond the time-out of a test: what waits for it fails. */
+/** Longer than a test may take, so a test that waits for it fails. */
 const LONG = { grace: 60_000 }
 
-/** A request of the user's own, its answer as text. Rejects with whatever 'error' comes. */
+/** A request as a user writes it. Resolves to the answer as text, or rejects with its 'error'. */
 function ask(options: https.RequestOptions & { secure?: boolean }): Promise<string> {
   return new Promise((resolve, reject) => {
     const { secure = false, ...rest } = options
@@ -68,7 +68,7 @@ describe.each([
     return { ...watched, listener, server, pool, get }
   }
 
-  it('closes its idle sockets at once, without an error and without a TIME_WAIT', async () => {
+  it('closes its idle sockets immediately, without an error or a TIME_WAIT', async () => {
     const { server, listener, pool, get, errors, closed } = await withAgent((_request, response) =>
       response.end('hello'),
     )
@@ -135,7 +135,7 @@ describe.each([
     await server.close(LONG)
   })
 
-  it('ends each socket behind the request that it carries, however many wait', async () => {
+  it('closes each socket after its request, with any number of queued requests', async () => {
     const responses: http.ServerResponse[] = []
     const { server, listener, pool, agent, get, errors } = await withAgent((_request, response) => {
       responses.push(response)
@@ -162,7 +162,7 @@ describe.each([
     expect(left()).toEqual([])
   })
 
-  it('ends no socket that a request is given meanwhile', async () => {
+  it('does not close a socket that gets a request meanwhile', async () => {
     const { server, pool, get, errors } = await withAgent((_request, response) => {
       void turn()
         .then(turn)
@@ -185,7 +185,7 @@ describe.each([
     expect([...errors, ...server.errors]).toEqual([])
   })
 
-  it('has a socket that is upgraded meanwhile closed', async () => {
+  it('closes a socket that is upgraded meanwhile', async () => {
     const { server, pool, agent, errors } = await withAgent(() => {})
     const { opened, open } = gate<net.Socket>()
     server.listener.server.on('upgrade', (_request, socket: net.Socket) => open(socket))
@@ -245,7 +245,7 @@ describe.each([
     expect(await pool.drain(LONG)).toMatchObject({ closed: 0, destroyed: 0, reset: 0 })
   })
 
-  it('leaves out a destroyed socket that its agent still has', async () => {
+  it('skips a destroyed socket that its agent still holds', async () => {
     const { server, pool, agent, get } = await withAgent((_request, response) => response.end('hello'))
     await get('/')
     await until(() => pool.size === 1)
@@ -277,7 +277,7 @@ describe.each([
 })
 
 describe('a pool of clients', () => {
-  it('connects, counts and is iterated over', async () => {
+  it('connects, counts and iterates', async () => {
     const server = run(await listenTcp((socket) => void socket.resume()))
     const pool = createSocketPool()
     expect(pool.size).toBe(0)
@@ -308,7 +308,7 @@ describe('a pool of clients', () => {
     expect([...peer.errors, ...server.errors]).toEqual([])
   })
 
-  it("rejects with the system's error where nobody listens, and tracks nothing", async () => {
+  it("rejects with the system's error if nothing listens, and tracks nothing", async () => {
     const listener = await listenTcp()
     const target = targetOf(listener) as net.NetConnectOpts
     await listener.close()
@@ -317,7 +317,7 @@ describe('a pool of clients', () => {
     await until(() => pool.size === 0)
   })
 
-  it('closes raw clients at once, without an error and without a TIME_WAIT', async () => {
+  it('closes raw clients immediately, without an error or a TIME_WAIT', async () => {
     const server = run(await listenTcp((socket) => void socket.pipe(socket)))
     const left = watchPort(server.listener.port)
     const pool = createSocketPool()
@@ -337,7 +337,7 @@ describe('a pool of clients', () => {
     expect(left()).toEqual([])
   })
 
-  it('delivers what its clients have written', async () => {
+  it('delivers everything that its clients have written', async () => {
     const total = gate<number>()
     const server = run(
       await listenTcp((socket) => {
@@ -359,7 +359,7 @@ describe('a pool of clients', () => {
     expect(peer.errors).toEqual([])
   })
 
-  it('cuts a client whose server neither reads nor ends at the end of the grace', async () => {
+  it('cuts a client at the end of the grace if its server neither reads nor closes', async () => {
     const server = run(await listenTcp((socket) => void socket.pause()))
     const pool = createSocketPool()
     const peer = watch(await pool.connect(server.listener))
@@ -372,7 +372,7 @@ describe('a pool of clients', () => {
     await server.close(LONG)
   })
 
-  it('describes its ends the other way round than the server', async () => {
+  it('reports local and remote the other way round than the server', async () => {
     const server = run(await listenTcp((socket) => void socket.resume()))
     const pool = createSocketPool()
     const socket = await pool.connect(server.listener)
@@ -382,7 +382,7 @@ describe('a pool of clients', () => {
     await server.close(LONG)
   })
 
-  it('refuses everything while it drains, and takes it again afterwards', async () => {
+  it('rejects every call while it drains, and accepts calls afterwards', async () => {
     const server = run(await listenTcp((socket) => void socket.resume()))
     const pool = createSocketPool()
     const { opened, open } = gate()
@@ -404,7 +404,7 @@ describe('a pool of clients', () => {
     await server.close(LONG)
   })
 
-  it('gives one report to calls at the same time, and a new one to a call after it', async () => {
+  it('gives concurrent calls one report, and a later call a new one', async () => {
     const server = run(await listenTcp((socket) => void socket.resume()))
     const pool = createSocketPool()
     await pool.connect(server.listener)
@@ -416,7 +416,7 @@ describe('a pool of clients', () => {
     await server.close(LONG)
   })
 
-  it('is shortened by a later call, which cannot lengthen it', async () => {
+  it('has its deadline shortened, but not extended, by a later call', async () => {
     const server = run(await listenTcp())
     const pool = createSocketPool()
     pool.onDrain(() => new Promise(() => {}))
@@ -431,7 +431,7 @@ describe('a pool of clients', () => {
     await server.close(LONG)
   })
 
-  it('takes its grace from createSocketPool(), also when it is disposed of', async () => {
+  it('uses the grace of createSocketPool(), also when it is disposed of', async () => {
     const server = run(await listenTcp())
     const pool = createSocketPool({ grace: 20 })
     pool.onDrain(() => new Promise(() => {}))
@@ -477,8 +477,8 @@ describe('a pool of clients', () => {
 })
 
 describe('a pool in another process than its server', () => {
-  it('closes its clients although it knows nothing of the other end', async () => {
-    // A server that portside does not track is as good as one in another process.
+  it('closes its clients without knowing the other end', async () => {
+    // A server that portside does not track is like a server in another process.
     const server = net.createServer((socket) => void socket.pipe(socket))
     server.listen(0, HERE)
     await once(server, 'listening')

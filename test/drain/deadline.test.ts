@@ -15,24 +15,24 @@ import { run, TRANSPORTS } from './kinds.js'
 
 leavesNothingOpen()
 
-/** Far beyond the time-out of a test: what waits for it fails. */
+/** Longer than a test may take, so a test that waits for it fails. */
 const LONG = { grace: 60_000 }
 
-/** A server and a client that ignores its end: nothing but the deadline ends it. */
+/** A server and a client that ignores the end of its stream. Only the deadline closes it. */
 async function withStubbornPeer(start: (typeof TRANSPORTS)[number]['start'], options?: { grace: number }) {
   const server = await start(() => {}, options)
   const peer = await server.dial({ allowHalfOpen: true })
   return { server, peer }
 }
 
-/** A connection over a unix socket has no known other end: such a client is on its own. */
+/** The other end of a unix socket is unknown, so such a client closes alone. */
 async function gone(peer: { socket: { destroy(): unknown }; closed: Promise<void> }, unix: boolean): Promise<void> {
   if (unix) peer.socket.destroy()
   await peer.closed
 }
 
 describe.each(TRANSPORTS)('close(), on $name', ({ start, unix }) => {
-  it('gives one report to calls at the same time', async () => {
+  it('gives concurrent calls one report', async () => {
     const server = await start(() => {})
     const peer = await server.dial()
     const [first, second] = await Promise.all([server.close(LONG), server.close(LONG)])
@@ -41,7 +41,7 @@ describe.each(TRANSPORTS)('close(), on $name', ({ start, unix }) => {
     expect(first.outcomes).toHaveLength(1)
   })
 
-  it('gives the same report to a call after it', async () => {
+  it('gives a later call the same report', async () => {
     const server = await start(() => {})
     const peer = await server.dial()
     const first = await server.close(LONG)
@@ -51,7 +51,7 @@ describe.each(TRANSPORTS)('close(), on $name', ({ start, unix }) => {
     await server.listener[Symbol.asyncDispose]()
   })
 
-  it('is shortened by a later call', async () => {
+  it('has its deadline shortened by a later call', async () => {
     const { server, peer } = await withStubbornPeer(start)
     const first = server.close(LONG)
     await peer.ended
@@ -63,7 +63,7 @@ describe.each(TRANSPORTS)('close(), on $name', ({ start, unix }) => {
     expect(peer.errors).toEqual([])
   })
 
-  it('is not lengthened by a later call', async () => {
+  it('does not have its deadline extended by a later call', async () => {
     const { server, peer } = await withStubbornPeer(start)
     const first = server.close({ grace: 50 })
     const second = server.close(LONG)
@@ -73,14 +73,14 @@ describe.each(TRANSPORTS)('close(), on $name', ({ start, unix }) => {
     expect(report.outcomes).toMatchObject([{ outcome: 'destroyed' }])
   })
 
-  it("takes its grace from the server's options", async () => {
+  it("uses the grace of the server's options", async () => {
     const { server, peer } = await withStubbornPeer(start, { grace: 20 })
     const report = await server.close()
     await gone(peer, unix)
     expect(report.outcomes).toMatchObject([{ outcome: 'destroyed' }])
   })
 
-  it('forces at once what is left with a grace of 0', async () => {
+  it('uses force immediately with a grace of 0', async () => {
     const { server, peer } = await withStubbornPeer(start, LONG)
     const report = await server.close({ grace: 0 })
     await gone(peer, unix)
@@ -88,17 +88,20 @@ describe.each(TRANSPORTS)('close(), on $name', ({ start, unix }) => {
     expect(peer.errors).toEqual([])
   })
 
-  it.skipIf(unix)('resets at once, with a grace of 0, what would have ended by itself', async () => {
-    const server = await start(() => {})
-    const peer = await server.dial()
-    const report = await server.close({ grace: 0, force: 'reset' })
-    await peer.closed
-    expect(report).toMatchObject({ closed: 0, destroyed: 0, reset: 1 })
-    expect(peer.errors).toMatchObject([{ code: 'ECONNRESET' }])
-    expect(peer.events).toEqual(['error', 'close'])
-  })
+  it.skipIf(unix)(
+    'resets immediately, with a grace of 0, a connection that would have closed without force',
+    async () => {
+      const server = await start(() => {})
+      const peer = await server.dial()
+      const report = await server.close({ grace: 0, force: 'reset' })
+      await peer.closed
+      expect(report).toMatchObject({ closed: 0, destroyed: 0, reset: 1 })
+      expect(peer.errors).toMatchObject([{ code: 'ECONNRESET' }])
+      expect(peer.events).toEqual(['error', 'close'])
+    },
+  )
 
-  it('is brought to its deadline by its signal', async () => {
+  it('reaches its deadline when its signal is aborted', async () => {
     const { server, peer } = await withStubbornPeer(start)
     const controller = new AbortController()
     const closing = server.close({ ...LONG, signal: controller.signal })
@@ -110,14 +113,14 @@ describe.each(TRANSPORTS)('close(), on $name', ({ start, unix }) => {
     expect(peer.errors).toEqual([])
   })
 
-  it('is at its deadline from the start with a signal that is aborted already', async () => {
+  it('starts at its deadline if its signal is already aborted', async () => {
     const { server, peer } = await withStubbornPeer(start)
     const report = await server.close({ ...LONG, signal: AbortSignal.abort() })
     await gone(peer, unix)
     expect(report.outcomes).toMatchObject([{ outcome: 'destroyed' }])
   })
 
-  it('is brought to its deadline by the signal of a later call', async () => {
+  it('reaches its deadline when the signal of a later call is aborted', async () => {
     const { server, peer } = await withStubbornPeer(start)
     const controller = new AbortController()
     const first = server.close(LONG)
@@ -128,7 +131,7 @@ describe.each(TRANSPORTS)('close(), on $name', ({ start, unix }) => {
     await gone(peer, unix)
   })
 
-  it('does its work under fake timers', async () => {
+  it('works under fake timers', async () => {
     vi.useFakeTimers()
     onTestFinished(() => void vi.useRealTimers())
     const { server, peer } = await withStubbornPeer(start)
@@ -138,7 +141,7 @@ describe.each(TRANSPORTS)('close(), on $name', ({ start, unix }) => {
     expect(report.duration).toBeGreaterThan(0)
   })
 
-  it('does its work when the timers become fake while it runs', async () => {
+  it('works when timers become fake while it runs', async () => {
     const server = await start(() => {})
     const peer = await server.dial({ allowHalfOpen: true })
     const closing = server.close({ grace: 50 })
@@ -166,7 +169,7 @@ describe.each(TRANSPORTS)('close(), on $name', ({ start, unix }) => {
     await peer.closed
   })
 
-  it.each(['gently', '', 1, null])('rejects to force with %j, and does nothing', async (force) => {
+  it.each(['gently', '', 1, null])('rejects the force %j, and does nothing', async (force) => {
     const server = await start(() => {})
     const peer = await server.dial()
     await expect(server.close({ force } as unknown as DrainOptions)).rejects.toMatchObject({
@@ -177,7 +180,7 @@ describe.each(TRANSPORTS)('close(), on $name', ({ start, unix }) => {
     await peer.closed
   })
 
-  it('rejects a bad grace while it runs, and goes on', async () => {
+  it('rejects an invalid grace while it runs, and continues', async () => {
     const server = await start(() => {})
     const peer = await server.dial()
     const closing = server.close(LONG)
@@ -188,7 +191,7 @@ describe.each(TRANSPORTS)('close(), on $name', ({ start, unix }) => {
   })
 })
 
-describe('a bad grace among the options', () => {
+describe('an invalid grace in the options', () => {
   it.each([
     ['listenTcp()', () => listenTcp(undefined, { grace: -1 })],
     ['listenTls()', () => listenTls(undefined, { grace: -1 })],
@@ -200,7 +203,7 @@ describe('a bad grace among the options', () => {
     await expect(open()).rejects.toMatchObject({ code: 'ERR_OUT_OF_RANGE' })
   })
 
-  it('is refused by drain()', async () => {
+  it('is rejected by drain()', async () => {
     const pool = createSocketPool()
     await expect(pool.drain({ grace: Number.NaN })).rejects.toMatchObject({ code: 'ERR_OUT_OF_RANGE' })
     await expect(pool.drain({ force: 'sure' as 'reset' })).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' })
@@ -231,7 +234,7 @@ describe("the signal of listen*()'s options", () => {
 })
 
 describe('the drain of server.connections', () => {
-  it('ends the connections and leaves the server listening', async () => {
+  it('closes the connections and leaves the server listening', async () => {
     const held: http.ServerResponse[] = []
     const listener = await listenHttp((request, response) => {
       if (request.url === '/held') held.push(response)
@@ -259,7 +262,7 @@ describe('the drain of server.connections', () => {
     expect([...busy.errors, ...idle.errors, ...later.errors, ...server.errors]).toEqual([])
   })
 
-  it('may be under way when close() is called', async () => {
+  it('may be running when close() is called', async () => {
     const server = run(await listenTcp(() => {}))
     const peer = await server.dial()
     const [drained, closed] = await Promise.all([server.listener.connections.drain(LONG), server.close(LONG)])

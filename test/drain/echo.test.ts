@@ -8,7 +8,7 @@ import { run, STREAM_TRANSPORTS, type StreamHandler } from './kinds.js'
 
 leavesNothingOpen()
 
-/** Far beyond the time-out of a test: what waits for it fails. */
+/** Longer than a test may take, so a test that waits for it fails. */
 const LONG = { grace: 60_000 }
 
 const OWN = [
@@ -17,7 +17,7 @@ const OWN = [
   { name: 'listenUnix()', unix: true, start: async () => run((await listenUnix()) as never) },
 ]
 
-/** Echoes as users write them. */
+/** Echo handlers as users write them. */
 const HANDLERS: Array<[string, StreamHandler]> = [
   ['writes', (socket) => void socket.on('data', (chunk) => socket.write(chunk))],
   ['writes a turn later', (socket) => void socket.on('data', (chunk) => setImmediate(() => socket.write(chunk)))],
@@ -28,7 +28,7 @@ const HANDLERS: Array<[string, StreamHandler]> = [
     },
   ],
   [
-    'ends with the last word',
+    'writes once more at the end',
     (socket) => void socket.on('data', (chunk) => socket.write(chunk)).on('end', () => socket.end('bye')),
   ],
 ]
@@ -61,7 +61,7 @@ describe.each(CASES)('$name', ({ start, unix }) => {
     expect(left()).toEqual([])
   })
 
-  it('has no error when a client in another process goes on writing', async () => {
+  it('has no error when a client in another process keeps writing', async () => {
     const server = await start()
     const { address, port } = server.listener
     const secure = 'setSecureContext' in server.listener.server
@@ -99,7 +99,7 @@ describe.each(STREAM_TRANSPORTS)('a write after the drain has ended the stream, 
     expect(server.errors).toEqual([])
   })
 
-  it('is an error when the handler had ended it before', async () => {
+  it('is an error if the handler had ended the stream before', async () => {
     const { opened, open } = gate<net.Socket>()
     const server = await start((socket) => open(socket))
     const peer = await server.dial({ allowHalfOpen: true })

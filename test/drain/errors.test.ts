@@ -10,17 +10,17 @@ import { type AnyServer, HTTP1_TRANSPORTS, run, STREAM_TRANSPORTS } from './kind
 
 leavesNothingOpen()
 
-/** Far beyond the time-out of a test: what waits for it fails. */
+/** Longer than a test may take, so a test that waits for it fails. */
 const LONG = { grace: 60_000 }
 const TCP_STREAMS = STREAM_TRANSPORTS.filter(({ unix }) => !unix)
 const TCP_HTTP = HTTP1_TRANSPORTS.filter(({ unix }) => !unix)
 
-/** A RST of the client's, over TLS, too: only the transport can send it. */
+/** Makes the client send a RST, also over TLS. Only the transport can send it. */
 function resetFromClient(socket: net.Socket): void {
   const raw = (socket as { _parent?: net.Socket | null })._parent ?? socket
   const handle = (raw as unknown as { _handle: { reset(callback: () => void): void } })._handle
   if ('encrypted' in socket) {
-    // A TLSSocket that has connected by itself refuses resetAndDestroy(): https://github.com/nodejs/node/issues/49484
+    // A TLSSocket that connected itself cannot resetAndDestroy(): https://github.com/nodejs/node/issues/49484
     ;(socket as unknown as { _handle: { _parent: typeof handle } })._handle._parent.reset(() => {})
     socket.destroy()
   } else {
@@ -29,12 +29,12 @@ function resetFromClient(socket: net.Socket): void {
 }
 
 describe.each(TCP_STREAMS)('a client that resets, on $name', ({ start }) => {
-  it('while the server drains is recorded in its outcome', async () => {
+  it('is recorded in its outcome when it resets during a drain', async () => {
     const server = await start((socket) => void socket.resume())
     const peer = await server.dial({ allowHalfOpen: true })
     const closing = server.close(LONG)
     await peer.ended
-    // It has read the end, and now throws everything away.
+    // It has read the end, and now resets.
     resetFromClient(peer.socket)
     const report = await closing
     expect(report).toMatchObject({ closed: 1, destroyed: 0, reset: 0 })
@@ -46,7 +46,7 @@ describe.each([
   ['listenTcp()', () => listenTcp(() => {})],
   ['listen(net.createServer())', () => listen(net.createServer(() => {}))],
 ])('a client that resets, on %s', (_name, start) => {
-  it('does not end the process, though nobody listens for its error', async () => {
+  it('does not end the process, although nothing listens for its error', async () => {
     const listener = await start()
     const accepted = once(listener.server, 'connection')
     const client = net.connect({ host: listener.address, port: listener.port })
@@ -60,7 +60,7 @@ describe.each([
 })
 
 describe.each(TCP_HTTP)('a client that resets, on $name', ({ start }) => {
-  it('in the middle of its request does not hold up the drain, and is recorded', async () => {
+  it('does not delay the drain when it resets in the middle of its request, and is recorded', async () => {
     const server = await start(() => {})
     const peer = await server.dial()
     const asked = once(server.listener.server, 'request')
@@ -75,7 +75,7 @@ describe.each(TCP_HTTP)('a client that resets, on $name', ({ start }) => {
 })
 
 describe('a client in another process', () => {
-  it('that dies with data unread resets, and its outcome says so', async () => {
+  it('resets when it dies with unread data, and its outcome says so', async () => {
     const server = run(
       (await listen(net.createServer((socket) => void socket.write(Buffer.alloc(8_000_000))))) as unknown as AnyServer,
     )
@@ -94,7 +94,7 @@ describe('a client in another process', () => {
 describe.each(HTTP1_TRANSPORTS)("a 'clientError', on $name", ({ start, unix }) => {
   const GARBAGE = 'this is no HTTP\r\n\r\n'
 
-  it('whose listener does not destroy leaves a connection that is closed at once', async () => {
+  it('leaves a connection that closes immediately if its listener does not destroy it', async () => {
     const server = await start(() => {})
     const failed = once(server.listener.server, 'clientError')
     const peer = await server.dial()
@@ -106,7 +106,7 @@ describe.each(HTTP1_TRANSPORTS)("a 'clientError', on $name", ({ start, unix }) =
     expect(peer.events).toEqual(['end', 'close'])
   })
 
-  it('whose listener answers while the server drains leaves a connection that is closed at once', async () => {
+  it('leaves a connection that closes immediately if its listener answers during a drain', async () => {
     const server = await start(() => {})
     server.listener.server.on('clientError', (_error, socket: net.Socket) => {
       socket.write('HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n')
@@ -124,7 +124,7 @@ describe.each(HTTP1_TRANSPORTS)("a 'clientError', on $name", ({ start, unix }) =
     expect(peer.events).toEqual(['end', 'close'])
   })
 
-  it('without a listener is answered 400 by Node as ever', async () => {
+  it('is answered with 400 by Node without a listener, as usual', async () => {
     const server = await start(() => {})
     const peer = await server.dial()
     peer.write(GARBAGE)
@@ -133,7 +133,7 @@ describe.each(HTTP1_TRANSPORTS)("a 'clientError', on $name", ({ start, unix }) =
     expect(await server.close(LONG)).toMatchObject({ destroyed: 0, reset: 0 })
   })
 
-  it('leaves a client that ignores the end to the end of the grace', async () => {
+  it('lets a client that ignores the end stay until the end of the grace', async () => {
     const server = await start(() => {})
     const failed = once(server.listener.server, 'clientError')
     const peer = await server.dial({ allowHalfOpen: true })
@@ -147,12 +147,12 @@ describe.each(HTTP1_TRANSPORTS)("a 'clientError', on $name", ({ start, unix }) =
   })
 })
 
-describe('what Node does for servers without certain listeners', () => {
-  it('it still does for a tracked one', async () => {
+describe('the behaviour of Node without certain listeners', () => {
+  it('stays the same for a tracked server', async () => {
     const server = run(
       (await listen(http.createServer((_request, response) => response.end('plain')))) as unknown as AnyServer,
     )
-    // Without 'upgrade' listener an upgrade is served as a plain request; without 'connect' a tunnel is closed; without
+    // Without an 'upgrade' listener an upgrade is served as a plain request; without 'connect' a tunnel is closed; without
     // 'checkContinue' 100 is sent. https://nodejs.org/api/http.html#class-httpserver
     const [upgrade, tunnel, expecting] = [await server.dial(), await server.dial(), await server.dial()]
     upgrade.write(get('/', 'Connection: Upgrade', 'Upgrade: chat'))
@@ -169,8 +169,8 @@ describe('what Node does for servers without certain listeners', () => {
   })
 })
 
-describe('a socket with an error of its own', () => {
-  it('is described with the first one', async () => {
+describe('a socket that the handler destroys with an error', () => {
+  it('is reported with its first error', async () => {
     const server = run((await listen(net.createServer())) as unknown as AnyServer)
     const peer = await server.dial()
     const { opened, open } = gate()

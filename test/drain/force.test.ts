@@ -24,7 +24,7 @@ async function drainErrorOf(server: Running, options: { grace: number }): Promis
 }
 
 describe.each(TRANSPORTS.filter(({ unix }) => !unix))("force 'destroy', on $name", ({ start }) => {
-  it('ends both ends without an error and without a TIME_WAIT', async () => {
+  it('closes both ends without an error or a TIME_WAIT', async () => {
     const server = await start(() => {})
     const left = watchPort(server.listener.port)
     const peer = await server.dial({ allowHalfOpen: true })
@@ -76,7 +76,7 @@ describe.each(STREAM_TRANSPORTS.filter(({ unix }) => !unix))(
 )
 
 describe.each(TRANSPORTS.filter(({ unix }) => !unix))("force 'reset', on $name", ({ start }) => {
-  it('fails the next write of a client that ignored the end, and leaves no TIME_WAIT', async () => {
+  it('makes the next write fail for a client that ignored the end, and leaves no TIME_WAIT', async () => {
     const server = await start(() => {})
     const left = watchPort(server.listener.port)
     const peer = await server.dial({ allowHalfOpen: true })
@@ -90,7 +90,7 @@ describe.each(TRANSPORTS.filter(({ unix }) => !unix))("force 'reset', on $name",
     expect(left()).toEqual([])
   })
 
-  it('is not used on what ends by itself', async () => {
+  it('is not used on a connection that closes in time', async () => {
     const server = await start(() => {})
     const peer = await server.dial()
     const report = await server.close({ grace: 60_000, force: 'reset' })
@@ -120,7 +120,7 @@ describe.each([
 })
 
 describe.each(TRANSPORTS.filter(({ unix }) => unix))("force 'reset', on $name", ({ start }) => {
-  it('closes, for a unix socket knows no reset, and says so', async () => {
+  it('closes a unix socket, which cannot be reset, and says so', async () => {
     const server = await start(() => {})
     const peer = await server.dial({ allowHalfOpen: true })
     const report = await server.close({ grace: 50, force: 'reset' })
@@ -133,7 +133,7 @@ describe.each(TRANSPORTS.filter(({ unix }) => unix))("force 'reset', on $name", 
 })
 
 describe.each(TRANSPORTS)("force 'reject', on $name", ({ start, unix }) => {
-  it('rejects with an error that describes who was left, when all of it is cleaned up', async () => {
+  it('rejects with an error that names the remaining connections, after cleaning up', async () => {
     const server = await start(() => {})
     const stubborn = await server.dial({ allowHalfOpen: true })
     const good = await server.dial()
@@ -166,7 +166,7 @@ describe.each(TRANSPORTS)("force 'reject', on $name", ({ start, unix }) => {
     expect(server.listener.connections.size).toBe(0)
   })
 
-  it('rejects every call with the same error, and disposal after it does not', async () => {
+  it('rejects every call with the same error, but not a later disposal', async () => {
     const server = await start(() => {})
     const peer = await server.dial({ allowHalfOpen: true })
     const first = drainErrorOf(server, { grace: 50 })
@@ -177,7 +177,7 @@ describe.each(TRANSPORTS)("force 'reject', on $name", ({ start, unix }) => {
     await server.listener[Symbol.asyncDispose]()
   })
 
-  it('resolves when everything ends by itself', async () => {
+  it('resolves when everything closes in time', async () => {
     const server = await start(() => {})
     const peer = await server.dial()
     const report = await server.close({ grace: 60_000, force: 'reject' })
@@ -187,7 +187,7 @@ describe.each(TRANSPORTS)("force 'reject', on $name", ({ start, unix }) => {
 })
 
 describe('the DrainError of an HTTP server', () => {
-  it('names the state and the request of each straggler, in the message, too', async () => {
+  it('names the state and request of each straggler, also in the message', async () => {
     const server = run(
       await listenHttp((request, response) => {
         if (request.url === '/streaming') response.write('some')
@@ -213,7 +213,7 @@ describe('the DrainError of an HTTP server', () => {
     expect(error.message).toContain('50 ms')
   })
 
-  it('tells how much is still queued for a client that does not read', async () => {
+  it('reports how much is still queued for a client that does not read', async () => {
     const server = run(await listenTcp((socket) => void socket.write(Buffer.alloc(8_000_000))))
     const peer = await server.dial({ reads: false })
     const error = await drainErrorOf(server, { grace: 200 })
@@ -238,8 +238,8 @@ describe('the DrainError of an HTTP server', () => {
   })
 })
 
-describe('a drain that ends by force', () => {
-  it('is over for every kind of straggler at once', async () => {
+describe('a drain that uses force', () => {
+  it('closes all kinds of stragglers at once', async () => {
     const server = run(await listenHttp(() => {}))
     const peers: Dialled[] = []
     for (let i = 0; i < 20; i++) {

@@ -10,7 +10,7 @@ import { HTTP1_TRANSPORTS, type Running, run, STREAM_TRANSPORTS } from './kinds.
 
 leavesNothingOpen()
 
-/** Far beyond the time-out of a test: what waits for it fails. */
+/** Longer than a test may take, so a test that waits for it fails. */
 const LONG = { grace: 60_000 }
 
 /** A client in another process, connected and accepted. */
@@ -28,7 +28,7 @@ async function dialFromOutside(
 describe.each([...HTTP1_TRANSPORTS, ...STREAM_TRANSPORTS])(
   'a client in another process, on $name',
   ({ start, secure }) => {
-    it('is closed at once, with a FIN, when it has sent nothing', async () => {
+    it('is closed immediately, with a FIN, when it has sent nothing', async () => {
       const server = await start(() => {})
       const { peer } = await dialFromOutside(server, secure)
       const report = await server.close(LONG)
@@ -38,7 +38,7 @@ describe.each([...HTTP1_TRANSPORTS, ...STREAM_TRANSPORTS])(
       expect(server.errors).toEqual([])
     })
 
-    it('sees the end at once when it ignores it, and is cut at the end of the grace', async () => {
+    it('sees the end immediately and, if it ignores it, is cut at the end of the grace', async () => {
       const server = await start(() => {})
       const { peer } = await dialFromOutside(server, secure, { allowHalfOpen: true })
       const closing = server.close(LONG)
@@ -49,7 +49,7 @@ describe.each([...HTTP1_TRANSPORTS, ...STREAM_TRANSPORTS])(
       await peer.kill()
     })
 
-    it('that is killed does not hold up the drain', async () => {
+    it('does not delay the drain when it is killed', async () => {
       const server = await start(() => {})
       const { peer } = await dialFromOutside(server, secure, { allowHalfOpen: true })
       const closing = server.close(LONG)
@@ -59,7 +59,7 @@ describe.each([...HTTP1_TRANSPORTS, ...STREAM_TRANSPORTS])(
       expect(report).toMatchObject({ closed: 1, destroyed: 0, reset: 0 })
     })
 
-    it('is reset at the end of the grace when that is the force', async () => {
+    it("is reset at the end of the grace with force 'reset'", async () => {
       const server = await start(() => {})
       const { peer } = await dialFromOutside(server, secure, { allowHalfOpen: true })
       const report = await server.close({ grace: 50, force: 'reset' })
@@ -72,7 +72,7 @@ describe.each([...HTTP1_TRANSPORTS, ...STREAM_TRANSPORTS])(
 )
 
 describe.each(HTTP1_TRANSPORTS)('a request from another process, on $name', ({ start, secure }) => {
-  it('leaves an idle connection, which is closed at once with a FIN', async () => {
+  it('leaves an idle connection, which closes immediately with a FIN', async () => {
     const answered = gate()
     const server = await start((_request, response) => response.on('close', answered.open).end('hello'))
     const { peer } = await dialFromOutside(server, secure, { write: get('/') })
@@ -101,7 +101,7 @@ describe.each(HTTP1_TRANSPORTS)('a request from another process, on $name', ({ s
     expect(server.errors).toEqual([])
   })
 
-  it('ends its connection as soon as it is answered when its headers were sent before', async () => {
+  it('closes its connection once it is answered, if its headers were already sent', async () => {
     const { opened, open } = gate<http.ServerResponse>()
     const server = await start((_request, response) => {
       response.writeHead(200, { 'content-length': 8 })
@@ -121,7 +121,7 @@ describe.each(HTTP1_TRANSPORTS)('a request from another process, on $name', ({ s
     expect(peer.namesOf()).toEqual(['connect', 'end', 'close'])
   })
 
-  it('is cut at the end of the grace when it is never answered', async () => {
+  it('is cut at the end of the grace if it is never answered', async () => {
     const server = await start(() => {})
     const asked = once(server.listener.server, 'request')
     const { peer } = await dialFromOutside(server, secure, { write: get('/never') })
@@ -132,7 +132,7 @@ describe.each(HTTP1_TRANSPORTS)('a request from another process, on $name', ({ s
     expect(peer.textOf()).toBe('')
   })
 
-  it('is answered when the rest of its head comes while the server drains', async () => {
+  it('is answered when the rest of its head arrives during the drain', async () => {
     const server = await start((request, response) => response.end(`answer to ${request.url}`))
     const { peer, accepted } = await dialFromOutside(server, secure, { write: 'GET /late HTTP/1.1\r\nHost: loc' })
     await until(() => accepted.bytesRead > 0)
@@ -146,7 +146,7 @@ describe.each(HTTP1_TRANSPORTS)('a request from another process, on $name', ({ s
     expect(peer.namesOf()).toEqual(['connect', 'end', 'close'])
   })
 
-  it('that is pipelined is answered to the last', async () => {
+  it('is answered to the last when it is pipelined', async () => {
     const server = await start((request, response) => {
       void turn()
         .then(turn)
@@ -177,7 +177,7 @@ describe.each(STREAM_TRANSPORTS)('eight megabytes to a client in another process
     expect(peer.namesOf()).toEqual(['connect', 'end', 'close'])
   })
 
-  it('are given up at the end of the grace when it does not read', async () => {
+  it('are dropped at the end of the grace if it does not read', async () => {
     const server = await start((socket) => void socket.write(Buffer.alloc(8_000_000, 'x')))
     const { peer } = await dialFromOutside(server, secure, { reads: false })
     const report = await server.close({ grace: 50 })
@@ -188,7 +188,7 @@ describe.each(STREAM_TRANSPORTS)('eight megabytes to a client in another process
 })
 
 describe('a TLS handshake from another process', () => {
-  it('that never begins is closed at once, with a FIN', async () => {
+  it('is closed immediately, with a FIN, if it never begins', async () => {
     const server = run(await listenTls())
     const { peer } = await dialFromOutside(server, false)
     const report = await server.close(LONG)
@@ -197,7 +197,7 @@ describe('a TLS handshake from another process', () => {
     expect(peer.namesOf()).toEqual(['connect', 'end', 'close'])
   })
 
-  it('that stops half-way is cut at the end of the grace', async () => {
+  it('is cut at the end of the grace if it stops half-way', async () => {
     const server = run(await listenTls())
     const { peer, accepted } = await dialFromOutside(server, false, { write: '\x16\x03\x01\x02\x00\x01' })
     await until(() => accepted.bytesRead > 0)

@@ -11,10 +11,10 @@ const PROGRAM = fileURLToPath(new URL('../../fixtures/programs/connecting-client
 export interface ForeignOptions {
   target: Target
   count?: number
-  /** Sent by each connection as soon as it is there. */
+  /** Sent by each connection as soon as it is connected. */
   write?: string
   allowHalfOpen?: boolean
-  /** `'later'`: not before `read()`. Default true. */
+  /** `'later'`: reads only after `read()`. Default true. */
   reads?: boolean | 'later'
   secure?: boolean
 }
@@ -28,7 +28,7 @@ export interface ForeignEvent {
   bytes?: number
 }
 
-/** Clients in a process of their own, of which portside knows nothing. */
+/** Clients in another process, which portside does not know. */
 export interface ForeignPeer {
   readonly pid: number
   readonly events: readonly ForeignEvent[]
@@ -36,17 +36,17 @@ export interface ForeignPeer {
   namesOf(index?: number): string[]
   /** Everything that one connection has received. */
   textOf(index?: number): string
-  /** How many bytes one connection that reads later had received at its end. */
+  /** How many bytes a connection that reads later had received when it ended. */
   bytesOf(index?: number): number | undefined
   codes(): string[]
   write(text: string): void
-  /** Begins to read. */
+  /** Starts reading. */
   read(): void
-  /** Waits for so many events of this name in all. */
+  /** Waits until this many events of the name have happened. */
   heard(event: ForeignEvent['event'], count?: number): Promise<void>
-  /** Waits for the end of the process, which comes when all of its connections are closed. */
+  /** Waits for the exit of the process, which exits when all its connections are closed. */
   readonly exited: Promise<void>
-  /** Ends the process as the kernel ends one, and waits for it. */
+  /** Kills the process with SIGKILL, and waits for its exit. */
   kill(): Promise<void>
 }
 

@@ -10,11 +10,11 @@ import { HTTP1_TRANSPORTS, type Running, run } from './kinds.js'
 
 leavesNothingOpen()
 
-/** Far beyond the time-out of a test: what waits for it fails. */
+/** Longer than a test may take, so a test that waits for it fails. */
 const LONG = { grace: 60_000 }
 const CLIENTS = 6
 
-/** Resolves with the body, rejects with whatever the client says. */
+/** Resolves with the body, or rejects with the client's error. */
 type Ask = () => Promise<string>
 
 interface Client {
@@ -53,7 +53,7 @@ const throughFetch = async ({ listener }: Running): Promise<Client> => {
   return { ask: async () => (await fetch(url)).text(), stop: () => {} }
 }
 
-/** Asks again and again, as several clients at once, until the server refuses. Counts the answers. */
+/** Sends requests in several clients at once until the server refuses them. Counts the answers. */
 function hammer({ ask }: Client): {
   readonly answered: () => number
   readonly begun: Promise<void>
@@ -77,7 +77,7 @@ function hammer({ ask }: Client): {
 }
 
 const HANDLERS: Array<[string, (answer: () => void) => void]> = [
-  ['at once', (answer) => answer()],
+  ['immediately', (answer) => answer()],
   ['a turn later', (answer) => void turn().then(answer)],
   ['several turns later', (answer) => void turn().then(turn).then(turn).then(turn).then(answer)],
 ]
@@ -97,8 +97,8 @@ const CASES = [
   },
 ]
 
-describe.each(CASES)('six clients that ask again and again through $name', ({ start, dial, unix }) => {
-  it.each(HANDLERS)('have every answer of a handler that answers %s', async (_when, reply) => {
+describe.each(CASES)('six clients that keep sending requests through $name', ({ start, dial, unix }) => {
+  it.each(HANDLERS)('get every answer of a handler that answers %s', async (_when, reply) => {
     for (let round = 0; round < 5; round++) {
       let handled = 0
       const server = await start((_request, response) => {
@@ -120,8 +120,8 @@ describe.each(CASES)('six clients that ask again and again through $name', ({ st
   })
 })
 
-describe.each([false, true])('six clients of one HTTP/2 session that ask again and again, secure: %s', (secure) => {
-  it('have the answer to every request that was handled', async () => {
+describe.each([false, true])('six clients of one HTTP/2 session that keep sending requests, secure: %s', (secure) => {
+  it('get the answer to every request that was handled', async () => {
     for (let round = 0; round < 5; round++) {
       let handled = 0
       const server = await listenHttp2(
@@ -158,7 +158,7 @@ describe.each([false, true])('six clients of one HTTP/2 session that ask again a
 })
 
 describe.each(HTTP1_TRANSPORTS)('a client with one connection, on $name', ({ start }) => {
-  it('has the answer to the request that waited behind a response of before', async () => {
+  it('gets the answer to the request that waited behind an earlier response', async () => {
     const { opened, open } = gate<http.ServerResponse>()
     const server = await start((request, response) => {
       if (request.url === '/second') return response.end('second')
@@ -196,7 +196,7 @@ describe.each(HTTP1_TRANSPORTS)('a client with one connection, on $name', ({ sta
     expect(await closing).toMatchObject({ closed: 1, destroyed: 0, reset: 0 })
     const [one, two] = await answers
     expect(one).toEqual({ status: 'fulfilled', value: 'first' })
-    // Over a unix socket nobody can tell that the client is about to ask again.
+    // The two ends of a unix socket cannot be matched, so the client's next request is not expected.
     if (port !== 0) expect(two).toEqual({ status: 'fulfilled', value: 'second' })
   })
 })

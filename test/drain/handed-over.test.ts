@@ -23,7 +23,7 @@ import { leavesNothingOpen, watchPort } from '../support/kernel.js'
 
 leavesNothingOpen()
 
-/** Far beyond the time-out of a test: what waits for it fails. */
+/** Longer than a test may take, so a test that waits for it fails. */
 const LONG = { grace: 60_000 }
 const asIs = (bytes: Buffer): Buffer => bytes
 const ECHO = {
@@ -84,7 +84,7 @@ describe('a gRPC server on connections that a plain server has accepted', () => 
     expect(left()).toEqual([])
   })
 
-  it('finishes a call on a connection that comes later', async () => {
+  it('finishes a call on a later connection', async () => {
     const answers: Array<() => void> = []
     const server = await serve((call, done) => {
       const answer = (): void => done(null, call.request)
@@ -101,7 +101,7 @@ describe('a gRPC server on connections that a plain server has accepted', () => 
     expect(await closing).toMatchObject({ destroyed: 0, reset: 0 })
   })
 
-  it('is cut at the end of the grace when it does not answer', async () => {
+  it('is cut at the end of the grace if it does not answer', async () => {
     const { opened, open } = gate<void>()
     const server = await serve(() => open())
     const call = connect(server)('one').catch((error: { code?: number }) => error.code)
@@ -134,7 +134,7 @@ describe('a gRPC server on connections that a plain server has accepted', () => 
   })
 })
 
-/** A server that does not listen: it gets the connections of another. */
+/** A server that does not listen, but gets the connections of another. */
 type Behind = (handler: http.RequestListener) => Promise<(socket: net.Socket) => void>
 
 const into =
@@ -188,7 +188,7 @@ describe.each(behind)('a connection that is handed over to %s', (_name, secure, 
     return text(response)
   }
 
-  it('has its request in flight answered', async () => {
+  it('gets the answer to its request in flight', async () => {
     const { opened, open } = gate<http.ServerResponse>()
     const server = await start((_request, response) => open(response))
     const left = watchPort(server.port)
@@ -227,7 +227,7 @@ describe.each(behind)('a connection that is handed over to %s', (_name, secure, 
   })
 })
 
-it('a tunnel that a proxy hands over to an HTTP server of its own has its request answered', async () => {
+it('answers the request in a tunnel that a proxy hands over to its own HTTP server', async () => {
   const { opened, open } = gate<http.ServerResponse>()
   const inner = http.createServer((_request, response) => open(response))
   const proxy = await listenHttp()
@@ -247,7 +247,7 @@ it('a tunnel that a proxy hands over to an HTTP server of its own has its reques
   expect(await closing).toMatchObject({ closed: 1, outcomes: [{ state: 'active', request: 'GET /inner' }] })
 })
 
-it('a server that listens itself still counts only what it has accepted', async () => {
+it('counts only accepted connections for a server that also listens itself', async () => {
   const back = http.createServer((_request, response) => void response.end('done'))
   const front = await listenTcp((socket) => void back.emit('connection', socket))
   const pool = createSocketPool()

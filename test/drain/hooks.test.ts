@@ -7,11 +7,11 @@ import { HTTP1_TRANSPORTS, run, STREAM_TRANSPORTS } from './kinds.js'
 
 leavesNothingOpen()
 
-/** Far beyond the time-out of a test: what waits for it fails. */
+/** Longer than a test may take, so a test that waits for it fails. */
 const LONG = { grace: 60_000 }
 
 describe.each(STREAM_TRANSPORTS)('a drain hook, on $name', ({ start }) => {
-  it('is given each socket as its user knows it, and may say goodbye', async () => {
+  it('gets each socket as its user knows it, and may say goodbye', async () => {
     const server = await start(() => {})
     const seen: net.Socket[] = []
     server.listener.connections.onDrain((socket) => {
@@ -27,7 +27,7 @@ describe.each(STREAM_TRANSPORTS)('a drain hook, on $name', ({ start }) => {
     expect(peers.flatMap(({ errors }) => errors)).toEqual([])
   })
 
-  it('is waited for before the end is sent', async () => {
+  it('is awaited before the end is sent', async () => {
     const server = await start(() => {})
     const { opened, open } = gate()
     const { opened: called, open: call } = gate()
@@ -47,7 +47,7 @@ describe.each(STREAM_TRANSPORTS)('a drain hook, on $name', ({ start }) => {
     expect(report).toMatchObject({ closed: 1, destroyed: 0 })
   })
 
-  it('is not waited for beyond the grace', async () => {
+  it('is not awaited beyond the grace', async () => {
     const server = await start(() => {})
     server.listener.connections.onDrain(() => new Promise(() => {}))
     const peer = await server.dial()
@@ -79,7 +79,7 @@ describe.each(STREAM_TRANSPORTS)('a drain hook, on $name', ({ start }) => {
     expect(peer.events).toEqual(['end', 'close'])
   })
 
-  it('is called beside the others, in the order of registration, whatever one of them does', async () => {
+  it('is called in the order of registration, even if another hook fails', async () => {
     const server = await start(() => {})
     const calls: string[] = []
     server.listener.connections.onDrain(() => void calls.push('first'))
@@ -97,7 +97,7 @@ describe.each(STREAM_TRANSPORTS)('a drain hook, on $name', ({ start }) => {
 })
 
 describe.each(HTTP1_TRANSPORTS)('a drain hook, on $name', ({ start }) => {
-  it('is called for upgraded sockets only', async () => {
+  it('is called only for upgraded sockets', async () => {
     const server = await start((_request, response) => response.end('hello'))
     server.listener.server.on('upgrade', (_request, socket) => socket.write('HTTP/1.1 101 Switching\r\n\r\n'))
     const seen: net.Socket[] = []
@@ -140,7 +140,7 @@ describe('the hooks of a pool', () => {
     await server.close(LONG)
   })
 
-  it.each([undefined, null, 'hook', {}])('are refused when they are %j', async (hook) => {
+  it.each([undefined, null, 'hook', {}])('are rejected if they are %j', async (hook) => {
     const pool = createSocketPool()
     expect(() => pool.onDrain(hook as never)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }))
   })

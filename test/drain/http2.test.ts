@@ -10,7 +10,7 @@ import { type AnyServer, ownPath, type Running, run } from './kinds.js'
 
 leavesNothingOpen()
 
-/** Far beyond the time-out of a test: what waits for it fails. */
+/** Longer than a test may take, so a test that waits for it fails. */
 const LONG = { grace: 60_000 }
 
 type Handler = (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => void
@@ -39,15 +39,15 @@ const KINDS: Http2Kind[] = [
   ),
 ]
 
-/** A client session of the user's own, and every 'error' it and its streams had. */
+/** A client session, with every 'error' of it and its streams. */
 async function open(server: Running) {
   const client = dial(server, await processCertificate())
-  // The settings of the other side: both ends have spoken.
+  // The settings of the other side have arrived, so both ends have sent theirs.
   await once(client.session, 'remoteSettings')
   return client
 }
 
-/** The same before either end has spoken. */
+/** The same, before either end has sent its settings. */
 function dial({ listener }: Running, { ca }: { ca: string }) {
   const secure = 'setSecureContext' in listener.server
   const target = targetOf(listener)
@@ -79,7 +79,7 @@ async function textOf(stream: http2.ClientHttp2Stream): Promise<string> {
 }
 
 describe.each(KINDS)('a session, on $name', ({ start, unix, secure }) => {
-  it('without streams is closed at once', async () => {
+  it('is closed immediately without streams', async () => {
     const server = await start(() => {})
     const left = unix ? () => [] : watchPort(server.listener.port)
     const client = await open(server)
@@ -95,7 +95,7 @@ describe.each(KINDS)('a session, on $name', ({ start, unix, secure }) => {
     expect(left()).toEqual([])
   })
 
-  it('that has served streams is closed at once', async () => {
+  it('is closed immediately after it has served streams', async () => {
     const server = await start((request, response) => response.end(request.url))
     const left = unix ? () => [] : watchPort(server.listener.port)
     const client = await open(server)
@@ -110,7 +110,7 @@ describe.each(KINDS)('a session, on $name', ({ start, unix, secure }) => {
   })
 
   // Node 24 closes the sessions of a server that closes.
-  it('is closed behind a PING', async () => {
+  it('is closed after a PING', async () => {
     const server = await start(() => {})
     const calls: string[] = []
     server.listener.server.once('session', (session: http2.ServerHttp2Session) => {
@@ -131,7 +131,7 @@ describe.each(KINDS)('a session, on $name', ({ start, unix, secure }) => {
     expect(client.errors).toEqual([])
   })
 
-  it('finishes what its client had asked for before it had said a word', async () => {
+  it('finishes requests that its client sent before the server had sent anything', async () => {
     const server = await start((request, response) => void turn().then(() => response.end(request.url)))
     const left = unix ? () => [] : watchPort(server.listener.port)
     const accepted = once(server.listener.server, 'connection')
@@ -147,7 +147,7 @@ describe.each(KINDS)('a session, on $name', ({ start, unix, secure }) => {
     expect(left()).toEqual([])
   })
 
-  it('gives a client that reads slowly all of a response that was written', async () => {
+  it('delivers a written response completely to a client that reads slowly', async () => {
     const size = 1_000_000
     const server = await start((_request, response) => void response.end(Buffer.alloc(size)))
     const left = unix ? () => [] : watchPort(server.listener.port)
@@ -192,7 +192,7 @@ describe.each(KINDS)('a session, on $name', ({ start, unix, secure }) => {
     expect(left()).toEqual([])
   })
 
-  it('finishes a stream that was asked for in the turn in which close() is called', async () => {
+  it('finishes a stream that begins in the turn in which close() is called', async () => {
     const server = await start((_request, response) => response.end('just in time'))
     const client = await open(server)
     const answer = textOf(client.request('/'))
@@ -203,7 +203,7 @@ describe.each(KINDS)('a session, on $name', ({ start, unix, secure }) => {
     expect(client.errors).toEqual([])
   })
 
-  it('delivers a long answer whole', async () => {
+  it('delivers a long answer completely', async () => {
     const body = Buffer.alloc(8_000_000, 'x')
     const server = await start((_request, response) => response.end(body))
     const left = unix ? () => [] : watchPort(server.listener.port)
@@ -224,7 +224,7 @@ describe.each(KINDS)('a session, on $name', ({ start, unix, secure }) => {
     expect(left()).toEqual([])
   })
 
-  it('receives a long upload whole', async () => {
+  it('receives a long upload completely', async () => {
     const server = await start((request, response) => {
       let bytes = 0
       request.on('data', (chunk: Buffer) => {
@@ -247,7 +247,7 @@ describe.each(KINDS)('a session, on $name', ({ start, unix, secure }) => {
     expect(client.errors).toEqual([])
   })
 
-  it('is cut at the end of the grace when a stream never answers', async () => {
+  it('is cut at the end of the grace if a stream is never answered', async () => {
     const server = await start(() => {})
     const left = unix ? () => [] : watchPort(server.listener.port)
     const client = await open(server)
@@ -261,7 +261,7 @@ describe.each(KINDS)('a session, on $name', ({ start, unix, secure }) => {
     expect(left()).toEqual([])
   })
 
-  it('whose client has gone already is not waited for', async () => {
+  it('is not awaited if its client has already closed', async () => {
     const server = await start(() => {})
     const client = await open(server)
     const begun = once(server.listener.server, 'stream')
@@ -274,7 +274,7 @@ describe.each(KINDS)('a session, on $name', ({ start, unix, secure }) => {
     expect(report.outcomes).toMatchObject([{ request: 'GET /gone', outcome: 'closed' }])
   })
 
-  it.skipIf(secure)('that its client never began is closed at once', async () => {
+  it.skipIf(secure)('is closed immediately if its client never began it', async () => {
     const server = await start(() => {})
     const accepted = once(server.listener.server, 'connection')
     const peer = watch(net.connect(targetOf(server.listener)))
@@ -307,7 +307,7 @@ describe("a server with a 'stream' listener of its own", () => {
   })
 })
 
-describe('a client that begins a request behind its answer to the PING', () => {
+describe('a client that begins a request after its answer to the PING', () => {
   const SETTINGS = 4
   const PING = 6
   const RST_STREAM = 3
@@ -324,7 +324,7 @@ describe('a client that begins a request behind its answer to the PING', () => {
     return Buffer.concat([head, payload])
   }
 
-  /** The frames of a text that holds whole ones. */
+  /** The frames of a text that holds complete frames. */
   function* framesOf(bytes: Buffer) {
     for (let at = 0; at + 9 <= bytes.length; at += 9 + bytes.readUIntBE(at, 3)) {
       const payload = bytes.subarray(at + 9, at + 9 + bytes.readUIntBE(at, 3))
@@ -337,7 +337,7 @@ describe('a client that begins a request behind its answer to the PING', () => {
     }
   }
 
-  it('has it answered where both come in one read', async () => {
+  it('gets its answer if both arrive in one read', async () => {
     const server = run((await listenHttp2((_request, response) => response.end('hello'))) as unknown as AnyServer)
     const peer = watch(net.connect(targetOf(server.listener)))
     const received: Buffer[] = []

@@ -5,11 +5,11 @@ import { HTTP1_KINDS, STREAM_KINDS } from './kinds.js'
 
 leavesNothingOpen()
 
-/** Far beyond the time-out of a test: what waits for it fails. */
+/** Longer than a test may take, so a test that waits for it fails. */
 const LONG = { grace: 60_000 }
 
-describe.each(HTTP1_KINDS)('a connection that owes no answer, on $name', ({ start }) => {
-  it('is closed at once when it is idle', async () => {
+describe.each(HTTP1_KINDS)('a connection without a request in flight, on $name', ({ start }) => {
+  it('is closed immediately if it is idle', async () => {
     const answered = gate()
     const server = await start((_request, response) => response.on('close', answered.open).end('hello'))
     const peer = await server.dial()
@@ -24,7 +24,7 @@ describe.each(HTTP1_KINDS)('a connection that owes no answer, on $name', ({ star
     expect(server.errors).toEqual([])
   })
 
-  it('is closed at once when it has never sent anything', async () => {
+  it('is closed immediately if it has never sent anything', async () => {
     const server = await start(() => {})
     const peer = await server.dial()
     const report = await server.close(LONG)
@@ -34,7 +34,7 @@ describe.each(HTTP1_KINDS)('a connection that owes no answer, on $name', ({ star
     expect(server.errors).toEqual([])
   })
 
-  it('is closed at once when its client has gone half of the way already', async () => {
+  it('is closed immediately if its client has already ended its half', async () => {
     const server = await start(() => {})
     const peer = await server.dial({ allowHalfOpen: true })
     peer.socket.end()
@@ -47,7 +47,7 @@ describe.each(HTTP1_KINDS)('a connection that owes no answer, on $name', ({ star
 })
 
 describe.each(HTTP1_KINDS)('a half-sent request head, on $name', ({ start }) => {
-  it('is waited for, and cut at the end of the grace', async () => {
+  it('is awaited, and cut at the end of the grace', async () => {
     const server = await start(() => {})
     const peer = await server.dial()
     peer.write('GET / HTTP/1.1\r\nHost: loc')
@@ -58,7 +58,7 @@ describe.each(HTTP1_KINDS)('a half-sent request head, on $name', ({ start }) => 
     expect(peer.errors).toEqual([])
   })
 
-  it('is answered when the rest of it comes while the server drains', async () => {
+  it('is answered when the rest of it arrives during the drain', async () => {
     const server = await start((request, response) => response.end(`answer to ${request.url}`))
     const peer = await server.dial()
     peer.write('GET /late HTTP/1.1\r\nHost: loc')
@@ -74,8 +74,8 @@ describe.each(HTTP1_KINDS)('a half-sent request head, on $name', ({ start }) => 
   })
 })
 
-describe.each(HTTP1_KINDS)('part of a head that came together with the request before it, on $name', ({ start }) => {
-  it('is in flight, and answered when the rest of it comes', async () => {
+describe.each(HTTP1_KINDS)('part of a head that arrived together with the request before it, on $name', ({ start }) => {
+  it('is in flight, and answered when the rest of it arrives', async () => {
     const paths: string[] = []
     const answered = gate()
     const server = await start((request, response) => {
@@ -97,11 +97,11 @@ describe.each(HTTP1_KINDS)('part of a head that came together with the request b
     expect(server.errors).toEqual([])
   })
 
-  it('is no head when it is an empty line', async () => {
+  it('does not count as a head if it is an empty line', async () => {
     const answered = gate()
     const server = await start((_request, response) => response.once('close', answered.open).end('hello'))
     const peer = await server.dial()
-    // RFC 9112 §2.2: empty lines ahead of a request are skipped.
+    // RFC 9112 §2.2: a server skips empty lines before a request.
     peer.write(`${get('/')}\r\n`)
     await Promise.all([peer.receives('hello'), answered.opened])
     const report = await server.close(LONG)
@@ -111,7 +111,7 @@ describe.each(HTTP1_KINDS)('part of a head that came together with the request b
   })
 })
 
-describe.each(HTTP1_KINDS)('a request that comes while the server drains, on $name', ({ start }) => {
+describe.each(HTTP1_KINDS)('a request that arrives during the drain, on $name', ({ start }) => {
   it('is answered with Connection: close', async () => {
     const server = await start((_request, response) => response.end('late'))
     const peer = await server.dial()
@@ -126,7 +126,7 @@ describe.each(HTTP1_KINDS)('a request that comes while the server drains, on $na
 })
 
 describe.each([...HTTP1_KINDS, ...STREAM_KINDS])('a client that ignores the end, on $name', ({ start, unix }) => {
-  it('sees it at once, and is cut at the end of the grace', async () => {
+  it('sees it immediately, and is cut at the end of the grace', async () => {
     const server = await start(() => {})
     const peer = await server.dial({ allowHalfOpen: true })
     const closing = server.close(LONG)
@@ -134,7 +134,7 @@ describe.each([...HTTP1_KINDS, ...STREAM_KINDS])('a client that ignores the end,
     void server.close({ grace: 20 })
     expect(peer.socket.writable).toBe(true)
     const report = await closing
-    // Which end of a unix socket belongs to which, nobody can tell: its client is a stranger to the drain.
+    // The two ends of a unix socket cannot be matched, so the drain treats its client as foreign.
     if (unix) peer.socket.destroy()
     await peer.closed
     expect(report.outcomes).toMatchObject([{ outcome: 'destroyed' }])

@@ -7,10 +7,10 @@ import { HTTP1_KINDS } from './kinds.js'
 
 leavesNothingOpen()
 
-/** Far beyond the time-out of a test: what waits for it fails. */
+/** Longer than a test may take, so a test that waits for it fails. */
 const LONG = { grace: 60_000 }
 
-/** A handler that hands over its response, to be answered by the test. */
+/** A handler that passes its response to the test. */
 function held(before: (response: http.ServerResponse) => void = () => {}) {
   const { opened, open } = gate<http.ServerResponse>()
   const handler: RequestHandler = (_request, response) => {
@@ -21,7 +21,7 @@ function held(before: (response: http.ServerResponse) => void = () => {}) {
 }
 
 describe.each(HTTP1_KINDS)('a request in flight, on $name', ({ start }) => {
-  it('is answered with Connection: close when its headers are unsent', async () => {
+  it('is answered with Connection: close if its headers are unsent', async () => {
     const { handler, response } = held()
     const server = await start(handler)
     const peer = await server.dial()
@@ -54,7 +54,7 @@ describe.each(HTTP1_KINDS)('a request in flight, on $name', ({ start }) => {
     expect(peer.events).toEqual(['end', 'close'])
   })
 
-  it('ends its connection as soon as it is answered when its headers are sent and its client keeps alive', async () => {
+  it('closes its connection once it is answered, if its headers are sent and its client keeps alive', async () => {
     const { handler, response } = held((response) => {
       response.writeHead(200, { 'content-length': 8 })
       response.write('half')
@@ -74,7 +74,7 @@ describe.each(HTTP1_KINDS)('a request in flight, on $name', ({ start }) => {
     expect(server.errors).toEqual([])
   })
 
-  it('ends its connection although its handler asks for keep-alive', async () => {
+  it('closes its connection although its handler asks for keep-alive', async () => {
     const { handler, response } = held((response) => response.setHeader('connection', 'keep-alive'))
     const server = await start(handler)
     const peer = await server.dial()
@@ -91,7 +91,7 @@ describe.each(HTTP1_KINDS)('a request in flight, on $name', ({ start }) => {
     expect(server.errors).toEqual([])
   })
 
-  it('is received to its last chunk by a client that reads on after close() has resolved', async () => {
+  it('is received to its last chunk by a client that still reads after close() has resolved', async () => {
     const body = 'x'.repeat(100_000)
     const { handler, response } = held()
     const server = await start(handler)
@@ -109,7 +109,7 @@ describe.each(HTTP1_KINDS)('a request in flight, on $name', ({ start }) => {
     expect(peer.events).toEqual(['end', 'close'])
   })
 
-  it('is received whole when its body is still being uploaded while the server drains', async () => {
+  it('is received completely if its body is still being uploaded during the drain', async () => {
     const server = await start((request, response) => {
       let bytes = 0
       request.on('data', (chunk: Buffer) => {
@@ -134,7 +134,7 @@ describe.each(HTTP1_KINDS)('a request in flight, on $name', ({ start }) => {
     expect(server.errors).toEqual([])
   })
 
-  it('is cut at the end of the grace when it is never answered', async () => {
+  it('is cut at the end of the grace if it is never answered', async () => {
     const server = await start(() => {})
     const peer = await server.dial()
     peer.write(get('/never'))
@@ -147,7 +147,7 @@ describe.each(HTTP1_KINDS)('a request in flight, on $name', ({ start }) => {
     expect(peer.errors).toEqual([])
   })
 
-  it('is cut at the end of the grace when its answer never ends', async () => {
+  it('is cut at the end of the grace if its answer never ends', async () => {
     const server = await start((_request, response) => void response.write('some'))
     const peer = await server.dial()
     peer.write(get('/endless'))
@@ -159,7 +159,7 @@ describe.each(HTTP1_KINDS)('a request in flight, on $name', ({ start }) => {
     expect(peer.errors).toEqual([])
   })
 
-  it('is finished while the others on the server are cut', async () => {
+  it('is finished while other requests of the server are cut', async () => {
     const responses = new Map<string, http.ServerResponse>()
     const server = await start((request, response) => void responses.set(request.url ?? '', response))
     const [good, bad, idle] = [await server.dial(), await server.dial(), await server.dial()]
@@ -179,7 +179,7 @@ describe.each(HTTP1_KINDS)('a request in flight, on $name', ({ start }) => {
     expect([...good.errors, ...bad.errors, ...idle.errors]).toEqual([])
   })
 
-  it('is no longer waited for once its client has gone', async () => {
+  it('is no longer awaited once its client has closed', async () => {
     const server = await start(() => {})
     const peer = await server.dial()
     peer.write(get('/'))
@@ -191,7 +191,7 @@ describe.each(HTTP1_KINDS)('a request in flight, on $name', ({ start }) => {
     expect(report.outcomes).toMatchObject([{ outcome: 'closed' }])
   })
 
-  it('is no longer waited for once its handler has destroyed it', async () => {
+  it('is no longer awaited once its handler has destroyed it', async () => {
     const { handler, response } = held()
     const server = await start(handler)
     const peer = await server.dial()
@@ -205,7 +205,7 @@ describe.each(HTTP1_KINDS)('a request in flight, on $name', ({ start }) => {
     expect(report.outcomes).toMatchObject([{ state: 'active', outcome: 'closed' }])
   })
 
-  it('leaves its connection idle for the drain when it was answered before', async () => {
+  it('leaves its connection idle if it was answered before the drain', async () => {
     const server = await start((request, response) => {
       request.resume()
       response.end('early')
@@ -226,7 +226,7 @@ describe.each(HTTP1_KINDS)('a request in flight, on $name', ({ start }) => {
 describe.each(HTTP1_KINDS)('Expect: 100-continue, on $name', ({ start }) => {
   const HEAD = 'POST /expect HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n'
 
-  it('is told to continue, and answered, while the server drains', async () => {
+  it('gets 100 Continue and its answer during the drain', async () => {
     const { handler, response } = held()
     const server = await start(handler)
     const peer = await server.dial()
@@ -246,7 +246,7 @@ describe.each(HTTP1_KINDS)('Expect: 100-continue, on $name', ({ start }) => {
     expect(peer.events).toEqual(['end', 'close'])
   })
 
-  it("is in flight when a 'checkContinue' listener has it", async () => {
+  it("is in flight while a 'checkContinue' listener handles it", async () => {
     const server = await start(() => {})
     const { opened, open } = gate<http.ServerResponse>()
     server.listener.server.on('checkContinue', (_request, response) => open(response))
@@ -268,7 +268,7 @@ describe.each(HTTP1_KINDS)('Expect: 100-continue, on $name', ({ start }) => {
     expect(peer.events).toEqual(['end', 'close'])
   })
 
-  it("is in flight when a 'checkExpectation' listener has it", async () => {
+  it("is in flight while a 'checkExpectation' listener handles it", async () => {
     const server = await start(() => {})
     const { opened, open } = gate<http.ServerResponse>()
     server.listener.server.on('checkExpectation', (_request, response) => open(response))

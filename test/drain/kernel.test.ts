@@ -12,14 +12,14 @@ import {
   watchPort,
 } from '../support/kernel.js'
 
-// What the other tests rely on must be able to say no.
+// The other tests rely on these checks, so the checks must be able to fail.
 
 leavesNothingOpen()
 
-describe.each(loopbackFamilies())("the kernel's tables, of %s", (family) => {
+describe.each(loopbackFamilies())("the kernel's tables of %s", (family) => {
   const host = family === 'IPv4' ? '127.0.0.1' : '::1'
 
-  it('show a listener, both ends of a connection, their descriptors and the TIME_WAIT of the one that closes first', async (context) => {
+  it('show a listener, both ends of a connection, their descriptors and the TIME_WAIT of the end that closes first', async (context) => {
     needsKernel(context)
     const before = openSockets().length
     const server = net.createServer({ allowHalfOpen: true }).listen(0, host)
@@ -41,7 +41,7 @@ describe.each(loopbackFamilies())("the kernel's tables, of %s", (family) => {
     expect(states).toContainEqual({ state: 'ESTABLISHED', local: ours, remote: theirs })
     expect(states).toContainEqual({ state: 'ESTABLISHED', local: theirs, remote: ours })
     const inodes = new Set(openSockets().map(({ inode }) => inode))
-    // A TIME_WAIT of somebody who had the port before belongs to nobody.
+    // A TIME_WAIT of an earlier user of the port does not count.
     const open = tcpEntries(port).filter(({ state }) => state !== 'TIME_WAIT')
     expect(open.map(({ inode }) => inodes.has(inode))).toEqual([true, true, true])
     const gone = once(socket, 'close')
@@ -54,7 +54,7 @@ describe.each(loopbackFamilies())("the kernel's tables, of %s", (family) => {
     expect(openSockets()).toHaveLength(before)
   })
 
-  it('count what waits to be accepted', async (context) => {
+  it('count connections that wait to be accepted', async (context) => {
     needsKernel(context)
     const server = net.createServer((socket) => void socket.destroy()).listen(0, host)
     await once(server, 'listening')

@@ -25,7 +25,7 @@ import {
 import { processCertificate } from '../../src/servers/certificate.js'
 import { type Peer, type PeerOptions, targetOf, watch, watchServer } from '../support/clients.js'
 
-/** What the tests need of a server, whatever it speaks. */
+/** The part of a server that the tests need, for any protocol. */
 export interface AnyServer extends AsyncDisposable {
   readonly server: net.Server
   readonly address: string
@@ -39,9 +39,9 @@ export interface AnyServer extends AsyncDisposable {
 /** A server that a test runs against. */
 export interface Running {
   readonly listener: AnyServer
-  /** Every 'error' that its user's code saw. */
+  /** Every 'error' that the user's code saw. */
   readonly errors: string[]
-  /** A client of the user's own. Resolves once the server has accepted it and both ends are ready for bytes. */
+  /** A client of the user. Resolves once the server has accepted it and both ends are ready for bytes. */
   dial(options?: DialOptions): Promise<Dialled>
   close(options?: DrainOptions): Promise<DrainReport>
 }
@@ -78,10 +78,10 @@ function kind<Handler>(name: string, start: Start<Handler>, traits: { secure?: b
   } satisfies Kind<Handler>
 }
 
-/** Both families at one port, where the host has both. */
+/** Both families at one port, if the host has both. */
 const dual = loopbackFamilies().length === 2
 
-/** Servers of HTTP/1, spoken to in HTTP/1. */
+/** Servers that the tests speak HTTP/1 to. */
 export const HTTP1_KINDS: Kind<RequestHandler>[] = [
   kind('listenHttp()', (handler, options) => listenHttp(handler, options)),
   kind('listen(http.createServer())', (handler, options) => listen(http.createServer(handler), options)),
@@ -110,7 +110,7 @@ export const HTTP1_KINDS: Kind<RequestHandler>[] = [
   ),
 ]
 
-/** Servers of bytes. */
+/** Servers of plain bytes. */
 export const STREAM_KINDS: Kind<StreamHandler>[] = [
   kind('listenTcp()', (handler, options) => listenTcp(handler, options)),
   kind('listen(net.createServer())', (handler, options) => listen(net.createServer(handler), options)),
@@ -130,7 +130,7 @@ export const STREAM_KINDS: Kind<StreamHandler>[] = [
   ),
 ]
 
-/** One of each transport, for what does not depend on who made the server. */
+/** One server of each transport, for tests that do not depend on how the server was made. */
 export const HTTP1_TRANSPORTS = HTTP1_KINDS.filter(({ name }) => /^listenHttps?\(|unix/.test(name))
 export const STREAM_TRANSPORTS = STREAM_KINDS.filter(({ name }) => /^listen(Tcp|Tls|Unix)\(/.test(name))
 export const TRANSPORTS = [...HTTP1_TRANSPORTS, ...STREAM_TRANSPORTS]
@@ -158,7 +158,7 @@ async function dial(listener: AnyServer, secure: boolean, options: DialOptions =
   return Object.assign(peer, { accepted: await accepted })
 }
 
-/** A path that does not exist, in a directory that goes with the test. */
+/** A path that does not exist, in a directory that is removed after the test. */
 export function ownPath(): string {
   const directory = mkdtempSync(join(tmpdir(), 'drain-'))
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }))

@@ -8,12 +8,12 @@ import { HTTP1_TRANSPORTS, type Running } from './kinds.js'
 
 leavesNothingOpen()
 
-/** Far beyond the time-out of a test: what waits for it fails. */
+/** Longer than a test may take, so a test that waits for it fails. */
 const LONG = { grace: 60_000 }
 /** More than the kernel's buffers hold. */
 const LARGE = 20_000_000
 
-/** A client in another process that does not read until it is told to, with a request in flight. */
+/** A client in another process with a request in flight. It reads only when asked to. */
 async function ask(server: Running, secure: boolean) {
   const accepted = once(server.listener.server, secure ? 'secureConnection' : 'connection')
   const requested = once(server.listener.server, 'request')
@@ -23,9 +23,9 @@ async function ask(server: Running, secure: boolean) {
 }
 
 describe.each(HTTP1_TRANSPORTS)(
-  'a client in another process that has sent more than it was answered, on $name',
+  'a client in another process that has sent more than was answered, on $name',
   ({ start, secure }) => {
-    it('has the whole of its answer', async () => {
+    it('gets its complete answer', async () => {
       const paths: string[] = []
       const server = await start((request) => void paths.push(request.url ?? ''))
       const { peer, response } = await ask(server, secure)
@@ -33,7 +33,7 @@ describe.each(HTTP1_TRANSPORTS)(
       await turn().then(turn)
       response.setHeader('content-length', LARGE)
       response.end(Buffer.alloc(LARGE, 'x'))
-      // Behind the last response: a server that does not read this any more answers it with a reset.
+      // A server that does not read these bytes after its last response would answer them with a reset.
       peer.write(get('/second'))
       peer.read()
       const report = await closing
@@ -48,10 +48,10 @@ describe.each(HTTP1_TRANSPORTS)(
 
     it.each([
       ['half a request', 'GET /second HTTP/1.1\r\nHo'],
-      ['what is no request', 'no request\r\n\r\n'],
+      ['bytes that are not a request', 'no request\r\n\r\n'],
       ['an upgrade', get('/second', 'Connection: Upgrade', 'Upgrade: chat')],
       ['a request with a body', 'POST /second HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbody'],
-    ])('has the whole of its answer when it has sent %s', async (_what, more) => {
+    ])('gets its complete answer when it has sent %s', async (_what, more) => {
       const paths: string[] = []
       const server = await start((request) => void paths.push(request.url ?? ''))
       server.listener.server.on('upgrade', (_request, socket) => {
@@ -79,7 +79,7 @@ describe.each(HTTP1_TRANSPORTS)(
       expect(report.outcomes).toMatchObject([{ state: 'active', outcome: 'closed' }])
     })
 
-    it('is destroyed, and said to be, when it has not read its answer by the end of the grace', async () => {
+    it('is destroyed, and reported as such, if it has not read its answer at the end of the grace', async () => {
       const server = await start(() => {})
       const { peer, response } = await ask(server, secure)
       const closing = server.close(LONG)
@@ -95,7 +95,7 @@ describe.each(HTTP1_TRANSPORTS)(
   },
 )
 
-describe.each(HTTP1_TRANSPORTS)('an upload that nobody reads, on $name', ({ start, secure }) => {
+describe.each(HTTP1_TRANSPORTS)('an upload that the handler does not read, on $name', ({ start, secure }) => {
   it('does not keep the connection of its answer open', async () => {
     const { opened, open } = gate<http.ServerResponse>()
     const server = await start((request, response) => {

@@ -6,13 +6,13 @@ import { HTTP1_KINDS, STREAM_KINDS } from './kinds.js'
 
 leavesNothingOpen()
 
-/** Far beyond the time-out of a test: what waits for it fails. */
+/** Longer than a test may take, so a test that waits for it fails. */
 const LONG = { grace: 60_000 }
 /** More than two kernel buffers hold. */
 const EIGHT_MEGABYTES = Buffer.alloc(8_000_000, 'x')
 
-describe.each(STREAM_KINDS)('eight megabytes to be written, on $name', ({ start, unix }) => {
-  it('reach a client that begins to read while the server drains', async () => {
+describe.each(STREAM_KINDS)('eight megabytes being written, on $name', ({ start, unix }) => {
+  it('reach a client that starts reading during the drain', async () => {
     const server = await start((socket) => void socket.write(EIGHT_MEGABYTES))
     const peer = await server.dial({ reads: false })
     const closing = server.close(LONG)
@@ -63,19 +63,19 @@ describe.each(STREAM_KINDS)('eight megabytes to be written, on $name', ({ start,
     const closing = server.close(LONG)
     await closing
     await peer.closed
-    // Over a unix socket nobody can tell that something is still on its way.
+    // The two ends of a unix socket cannot be matched, so data on its way goes unnoticed.
     if (!unix) expect(await total.opened).toBe(EIGHT_MEGABYTES.length)
     expect(peer.errors).toEqual([])
   })
 
-  it('are given up at the end of the grace when the client does not read', async () => {
+  it('are dropped at the end of the grace if the client does not read', async () => {
     const server = await start((socket) => void socket.write(EIGHT_MEGABYTES))
     const peer = await server.dial({ reads: false })
     const report = await server.close({ grace: 300 })
     expect(report.outcomes).toMatchObject([{ outcome: 'destroyed' }])
     expect(report.outcomes[0]?.pendingBytes).toBeGreaterThan(0)
     expect(peer.errors).toEqual([])
-    // Which end of a unix socket belongs to which, nobody can tell: its client is a stranger to the drain.
+    // The two ends of a unix socket cannot be matched, so the drain treats its client as foreign.
     if (unix) peer.socket.resume()
     await peer.closed
   })
@@ -104,7 +104,7 @@ describe.each(HTTP1_KINDS)('an answer of eight megabytes, on $name', ({ start, u
     expect(server.errors).toEqual([])
   })
 
-  it('is given up at the end of the grace when the client does not read', async () => {
+  it('is dropped at the end of the grace if the client does not read', async () => {
     const server = await start((_request, response) => response.end(EIGHT_MEGABYTES))
     const peer = await server.dial({ reads: false })
     const answering = once(server.listener.server, 'request')
@@ -114,14 +114,14 @@ describe.each(HTTP1_KINDS)('an answer of eight megabytes, on $name', ({ start, u
     expect(report.outcomes).toMatchObject([{ state: 'streaming', request: 'GET /long', outcome: 'destroyed' }])
     expect(report.outcomes[0]?.pendingBytes).toBeGreaterThan(0)
     expect(peer.errors).toEqual([])
-    // Which end of a unix socket belongs to which, nobody can tell: its client is a stranger to the drain.
+    // The two ends of a unix socket cannot be matched, so the drain treats its client as foreign.
     if (unix) peer.socket.resume()
     await peer.closed
   })
 })
 
-describe.each(STREAM_KINDS)('what a client has not read yet, on $name', ({ start, unix }) => {
-  // Which end of a unix socket belongs to which, nobody can tell: its client is waited for like a stranger.
+describe.each(STREAM_KINDS)('data that a client has not read yet, on $name', ({ start, unix }) => {
+  // The two ends of a unix socket cannot be matched, so the drain waits for its client as for a foreign one.
   const options = unix ? { grace: 100 } : LONG
   const expected = [{ outcome: unix ? 'destroyed' : 'closed' }]
 
@@ -139,7 +139,7 @@ describe.each(STREAM_KINDS)('what a client has not read yet, on $name', ({ start
     expect(server.errors).toEqual([])
   })
 
-  it('is waited for when it is more than a stream holds, and can be read after the grace', async () => {
+  it('is awaited if it is more than a stream holds, and can be read after the grace', async () => {
     // Above the high-water mark of the client's stream, below the receive buffer of its kernel socket.
     const size = 200_000
     const server = await start((socket) => void socket.write(Buffer.alloc(size, 'x')))

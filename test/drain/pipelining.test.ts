@@ -6,7 +6,7 @@ import { HTTP1_KINDS } from './kinds.js'
 
 leavesNothingOpen()
 
-/** Far beyond the time-out of a test: what waits for it fails. */
+/** Longer than a test may take, so a test that waits for it fails. */
 const LONG = { grace: 60_000 }
 const THREE = get('/1') + get('/2') + get('/3')
 
@@ -41,7 +41,7 @@ describe.each(HTTP1_KINDS)('three pipelined requests, on $name', ({ start }) => 
     expect(server.errors).toEqual([])
   })
 
-  it('are all answered by handlers that answer at once, when they are on the wire as the drain begins', async () => {
+  it('are all answered by handlers that answer immediately, if they are on the wire when the drain begins', async () => {
     const server = await start((request, response) => answer(response, request.url ?? ''))
     const peer = await server.dial()
     peer.write(THREE)
@@ -53,7 +53,7 @@ describe.each(HTTP1_KINDS)('three pipelined requests, on $name', ({ start }) => 
     expect(server.errors).toEqual([])
   })
 
-  it('are all answered by handlers that answer at once, when their first line was there before the drain', async () => {
+  it('are all answered by handlers that answer immediately, if their first line arrived before the drain', async () => {
     const server = await start((request, response) => answer(response, request.url ?? ''))
     const peer = await server.dial()
     peer.write(THREE.slice(0, 10))
@@ -68,7 +68,7 @@ describe.each(HTTP1_KINDS)('three pipelined requests, on $name', ({ start }) => 
     expect(server.errors).toEqual([])
   })
 
-  it('are all answered by handlers that answer later, when they are on the wire as the drain begins', async () => {
+  it('are all answered by handlers that answer later, if they are on the wire when the drain begins', async () => {
     const server = await start(
       (request, response) =>
         void turn()
@@ -84,7 +84,7 @@ describe.each(HTTP1_KINDS)('three pipelined requests, on $name', ({ start }) => 
     expect(server.errors).toEqual([])
   })
 
-  it('are all answered when two come, while the server drains, behind one in flight', async () => {
+  it('are all answered if two arrive behind a request in flight during the drain', async () => {
     const responses = new Map<string, http.ServerResponse>()
     const server = await start((request, response) => void responses.set(request.url ?? '', response))
     const peer = await server.dial()
@@ -103,7 +103,7 @@ describe.each(HTTP1_KINDS)('three pipelined requests, on $name', ({ start }) => 
     expect(server.errors).toEqual([])
   })
 
-  it('are all answered when two that are answered at once come behind one in flight', async () => {
+  it('are all answered if two that are answered immediately arrive behind a request in flight', async () => {
     const first: http.ServerResponse[] = []
     const server = await start((request, response) => {
       if (request.url === '/1') first.push(response)
@@ -125,7 +125,7 @@ describe.each(HTTP1_KINDS)('three pipelined requests, on $name', ({ start }) => 
     expect(server.errors).toEqual([])
   })
 
-  it('are all answered when the first has sent its headers before the drain', async () => {
+  it('are all answered if the first has sent its headers before the drain', async () => {
     const responses = new Map<string, http.ServerResponse>()
     const server = await start((request, response) => {
       responses.set(request.url ?? '', response)
@@ -151,7 +151,7 @@ describe.each(HTTP1_KINDS)('three pipelined requests, on $name', ({ start }) => 
     expect(server.errors).toEqual([])
   })
 
-  it('are answered as far as they are when the grace ends', async () => {
+  it('keep the answers that were sent before the grace is over', async () => {
     const answered = gate()
     const server = await start((request, response) => {
       if (request.url === '/2') return
@@ -173,7 +173,7 @@ describe.each(HTTP1_KINDS)('part of a head behind requests in flight, on $name',
   // Node 20 does not list the parsers of such a server.
   const kept = !name.includes('Http2')
 
-  it.runIf(kept)('is answered when the rest of it comes', async () => {
+  it.runIf(kept)('is answered when the rest of it arrives', async () => {
     const responses = new Map<string, http.ServerResponse>()
     const server = await start((request, response) => void responses.set(request.url ?? '', response))
     const peer = await server.dial()
@@ -196,7 +196,7 @@ describe.each(HTTP1_KINDS)('part of a head behind requests in flight, on $name',
     expect(server.errors).toEqual([])
   })
 
-  it.runIf(kept)('is answered when it came with the end of an upload that was in flight', async () => {
+  it.runIf(kept)('is answered if it arrived with the end of an upload in flight', async () => {
     const bodies: string[] = []
     const uploading = gate()
     const server = await start((request, response) => {

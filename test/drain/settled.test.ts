@@ -9,14 +9,14 @@ import { get, turn, watch } from '../support/clients.js'
 import { leavesNothingOpen, watchPort } from '../support/kernel.js'
 import { HTTP1_KINDS, run, STREAM_KINDS } from './kinds.js'
 
-// What is true at the moment in which close() resolves.
+// Checks the state at the moment in which close() resolves.
 
 leavesNothingOpen()
 
-/** Far beyond the time-out of a test: what waits for it fails. */
+/** Longer than a test may take, so a test that waits for it fails. */
 const LONG = { grace: 60_000 }
 
-/** Handles of libuv, by kind. Those of pipes are left out: the runner has some of its own. */
+/** Handles of libuv, by kind, without pipes, because the runner has its own. */
 const handles = (): string[] =>
   process
     .getActiveResourcesInfo()
@@ -73,7 +73,7 @@ describe.each([...HTTP1_KINDS, ...STREAM_KINDS])('when close() resolves, on $nam
     },
   )
 
-  it('Node lists no handle more than before', async () => {
+  it('Node lists no more handles than before', async () => {
     const before = handles()
     const server = await start((_request: unknown, response?: { end(): unknown }) => void response?.end())
     const peers = [await server.dial(), await server.dial()]
@@ -87,14 +87,14 @@ describe.each([...HTTP1_KINDS, ...STREAM_KINDS])('when close() resolves, on $nam
 })
 
 describe('a server without connections', () => {
-  it.each([...HTTP1_KINDS, ...STREAM_KINDS])('is closed at once: $name', async ({ start }) => {
+  it.each([...HTTP1_KINDS, ...STREAM_KINDS])('is closed immediately: $name', async ({ start }) => {
     const server = await start(() => {})
     const report = await server.close(LONG)
     expect(report).toMatchObject({ outcomes: [], closed: 0, destroyed: 0, reset: 0 })
     expect(server.listener.server.listening).toBe(false)
   })
 
-  it('is closed at once after its connections have gone', async () => {
+  it('is closed immediately after its connections have closed', async () => {
     const server = run(await listenTcp((socket) => void socket.resume()))
     const peer = await server.dial()
     const gone = once(peer.accepted, 'close')
@@ -137,7 +137,7 @@ describe('a dual server', () => {
 })
 
 describe('a drain in a process that nothing else keeps running', () => {
-  it('is finished before the process ends', async () => {
+  it('is finished before the process exits', async () => {
     const program = fileURLToPath(new URL('../../fixtures/programs/unref-drain.mjs', import.meta.url))
     const { stdout } = await promisify(execFile)(process.execPath, [program])
     expect(stdout).toBe('destroyed')

@@ -10,11 +10,11 @@ import { type AnyServer, run, STREAM_KINDS } from './kinds.js'
 
 leavesNothingOpen()
 
-/** Far beyond the time-out of a test: what waits for it fails. */
+/** Longer than a test may take, so a test that waits for it fails. */
 const LONG = { grace: 60_000 }
 
-describe.each(STREAM_KINDS)('a connection of bytes, on $name', ({ start, unix }) => {
-  it('is closed at once', async () => {
+describe.each(STREAM_KINDS)('a connection of plain bytes, on $name', ({ start, unix }) => {
+  it('is closed immediately', async () => {
     const server = await start(() => {})
     const peer = await server.dial()
     const report = await server.close(LONG)
@@ -25,7 +25,7 @@ describe.each(STREAM_KINDS)('a connection of bytes, on $name', ({ start, unix })
     expect(server.errors).toEqual([])
   })
 
-  it('gets the answer to what its client has written before', async () => {
+  it('gets the answer to bytes that its client wrote before', async () => {
     const server = await start((socket) => void socket.on('data', (chunk) => socket.write(`echo of ${chunk}`)))
     const peer = await server.dial()
     peer.write('ping')
@@ -36,7 +36,7 @@ describe.each(STREAM_KINDS)('a connection of bytes, on $name', ({ start, unix })
     expect(peer.events).toEqual(['end', 'close'])
   })
 
-  it.skipIf(unix)('gets the answer to what is on its way while close() is called', async () => {
+  it.skipIf(unix)('gets the answer to bytes that are on the way when close() is called', async () => {
     const server = await start((socket) => void socket.on('data', (chunk) => socket.write(`echo of ${chunk}`)))
     const peer = await server.dial()
     peer.write('ping')
@@ -47,7 +47,7 @@ describe.each(STREAM_KINDS)('a connection of bytes, on $name', ({ start, unix })
     expect(server.errors).toEqual([])
   })
 
-  it('hears what its client says in answer to the end', async () => {
+  it('receives what its client writes in answer to the end', async () => {
     const heard: string[] = []
     const server = await start((socket) => void socket.on('data', (chunk) => heard.push(String(chunk))))
     const peer = await server.dial()
@@ -60,7 +60,7 @@ describe.each(STREAM_KINDS)('a connection of bytes, on $name', ({ start, unix })
     expect(server.errors).toEqual([])
   })
 
-  it('is closed at once when the server never reads what came', async () => {
+  it('is closed immediately if the server never reads', async () => {
     const server = await start(() => {})
     const peer = await server.dial()
     peer.write('unheard')
@@ -72,7 +72,7 @@ describe.each(STREAM_KINDS)('a connection of bytes, on $name', ({ start, unix })
     expect(server.errors).toEqual([])
   })
 
-  it.skipIf(unix)('is closed at once when the server has stopped reading', async () => {
+  it.skipIf(unix)('is closed immediately if the server has stopped reading', async () => {
     const server = await start((socket) => void socket.pause())
     const peer = await server.dial()
     peer.write('unheard')
@@ -102,7 +102,7 @@ describe.each(STREAM_KINDS)('a connection of bytes, on $name', ({ start, unix })
     expect(server.errors).toEqual([])
   })
 
-  it('is closed at once when the server has ended its half before', async () => {
+  it('is closed immediately if the server has already ended its half', async () => {
     const server = await start((socket) => void socket.end('bye'))
     const peer = await server.dial({ allowHalfOpen: true })
     await peer.ended
@@ -117,7 +117,7 @@ describe.each(STREAM_KINDS)('a connection of bytes, on $name', ({ start, unix })
     expect(server.errors).toEqual([])
   })
 
-  it('is closed at once with fifty others', async () => {
+  it('is closed immediately together with fifty others', async () => {
     const server = await start((socket) => void socket.pipe(socket))
     const peers = []
     for (let i = 0; i < 50; i++) peers.push(await server.dial())
@@ -128,7 +128,7 @@ describe.each(STREAM_KINDS)('a connection of bytes, on $name', ({ start, unix })
     expect(server.errors).toEqual([])
   })
 
-  it('is described with its ends, its age and its bytes', async () => {
+  it('is reported with its ends, its age and its bytes', async () => {
     const server = await start((socket) => void socket.pipe(socket))
     const peer = await server.dial()
     peer.write('12345')
@@ -153,7 +153,7 @@ describe.each([
     async () => listen(tls.createServer({ ...(await processCertificate()), allowHalfOpen: true } as tls.TlsOptions)),
   ],
 ] as const)('%s that allows half-open connections', (_name, start) => {
-  it('closes an idle one at once', async () => {
+  it('closes an idle connection immediately', async () => {
     const server = run((await start()) as unknown as AnyServer)
     const left = watchPort(server.listener.port)
     const peer = await server.dial()
@@ -165,7 +165,7 @@ describe.each([
     expect(left()).toEqual([])
   })
 
-  it('closes at once one whose client has ended its half', async () => {
+  it('closes a connection immediately if its client has ended its half', async () => {
     const server = run((await start()) as unknown as AnyServer)
     const peer = await server.dial()
     const ended = once(peer.accepted.resume(), 'end')
@@ -178,7 +178,7 @@ describe.each([
     expect(server.errors).toEqual([])
   })
 
-  it('cuts one whose both ends keep it half open at the end of the grace', async () => {
+  it('cuts a connection at the end of the grace if both ends keep it half open', async () => {
     const server = run((await start()) as unknown as AnyServer)
     const peer = await server.dial({ allowHalfOpen: true })
     const closing = server.close(LONG)
@@ -194,7 +194,7 @@ describe.each([
 describe('server.connect()', async () => {
   const { ca } = await processCertificate()
 
-  it.each(STREAM_KINDS)('gives a client that is closed with $name', async ({ start }) => {
+  it.each(STREAM_KINDS)('opens a client that closes with $name', async ({ start }) => {
     const server = await start((socket) => void socket.pipe(socket))
     const peer = watch(await server.listener.connect({ tls: { ca } }))
     peer.write('hello')
@@ -206,7 +206,7 @@ describe('server.connect()', async () => {
     expect(server.errors).toEqual([])
   })
 
-  it.each(STREAM_KINDS)('gives a client that is closed by force with $name', async ({ start }) => {
+  it.each(STREAM_KINDS)('opens a client that is closed by force with $name', async ({ start }) => {
     const server = await start(() => {})
     const peer = watch(await server.listener.connect({ tls: { ca }, allowHalfOpen: true }))
     const report = await server.close({ grace: 50 })

@@ -14,29 +14,29 @@ import { HTTP1_KINDS, type Running, run, STREAM_KINDS } from './kinds.js'
 
 leavesNothingOpen()
 
-/** Far beyond the time-out of a test: what waits for it fails. */
+/** Longer than a test may take, so a test that waits for it fails. */
 const LONG = { grace: 60_000 }
 
-/** What the user of a client does before close() is called; the result is called while the server drains. */
+/** Runs a user's client before close() is called. The result is called during the drain. */
 interface Scene {
   readonly server: Running
   readonly secure: boolean
   readonly ca: string
   /** Responses to '/held', until the test answers them. */
   readonly held: http.ServerResponse[]
-  /** Every 'error' that a client's user saw. */
+  /** Every 'error' that a client's code saw. */
   readonly errors: unknown[]
 }
 type Act = (scene: Scene) => Promise<undefined | (() => Promise<unknown>)>
 
-/** Every 'error' of every client socket that this process makes by `net.connect`, as `fetch` does. */
+/** Every 'error' of every client socket that this process makes with `net.connect()`, as `fetch` does. */
 function watchClientSockets(errors: unknown[]): void {
   const heard = (message: unknown): void => noteErrors((message as { socket: net.Socket }).socket, errors)
   diagnostics.subscribe('net.client.socket', heard)
   onTestFinished(() => void diagnostics.unsubscribe('net.client.socket', heard))
 }
 
-/** Undici destroys a socket that has ended with an error of its own: not what came from the kernel, nor shown to anybody. */
+/** Undici destroys an ended socket with its own error, which does not come from the kernel and is shown nowhere. */
 function noteErrors(socket: net.Socket, errors: unknown[]): void {
   socket.on('error', (error: { code?: string }) => {
     if (!error.code?.startsWith('UND_ERR')) errors.push(error)
@@ -102,7 +102,7 @@ function fetcher({ server, secure, ca, errors }: Scene): (path: string) => Promi
   return (path) => undiciFetch(base + path, { dispatcher })
 }
 
-/** Answers what is held, in the middle of the drain. */
+/** Answers the held requests, in the middle of the drain. */
 async function release({ held }: Scene): Promise<void> {
   await turn().then(turn).then(turn).then(turn)
   for (const response of held) response.end('held')
@@ -145,7 +145,7 @@ const HTTP_ACTS: Array<[name: string, act: Act]> = [
       return async () => {
         await release(scene)
         expect(await answers[0]).toBe('held')
-        // The second needs a new connection, and there is no server any more.
+        // The second request needs a new connection, but the server no longer listens.
         expect(await answers[1]).toContain('ECONNREFUSED')
         for (const error of scene.errors.splice(0)) expect(error).toMatchObject({ code: 'ECONNREFUSED' })
       }
@@ -183,7 +183,7 @@ const HTTP_ACTS: Array<[name: string, act: Act]> = [
     },
   ],
   [
-    'a fetch whose body nobody has read yet',
+    'a fetch whose body is not read yet',
     async (scene) => {
       const response = await fetcher(scene)('/')
       return async () => {
@@ -227,7 +227,7 @@ const HTTP_ACTS: Array<[name: string, act: Act]> = [
     },
   ],
   [
-    'a raw client that has asked for nothing',
+    'a raw client that has sent nothing',
     async (scene) => {
       const peer = await dial(scene, { reads: true })
       return async () => {
@@ -271,7 +271,7 @@ const HTTP_ACTS: Array<[name: string, act: Act]> = [
 
 const STREAM_ACTS: Array<[name: string, act: Act]> = [
   [
-    'a client that has heard from the server',
+    'a client that has received from the server',
     async (scene) => {
       const peer = await dial(scene, { reads: true })
       await peer.receives('welcome')
@@ -331,7 +331,7 @@ const STREAM_ACTS: Array<[name: string, act: Act]> = [
     },
   ],
   [
-    'a client that allows half-open connections and answers the end with its own',
+    'a half-open client that answers the end with its own',
     async (scene) => {
       const options = { ...targetOf(scene.server.listener), allowHalfOpen: true, ca: scene.ca, servername: 'localhost' }
       const peer = await connected(scene.secure ? tls.connect(options) : net.connect(options), { reads: true })
@@ -343,7 +343,7 @@ const STREAM_ACTS: Array<[name: string, act: Act]> = [
     },
   ],
   [
-    'what a client reads after close()',
+    'data that a client reads after close()',
     async (scene) => {
       const peer = await dial(scene, { reads: false })
       return async () => {
@@ -356,7 +356,7 @@ const STREAM_ACTS: Array<[name: string, act: Act]> = [
     },
   ],
   [
-    'what a client reads slowly while the server drains',
+    'data that a client reads slowly during the drain',
     async (scene) => {
       const peer = await dial(scene, { reads: false })
       return async () => {
@@ -427,7 +427,7 @@ describe.each(STREAM_KINDS.filter(({ unix }) => !unix))(
 )
 
 describe('five hundred idle connections and fifty requests in flight', () => {
-  it('are all closed and all answered, and leave no TIME_WAIT', async (context) => {
+  it('are all closed or answered, and leave no TIME_WAIT', async (context) => {
     needsKernel(context)
     const { opened, open } = gate()
     let asked = 0

@@ -13,7 +13,7 @@ import { type AnyServer, type Running, run } from './kinds.js'
 
 leavesNothingOpen()
 
-/** Far beyond the time-out of a test: what waits for it fails. */
+/** Longer than a test may take, so a test that waits for it fails. */
 const LONG = { grace: 60_000 }
 
 const SERVERS: Array<{ name: string; http: boolean; start: () => Promise<unknown> }> = [
@@ -90,7 +90,7 @@ class Gated extends Duplex {
 }
 
 describe.each(SERVERS)('a TLS handshake, on $name', ({ start, http }) => {
-  it('that never began does not hold up the drain', async () => {
+  it('does not delay the drain if it never began', async () => {
     const server = run((await start()) as AnyServer)
     const left = watchPort(server.listener.port)
     const peer = await dialRaw(server)
@@ -101,7 +101,7 @@ describe.each(SERVERS)('a TLS handshake, on $name', ({ start, http }) => {
     expect(left()).toEqual([])
   })
 
-  it('that never began is cut at the end of the grace when its client ignores the end', async () => {
+  it('is cut at the end of the grace if it never began and its client ignores the end', async () => {
     const server = run((await start()) as AnyServer)
     const accepted = once(server.listener.server, 'connection')
     const { address: host, port } = server.listener
@@ -113,7 +113,7 @@ describe.each(SERVERS)('a TLS handshake, on $name', ({ start, http }) => {
     expect(peer.errors).toEqual([])
   })
 
-  it('that stopped half-way is cut at the end of the grace', async () => {
+  it('is cut at the end of the grace if it stopped half-way', async () => {
     const server = run((await start()) as AnyServer)
     const peer = await dialRaw(server)
     // The header of a record that carries a ClientHello of 512 bytes, and its first byte (RFC 8446 §5.1).
@@ -125,7 +125,7 @@ describe.each(SERVERS)('a TLS handshake, on $name', ({ start, http }) => {
     expect(peer.errors).toEqual([])
   })
 
-  it('that is half-way ends well while the server drains', async () => {
+  it('completes during the drain if it is half-way', async () => {
     const server = run((await start()) as AnyServer)
     const left = watchPort(server.listener.port)
     const accepted = once(server.listener.server, 'connection')
@@ -148,7 +148,7 @@ describe.each(SERVERS)('a TLS handshake, on $name', ({ start, http }) => {
     expect(left()).toEqual([])
   })
 
-  it.runIf(http)('that is half-way is followed by the answer to the request behind it', async () => {
+  it.runIf(http)('completes if it is half-way, and the request behind it is answered', async () => {
     const server = run((await start()) as AnyServer)
     const left = watchPort(server.listener.port)
     const accepted = once(server.listener.server, 'connection')
@@ -165,7 +165,7 @@ describe.each(SERVERS)('a TLS handshake, on $name', ({ start, http }) => {
     expect(left()).toEqual([])
   })
 
-  it('that fails does not hold up the drain', async () => {
+  it('does not delay the drain if it fails', async () => {
     const server = run((await start()) as AnyServer)
     const peer = await dialRaw(server)
     const failed = once(server.listener.server, 'tlsClientError')
@@ -193,7 +193,7 @@ describe('the pool of a TLS server', () => {
     expect(connections.size).toBe(0)
   })
 
-  it('gives the raw socket as long as there is no secure one', async () => {
+  it('yields the raw socket until the secure socket exists', async () => {
     const server = run(await listenTls())
     const { connections } = server.listener
     const peer = await dialRaw(server)

@@ -10,10 +10,10 @@ import { HTTP1_KINDS, run, STREAM_KINDS } from './kinds.js'
 
 leavesNothingOpen()
 
-/** Far beyond the time-out of a test: what waits for it fails. */
+/** Longer than a test may take, so a test that waits for it fails. */
 const LONG = { grace: 60_000 }
 
-/** A server that portside knows nothing of, with so many connections. */
+/** A server that portside does not know, with this many connections. */
 async function foreignServer(server: net.Server, connections: number) {
   server.listen(0, HERE)
   await once(server, 'listening')
@@ -31,7 +31,7 @@ async function foreignServer(server: net.Server, connections: number) {
 }
 
 describe.each([...HTTP1_KINDS, ...STREAM_KINDS])('server.connections, on $name', ({ start }) => {
-  it('knows the connections from before it was first looked at', async () => {
+  it('knows the connections that were accepted before it was first read', async () => {
     const server = await start(() => {})
     const peers = [await server.dial(), await server.dial()]
     const { connections } = server.listener
@@ -68,13 +68,13 @@ describe('pool.track(server)', () => {
     const pool = createSocketPool()
     expect(() => pool.track(server)).toThrow(expect.objectContaining({ code: 'ERR_PORTSIDE_LATE_ATTACH' }))
     expect(pool.size).toBe(0)
-    // Refused means: untouched.
+    // A rejected server is untouched.
     for (const peer of peers) peer.socket.destroy()
     server.close()
     await once(server, 'close')
   })
 
-  it('takes a server that listens and has no connection', async () => {
+  it('tracks a server that listens and has no connections', async () => {
     const { server, port, dial } = await foreignServer(net.createServer(), 0)
     const pool = createSocketPool()
     expect(pool.track(server)).toBe(server)
@@ -89,7 +89,7 @@ describe('pool.track(server)', () => {
     expect(left()).toEqual([])
   })
 
-  it('takes a server whose connections have all gone', async () => {
+  it('tracks a server whose connections have all closed', async () => {
     const { server, peers, dial } = await foreignServer(net.createServer(), 1)
     const closed = once(peers[0]?.accepted as net.Socket, 'close')
     peers[0]?.accepted.resume()
@@ -103,7 +103,7 @@ describe('pool.track(server)', () => {
     await peer.closed
   })
 
-  it('takes a server of another pool, with the connections that it has by then', async () => {
+  it('tracks a server of another pool, with its open connections', async () => {
     const { server, dial } = await foreignServer(net.createServer(), 0)
     const [first, second] = [createSocketPool(), createSocketPool()]
     first.track(server)
@@ -116,7 +116,7 @@ describe('pool.track(server)', () => {
     expect(reports).toMatchObject([{ closed: 2 }, { closed: 2 }])
   })
 
-  it('takes the server of listenTcp()', async () => {
+  it('tracks the server of listenTcp()', async () => {
     const server = run(await listenTcp(() => {}))
     const peer = await server.dial()
     const pool = createSocketPool()
@@ -128,7 +128,7 @@ describe('pool.track(server)', () => {
     expect(await server.close(LONG)).toMatchObject({ outcomes: [] })
   })
 
-  it('counts a server once, however often it is tracked', async () => {
+  it('counts a server once if it is tracked several times', async () => {
     const { server, dial } = await foreignServer(net.createServer(), 0)
     const pool = createSocketPool()
     pool.track(server)
@@ -142,7 +142,7 @@ describe('pool.track(server)', () => {
 })
 
 describe('pool.track(socket)', () => {
-  it('takes an accepted socket, and leaves its server alone', async () => {
+  it('tracks an accepted socket, and does not touch its server', async () => {
     const { server, peers } = await foreignServer(net.createServer(), 2)
     const pool = createSocketPool()
     const [tracked, other] = peers
@@ -159,7 +159,7 @@ describe('pool.track(socket)', () => {
     await once(server, 'close')
   })
 
-  it('counts a socket once, in however many ways it is tracked', async () => {
+  it('counts a socket once if it is tracked in several ways', async () => {
     const server = run(await listenTcp((socket) => void socket.resume()))
     const pool = createSocketPool()
     const accepted = once(server.listener.server, 'connection')
@@ -177,7 +177,7 @@ describe('pool.track(socket)', () => {
     await server.close(LONG)
   })
 
-  it('does not count a socket that is closed already', async () => {
+  it('does not count a socket that is already closed', async () => {
     const server = run(await listenTcp((socket) => void socket.resume()))
     const peer = watch(net.connect(targetOf(server.listener)))
     await peer.connected
@@ -200,7 +200,7 @@ describe('pool.track(socket)', () => {
     expect(pool.size).toBe(0)
   })
 
-  it('drains a socket that is about to connect', async () => {
+  it('drains a socket that is still connecting', async () => {
     const server = run(await listenTcp((socket) => void socket.resume()))
     const pool = createSocketPool()
     const peer = watch(pool.track(net.connect(targetOf(server.listener))))
@@ -211,7 +211,7 @@ describe('pool.track(socket)', () => {
     await server.close(LONG)
   })
 
-  it.each([undefined, null, 1, 'socket', {}, []])('refuses %j', (resource) => {
+  it.each([undefined, null, 1, 'socket', {}, []])('rejects %j', (resource) => {
     const pool = createSocketPool()
     expect(() => pool.track(resource as never)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }))
   })

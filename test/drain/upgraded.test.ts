@@ -10,13 +10,13 @@ import { HTTP1_KINDS, run } from './kinds.js'
 
 leavesNothingOpen()
 
-/** Far beyond the time-out of a test: what waits for it fails. */
+/** Longer than a test may take, so a test that waits for it fails. */
 const LONG = { grace: 60_000 }
 const UPGRADE = get('/socket', 'Connection: Upgrade', 'Upgrade: chat')
 const SWITCHING = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n'
 
 describe.each(HTTP1_KINDS)('an upgraded connection, on $name', ({ start, unix }) => {
-  it('is closed at once', async () => {
+  it('is closed immediately', async () => {
     const server = await start(() => {})
     server.listener.server.on('upgrade', (_request, socket) => socket.write(SWITCHING))
     const peer = await server.dial()
@@ -29,7 +29,7 @@ describe.each(HTTP1_KINDS)('an upgraded connection, on $name', ({ start, unix })
     expect(server.errors).toEqual([])
   })
 
-  it('delivers what both ends have written before', async () => {
+  it('delivers the bytes that both ends wrote before', async () => {
     const server = await start(() => {})
     const heard: string[] = []
     server.listener.server.on('upgrade', (_request, socket: net.Socket) => {
@@ -43,13 +43,13 @@ describe.each(HTTP1_KINDS)('an upgraded connection, on $name', ({ start, unix })
     peer.accepted.write('from the server')
     await server.close(LONG)
     await peer.closed
-    // Over a unix socket nobody can tell that something is still on its way.
+    // The two ends of a unix socket cannot be matched, so data on its way goes unnoticed.
     if (!unix) expect(heard.join('')).toBe('from the client')
     expect(peer.text()).toMatch(/from the server$/)
     expect(peer.events).toEqual(['end', 'close'])
   })
 
-  it('is closed at once although its handler has not answered it', async () => {
+  it('is closed immediately although its handler has not answered it', async () => {
     const server = await start(() => {})
     const peer = await server.dial()
     const upgraded = once(server.listener.server, 'upgrade')
@@ -61,7 +61,7 @@ describe.each(HTTP1_KINDS)('an upgraded connection, on $name', ({ start, unix })
     expect(peer.events).toEqual(['end', 'close'])
   })
 
-  it('is cut at the end of the grace when its client ignores the end', async () => {
+  it('is cut at the end of the grace if its client ignores the end', async () => {
     const server = await start(() => {})
     server.listener.server.on('upgrade', (_request, socket) => socket.write(SWITCHING))
     const peer = await server.dial({ allowHalfOpen: true })
@@ -71,14 +71,14 @@ describe.each(HTTP1_KINDS)('an upgraded connection, on $name', ({ start, unix })
     await peer.ended
     void server.close({ grace: 20 })
     const report = await closing
-    // Which end of a unix socket belongs to which, nobody can tell: its client is a stranger to the drain.
+    // The two ends of a unix socket cannot be matched, so the drain treats its client as foreign.
     if (unix) peer.socket.destroy()
     await peer.closed
     expect(report.outcomes).toMatchObject([{ state: 'upgraded', outcome: 'destroyed' }])
     expect(peer.errors).toEqual([])
   })
 
-  it('may begin while the server drains', async () => {
+  it('may begin during the drain', async () => {
     const server = await start(() => {})
     server.listener.server.on('upgrade', (_request, socket) => socket.write(SWITCHING))
     const peer = await server.dial()
@@ -97,7 +97,7 @@ describe.each(HTTP1_KINDS)('an upgraded connection, on $name', ({ start, unix })
 })
 
 describe.each(HTTP1_KINDS)('a CONNECT tunnel, on $name', ({ start }) => {
-  it('is closed at once, with what it has carried', async () => {
+  it('is closed immediately, after delivering what it carried', async () => {
     const server = await start(() => {})
     server.listener.server.on('connect', (_request, socket: net.Socket) => {
       socket.write('HTTP/1.1 200 OK\r\n\r\n')
@@ -119,7 +119,7 @@ describe.each(HTTP1_KINDS)('a CONNECT tunnel, on $name', ({ start }) => {
 })
 
 describe('a tunnel between two servers', () => {
-  it('is closed at once on all of its four ends', async () => {
+  it('is closed immediately at all its four ends', async () => {
     const upstream = run(await listenTcp())
     const proxy = run(await listenHttp(() => {}))
     const { opened: dialled, open } = gate<net.Socket>()
@@ -170,7 +170,7 @@ describe.each([
     return { listener, server, webSockets, client, accepted, errors }
   }
 
-  it('is closed at once, without an error at either end', async () => {
+  it('is closed immediately, without an error at either end', async () => {
     const { server, listener, client, accepted, errors } = await openWebSocket()
     const left = watchPort(listener.port)
     const bothClosed = Promise.all([once(client, 'close'), once(accepted, 'close')])
@@ -211,13 +211,13 @@ describe.each([
     expect([code, String(reason)]).toEqual([1001, 'going away'])
     expect(report.outcomes).toMatchObject([{ state: 'upgraded', outcome: 'closed' }])
     expect(errors).toEqual([])
-    // The frames are exchanged, and ws then closes the connection by itself: that TIME_WAIT is not the drain's.
+    // The frames are exchanged, then ws closes the connection. That TIME_WAIT is not the drain's.
     expect(left().filter((trace) => !trace.startsWith('TIME_WAIT'))).toEqual([])
   })
 })
 
 describe('the upgrade of an http.request()', () => {
-  it('is closed at once, without an error at the client', async () => {
+  it('is closed immediately, without an error at the client', async () => {
     const server = run(await listenHttp(() => {}))
     server.listener.server.on('upgrade', (_request, socket) => socket.write(SWITCHING))
     const request = http.request({

@@ -4,12 +4,12 @@ import type { TestContext } from 'vitest'
 import { listenTcp, type TestEndpoint } from '../../src/index.js'
 import { turn } from '../support/clients.js'
 
-// What a program of a user meets at an endpoint, in a few words.
+// Describes in a few words what a user's program meets at an endpoint.
 
-/** Turns in which anything that was going to happen on loopback has happened. */
+/** Turns after which nothing more happens on loopback. */
 const QUIET = 50
 
-/** Dials, says 'ping' when connected, and tells the first thing that it hears: an error, an answer, the end. */
+/** Dials, sends 'ping' when connected, and returns the first event: an error, an answer or the end. */
 export async function asks(endpoint: TestEndpoint): Promise<string> {
   const seen: string[] = []
   const client = net.connect(endpoint.port, endpoint.address)
@@ -26,7 +26,7 @@ export async function asks(endpoint: TestEndpoint): Promise<string> {
   return seen.join(', ')
 }
 
-/** Dials, says 'ping' if it can, and tells what has happened when nothing happens any more. */
+/** Dials, sends 'ping' if it can, and returns the events once no more happen. */
 export async function asksInVain(endpoint: TestEndpoint): Promise<string> {
   const seen: string[] = []
   const client = net.connect(endpoint.port, endpoint.address)
@@ -37,7 +37,7 @@ export async function asksInVain(endpoint: TestEndpoint): Promise<string> {
   return [...seen, 'nothing'].join(', ')
 }
 
-/** Listens there, and tells the code with which that fails. */
+/** Listens there, and returns the code with which that fails. */
 export async function listens({ address, port }: TestEndpoint): Promise<string> {
   const server = net.createServer().listen({ host: address, port, exclusive: true })
   try {
@@ -50,7 +50,7 @@ export async function listens({ address, port }: TestEndpoint): Promise<string> 
   return 'listening'
 }
 
-/** An endpoint in front of a server that echoes, closed with it. */
+/** An endpoint in front of an echo server, which closes with it. */
 export async function beforeEcho(open: (target: TestEndpoint) => Promise<TestEndpoint>): Promise<TestEndpoint> {
   const server = await listenTcp()
   const endpoint = await open(server as unknown as TestEndpoint).catch(async (error) => {
@@ -64,7 +64,7 @@ export async function beforeEcho(open: (target: TestEndpoint) => Promise<TestEnd
   return { ...endpoint, close, [Symbol.asyncDispose]: close }
 }
 
-/** Opens it, or skips the test with the reason for which this host does not have it. */
+/** Opens the endpoint, or skips the test with the reason why this host does not support it. */
 export async function openOrSkip(context: TestContext, open: () => Promise<TestEndpoint>): Promise<TestEndpoint> {
   try {
     return await open()
@@ -75,7 +75,7 @@ export async function openOrSkip(context: TestContext, open: () => Promise<TestE
   }
 }
 
-/** By a reset, which leaves no TIME_WAIT. */
+/** Closes by a reset, which leaves no TIME_WAIT. */
 async function end(client: net.Socket): Promise<void> {
   if (client.closed) return
   const closed = once(client, 'close')

@@ -26,16 +26,16 @@ interface Kind {
   readonly name: string
   open(options?: EndpointOptions): Promise<TestEndpoint>
   readonly inScope: (net: NetScope, target: TestEndpoint) => Promise<TestEndpoint>
-  /** What a user meets there, every time. */
+  /** The events that a user meets there, every time. */
   readonly meets: (endpoint: TestEndpoint) => Promise<string>
   readonly outcome: RegExp
-  /** Default 127.0.0.1 or ::1. */
+  /** The address. Default 127.0.0.1 or ::1. */
   readonly address?: RegExp
-  /** Default: it has one port of both families when asked for. */
+  /** True if it supports one port of both families. Default true. */
   readonly dual?: false
 }
 
-/** One contract, every endpoint. What each of them alone does has a file of its own. */
+/** One contract for every endpoint. Tests of a single endpoint are in its own file. */
 const KINDS: Kind[] = [
   {
     name: 'refusedEndpoint',
@@ -70,7 +70,7 @@ const KINDS: Kind[] = [
     open: resettingEndpoint,
     inScope: (net) => net.resettingEndpoint(),
     meets: asks,
-    // The kernel has connected it by the time that this process hears of it.
+    // The kernel has connected it before this process accepts it.
     outcome: /^(connect, )?ECONNRESET$/,
   },
   {
@@ -112,7 +112,7 @@ const KINDS: Kind[] = [
   },
 ]
 
-/** What is no object goes through as it is: it is to be refused. */
+/** A value that is not an object stays as it is, because the call must reject it. */
 function isObject(options: unknown): boolean {
   return options === undefined || (typeof options === 'object' && options !== null)
 }
@@ -139,11 +139,11 @@ describe.each(KINDS)('$name', ({ open, inScope, meets, outcome, address, dual = 
     await endpoint.close()
   })
 
-  it.for(FAMILIES)('leaves nothing of %s behind, neither descriptor nor TIME_WAIT', async (family, context) => {
+  it.for(FAMILIES)('leaves neither a descriptor nor a TIME_WAIT of %s', async (family, context) => {
     needsKernel(context)
     const before = openSockets().length
     const endpoint = await openOrSkip(context, () => open({ family }))
-    // Of somebody's earlier connection the kernel may know the same number.
+    // The kernel may still know an earlier connection with the same number.
     const traces = watchPort(endpoint.port)
     await meets(endpoint)
     await endpoint.close()
@@ -151,7 +151,7 @@ describe.each(KINDS)('$name', ({ open, inScope, meets, outcome, address, dual = 
     expect(traces()).toEqual([])
   })
 
-  it('closes once, however often it is asked', async (context) => {
+  it('closes once if close() is called several times', async (context) => {
     const endpoint = await openOrSkip(context, open)
     await Promise.all([endpoint.close(), endpoint.close()])
     await endpoint[Symbol.asyncDispose]()

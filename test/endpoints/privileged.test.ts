@@ -9,7 +9,7 @@ leavesNothingOpen()
 const isRoot = process.getuid?.() === 0
 
 describe('for a user without privileges', () => {
-  it('a listener there is refused with EACCES, every time and over both families', async (context) => {
+  it('fails to listen with EACCES, every time and over both families', async (context) => {
     if (whyNotNobody !== undefined) context.skip(whyNotNobody)
     const seen = runAsNobody(`
       import net from 'node:net'
@@ -29,7 +29,7 @@ describe('for a user without privileges', () => {
   })
 })
 
-it('rejects for root, and says so', async (context) => {
+it('rejects for root, and names the reason', async (context) => {
   if (!isRoot) context.skip('this is not root')
   await expect(privilegedEndpoint()).rejects.toMatchObject({
     code: 'ERR_PORTSIDE_UNSUPPORTED',

@@ -7,12 +7,12 @@ import { asks } from './clients.js'
 leavesNothingOpen()
 
 // `npm run stress` dials 20,000 times.
-it.each(loopbackFamilies())('refuses 1,000 dials over %s, and none of them meets itself', async (family) => {
+it.each(loopbackFamilies())('refuses 1,000 connects over %s, and none connects to itself', async (family) => {
   await using endpoint = await refusedEndpoint({ family })
   for (let dials = 0; dials < 1000; dials++) expect(await asks(endpoint)).toBe('ECONNREFUSED')
 })
 
-it('refuses in an ephemeral range so small that an unused port would meet itself', async (context) => {
+it('refuses in an ephemeral range so small that a client of an unused port would connect to itself', async (context) => {
   if (whyNoNamespace !== undefined) context.skip(whyNoNamespace)
   const seen = JSON.parse(
     runInNamespace(
@@ -38,18 +38,18 @@ it('refuses in an ephemeral range so small that an unused port would meet itself
       const endpoint = await refusedEndpoint()
       const refused = await count(Array(1000).fill(endpoint.port))
       await endpoint.close()
-      // For connections Linux prefers every other port of the range, so a single one might never be picked.
+      // For connections Linux prefers every other port of the range, so a single port might never be picked.
       const unused = await count(Array.from({ length: 1000 }, (_, index) => 40000 + (index % 50)))
       console.log(JSON.stringify({ refused, unused }))
       `,
     ),
   )
   expect(seen.refused).toEqual({ ECONNREFUSED: 1000 })
-  // The contrast: ports of which nobody is known to have one.
+  // The contrast: ports that are merely unused.
   expect(seen.unused.connected).toBeGreaterThan(0)
 })
 
-it('refuses at a port that is wished for', async () => {
+it('refuses at a requested port', async () => {
   await using first = await refusedEndpoint()
   await expect(refusedEndpoint({ port: [first.port] })).rejects.toMatchObject({ code: 'EADDRINUSE' })
 })

@@ -32,7 +32,7 @@ const dial = ({ port, address }: TestEndpoint): net.Socket => {
 }
 
 describe('a fragmenting endpoint', () => {
-  it.each([1, 3, 64])('cuts what it relays into pieces of %i, and loses nothing', async (chunk) => {
+  it.each([1, 3, 64])('cuts the stream into pieces of %i bytes, and loses nothing', async (chunk) => {
     await using server = await listenTcp()
     await using endpoint = await fragmentingEndpoint(server, { chunk })
     const client = dial(endpoint)
@@ -43,7 +43,7 @@ describe('a fragmenting endpoint', () => {
     client.end(sent)
     expect(await received).toEqual(sent)
     expect(sizes.length).toBeGreaterThan(1)
-    // One by one, but for a kernel that delivers late.
+    // One by one, unless the kernel delivers late.
     expect(Math.min(...sizes)).toBeLessThanOrEqual(chunk)
   })
 
@@ -60,7 +60,7 @@ describe('a fragmenting endpoint', () => {
     expect(seen.length).toBeGreaterThan(1)
   })
 
-  it('coalesces what comes in many writes', async () => {
+  it('coalesces many writes', async () => {
     await using server = await listenTcp()
     await using endpoint = await fragmentingEndpoint(server, { chunk: Number.POSITIVE_INFINITY })
     const client = dial(endpoint).setNoDelay(true)
@@ -76,7 +76,7 @@ describe('a fragmenting endpoint', () => {
     await once(client, 'close')
   })
 
-  it('relays more than fits into any buffer, and does not hold it in memory', async () => {
+  it('relays more than fits into any buffer, without holding it in memory', async () => {
     await using server = await listenTcp()
     await using endpoint = await fragmentingEndpoint(server, { chunk: 65_536 })
     const client = dial(endpoint)
@@ -86,7 +86,7 @@ describe('a fragmenting endpoint', () => {
     expect((await received).equals(sent)).toBe(true)
   })
 
-  it('passes HTTP on, in pieces of one byte', async () => {
+  it('relays HTTP in pieces of one byte', async () => {
     await using server = await listenHttp((request, response) => response.end(`hello ${request.url}`))
     await using endpoint = await fragmentingEndpoint(server)
     const [response] = (await once(
@@ -96,7 +96,7 @@ describe('a fragmenting endpoint', () => {
     expect(String(await buffer(response))).toBe('hello /ada')
   })
 
-  it('passes a half-close on: the end of what one side says is not the end of the other', async () => {
+  it('relays a half-close: the other side can still write', async () => {
     const ended = gate()
     const server = net.createServer({ allowHalfOpen: true }, (socket) => {
       socket.resume().on('end', async () => {
@@ -117,7 +117,7 @@ describe('a fragmenting endpoint', () => {
     await once(server, 'close')
   })
 
-  it('passes a reset on, from either side', async () => {
+  it('relays a reset from either side', async () => {
     await using resetting = await resettingEndpoint({ after: 'first-byte' })
     await using endpoint = await fragmentingEndpoint(resetting)
     expect(await asks(endpoint)).toBe('connect, ECONNRESET')
@@ -135,7 +135,7 @@ describe('a fragmenting endpoint', () => {
     expect(await reset.opened).toBe('ECONNRESET')
   })
 
-  it('resets its client where the target refuses', async () => {
+  it('resets its client if the target refuses', async () => {
     await using refused = await refusedEndpoint()
     await using endpoint = await fragmentingEndpoint(refused)
     expect(await asks(endpoint)).toMatch(/^(connect, )?ECONNRESET$/)
@@ -149,7 +149,7 @@ describe('a fragmenting endpoint', () => {
     expect(String(await buffer(client))).toBe('over a path')
   })
 
-  it('ends its connections when it is closed, on both sides', async () => {
+  it('closes its connections on both sides when it is closed', async () => {
     await using server = await listenTcp()
     const endpoint = await fragmentingEndpoint(server)
     const client = watch(net.connect(endpoint.port, endpoint.address))
@@ -177,7 +177,7 @@ describe.each<[string, (target: RelayTarget) => Promise<TestEndpoint>]>([
   ['switchableEndpoint', switchableEndpoint],
 ])('%s', (_name, open) => {
   it.each([undefined, null, 5, 'localhost:80', {}, { address: '127.0.0.1' }, { address: 5, port: 5 }])(
-    'refuses the target %o',
+    'rejects the target %o',
     async (target) => {
       await expect(open(target as RelayTarget)).rejects.toMatchObject({
         code: 'ERR_INVALID_ARG_TYPE',
@@ -214,7 +214,7 @@ describe('a switchable endpoint', () => {
     }
   })
 
-  it('lets go of its connections when the service is gone, and has the port for when it is back', async () => {
+  it('resets its connections when it refuses, and keeps the port', async () => {
     await using net = createScope()
     const { endpoint, client } = await connected(net)
     await endpoint.refuse()
@@ -243,7 +243,7 @@ describe('a switchable endpoint', () => {
     expect(client.errors).toEqual([])
   })
 
-  it('holds an end back, too', async () => {
+  it('also holds back an end', async () => {
     await using net = createScope()
     const { endpoint, client } = await connected(net)
     await endpoint.stall()
@@ -255,14 +255,14 @@ describe('a switchable endpoint', () => {
     expect(client.events).toEqual(['end', 'close'])
   })
 
-  it('carries out switches in the order in which they were asked for', async () => {
+  it('switches in the order of the calls', async () => {
     await using server = await listenTcp()
     await using endpoint = await switchableEndpoint(server)
     await Promise.all([endpoint.refuse(), endpoint.stall(), endpoint.refuse(), endpoint.restore(), endpoint.refuse()])
     expect(await asks(endpoint)).toBe('ECONNREFUSED')
   })
 
-  it('shows that a service which was there at the start may go: a client of HTTP with retries', async () => {
+  it('lets an HTTP client with retries recover from a service that goes away', async () => {
     await using server = await listenHttp((_request, response) => response.end('ok'))
     await using endpoint = await switchableEndpoint(server)
     const url = `http://${formatEndpoint(endpoint)}/`
@@ -278,7 +278,7 @@ describe('a switchable endpoint', () => {
     expect(await outcome()).toBe('ok')
   })
 
-  it('cannot be switched any more when it is closed', async () => {
+  it('cannot be switched after it is closed', async () => {
     await using server = await listenTcp()
     const endpoint = await switchableEndpoint(server)
     await endpoint.stall()
@@ -287,7 +287,7 @@ describe('a switchable endpoint', () => {
     expect(await asks(endpoint)).toBe('ECONNREFUSED')
   })
 
-  /** Everything is closed with the scope. */
+  /** The scope closes everything. */
   async function connected(net: NetScope): Promise<{ endpoint: SwitchableEndpoint; client: ReturnType<typeof watch> }> {
     const endpoint = await net.switchableEndpoint(await net.listenTcp())
     const client = watch(dial(endpoint))

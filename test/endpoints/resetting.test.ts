@@ -26,7 +26,7 @@ it('resets after 0 bytes as it accepts', async () => {
   expect(client.errors).toMatchObject([{ code: 'ECONNRESET' }])
 })
 
-it('resets a client that ends before', async () => {
+it('resets a client that ends earlier', async () => {
   await using endpoint = await resettingEndpoint({ after: 10 })
   const client = net.connect({ port: endpoint.port, host: endpoint.address, allowHalfOpen: true })
   client.end('short')

@@ -16,7 +16,7 @@ it.each(loopbackFamilies())('cannot be dialled from over %s', async (family) => 
   await server.close()
 })
 
-it('is an address that the host lacks, also where it has one for documentation', async (context) => {
+it('is an address that the host lacks, even if it has an address for documentation', async (context) => {
   if (whyNoNamespace !== undefined) context.skip(whyNoNamespace)
   const seen = runInNamespace(
     'ip address add 192.0.2.219/32 dev lo',

@@ -11,11 +11,11 @@ leavesNothingOpen()
 
 it.each(loopbackFamilies())('is a full accept queue in the kernel over %s', async (family) => {
   await using endpoint = await unresponsiveEndpoint({ family })
-  // One more than its backlog of 1: listen(2) counts so on Linux.
+  // One more than its backlog of 1, as Linux counts.
   expect(acceptQueueLength(endpoint.port)).toBe(2)
 })
 
-it('lets a connect time out, with the reason', async () => {
+it('makes a connect time out, and names the reason', async () => {
   await using endpoint = await unresponsiveEndpoint()
   await expect(createSocketPool().connect(endpoint, { timeout: 20 })).rejects.toMatchObject({
     code: 'ERR_PORTSIDE_CONNECT_TIMEOUT',
@@ -23,12 +23,12 @@ it('lets a connect time out, with the reason', async () => {
   })
 })
 
-it('stays so when a client gives up', async () => {
+it('stays unresponsive when a client gives up', async () => {
   await using endpoint = await unresponsiveEndpoint()
   for (let times = 0; times < 5; times++) expect(await asksInVain(endpoint)).toBe('nothing')
 })
 
-it('refuses whoever still dials when it is closed', async () => {
+it('refuses clients that are still connecting when it is closed', async () => {
   const endpoint = await unresponsiveEndpoint()
   const client = net.connect(endpoint.port, endpoint.address)
   const failed = once(client, 'error')
@@ -44,13 +44,13 @@ it('frees the port', async (context) => {
   await (await listenTcp(undefined, { port: endpoint.port, host: endpoint.address })).close()
 })
 
-it('can be held several times over', async () => {
+it('can be opened several times at once', async () => {
   const endpoints = await Promise.all(Array.from({ length: 4 }, () => unresponsiveEndpoint()))
   for (const endpoint of endpoints) expect(await asksInVain(endpoint)).toBe('nothing')
   await Promise.all(endpoints.map((endpoint) => endpoint.close()))
 })
 
-it('is given up when its signal is aborted', async () => {
+it('rejects when its signal is aborted', async () => {
   const abort = new AbortController()
   const opening = unresponsiveEndpoint({ signal: abort.signal })
   abort.abort(new Error('enough'))
@@ -67,7 +67,7 @@ it('does not keep its process alive', () => {
   expect(String(printed).trim()).toBe('true')
 })
 
-it('rejects with the error of its thread when the thread cannot listen', async () => {
+it('rejects with the error of its thread if the thread cannot listen', async () => {
   await expect(unresponsiveEndpoint({ host: '192.0.2.200' })).rejects.toMatchObject({
     code: 'EADDRNOTAVAIL',
     message: expect.stringContaining('Cannot listen on 192.0.2.200:0: EADDRNOTAVAIL (address not available).\n'),

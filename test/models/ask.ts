@@ -1,6 +1,6 @@
 import net from 'node:net'
 
-/** What a program sends until it closes, or the message of the error. */
+/** The bytes that a program sends until it closes, or the message of the error. */
 export function ask({ address, port }: { readonly address: string; readonly port: number }): Promise<string> {
   return new Promise((resolve) => {
     let text = ''

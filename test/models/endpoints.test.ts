@@ -4,13 +4,13 @@ import { formatEndpoint } from '../../src/index.js'
 import { canonical, toEndpoint } from '../../src/loopback/endpoint.js'
 import { namedBy } from '../../src/loopback/endpoint-like.js'
 
-/** The same each time; a failure prints its own seed. */
+/** The same seed each time; a failure prints its own. */
 const PINNED = { seed: 1, numRuns: 500 }
 
 const address = fc.oneof(fc.ipV4(), fc.ipV6())
 const port = fc.integer({ min: 1, max: 65_535 })
 
-it('an endpoint that is printed is parsed as the same endpoint', () => {
+it('parses a printed endpoint as the same endpoint', () => {
   fc.assert(
     fc.property(address, port, (address, port) => {
       const url = new URL(`tcp://${formatEndpoint(toEndpoint(address, port))}`)
@@ -22,7 +22,7 @@ it('an endpoint that is printed is parsed as the same endpoint', () => {
   )
 })
 
-it('the shortest spelling of an address is its own shortest spelling', () => {
+it('shortens the shortest spelling of an address to itself', () => {
   fc.assert(
     fc.property(fc.oneof(address, fc.string()), (address) => {
       expect(canonical(canonical(address))).toBe(canonical(address))
@@ -31,7 +31,7 @@ it('the shortest spelling of an address is its own shortest spelling', () => {
   )
 })
 
-it('anything given as an endpoint names places or is rejected by code', () => {
+it('turns any value into places, or rejects it by code', () => {
   const anything = fc.oneof(
     fc.anything(),
     fc.record({ host: fc.anything(), port: fc.anything(), address: fc.anything() }, { requiredKeys: [] }),

@@ -8,7 +8,7 @@ import { parseLsof } from '../../src/socket-table/macos.js'
 import { type SocketEntry, STATES } from '../../src/socket-table/socket-entry.js'
 import { parseNetstat, parseTasklist } from '../../src/socket-table/windows.js'
 
-/** The same each time; a failure prints its own seed. */
+/** The same seed each time; a failure prints its own. */
 const PINNED = { seed: 1, numRuns: 300 }
 
 const proc = mkdtempSync(join(tmpdir(), 'proc-'))
@@ -51,7 +51,7 @@ const netstatLine = fc
 const tasklistLine = fc.tuple(fc.string(), fc.nat()).map(([name, pid]) => `"${name}","${pid}","Console","1","12 K"`)
 
 describe('a socket table of any bytes', () => {
-  it('is read on Linux without an error, and gives true entries only', () => {
+  it('is read on Linux without an error, and gives only true entries', () => {
     fc.assert(
       fc.property(text(tcpLine), fc.constantFrom('tcp', 'tcp6', 'udp', 'unix'), (table, file) => {
         for (const name of ['tcp', 'tcp6', 'udp', 'udp6', 'unix']) {
@@ -63,7 +63,7 @@ describe('a socket table of any bytes', () => {
     )
   })
 
-  it('is read on macOS without an error, and gives true entries only', () => {
+  it('is read on macOS without an error, and gives only true entries', () => {
     fc.assert(
       fc.property(text(lsofLine), (output) => {
         for (const entry of parseLsof(output)) expectTrue(entry)
@@ -72,7 +72,7 @@ describe('a socket table of any bytes', () => {
     )
   })
 
-  it('is read on Windows without an error, and gives true entries only', () => {
+  it('is read on Windows without an error, and gives only true entries', () => {
     fc.assert(
       fc.property(text(netstatLine), text(tasklistLine), (output, list) => {
         for (const entry of parseNetstat(output)) expectTrue(entry)

@@ -62,7 +62,7 @@ describe('processCertificate', () => {
     const day = 24 * 60 * 60 * 1000
     const start = Date.now()
     const first = await processCertificate(() => start)
-    // A clock that is corrected by seconds or hours stays in the day before the certificate was made.
+    // A clock corrected by seconds or hours stays within the day before the certificate was made.
     expect(await processCertificate(() => start - day / 4)).toBe(first)
     const second = await processCertificate(() => start - 2 * day)
     expect(second).not.toBe(first)
@@ -94,7 +94,7 @@ describe('processCertificate', () => {
     expect(cert.ca).toBe(false)
   })
 
-  it('has a P-256 key of its own, signed by an authority with another', async () => {
+  it('has its own P-256 key, signed by an authority with another', async () => {
     const made = await processCertificate()
     const [cert, ca, key] = [new X509Certificate(made.cert), new X509Certificate(made.ca), createPrivateKey(made.key)]
     expect(key.asymmetricKeyDetails).toEqual({ namedCurve: 'prime256v1' })
@@ -106,7 +106,7 @@ describe('processCertificate', () => {
     expect(ca.publicKey.equals(cert.publicKey)).toBe(false)
   })
 
-  it('gives each process an authority of its own name', async () => {
+  it('gives each process an authority with its own name', async () => {
     const first = new X509Certificate((await processCertificate()).ca)
     state.made = undefined
     const second = new X509Certificate((await processCertificate()).ca)
@@ -125,7 +125,7 @@ describe.each<[string, () => Promise<SecureTestServer<net.Server>>]>([
   ['listenHttps', listenHttps],
   ['listenHttp2', () => listenHttp2(undefined, { secure: true })],
 ])('%s in a process whose certificate expires within a day', (_, listen) => {
-  it('has a new certificate with a ca of its own, and the older server keeps the old ones', async () => {
+  it('has a new certificate with its own ca, and the older server keeps its certificate and ca', async () => {
     await using older = await listen()
     state.until = Date.now() + 60 * 60 * 1000
     await using newer = await listen()
@@ -197,13 +197,13 @@ describe('a client that trusts the authority', () => {
 })
 
 describe('a client that does not trust the authority', () => {
-  it('refuses the server', async () => {
+  it('rejects the server', async () => {
     const { port } = await serve()
     await expect(peerName({ host: HOST, port, servername: 'localhost' })).rejects.toMatchObject(UNTRUSTED)
     await expect(status({ host: HOST, port })).rejects.toMatchObject(UNTRUSTED)
   })
 
-  it('refuses the server when it trusts the authority of another process', async () => {
+  it('rejects the server if it trusts the authority of another process', async () => {
     const other = await processCertificate()
     state.made = undefined
     const { port } = await serve()
@@ -211,7 +211,7 @@ describe('a client that does not trust the authority', () => {
     await expect(connecting).rejects.toMatchObject(UNTRUSTED)
   })
 
-  it('refuses a name that is not in the certificate', async () => {
+  it('rejects a name that is not in the certificate', async () => {
     const { ca, port } = await serve()
     const connecting = peerName({ host: HOST, port, ca, servername: 'example.test' })
     await expect(connecting).rejects.toMatchObject({ code: 'ERR_TLS_CERT_ALTNAME_INVALID' })
@@ -234,7 +234,7 @@ describe.each([
     await expect(peerName({ host: HOST, port, ca: made.ca, servername: 'localhost' })).resolves.toBe('localhost')
   })
 
-  it('makes a certificate that is valid now when the module is loaded only then', async () => {
+  it('makes a certificate that is valid now when the module is loaded afterwards', async () => {
     vi.resetModules()
     vi.useFakeTimers({ now: fakeNow })
     const copy = await import('../../src/servers/certificate.js')
@@ -283,7 +283,7 @@ async function status(options: https.RequestOptions): Promise<number | undefined
   return response.statusCode
 }
 
-/** What a process started with `env` gets from fetch: the status, or the code of the failure. */
+/** The result of fetch in a process started with `env`: the status, or the code of the failure. */
 async function fetchInChild(origin: string, env: Record<string, string>): Promise<string> {
   const program = `fetch(process.argv[1]).then((r) => r.status, (e) => e.cause.code).then(console.log)`
   const child = spawn(process.execPath, ['-e', program, origin], { env: { ...process.env, ...env } })

@@ -9,13 +9,13 @@ import { leavesNothingOpen, watchPort } from '../support/kernel.js'
 
 leavesNothingOpen()
 
-/** Far beyond the time-out of a test: what waits for it fails. */
+/** Longer than a test may take, so a test that waits for it fails. */
 const GRACE = { grace: 60_000 }
 
 const closed = (server: net.Server): Promise<Error | undefined> =>
   new Promise((resolve) => void server.close((error) => resolve(error)))
 
-describe('a framework that closes a server of ours', () => {
+describe('a framework that closes a portside server', () => {
   it('does not wait for a connection that fetch keeps alive', async () => {
     const app = Fastify({ keepAliveTimeout: 60_000 })
     app.get('/', async () => 'hello')
@@ -27,7 +27,7 @@ describe('a framework that closes a server of ours', () => {
     expect(await server.close()).toMatchObject({ destroyed: 0, reset: 0 })
   })
 
-  it('has the request in flight answered first', async () => {
+  it('lets the request in flight finish first', async () => {
     const app = Fastify({ keepAliveTimeout: 60_000, forceCloseConnections: false })
     const { opened, open } = gate<() => void>()
     app.get('/', (_request, reply) => open(() => void reply.send('hello')))
@@ -88,7 +88,7 @@ describe.each([
 })
 
 describe('server.close() of Node', () => {
-  it('cuts a TCP connection that stays at the end of the grace of its server', async () => {
+  it('cuts a TCP connection at the end of the grace of its server', async () => {
     const server = await listenTcp((socket) => void socket.resume(), { grace: 20 })
     const peer = watch(net.connect({ ...targetOf(server), allowHalfOpen: true } as net.NetConnectOpts))
     await peer.connected
@@ -98,7 +98,7 @@ describe('server.close() of Node', () => {
     expect(await server.close()).toMatchObject({ destroyed: 1 })
   })
 
-  it('ends an HTTP/2 session', async () => {
+  it('closes an HTTP/2 session', async () => {
     const server = await listenHttp2(undefined, GRACE)
     const session = http2.connect(server.url)
     const ended = new Promise((resolve) => session.once('close', resolve))

@@ -23,12 +23,12 @@ import { READABLE } from '../support/readable.js'
 
 leavesNothingOpen()
 
-/** What is no object goes through as it is: it is to be refused. */
+/** A value that is not an object stays as it is, because the call must reject it. */
 const isObject = (options: unknown) => options === undefined || (typeof options === 'object' && options !== null)
 
 type Listen = (options?: ListenOptions) => Promise<TestServer<net.Server>>
 
-/** One contract, every kind of server that listens on an address. */
+/** One contract for every kind of server that listens on an address. */
 const KINDS: Array<{ name: string; scheme: string; start: Listen }> = [
   { name: 'listenTcp', scheme: 'tcp:', start: (options) => listenTcp(undefined, options) },
   { name: 'listenTls', scheme: 'tls:', start: (options) => listenTls(undefined, options) },
@@ -53,7 +53,7 @@ const FAMILIES = loopbackFamilies()
 const LOOPBACK: Record<Family, string> = { IPv4: '127.0.0.1', IPv6: '::1' }
 
 describe.each(KINDS)('$name', ({ start, scheme }) => {
-  it('listens on the first loopback family, on a port that the kernel picked', async () => {
+  it('listens on the first loopback family, at a port that the kernel picked', async () => {
     const server = await start()
     const address = server.server.address() as net.AddressInfo
     expect(server.endpoint).toEqual(address)
@@ -63,7 +63,7 @@ describe.each(KINDS)('$name', ({ start, scheme }) => {
     await server.close()
   })
 
-  it.each(FAMILIES)('listens on loopback of %s, and is dialled there', async (family) => {
+  it.each(FAMILIES)('listens on loopback of %s, and accepts a client there', async (family) => {
     const server = await start({ family })
     expect(server.address).toBe(LOOPBACK[family])
     expect(server.url.protocol).toBe(scheme)
@@ -80,7 +80,7 @@ describe.each(KINDS)('$name', ({ start, scheme }) => {
     await server.close()
   })
 
-  it("listens on what localhost resolves to, and on an address of this host's", async () => {
+  it('listens on localhost, and on an address of this host', async () => {
     const named = await start({ host: 'localhost' })
     expect((await probeLoopback()).localhost.map(({ address }) => address)).toContain(named.address)
     await named.close()
@@ -90,14 +90,14 @@ describe.each(KINDS)('$name', ({ start, scheme }) => {
     await addressed.close()
   })
 
-  it('gives a URL to dial where a wildcard was named', async () => {
+  it('gives a URL that can be dialled for a wildcard', async () => {
     const server = await start({ host: FAMILIES[0] === 'IPv6' ? '::' : '0.0.0.0' })
     expect(server.url.hostname).toBe(FAMILIES[0] === 'IPv6' ? '[::1]' : '127.0.0.1')
     await server.connect()
     await server.close()
   })
 
-  it('closes once, however often it is asked, and is gone afterwards', async () => {
+  it('closes once if close() is called several times, and refuses afterwards', async () => {
     const before = listeners()
     const server = await start()
     const closing = server.close()
@@ -118,7 +118,7 @@ describe.each(KINDS)('$name', ({ start, scheme }) => {
     await expect(server.connect()).rejects.toMatchObject({ code: 'ERR_PORTSIDE_SERVER_CLOSED' })
   })
 
-  it.each([-1, 65_536, 1.5, Number.NaN, '80', null])('refuses the port %o', async (port) => {
+  it.each([-1, 65_536, 1.5, Number.NaN, '80', null])('rejects the port %o', async (port) => {
     await expect(start({ port: port as number })).rejects.toMatchObject({
       code: 'ERR_SOCKET_BAD_PORT',
       message: expect.stringContaining('expected an integer from 0 to 65535'),
@@ -131,9 +131,9 @@ describe.each(KINDS)('$name', ({ start, scheme }) => {
     [{ family: 'IPv6', host: '127.0.0.1' }, 'ERR_INVALID_ARG_VALUE'],
     [{ host: 5 }, 'ERR_INVALID_ARG_TYPE'],
     [{ host: '' }, 'ENOTFOUND'],
-    // An empty label: the resolver refuses it without asking anybody.
+    // An empty label, which the resolver rejects without a query.
     [{ host: 'a..b' }, 'ENOTFOUND'],
-    // TEST-NET-1, RFC 5737; a host that had .200 of it would be odd.
+    // TEST-NET-1, RFC 5737: no host should have .200 of it.
     [{ host: '192.0.2.200' }, 'EADDRNOTAVAIL'],
     [{ grace: -1 }, 'ERR_OUT_OF_RANGE'],
     [{ grace: Number.POSITIVE_INFINITY }, 'ERR_OUT_OF_RANGE'],
@@ -147,11 +147,11 @@ describe.each(KINDS)('$name', ({ start, scheme }) => {
     expect(error.message).toMatch(READABLE)
   })
 
-  it.each([null, 3000, 'options'])('refuses %o as its options', async (options) => {
+  it.each([null, 3000, 'options'])('rejects %o as its options', async (options) => {
     await expect(start(options as unknown as ListenOptions)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' })
   })
 
-  it.each([null, {}, 5])('refuses %o as its signal', async (signal) => {
+  it.each([null, {}, 5])('rejects %o as its signal', async (signal) => {
     await expect(start({ signal: signal as AbortSignal })).rejects.toMatchObject({
       code: 'ERR_INVALID_ARG_TYPE',
       message: expect.stringContaining('Invalid `signal`: expected an AbortSignal, got '),
@@ -169,7 +169,7 @@ describe.each(KINDS)('$name', ({ start, scheme }) => {
     await holder.close()
   })
 
-  it('names the owner of the port that is taken, and the line that opened it', async (context) => {
+  it('names the owner of a taken port, and the line that opened it', async (context) => {
     needsKernel(context)
     const holder = await start()
     const error = await start({ port: holder.port }).catch((error) => error)
@@ -186,7 +186,7 @@ describe.each(KINDS)('$name', ({ start, scheme }) => {
     await holder.close()
   })
 
-  it('refuses a signal that was aborted before', async () => {
+  it('rejects a signal that was already aborted', async () => {
     const reason = new Error('enough')
     await expect(start({ signal: AbortSignal.abort(reason) })).rejects.toMatchObject({
       name: 'AbortError',
@@ -243,7 +243,7 @@ describe.each([
   ['listenUdp', listenUdp],
   ['listenUnix', listenUnix],
 ] as const)('%s', (_name, start) => {
-  it.each([null, 5, 'handler', { family: 'IPv4' }])('refuses %o as its handler', async (handler) => {
+  it.each([null, 5, 'handler', { family: 'IPv4' }])('rejects %o as its handler', async (handler) => {
     await expect((start as (handler: unknown) => Promise<unknown>)(handler)).rejects.toMatchObject({
       code: 'ERR_INVALID_ARG_TYPE',
       message: expect.stringContaining('a function (options go second)'),
@@ -252,11 +252,11 @@ describe.each([
 })
 
 describe('listen', () => {
-  it.each([undefined, null, 5, {}, new http.Agent()])('refuses %o', async (server) => {
+  it.each([undefined, null, 5, {}, new http.Agent()])('rejects %o', async (server) => {
     await expect(listen(server as unknown as net.Server)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' })
   })
 
-  it('refuses a server that listens, and says where', async () => {
+  it('rejects a server that listens, and says where', async () => {
     const server = net.createServer().listen(0, LOOPBACK[FAMILIES[0] as Family])
     onTestFinished(() => void server.close())
     await once(server, 'listening')
@@ -269,7 +269,7 @@ describe('listen', () => {
     await once(server, 'close')
   })
 
-  it('refuses a server that was closed, by portside or by its user', async () => {
+  it('rejects a server that portside or its user closed', async () => {
     const ours = await listenTcp()
     await ours.close()
     await expect(listen(ours.server)).rejects.toMatchObject({ code: 'ERR_PORTSIDE_SERVER_CLOSED' })
@@ -280,7 +280,7 @@ describe('listen', () => {
     await expect(listen(theirs)).rejects.toMatchObject({ code: 'ERR_PORTSIDE_SERVER_CLOSED' })
   })
 
-  it('takes a server again whose first listen failed', async () => {
+  it('accepts a server whose first listen failed', async () => {
     const holder = await listenTcp()
     const server = net.createServer()
     await expect(listen(server, { port: holder.port })).rejects.toMatchObject({ code: 'EADDRINUSE' })
@@ -289,7 +289,7 @@ describe('listen', () => {
     await holder.close()
   })
 
-  it('says so when the server is closed while it listens', async () => {
+  it('rejects if the server is closed before it is bound', async () => {
     const server = net.createServer()
     const listening = listen(server)
     server.close()
@@ -297,7 +297,7 @@ describe('listen', () => {
     expect(server.listening).toBe(false)
   })
 
-  it('serves HTTP on a unix path of its user, and removes nothing but the socket', async () => {
+  it("serves HTTP on the user's unix path, and removes only the socket", async () => {
     const made = await listenUnix()
     const path = made.path.replace('s.sock', 'http.sock')
     const server = await listen(

@@ -67,7 +67,7 @@ describe.each(Object.entries(failing))('a handler that %s', (_how, handler) => {
     await expectHandlerError(server)
   })
 
-  it('comes out of close() on listenUdp', async () => {
+  it('makes close() reject on listenUdp', async () => {
     const server = await listenUdp(handler)
     const client = await server.connect()
     client.send('x')
@@ -75,7 +75,7 @@ describe.each(Object.entries(failing))('a handler that %s', (_how, handler) => {
     await expectHandlerError(server)
   })
 
-  it('cuts a response that has begun', async () => {
+  it('cuts off a response that has begun', async () => {
     const server = await listenHttp((_request, response) => {
       response.write('begun')
       return handler()
@@ -84,14 +84,14 @@ describe.each(Object.entries(failing))('a handler that %s', (_how, handler) => {
     await expectHandlerError(server)
   })
 
-  it('tells of each request that failed', async () => {
+  it('reports each request that failed', async () => {
     const server = await listenHttp(handler)
     await Promise.all([fetch(server.url), fetch(server.url)].map(async (answer) => (await answer).text()))
     await expect(server.close()).rejects.toMatchObject({ errors: [boom, boom] })
   })
 })
 
-it('an error of a handler is told once: not again at the end of an await using block', async () => {
+it("reports a handler's error once, not again at the end of an await using block", async () => {
   const told = (async () => {
     await using server = await listenTcp(failing.throws)
     const client = await server.connect()
@@ -101,7 +101,7 @@ it('an error of a handler is told once: not again at the end of an await using b
   await expect(told).resolves.toBeUndefined()
 })
 
-it('a client that resets is recorded, and hurts nobody', async () => {
+it('records a client that resets, and does not fail', async () => {
   const server = await listenTcp(() => {})
   const client = await server.connect()
   while (server.connections.size === 0) await turn()
@@ -112,7 +112,7 @@ it('a client that resets is recorded, and hurts nobody', async () => {
   await expect(server.close()).resolves.toMatchObject({ outcomes: [] })
 })
 
-it('close() is not stalled by fake timers', async () => {
+it('closes under fake timers', async () => {
   vi.useFakeTimers()
   const server = await listenHttp(() => {})
   const answer = fetch(server.url).catch((error) => error)
@@ -121,8 +121,8 @@ it('close() is not stalled by fake timers', async () => {
   expect(await answer).toBeInstanceOf(Error)
 })
 
-describe('a port that the kernel has picked, and somebody else gets before it is listened on', () => {
-  /** A server that is given this port for the first so many of those that it asks for. */
+describe('a port that the kernel picked, and another process takes before the listen', () => {
+  /** A server that gets this port for its first requests of a port. */
   function serverGiven(port: number, times: number): { server: net.Server; asked(): number } {
     const server = net.createServer()
     let asked = 0
@@ -133,7 +133,7 @@ describe('a port that the kernel has picked, and somebody else gets before it is
     return { server, asked: () => asked }
   }
 
-  it('is left to them, and another one is asked for', async () => {
+  it('is left to the other process, and the server gets another port', async () => {
     await using other = await occupiedEndpoint()
     const { server, asked } = serverGiven(other.port, 2)
     await using listening = await listen(server)
@@ -142,14 +142,14 @@ describe('a port that the kernel has picked, and somebody else gets before it is
     expect(server.address()).toMatchObject({ address: listening.address, port: listening.port })
   })
 
-  it('is told of where that has no end', async () => {
+  it('makes the call reject if it never ends', async () => {
     await using other = await occupiedEndpoint()
     const { server } = serverGiven(other.port, Number.POSITIVE_INFINITY)
     await expect(listen(server)).rejects.toMatchObject({ code: 'EADDRINUSE' })
     expect(server.listening).toBe(false)
   })
 
-  it('is not asked for again where it was named', async () => {
+  it('is not requested again if it was named', async () => {
     await using other = await occupiedEndpoint()
     const { server, asked } = serverGiven(other.port, 1)
     await expect(listen(server, { port: other.port })).rejects.toMatchObject({ code: 'EADDRINUSE' })
@@ -160,7 +160,7 @@ describe('a port that the kernel has picked, and somebody else gets before it is
 describe('a dual listen that runs out of descriptors halfway', () => {
   const why = process.platform === 'linux' ? undefined : 'needs /proc/self/fd and ulimit'
   const dual = loopbackFamilies().length === 2 ? undefined : 'this host has one family only'
-  it.skipIf(why ?? dual)(`says so, and leaves nothing bound (${why ?? dual ?? 'possible here'})`, () => {
+  it.skipIf(why ?? dual)(`rejects, and leaves nothing bound (${why ?? dual ?? 'possible here'})`, () => {
     const program = fileURLToPath(new URL('../../fixtures/programs/exhaust-descriptors.mjs', import.meta.url))
     const node = [process.execPath, program]
     const printed = execFileSync('sh', ['-c', 'ulimit -n 128; exec "$@"', 'sh', ...node], { encoding: 'utf8' })

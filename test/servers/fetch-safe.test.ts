@@ -7,9 +7,9 @@ leavesNothingOpen()
 
 const kinds = ['listenHttp', 'listenHttps', 'listenHttp2'] as const
 
-it.for(kinds)('%s takes no port that fetch refuses, as long as there is another', async (kind, context) => {
+it.for(kinds)('%s avoids ports that fetch blocks, as long as there is another', async (kind, context) => {
   if (whyNoNamespace !== undefined) context.skip(whyNoNamespace)
-  // Of these eight fetch dials 6664, 6670 and 6671 only.
+  // Of these eight ports, fetch dials only 6664, 6670 and 6671.
   const seen = await onHost<{ ports: number[]; last: number }>(
     { ephemeralPorts: [6664, 6671] },
     `
@@ -23,7 +23,7 @@ it.for(kinds)('%s takes no port that fetch refuses, as long as there is another'
   expect(seen.last).toBeGreaterThan(6664)
 })
 
-it('finds one on both families, and for a server made elsewhere', async (context) => {
+it('avoids them on both families, and for a server made elsewhere', async (context) => {
   if (whyNoNamespace !== undefined) context.skip(whyNoNamespace)
   const seen = await onHost<{ dual: number; own: number; answered: string }>(
     { ephemeralPorts: [6665, 6672] },

@@ -18,7 +18,7 @@ describe.each(FAMILIES)('listenUdp on %s', (family) => {
     await server.close()
   })
 
-  it('hands over the message, its sender and the socket to answer by', async () => {
+  it('passes the message, its sender and the socket for the answer', async () => {
     const server = await listenUdp((message, from, socket) => socket.send(`${message}!`, from.port, from.address), {
       family,
     })
@@ -29,7 +29,7 @@ describe.each(FAMILIES)('listenUdp on %s', (family) => {
     await server.close()
   })
 
-  it('delivers what the kernel holds before it closes', async () => {
+  it('delivers the datagrams that the kernel holds before it closes', async () => {
     const seen: string[] = []
     const server = await listenUdp((message) => void seen.push(String(message)), { family })
     const client = await server.connect()
@@ -38,7 +38,7 @@ describe.each(FAMILIES)('listenUdp on %s', (family) => {
     expect(seen).toEqual(['last'])
   })
 
-  it('sends what is queued before it closes', async () => {
+  it('sends queued datagrams before it closes', async () => {
     const server = await listenUdp(undefined, { family })
     const client = await server.connect()
     client.send('hello')
@@ -49,7 +49,7 @@ describe.each(FAMILIES)('listenUdp on %s', (family) => {
     await closing
   })
 
-  it('binds a socket made elsewhere, of its own family', async () => {
+  it('binds a socket made elsewhere to its own family', async () => {
     const socket = dgram.createSocket(family === 'IPv6' ? 'udp6' : 'udp4')
     const server = await listen(socket)
     expect(server.family).toBe(family)
@@ -69,7 +69,7 @@ describe('listenUdp', () => {
     await server.close()
   })
 
-  it.skipIf(FAMILIES.length < 2)('gives a dual server made elsewhere the messages of both', async () => {
+  it.skipIf(FAMILIES.length < 2)('passes the messages of both families to a dual server made elsewhere', async () => {
     const socket = dgram.createSocket('udp6')
     const server = await listen(socket, { family: 'dual' })
     expect(server.endpoints.map(({ family }) => family)).toEqual(['IPv6', 'IPv4'])
@@ -81,7 +81,7 @@ describe('listenUdp', () => {
     await server.close()
   })
 
-  it('refuses a socket that is bound, and one that is closed, with the code of Node', async () => {
+  it("rejects a bound socket and a closed socket with Node's codes", async () => {
     const server = await listenUdp()
     await expect(listen(server.server)).rejects.toMatchObject({ code: 'ERR_SOCKET_ALREADY_BOUND' })
     await server.close()

@@ -11,7 +11,7 @@ import { leavesNothingOpen } from '../support/kernel.js'
 leavesNothingOpen()
 
 describe('listenUnix', () => {
-  it('makes its path and takes it away, with the directory', async () => {
+  it('makes its path, and removes it with the directory', async () => {
     const server = await listenUnix()
     expect(server).toMatchObject({ address: server.path, port: 0, family: 'Unix', url: { protocol: 'unix:' } })
     expect(decodeURIComponent(server.url.pathname)).toBe(server.path)
@@ -33,7 +33,7 @@ describe('listenUnix', () => {
     expect(report).toMatchObject({ closed: 1, destroyed: 0 })
   })
 
-  it('closes at once although its client has not read', async () => {
+  it('closes immediately although its client has not read', async () => {
     const server = await listenUnix()
     const client = await server.connect()
     client.write('hello')
@@ -41,14 +41,14 @@ describe('listenUnix', () => {
     expect(await server.close({ grace: 60_000 })).toMatchObject({ closed: 1 })
   })
 
-  it('listens on an abstract name, which no file stands for', async (context) => {
-    if (process.platform !== 'linux') context.skip('abstract unix sockets are of Linux: unix(7)')
+  it('listens on an abstract name, which has no file', async (context) => {
+    if (process.platform !== 'linux') context.skip('only Linux has abstract unix sockets: unix(7)')
     const server = await listenUnix(undefined, { path: `\0portside-test-${process.pid}` })
     await server.connect()
     await server.close()
   })
 
-  it('refuses a path that the kernel would cut off', async () => {
+  it('rejects a path that the kernel would cut off', async () => {
     const longest = longestUnixPath()
     const path = join(tmpdir(), 'x'.repeat(longest ?? 0))
     await expect(listenUnix(undefined, { path })).rejects.toMatchObject({
@@ -68,7 +68,7 @@ describe('listenUnix', () => {
     })
   })
 
-  it('refuses a path with a null byte, where Node would cut it off', async () => {
+  it('rejects a path with a null byte, because Node would cut it off', async () => {
     const path = join(await temporary(), 'x\0y')
     await expect(listenUnix(undefined, { path })).rejects.toMatchObject({
       code: 'ERR_INVALID_ARG_VALUE',
@@ -76,7 +76,7 @@ describe('listenUnix', () => {
     })
   })
 
-  it('takes a path of just the longest length', async () => {
+  it('accepts a path of exactly the longest length', async () => {
     const directory = await temporary()
     const path = `${directory}/`.padEnd(longestUnixPath() ?? 0, 'x')
     const server = await listenUnix(undefined, { path })
@@ -84,22 +84,22 @@ describe('listenUnix', () => {
     await server.close()
   })
 
-  it('tells a file, a live socket and a dead socket apart where the path exists', async () => {
+  it('says whether an existing path is a file, a live socket or a dead socket', async () => {
     const directory = await temporary()
     const file = join(directory, 'file')
     writeFileSync(file, '')
     await expect(listenUnix(undefined, { path: file })).rejects.toMatchObject({
       code: 'EADDRINUSE',
-      message: expect.stringContaining('\n  got        a file, and no socket\n'),
+      message: expect.stringContaining('\n  got        a file, not a socket\n'),
     })
     await expect(listenUnix(undefined, { path: directory })).rejects.toMatchObject({
       code: 'EADDRINUSE',
-      message: expect.stringContaining('\n  got        a directory, and no socket\n'),
+      message: expect.stringContaining('\n  got        a directory, not a socket\n'),
     })
     const server = await listenUnix()
     await expect(listenUnix(undefined, { path: server.path })).rejects.toMatchObject({
       code: 'EADDRINUSE',
-      message: expect.stringContaining('\n  got        a socket on which somebody listens\n'),
+      message: expect.stringContaining('\n  got        a socket that has a listener\n'),
     })
     await server.close()
   })
@@ -114,17 +114,17 @@ describe('listenUnix', () => {
   })
 
   it.each([{ host: '127.0.0.1' }, { port: 1 }, { family: 'IPv4' }])(
-    'refuses %o, which a path has none of',
+    'rejects %o, which a path does not have',
     async (options) => {
       await expect(listenUnix(undefined, options as object)).rejects.toMatchObject({
         code: 'ERR_PORTSIDE_UNKNOWN_OPTION',
         argument: Object.keys(options)[0],
-        next: 'leave it out: a path has none',
+        next: 'leave it out: a path has no host, port or family',
       })
     },
   )
 
-  it.each([5, '', null])('refuses the path %o', async (path) => {
+  it.each([5, '', null])('rejects the path %o', async (path) => {
     await expect(listenUnix(undefined, { path: path as string })).rejects.toMatchObject({
       code: 'ERR_INVALID_ARG_TYPE',
     })

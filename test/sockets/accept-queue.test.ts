@@ -4,7 +4,7 @@ import { AcceptQueue } from '../../src/sockets/accept-queue.js'
 import { registry } from '../../src/sockets/registry.js'
 import { turn } from '../support/clients.js'
 
-/** Empties a queue while `during` goes on, and tells how many turns that took. */
+/** Empties a queue while `during` runs, and returns how many turns that took. */
 async function turnsToEmpty(
   during: (turns: number) => void,
   { listeners = [], accepted = 0 }: { listeners?: net.Server[]; accepted?: number } = {},
@@ -34,7 +34,7 @@ describe('an accept queue', () => {
     expect(await turnsToEmpty(() => {})).toBeLessThanOrEqual(3)
   })
 
-  it('is looked at again when a client of this process has dialled meanwhile', async () => {
+  it('is checked again if a client of this process has dialled meanwhile', async () => {
     const turns = await turnsToEmpty((now) => {
       if (now < 10) dial()
     })
@@ -42,11 +42,11 @@ describe('an accept queue', () => {
     expect(turns).toBeLessThan(15)
   })
 
-  it('is not waited for without end while clients of this process dial other servers', async () => {
+  it('is not awaited endlessly while clients of this process dial other servers', async () => {
     expect(await turnsToEmpty(dial)).toBeLessThan(80)
   })
 
-  describe.runIf(process.platform === 'linux')('takes one at a time', () => {
+  describe.runIf(process.platform === 'linux')('takes one connection at a time', () => {
     const backlogs: number[] = []
     class TCP {
       listen(backlog: number) {
@@ -56,13 +56,13 @@ describe('an accept queue', () => {
     const listener = { _handle: new TCP() } as unknown as net.Server
     beforeEach(() => void backlogs.splice(0))
 
-    it('when clients come without end', async () => {
+    it('if clients never stop coming', async () => {
       await turnsToEmpty(() => {}, { listeners: [listener], accepted: 100 })
       expect(backlogs).toEqual([0])
     })
 
-    // The kernel drops the SYN of a client that finds it full, who then waits a second for the answer.
-    it('not when clients of this process dial other servers', async () => {
+    // The kernel drops the SYN of a client that finds the queue full. The client then waits a second for an answer.
+    it('but not if clients of this process dial other servers', async () => {
       await turnsToEmpty(dial, { listeners: [listener] })
       expect(backlogs).toEqual([])
     })

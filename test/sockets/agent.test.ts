@@ -7,7 +7,7 @@ import { leavesNothingOpen } from '../support/kernel.js'
 
 leavesNothingOpen()
 
-it('an agent with many sockets is drained without a warning of too many listeners', async () => {
+it('drains an agent with many sockets without a warning of too many listeners', async () => {
   const warnings: Error[] = []
   const warn = (warning: Error): void => void warnings.push(warning)
   process.on('warning', warn)

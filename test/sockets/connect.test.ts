@@ -5,7 +5,7 @@ import { leavesNothingOpen } from '../support/kernel.js'
 
 leavesNothingOpen()
 
-it('a refused connect names the address, the cause and a fix', async () => {
+it('names the address, the cause and a fix of a refused connect', async () => {
   const server = await listenTcp()
   await server.close()
   await expect(createSocketPool().connect(server.endpoint)).rejects.toMatchObject({
@@ -20,7 +20,7 @@ it('a refused connect names the address, the cause and a fix', async () => {
   })
 })
 
-it('a client that does not trust the certificate is told of `ca`', async () => {
+it('suggests `ca` to a client that does not trust the certificate', async () => {
   const server = await listenTls()
   await expect(server.connect({ tls: { ca: [] } })).rejects.toMatchObject({
     message: expect.stringMatching(
@@ -30,7 +30,7 @@ it('a client that does not trust the certificate is told of `ca`', async () => {
   await server.close()
 })
 
-it('an aborted connect rejects with its reason, and leaves nothing open', async () => {
+it('rejects an aborted connect with its reason, and leaves nothing open', async () => {
   const server = await listenTcp()
   const reason = new Error('enough')
   await expect(server.connect({ signal: AbortSignal.abort(reason) })).rejects.toMatchObject({
@@ -40,7 +40,7 @@ it('an aborted connect rejects with its reason, and leaves nothing open', async 
   await server.close()
 })
 
-it.each([0, -1, Number.NaN, '5'])('the timeout %o is refused', async (timeout) => {
+it.each([0, -1, Number.NaN, '5'])('rejects the timeout %o', async (timeout) => {
   const server = await listenTcp()
   await expect(server.connect({ timeout: timeout as number })).rejects.toMatchObject({
     code: typeof timeout === 'number' ? 'ERR_OUT_OF_RANGE' : 'ERR_INVALID_ARG_TYPE',
@@ -48,6 +48,6 @@ it.each([0, -1, Number.NaN, '5'])('the timeout %o is refused', async (timeout) =
   await server.close()
 })
 
-it.each([undefined, null, 3000])('%o is no endpoint', async (to) => {
+it.each([undefined, null, 3000])('rejects the endpoint %o', async (to) => {
   await expect(createSocketPool().connect(to as never)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' })
 })

@@ -8,8 +8,8 @@ import { leavesNothingOpen } from '../support/kernel.js'
 
 leavesNothingOpen()
 
-// libuv answers EINVAL to a reset while a shutdown is under way; Node dropped the handle then, and 'close' never came.
-it('a connection that sends its FIN at this moment is closed instead of reset', async () => {
+// libuv answers EINVAL to a reset during a shutdown. Node then dropped the handle, and 'close' never came.
+it('closes, instead of resetting, a connection that is sending its FIN', async () => {
   const server = await listenTcp(() => {})
   const client = (await server.connect()) as net.Socket
   while (server.connections.size === 0) await turn()
@@ -24,7 +24,7 @@ it('a connection that sends its FIN at this moment is closed instead of reset', 
   await server.close()
 })
 
-it('a connection at rest is reset', async () => {
+it('resets a connection at rest', async () => {
   const server = await listenTcp(() => {})
   const client = (await server.connect()) as net.Socket
   const connection = new Connection(client, false)

@@ -7,7 +7,7 @@ import { leavesNothingOpen, needsKernel, tcpEntries } from '../support/kernel.js
 
 leavesNothingOpen()
 
-/** What the kernel itself says it holds of a connection: unsent or unacknowledged at this end, unread at the other. */
+/** The bytes that the kernel holds of a connection: unsent or unacknowledged at this end, unread at the other. */
 function heldByKernel({ localPort, remotePort }: net.Socket): number {
   const ours = tcpEntries(localPort).filter(
     ({ local, remote }) => local.port === localPort && remote.port === remotePort,
@@ -19,7 +19,7 @@ function heldByKernel({ localPort, remotePort }: net.Socket): number {
 }
 
 describe.each(loopbackFamilies())('filling the send buffer over %s', (family) => {
-  it("tells Node's queue from the kernel's, as the kernel does", async (context) => {
+  it("separates Node's queue from the kernel's, as the kernel counts", async (context) => {
     needsKernel(context)
     await using endpoint = await stalledEndpoint({ family })
     const client = net.connect(endpoint.port, endpoint.address)
@@ -32,7 +32,7 @@ describe.each(loopbackFamilies())('filling the send buffer over %s', (family) =>
     await once(client, 'close')
   })
 
-  it('leaves a socket whose writes stay in Node, and which drains when the peer reads', async () => {
+  it('leaves writes in Node, and the socket drains when the peer reads', async () => {
     const server = await listenTcp((socket) => void socket.pause(), { family })
     const accepted = nextConnection(server.server)
     const client = await server.connect()
@@ -49,7 +49,7 @@ describe.each(loopbackFamilies())('filling the send buffer over %s', (family) =>
     await server.close()
   })
 
-  it('has nothing to add the second time', async () => {
+  it('adds nothing the second time', async () => {
     await using endpoint = await stalledEndpoint({ family })
     const client = net.connect(endpoint.port, endpoint.address)
     await once(client, 'connect')
@@ -69,7 +69,7 @@ it('fills a unix socket', async () => {
   await server.close({ grace: 0 })
 })
 
-it('gives up where the peer reads', async () => {
+it('rejects if the peer reads', async () => {
   const server = await listenTcp((socket) => void socket.resume())
   const client = await server.connect()
   await expect(fillSendBuffer(client, { timeout: 50 })).rejects.toMatchObject({
@@ -81,7 +81,7 @@ it('gives up where the peer reads', async () => {
   await server.close()
 })
 
-it('rejects with what ends the socket meanwhile', async () => {
+it('rejects with the error that closes the socket meanwhile', async () => {
   const server = await listenTcp((socket) => void socket.pause())
   const accepted = nextConnection(server.server)
   const client = await server.connect()
@@ -91,7 +91,7 @@ it('rejects with what ends the socket meanwhile', async () => {
   await server.close()
 })
 
-it('gives up when its signal is aborted', async () => {
+it('rejects when its signal is aborted', async () => {
   await using endpoint = await stalledEndpoint()
   const client = net.connect(endpoint.port, endpoint.address)
   onTestFinished(() => void client.destroy())
@@ -101,11 +101,11 @@ it('gives up when its signal is aborted', async () => {
   await once(client, 'close')
 })
 
-it.each([null, undefined, 5, {}, new net.Server()])('refuses %o', async (socket) => {
+it.each([null, undefined, 5, {}, new net.Server()])('rejects %o', async (socket) => {
   await expect(fillSendBuffer(socket as net.Socket)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' })
 })
 
-it('refuses a socket that is not connected, one that is closed, one over TLS and bad options', async () => {
+it('rejects an unconnected socket, a closed socket, a TLS socket and invalid options', async () => {
   await expect(fillSendBuffer(new net.Socket())).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' })
   const server = await listenTcp()
   const client = await server.connect()

@@ -22,7 +22,7 @@ describe('connectionTuple', () => {
     expect(connectionTuple(accepted)).toEqual({ protocol: 'tcp', local: tuple.remote, remote: tuple.local })
   })
 
-  it('names an IPv4 peer of a dual-stack wildcard as the peer names itself', async (context) => {
+  it('gives an IPv4 peer of a dual-stack wildcard the address that the peer has', async (context) => {
     if (loopbackFamilies().length < 2) context.skip('this host has one family only')
     await using scope = createScope()
     const server = await scope.listenTcp(undefined, { host: '::' })
@@ -33,17 +33,17 @@ describe('connectionTuple', () => {
     expect(connectionTuple(accepted).remote).toEqual(connectionTuple(client).local)
   })
 
-  it('has no ends before a socket is connected', () => {
+  it('has no addresses before a socket is connected', () => {
     expect(connectionTuple(new net.Socket())).toEqual({ protocol: 'tcp', local: '' })
   })
 
-  it.each([undefined, null, 5])('of %o is refused', (socket) => {
+  it.each([undefined, null, 5])('rejects %o', (socket) => {
     expect(() => connectionTuple(socket as unknown as net.Socket)).toThrow(
       expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }),
     )
   })
 
-  it('of an unconnected datagram socket has no remote end', async () => {
+  it('has no remote end for an unconnected datagram socket', async () => {
     const socket = dgram.createSocket(UDP_HERE).bind(0, HERE)
     await once(socket, 'listening')
     expect(connectionTuple(socket)).toEqual({ protocol: 'udp', local: socket.address() })

@@ -7,7 +7,7 @@ import { play } from './play.js'
 import { PROTOCOLS, type Schedule, scheduleFrom } from './schedule.js'
 import type { Portside } from './server.js'
 
-/** `npx tsx test/models/drain/run.ts` plays as many as there is time for. */
+/** `npx tsx test/models/drain/run.ts` plays as many as time allows. */
 const SEEDS = Array.from({ length: 8 }, (_, index) => index + 1)
 
 let foreigners: Foreigners
@@ -25,7 +25,7 @@ describe.each(PROTOCOLS)('the drain of a server of %s', (protocol) => {
   })
 })
 
-/** A server that cuts every connection and says that it closed them. */
+/** A server that cuts every connection and reports it as closed. */
 const cutting = {
   ...portside,
   async listenHttp(handler: portside.RequestHandler) {
@@ -55,7 +55,7 @@ const inFlight = (foreign: boolean): Schedule => ({
 it.each([
   ['this', false],
   ['another', true],
-])('sees that requests from %s process are cut', async (_, foreign) => {
+])('notices that requests from %s process are cut', async (_, foreign) => {
   const kinds = judge(await play(inFlight(foreign), 0, cutting, foreigners)).map(({ kind }) => kind)
   expect(kinds).toContain(foreign ? 'lost, foreign' : 'lost')
 })

@@ -1,4 +1,4 @@
-// Plays clients in a process of its own, of which portside knows nothing. Told what to play by messages.
+// Plays clients in another process, which portside does not know. Messages say what to play.
 import type { Target } from './clients/connection.js'
 import { type Cast, Clients } from './clients/play.js'
 

@@ -15,7 +15,7 @@ export class Foreigners implements AsyncDisposable {
     const path = fileURLToPath(new URL('foreign-clients.ts', import.meta.url))
     this.#child = fork(path, { execArgv: ['--import', 'tsx'], serialization: 'advanced' })
     this.#gone = once(this.#child, 'exit').then(() =>
-      Promise.reject(new Error('the process with the clients has ended')),
+      Promise.reject(new Error('the process with the clients has exited')),
     )
     this.#gone.catch(() => {})
     this.#child.on('message', ({ schedule, seen }: { schedule: number; seen: Seen }) =>

@@ -3,19 +3,19 @@ import type { OpenAtCall, Played } from './play.js'
 import type { Seen, SeenConnection, SeenRequest } from './seen.js'
 import type { Accepted } from './server.js'
 
-/** A promise that a schedule shows broken. */
+/** A promise that a schedule breaks. */
 export interface Complaint {
   readonly kind: string
   readonly detail: string
 }
 
-/** Milliseconds beyond the deadline, besides twice the lag of the event loop. */
+/** Milliseconds allowed beyond the deadline, in addition to twice the lag of the event loop. */
 const SLACK = 150
 
 /** Milliseconds by which a note and its event may differ. */
 const CLOCKS = 2
 
-/** Holds what was seen against what docs/sockets.md and the README promise. */
+/** Compares the observations with the promises of docs/sockets.md and the README. */
 export function judge(played: Played): Complaint[] {
   if (played.hung) return [{ kind: 'hang', detail: `close() had not settled ${played.took} ms after it was called` }]
   return [
@@ -41,12 +41,12 @@ function* settling({ took, deadline, lag, failure, unclosed, listening }: Played
 
 const portOf = (end: ConnectionOutcome['remote']): number => (typeof end === 'object' ? end.port : 0)
 
-/** Each connection that was open is named once, and none that never was. */
+/** The report names each open connection once, and no other. */
 function* totals({ report, accepted, open, calledAt }: Played): Generator<Complaint> {
   if (report === undefined) return
   const { outcomes, closed, destroyed, reset } = report
   if (closed + destroyed + reset !== outcomes.length)
-    yield { kind: 'totals', detail: 'the counts are not those of the outcomes' }
+    yield { kind: 'totals', detail: 'the counts do not match the outcomes' }
   const least = open.filter((each) => !each.destroyed).length
   const later = accepted.filter(
     (each) => !open.some((one) => one.accepted === each) && (each.closedAt === undefined || each.closedAt >= calledAt),
@@ -66,13 +66,13 @@ function* totals({ report, accepted, open, calledAt }: Played): Generator<Compla
   }
 }
 
-/** What one client's connection is to the server. */
+/** The server's view of a client's connection. */
 interface Matched {
   readonly connection: SeenConnection | undefined
   readonly accepted: Accepted | undefined
   readonly atCall: OpenAtCall | undefined
   readonly outcome: ConnectionOutcome | undefined
-  /** Force was used on it, or on some connection where it cannot be told which. */
+  /** Force was used on it, or on a connection that cannot be matched. */
   readonly forced: boolean
 }
 
@@ -90,7 +90,7 @@ function match({ accepted, open, report }: Played, connection: SeenConnection | 
   }
 }
 
-/** An HTTPS server of plain Node, too, fails with this on pipelined requests, if its responses are many bytes. */
+/** A plain HTTPS server of Node also fails with this on pipelined requests with large responses. */
 const brokenByNode = ({ accepted }: Matched): boolean => accepted?.error === 'HPE_PAUSED'
 
 function* clients(played: Played, foreign: boolean): Generator<Complaint> {
@@ -104,15 +104,15 @@ function* clients(played: Played, foreign: boolean): Generator<Complaint> {
     const matched = match(played, connection, begun?.accepted)
     if (request.answered || connection?.own !== undefined || matched.forced || brokenByNode(matched)) continue
     const complaint = begun === undefined ? unbegun(request, matched, foreign) : lost(played, request, matched)
-    // What is complained of here is no second complaint, and a request that nobody owes an answer ends in an error.
+    // This complaint is not repeated below. A request without an owed answer ends in an error.
     if (connection !== undefined) excused.add(connection)
     if (complaint !== undefined) yield { kind: complaint.kind + where, detail: complaint.detail }
   }
   for (const connection of connections) {
     const matched = match(played, connection)
-    // A TLS socket of node:http2 does not always emit 'close' when its peer cuts it (seen without portside, too).
+    // A TLS socket of node:http2 does not always emit 'close' when its peer cuts it (also without portside).
     const cut = played.schedule.protocol === 'h2' && matched.forced
-    // The kernel may leave a connection that another process makes while the listener goes without an end at the server.
+    // If another process connects while the listener closes, the kernel may leave that connection without an end at the server.
     const late = foreign && matched.accepted === undefined && (connection.connectedAt ?? 0) > played.calledAt - CLOCKS
     if (!connection.closed && !cut && !late)
       yield { kind: `client-open${where}`, detail: describe(connection, matched) }
@@ -132,12 +132,12 @@ function lost({ calledAt }: Played, request: SeenRequest, matched: Matched): Com
   }
 }
 
-/** A request that no handler has begun: owed if its first byte had come when close() was called, or between two ends in one process. */
+/** A request that no handler has begun. It is owed if its first byte had arrived when close() was called, or if both ends are in one process. */
 function unbegun(request: SeenRequest, matched: Matched, foreign: boolean): Complaint | undefined {
   const { atCall, outcome, connection } = matched
   if (outcome === undefined || connection === undefined) return
   const detail = `${request.id} ${request.error ?? ''}: ${describe(connection, matched)}`
-  // The bytes of a handshake are no head.
+  // The bytes of a handshake are not a head.
   const handshake = outcome.state === 'tls-handshake'
   if (!handshake && request.start !== undefined && atCall !== undefined && request.start < atCall.plain)
     return { kind: 'partial-head', detail }
@@ -159,10 +159,10 @@ function broken(
     if (connection.connectedAt === undefined) return
     if (accepted === undefined)
       return connection.connectedAt < calledAt - CLOCKS && connection.port !== 0 ? `queue-reset ${error}` : undefined
-    // A handshake that had not begun is ended by a FIN; its client calls that an error.
+    // A FIN closes a handshake that had not begun, which is an error for its client.
     const handshake = outcome?.state === 'tls-handshake' && !connection.secured
     if (handshake && (atCall?.raw ?? 0) === 0) return
-    // What came after the FIN is not owed an answer.
+    // Bytes after the FIN are not owed an answer.
     if (foreign && outcome !== undefined && connection.written > outcome.bytesRead) return
     if (outcome === undefined && connection.port === 0) return `client-error ${error}`
     return outcome === undefined && connection.connectedAt > calledAt - CLOCKS ? undefined : `client-error ${error}`
@@ -171,7 +171,7 @@ function broken(
   if (bytes && outcome !== undefined && connection.read < outcome.bytesWritten) return 'short'
 }
 
-/** Errors at the accepted ends of clients that did nothing wrong. */
+/** Errors at the accepted ends of clients that behaved well. */
 function* servers(played: Played): Generator<Complaint> {
   for (const [seen, where] of [
     [played.own, ''],
@@ -183,10 +183,10 @@ function* servers(played: Played): Generator<Complaint> {
       if (accepted === undefined || connection.own !== undefined || connection.reset || forced || brokenByNode(matched))
         continue
       const code = (outcome?.error as { code?: string } | undefined)?.code ?? outcome?.error?.message ?? accepted.error
-      // The rest of a head that was not owed an answer, or a complaint of its own already.
+      // The rest of a head that was not owed an answer, or that has its own complaint.
       const head =
         code === 'HPE_INVALID_EOF_STATE' && seen.requests.some((request) => isLeft(request, connection, seen))
-      // A client that closes when it has its answer has not read the alert that ends TLS behind it: its kernel resets.
+      // A client that closes when it has its answer has not read the alert that ends TLS, so its kernel resets.
       const alert = code === 'ECONNRESET' && played.schedule.protocol === 'https' && connection.error === undefined
       if (code !== undefined && !head && !alert)
         yield { kind: `server-error ${code}${where}`, detail: describe(connection, matched) }
@@ -194,7 +194,7 @@ function* servers(played: Played): Generator<Complaint> {
   }
 }
 
-/** A request of this connection of which the client could write a part only. */
+/** A request of this connection that the client could write only in part. */
 const isLeft = ({ connection, writtenAt }: SeenRequest, of: SeenConnection, { connections }: Seen): boolean =>
   connection === connections.indexOf(of) && writtenAt === undefined
 

@@ -2,10 +2,10 @@ import { openSockets, tcpEntries } from '../../support/kernel.js'
 import type { Complaint } from './judge.js'
 import type { Played } from './play.js'
 
-/** What the kernel still has of schedules that are over: listeners, open connections, and a TIME_WAIT where none is promised. */
+/** What the kernel still holds after schedules are over: listeners, open connections, and TIME_WAITs that should not exist. */
 export function leftInKernel(all: readonly Played[]): Map<Played, Complaint[]> {
   const left = new Map<Played, Complaint[]>()
-  // Others may have got a port meanwhile.
+  // Other processes may have got a port meanwhile.
   const own = new Set(openSockets().map(({ inode }) => inode))
   const byPort = new Map(all.filter(({ port }) => port !== 0).map((played) => [played.port, played]))
   for (const { state, local, remote, inode } of tcpEntries()) {
@@ -25,7 +25,7 @@ export function leftInKernel(all: readonly Played[]): Map<Played, Complaint[]> {
   return left
 }
 
-/** Both ends in this process, closed by the drain, and the client ended nothing by itself. */
+/** Both ends are in this process, the drain closed them, and the client ended nothing itself. */
 function promisesNone({ own, report }: Played, port: number): boolean {
   const connection = own.connections.find((each) => each.port === port)
   const outcome = report?.outcomes.find(({ remote }) => typeof remote === 'object' && remote.port === port)

@@ -1,7 +1,7 @@
-/** Milliseconds between two looks. */
+/** Milliseconds between two measurements. */
 const EVERY = 5
 
-/** The longest that the event loop kept a timer waiting while this lived, in milliseconds. */
+/** The longest delay of a timer by the event loop, in milliseconds. */
 export class Lag implements Disposable {
   #longest = 0
   #last = performance.now()

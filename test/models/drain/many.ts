@@ -12,7 +12,7 @@ export interface ManyOptions {
   readonly seconds: number
   readonly count?: number
   readonly protocols?: readonly Protocol[]
-  /** How many at a time. Default 4: with more, the lag of the event loop hides what is late. */
+  /** How many run at a time. Default 4, because with more the lag of the event loop hides late drains. */
   readonly together?: number
 }
 
@@ -28,9 +28,9 @@ export interface Many {
   readonly accepted: number
   readonly begun: number
   readonly answered: number
-  /** Connections that were ended by force. */
+  /** Connections that were closed by force. */
   readonly forced: number
-  /** Late beside others, and of these, played again alone, still late. */
+  /** How many were late while others ran, and how many of these were late again alone. */
   readonly late: number
   readonly lateAlone: number
   readonly longestLag: number
@@ -38,18 +38,18 @@ export interface Many {
   readonly socketsAfter: number
 }
 
-/** How many schedules are kept of a kind, and how many late ones are played again. */
+/** How many schedules of a kind are kept, and how many late schedules are played again. */
 const KEPT = 10
 const AGAIN = 20
 
-/** Milliseconds until what clients of a library keep is closed, at most. */
+/** The most milliseconds until a library's clients have closed everything. */
 const CLOSING = 1000
 
 /** Plays schedules until the time or the count is over. */
 export async function playMany(portside: Portside, options: ManyOptions): Promise<Many> {
   const { seed, count = Number.POSITIVE_INFINITY, protocols = PROTOCOLS, together = 4 } = options
   await using foreigners = new Foreigners()
-  // The first ones make the certificate, and what else stays for good.
+  // The first schedules make the certificate and other things that stay.
   for (const protocol of protocols) await play({ ...EMPTY, protocol }, 0, portside, foreigners)
   const socketsBefore = openSockets().length
   const kinds = new Map<string, Kind>()
@@ -82,7 +82,7 @@ export async function playMany(portside: Portside, options: ManyOptions): Promis
 
   const until = performance.now() + 1000 * options.seconds
   for (let next = 0; next < count && performance.now() < until; ) {
-    // The kernel is asked after some of them: each look takes time.
+    // The kernel's tables are read only after some schedules, because each read takes time.
     const over: Played[] = []
     const end = Math.min(count, next + 20 * together)
     const lane = async (): Promise<void> => {
@@ -94,12 +94,12 @@ export async function playMany(portside: Portside, options: ManyOptions): Promis
       }
     }
     await Promise.all(Array.from({ length: together }, lane))
-    // A closed socket leaves the process a turn later.
+    // A closed socket disappears from the process a turn later.
     for (let i = 0; i < 10; i++) await new Promise((resolve) => void setImmediate(resolve))
     for (const [played, complaints] of leftInKernel(over)) note(played, complaints)
   }
 
-  // Beside others a turn of the event loop takes long, and an end takes several. Alone, it must come in time.
+  // While others run, a turn of the event loop takes long, and a close takes several. Alone, it must be in time.
   for (const { schedule, seed } of late.slice(0, AGAIN)) {
     const again = await play(schedule, seed, portside, foreigners)
     const complaints = judge(again).filter(isLate)

@@ -15,37 +15,37 @@ export interface OpenAtCall {
   readonly destroyed: boolean
 }
 
-/** Everything that both ends saw of a schedule. */
+/** Everything that both ends of a schedule saw. */
 export interface Played {
   readonly schedule: Schedule
   readonly seed: number
   readonly port: number
   readonly calledAt: number
-  /** Of the listener: all connections; those that were open when close() was called. */
+  /** The connections of the listener: all of them, and those open when close() was called. */
   readonly accepted: readonly Accepted[]
   readonly open: readonly OpenAtCall[]
   readonly begun: ReadonlyMap<string, Begun>
   readonly report: DrainReport | undefined
-  /** What close() rejected with, other than a report of connections that had to be ended. */
+  /** The rejection of close(), unless it reports connections closed by force. */
   readonly failure: string | undefined
   readonly hung: boolean
-  /** Milliseconds: from the first call to the settling, to the deadline, and the longest lag of the loop meanwhile. */
+  /** Milliseconds from the first call until it settled, until the deadline, and the longest lag of the loop meanwhile. */
   readonly took: number
   readonly deadline: number
   readonly lag: number
-  /** When close() had settled. */
+  /** The time when close() settled. */
   readonly unclosed: readonly string[]
   readonly listening: boolean
   readonly own: Seen
   readonly foreign: Seen
 }
 
-/** Longest that close() may take beyond its deadline before it counts as hung, in milliseconds. */
+/** The longest that close() may take beyond its deadline before it counts as hung, in milliseconds. */
 const HANG = 12_000
 
 let names = 0
 
-/** Plays one schedule and tells what happened. */
+/** Plays one schedule and returns what happened. */
 export async function play(
   schedule: Schedule,
   seed: number,
@@ -119,7 +119,7 @@ async function moment({ closes, phase }: Schedule, served: { onBegun: () => void
   const time = new Promise<void>((resolve) => void setTimeout(resolve, closes[0]!.after))
   if (phase === 'request') {
     await time
-    // In the next handler that begins, if one does soon.
+    // In the next handler that begins, if that happens soon.
     await Promise.race([
       new Promise<void>((resolve) => {
         served.onBegun = resolve
@@ -149,7 +149,7 @@ interface Settled {
   readonly failure: string | undefined
 }
 
-/** A DrainError is a report, too. */
+/** A DrainError has a report too. */
 async function settle(closing: Promise<DrainReport>): Promise<Settled> {
   try {
     return { report: await closing, failure: undefined }

@@ -3,8 +3,8 @@ import { playMany } from './many.js'
 import { PROTOCOLS, type Protocol } from './schedule.js'
 import type { Portside } from './server.js'
 
-// Plays drains by random schedules and prints what breaks a promise, with the seed and the schedule:
-// `npx tsx test/models/drain/run.ts --seconds 60 --seed 1 --protocols http,h2`. Again one of them, with the same protocols:
+// Plays drains by random schedules and prints broken promises, with the seed and the schedule:
+// `npx tsx test/models/drain/run.ts --seconds 60 --seed 1 --protocols http,h2`. To repeat one, with the same protocols:
 // `--seed N --count 1`.
 const { values } = parseArgs({
   options: {
@@ -15,9 +15,9 @@ const { values } = parseArgs({
     together: { type: 'string', default: '4' },
     /** How many schedules of each kind are printed, up to 10. */
     show: { type: 'string', default: '2' },
-    /** For programs: all that was counted. */
+    /** For programs: all counts. */
     json: { type: 'boolean', default: false },
-    /** What is tested, as a path from here. */
+    /** The package under test, as a path from here. */
     portside: { type: 'string', default: '../../../src/index.js' },
   },
 })
@@ -36,8 +36,8 @@ const report = (): string =>
   [
     `Node ${process.version}, seed ${values.seed}, ${values.protocols}`,
     `${many.schedules} schedules in ${took.toFixed(1)} s, ${(many.schedules / took).toFixed(1)} a second; longest lag ${Math.round(many.longestLag)} ms`,
-    `${many.accepted} connections accepted; ${many.begun} requests begun, ${many.answered} answered; ${many.forced} connections ended by force`,
-    `late beside others: ${many.late}; of these, played again alone: ${many.lateAlone}`,
+    `${many.accepted} connections accepted; ${many.begun} requests begun, ${many.answered} answered; ${many.forced} connections closed by force`,
+    `late while others ran: ${many.late}; of these, played again alone: ${many.lateAlone}`,
     `open sockets: ${many.socketsBefore} before, ${many.socketsAfter} after`,
     ...[...many.kinds]
       .sort()
@@ -54,5 +54,5 @@ const report = (): string =>
   ].join('\n')
 const failed = many.kinds.size > 0 || many.socketsAfter > many.socketsBefore
 const said = values.json ? JSON.stringify({ ...many, kinds: [...many.kinds] }) : report()
-// A socket that was left open would keep this process.
+// A socket left open would keep this process running.
 process.stdout.write(`${said}\n`, () => process.exit(failed ? 1 : 0))

@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 
-// A schedule is data: printed as JSON, made again from its seed, sent to another process.
+// A schedule is data: it can be printed as JSON, made again from its seed, and sent to another process.
 
 export const PROTOCOLS = ['http', 'https', 'http-unix', 'h2c', 'h2', 'net', 'tls', 'unix'] as const
 export type Protocol = (typeof PROTOCOLS)[number]
 
-/** How the handler answers: at once, after turns of the event loop, after milliseconds, in chunks, with many bytes, after the body. */
+/** How the handler answers: immediately, after turns of the event loop, after milliseconds, in chunks, with many bytes, after the body. */
 export interface Reaction {
   readonly kind: 'now' | 'turns' | 'ms' | 'stream' | 'large' | 'upload'
   readonly n: number
@@ -17,7 +17,7 @@ export type Step =
   /** Requests in one write. `held` bytes of the last head are written `rest` ms later. */
   | { readonly send: readonly Reaction[]; readonly held: number; readonly rest: number }
   | { readonly write: number }
-  /** Answers each echo with the next byte, so many times. */
+  /** Answers each echo with the next byte, this many times. */
   | { readonly chat: number }
   | { readonly upgrade: number }
   | { readonly pause: number }
@@ -26,13 +26,13 @@ export type Step =
   | { readonly reset: true }
 
 export type Client = {
-  /** In another process. */
+  /** True if it runs in another process. */
   readonly foreign: boolean
   /** Milliseconds after the start of the schedule. */
   readonly at: number
 } & (
   | { readonly kind: 'steps'; readonly steps: readonly Step[]; readonly allowHalfOpen: boolean }
-  /** Connections of a pool, or one session: each lane asks again and again. */
+  /** Connections of a pool, or one session. Each lane keeps sending requests. */
   | {
       readonly kind: 'agent' | 'undici' | 'session'
       readonly lanes: number
@@ -50,10 +50,10 @@ export interface Close {
 
 export interface Schedule {
   readonly protocol: Protocol
-  /** What a server of bytes does: echoes by itself, or sends bytes at once, or only reads. */
+  /** The behaviour of a server of bytes: it echoes, sends bytes immediately, or only reads. */
   readonly serves: 'echo' | 'greeting' | 'nothing'
   readonly clients: readonly Client[]
-  /** The first after the start, each other after the one before. */
+  /** Milliseconds to the first close() from the start, and to each other from the one before. */
   readonly closes: readonly Close[]
   /** Where in the event loop the first close() is called: in a timer, after it, or in the handler of a request. */
   readonly phase: 'timer' | 'immediate' | 'microtask' | 'request'
@@ -105,7 +105,7 @@ const byteStep: fc.Arbitrary<Step> = fc.oneof(
   pause,
 )
 
-/** Most clients end by themselves in no way. */
+/** Most clients do not end their connection themselves. */
 function steps(step: fc.Arbitrary<Step>, others: readonly fc.Arbitrary<Step>[]): fc.Arbitrary<Step[]> {
   return fc
     .tuple(fc.array(step, { maxLength: 6 }), fc.option(fc.oneof(...others), { freq: 3 }))

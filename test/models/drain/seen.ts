@@ -1,22 +1,22 @@
-// What clients have seen; sent from one process to another.
+// The observations of clients, which one process sends to another.
 
 /** One connection at its client's end. Times are those of `clock()`, in milliseconds. */
 export interface SeenConnection {
   readonly client: number
-  /** The local port; 0 of a unix socket or one that was never connected. */
+  /** The local port; 0 for a unix socket or a socket that was never connected. */
   port: number
   connectedAt: number | undefined
-  /** TLS: the handshake is done. */
+  /** TLS: the handshake is complete. */
   secured: boolean
-  /** Bytes of the application that were written and read. */
+  /** Bytes that the application wrote and read. */
   written: number
   read: number
   endedAt: number | undefined
   error: string | undefined
   closed: boolean
-  /** What the client did by itself before its end of file: nothing more is owed to it, or to its kernel. */
+  /** How the client closed before its end of file. Nothing more is owed to it, or to its kernel. */
   own: 'end' | 'reset' | undefined
-  /** A response has said `Connection: close`: what was written behind its request is not handled (RFC 9112 §9.6). */
+  /** A response has said `Connection: close`, so later requests are not handled (RFC 9112 §9.6). */
   toldToClose: boolean
   /** Bytes that came back from an upgraded or plain connection. */
   upgraded: boolean
@@ -29,9 +29,9 @@ export interface SeenRequest {
   readonly client: number
   /** Index of its connection in `connections`; undefined until it has one. */
   connection: number | undefined
-  /** Where its head begins in the bytes of its connection. Known of clients by steps. */
+  /** The position of its head in the bytes of its connection. Only known for clients that play steps. */
   start: number | undefined
-  /** When all of it was written. */
+  /** The time when it was completely written. */
   writtenAt: number | undefined
   answered: boolean
   error: string | undefined
@@ -43,7 +43,7 @@ export interface Seen {
 }
 
 /**
- * The same for all processes of the machine. `performance.timeOrigin` is some milliseconds off in a process that was held up
+ * A clock that all processes of the machine share. `performance.timeOrigin` is some milliseconds off in a process that was held up
  * while it started.
  */
 export const clock = (): number => Number(process.hrtime.bigint()) / 1e6

@@ -8,13 +8,13 @@ import type { Target } from './clients/connection.js'
 import type { Schedule } from './schedule.js'
 import { clock } from './seen.js'
 
-/** The package under test: its sources, or what was built of them. */
+/** The package under test: its sources, or the built package. */
 export type Portside = typeof portside
 
-/** A connection as an independent listener saw it come. */
+/** A connection as an independent listener saw it. */
 export interface Accepted {
   readonly socket: net.Socket
-  /** The connection on top of it: of TLS another socket. */
+  /** The connection on top of it, which is another socket for TLS. */
   stream: net.Socket
   readonly port: number
   error: string | undefined
@@ -38,7 +38,7 @@ export interface Served {
   onBegun: () => void
 }
 
-/** What all servers of portside have in common. */
+/** The part that all servers of portside share. */
 export interface Listener {
   readonly server: net.Server
   readonly address: string
@@ -104,7 +104,7 @@ export async function serve({ protocol, serves }: Schedule, portside: Portside, 
     if (!accepted.some((known) => known.socket === socket)) accepted.push(observe(socket))
   }
   listener.server.on('connection', note)
-  // Those that are gone before the server can hear of them, too.
+  // Includes connections that close before the server gets them.
   const noteOwn = (message: unknown): void => {
     const { socket } = message as { socket: net.Socket & { server?: net.Server } }
     if (socket.server === listener.server) note(socket)

@@ -10,7 +10,7 @@ type SpawnListening = (command: string, args: string[], options: SpawnListeningO
 const fixture = (name: string): string => join(import.meta.dirname, '../../../fixtures/programs', name)
 const NODE = [process.execPath, fixture('serve-identity.mjs')] as const
 
-/** The interpreter itself: what PATH has may be a program that looks for one. */
+/** The interpreter itself, because the program in PATH may only look for one. */
 const python = spawnSync('python3', ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' })
 const pythonPath = python.status === 0 ? python.stdout.trim() : undefined
 
@@ -40,7 +40,7 @@ const KINDS: readonly Kind[] = [
     options: { family: 'IPv4' },
   },
   {
-    name: 'a wrapper with the server in a session of its own',
+    name: 'a wrapper with the server in its own session',
     command: [process.execPath, fixture('start-detached.mjs'), ...NODE],
     options: { family: 'IPv4' },
   },
@@ -50,15 +50,15 @@ const KINDS: readonly Kind[] = [
 export const whyNoPython: string | undefined = pythonPath === undefined ? 'python3 cannot be started' : undefined
 
 export interface Found {
-  /** Those that were not found, were mixed up with another, or are known by another's endpoint. */
+  /** Programs that were not found, were mistaken for another, or have another's endpoint. */
   readonly faults: string[]
   /** How many processes ran when all were ready. */
   readonly processes: number
-  /** How many of them run when all have been stopped. */
+  /** How many processes still run after all were stopped. */
   readonly left: number
 }
 
-/** Starts programs of all kinds at once, asks each for what only it was told, and stops them. */
+/** Starts programs of all kinds at once, asks each for its identity, and stops them. */
 export async function playAtOnce(spawnListening: SpawnListening, count: number): Promise<Found> {
   const mark = `PORTSIDE_TEST=${randomUUID()}`
   const faults: string[] = []
@@ -89,5 +89,5 @@ export async function playAtOnce(spawnListening: SpawnListening, count: number):
   return { faults, processes, left: left.length }
 }
 
-/** Longer than all of them need on a machine with one core, in milliseconds. */
+/** Longer than all programs need on a machine with one core, in milliseconds. */
 const PATIENCE = 25_000

@@ -1,4 +1,4 @@
-// Reserves, listens on and releases ports, as it is told by messages; answers with 'had' or a code. A process or a thread.
+// Reserves, listens on and releases ports as messages say, and answers with 'had' or a code. Runs as a process or a thread.
 import { parentPort } from 'node:worker_threads'
 
 const { listenTcp, reservePort } = await import(process.env.PORTSIDE)

@@ -18,7 +18,7 @@ interface Told {
   readonly protocol: 'tcp' | 'udp' | 'both'
 }
 
-/** A process or a thread that reserves ports. It is started anew after its end. */
+/** A process or a thread that reserves ports. It is started again after it exits. */
 class Holder {
   #runner: ReturnType<typeof fork> | Worker | undefined
 
@@ -70,9 +70,9 @@ interface Held {
   readonly protocol: Told['protocol']
 }
 
-it('a port is reserved for one at a time, of processes and threads, until it is released or its holder ends', async (context: TestContext) => {
-  if (!listensWhileHeld()) context.skip('here a number that is kept from others cannot be reserved')
-  // Two threads that load the sources at once open that many files.
+it('lets only one process or thread reserve a port until it is released or its holder exits', async (context: TestContext) => {
+  if (!listensWhileHeld()) context.skip('on this system a held port cannot be reserved')
+  // Two threads that load the sources at once open this many files.
   needsDescriptors(context, 512)
   const kept = await Promise.all(Array.from({ length: PORTS }, keptFree))
   const holders = HOLDERS.map((as) => new Holder(as))
@@ -81,7 +81,7 @@ it('a port is reserved for one at a time, of processes and threads, until it is 
   try {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 16 }), async (steps) => {
-        // What must be held now, and by whom.
+        // The ports that must be held now, and their holders.
         let model: Held[] = []
         const taken = (index: number, protocol: Told['protocol']) =>
           model.some(
@@ -107,7 +107,7 @@ it('a port is reserved for one at a time, of processes and threads, until it is 
             model.push(...winners)
           } else if (model.length > 0) {
             const held = model[each.pick % model.length] as Held
-            // Only TCP is listened on by a server of portside.
+            // A portside server listens only on TCP here.
             if (each.action === 'listen' && held.protocol === 'udp') continue
             expect(await ask(each.action, held)).toBe('had')
             if (each.action === 'release') model = model.filter((one) => one !== held)

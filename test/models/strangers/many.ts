@@ -4,7 +4,7 @@ import { type Played, type Portside, play } from './play.js'
 import { type Host, type Schedule, scheduleOf } from './schedule.js'
 import { type Stranger, strangerOf } from './stranger.js'
 
-/** The interpreter itself: what PATH has may be a program that looks for one. */
+/** The interpreter itself, because the program in PATH may only look for one. */
 const python = spawnSync('python3', ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' })
 export const pythonPath: string | undefined = python.status === 0 ? python.stdout.trim() : undefined
 
@@ -12,7 +12,7 @@ export interface PlayedSchedule extends Played {
   readonly schedule: Schedule
 }
 
-/** Plays so many schedules of a seed, some at a time, each of which has strangers of its own. */
+/** Plays this many schedules of a seed, some at a time. Each has its own strangers. */
 export async function playMany(
   portside: Portside,
   { seed, count, together, families }: Pick<Host, 'families'> & { seed: number; count: number; together: number },

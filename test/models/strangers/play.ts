@@ -4,7 +4,7 @@ import { ask } from '../ask.js'
 import type { Schedule } from './schedule.js'
 import { clock, fixture, type Stranger } from './stranger.js'
 
-/** What is tested: the sources, or the built package. */
+/** The package under test: its sources, or the built package. */
 export interface Portside {
   reservePort(options: ReserveOptions): Promise<PortReservation>
   spawnListening(command: string, args: string[], options: SpawnListeningOptions): Promise<ListeningChild>
@@ -13,25 +13,25 @@ export interface Portside {
 export interface Played {
   readonly outcome:
     | 'ready'
-    /** So late that the look of portside was over. */
+    /** The stranger came after portside had looked. */
     | 'ready, and the stranger came then'
     | 'taken'
     | 'exited'
-    /** The stranger did not listen from the beginning to the end: it need not be named. */
+    /** The stranger did not listen the whole time, so the message need not name it. */
     | 'exited, stranger gone'
-    /** The time was over before the program had tried to listen. */
+    /** The timeout expired before the program tried to listen. */
     | 'slow'
     | 'fault'
-  /** Of a fault. */
+  /** Describes a fault. */
   readonly detail?: string
 }
 
 type Failure = Error & { readonly code?: string; readonly stderr?: string }
 
-/** Longest that this process may be kept from running between the look of portside and the promise, in milliseconds. */
+/** The longest that this process may pause between portside's look and the promise, in milliseconds. */
 const SLACK = 250
 
-/** Plays a schedule. The oracle asks the listener itself, and the stranger's own word about when it listened. */
+/** Plays a schedule. The oracle asks the listener itself, and takes the stranger's own times of listening. */
 export async function play(
   portside: Portside,
   schedule: Schedule,
@@ -84,7 +84,7 @@ export async function play(
   }
 }
 
-/** When the stranger listened. */
+/** The times when the stranger listened. */
 class Times {
   readonly #spans: Array<{ from: number; to: number }> = []
 
@@ -94,7 +94,7 @@ class Times {
     if (event === 'closed' && last !== undefined && last.to > at) last.to = at
   }
 
-  /** It listened all the time from then to then. */
+  /** True if it listened the whole time between the two. */
   covers(from: number, to: number): boolean {
     return this.#spans.some((span) => span.from <= from && span.to >= to)
   }
@@ -106,7 +106,7 @@ function judgeAnswer(answer: string, pid: number, at: number, times: Times, stra
   if (answer === String(stranger.pid) && !times.covers(at - SLACK, at)) {
     return { outcome: 'ready, and the stranger came then' }
   }
-  return { outcome: 'fault', detail: `a stranger was taken for the program: ${taken}` }
+  return { outcome: 'fault', detail: `a stranger was mistaken for the program: ${taken}` }
 }
 
 function judgeFailure(

@@ -1,21 +1,21 @@
-/** A stranger that listens on the number of a program, and closes again, at random moments. */
+/** A stranger that listens on a program's port, and closes again, at random moments. */
 export interface Schedule {
   readonly seed: number
   readonly stranger: {
     readonly kind: 'this process' | 'node' | 'python'
     readonly host: string
-    /** When it opens and closes, in milliseconds from the start of the program on; those before 0 are over by then. */
+    /** When it opens and closes, in milliseconds from the start of the program. Times below 0 are before it. */
     readonly steps: ReadonlyArray<{ readonly at: number; readonly opens: boolean }>
   }
   readonly program: {
     readonly kind: 'node' | 'python'
     readonly host: string
     readonly mode: 'once' | 'retry'
-    /** Milliseconds until it tries first. */
+    /** Milliseconds until its first attempt. */
     readonly delay: number
   }
   readonly family: 'IPv4' | 'IPv6'
-  /** Milliseconds that the program gets. */
+  /** Milliseconds that the program has. */
   readonly timeout: number
 }
 
@@ -30,7 +30,7 @@ const STRANGERS = ['127.0.0.1', '0.0.0.0', '::1', '::'] as const
 /** Longer than any program here needs. */
 const PATIENCE = 20_000
 
-/** For a program that cannot listen before its time is over. */
+/** For a program that cannot listen before its timeout. */
 const IMPATIENCE = 800
 
 export function scheduleOf(seed: number, random: () => number, { families, python }: Host): Schedule {
@@ -60,7 +60,7 @@ export function scheduleOf(seed: number, random: () => number, { families, pytho
   return { seed, stranger, program, family, timeout: lasting ? IMPATIENCE : PATIENCE }
 }
 
-/** Whether a stranger keeps the program from listening, or is reached in its place. */
+/** True if a stranger keeps the program from listening, or is reached instead. */
 function inTheWay(stranger: string, program: string, endpoint: string): boolean {
   const isWildcard = (host: string): boolean => host === '0.0.0.0' || host === '::'
   const families = (host: string): string[] => (host === '::' ? ['IPv4', 'IPv6'] : host === '::1' ? ['IPv6'] : ['IPv4'])

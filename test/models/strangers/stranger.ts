@@ -8,7 +8,7 @@ import type { Schedule } from './schedule.js'
 
 export const fixture = (name: string): string => join(import.meta.dirname, '../../../fixtures/programs', name)
 
-/** Milliseconds on the clock that all processes of a host share (CLOCK_MONOTONIC). */
+/** Milliseconds on a clock that all processes of a host share (CLOCK_MONOTONIC). */
 export const clock = (): number => Number(process.hrtime.bigint()) / 1e6
 
 interface Told {
@@ -16,10 +16,10 @@ interface Told {
   readonly event: 'started' | 'opened' | 'failed' | 'closed'
 }
 
-/** Somebody who listens where a program is to listen. */
+/** A listener at the place where a program should listen. */
 export interface Stranger {
   readonly pid: number
-  /** What it is called in a message; undefined of this process. */
+  /** Its name in messages; undefined for this process. */
   readonly program: string | undefined
   open(host: string, port: number): Promise<Told>
   close(): Promise<Told>

@@ -2,19 +2,19 @@ import net from 'node:net'
 import tls from 'node:tls'
 import { clock, type Seen, type SeenConnection } from '../seen.js'
 
-/** Where clients dial, and what they trust. */
+/** The address that clients dial, and the authority that they trust. */
 export interface Target {
   readonly address: { readonly host: string; readonly port: number } | { readonly path: string }
   readonly ca: string | null
-  /** The name of each request begins with it. */
+  /** The prefix of each request's name. */
   readonly name: string
 }
 
-/** A client that plays. */
+/** A client in a schedule. */
 export interface Playing {
-  /** Begins no more, reads what is left and ends what waits for the client alone. */
+  /** Begins nothing new, reads the rest, and ends connections that wait only for the client. */
   finish(): void
-  /** Frees what the client itself keeps, after all. */
+  /** Releases everything that the client itself still keeps. */
   discard(): void
 }
 
@@ -69,7 +69,7 @@ export function watch(socket: net.Socket, { connections }: Seen, client: number)
     seen.endedAt = clock()
   })
   socket.on('error', (error: { code?: string; message: string }) => {
-    // Undici destroys a socket that has ended with an error of its own.
+    // Undici destroys an ended socket with its own error.
     if (!error.code?.startsWith('UND_ERR')) seen.error ??= error.code ?? error.message
   })
   socket.once('close', () => {
@@ -78,11 +78,11 @@ export function watch(socket: net.Socket, { connections }: Seen, client: number)
   return seen
 }
 
-/** The client itself goes, before the server has ended the connection. */
+/** Closes the client's end before the server has closed the connection. */
 export function leave({ socket, seen }: Dialled, how: 'end' | 'reset'): void {
   if (seen.endedAt === undefined && !socket.destroyed) seen.own ??= how
   if (how === 'reset') seen.reset = true
-  // Node cannot reset a socket whose FIN is leaving: it says EINVAL and never closes the socket.
+  // Node cannot reset a socket that is sending its FIN: it fails with EINVAL and never closes the socket.
   const leaving = socket.writableEnded && !socket.writableFinished
   if (how === 'end') socket.end()
   else if (socket instanceof tls.TLSSocket || seen.port === 0 || leaving) socket.destroy()

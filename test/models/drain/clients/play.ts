@@ -22,7 +22,7 @@ export class Clients {
     }
   }
 
-  /** Waits until every connection is closed, in vain at most for `CLOSING`. */
+  /** Waits until every connection is closed, at most for `CLOSING`. */
   async finish(): Promise<Seen> {
     for (const timer of this.#waiting) clearTimeout(timer)
     for (const each of this.#playing) each.finish()

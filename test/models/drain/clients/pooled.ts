@@ -9,7 +9,7 @@ import { dial, type Playing, type Target, wait, watch } from './connection.js'
 
 type Pooled = Exclude<Client, { kind: 'steps' }>
 
-/** Asks once; notes what becomes of it. Rejects when it is not answered. */
+/** Sends one request and notes its result. Rejects if it is not answered. */
 type Ask = (path: string, body: string | undefined, request: SeenRequest) => Promise<string>
 
 interface Pool {
@@ -17,7 +17,7 @@ interface Pool {
   discard(): void
 }
 
-/** Clients of a library: each lane asks again and again, until it was refused or has asked enough. */
+/** Clients of a library. Each lane sends requests until one is refused or it has sent enough. */
 export function playPooled(
   target: Target,
   seen: Seen,

@@ -62,7 +62,7 @@ class Connection {
     if (!socket.destroyed && socket.allowHalfOpen) socket.end()
   }
 
-  /** What a client may not write any more is not written: that would be its own error. */
+  /** Does not write once the client may not, because that would be the client's own error. */
   #write(data: Buffer | string): boolean {
     const { socket, seen } = this.dialled
     if (!socket.writable || socket.writableEnded) return false
@@ -106,7 +106,7 @@ class Connection {
     return { id, text: `${head}${body > 0 ? `Content-Length: ${body}\r\n` : ''}\r\n${'u'.repeat(body)}`, body }
   }
 
-  /** Not behind a request: Node gives the whole socket to the handler of the upgrade. */
+  /** Not after a request, because Node gives the whole socket to the handler of the upgrade. */
   async #upgrade(bytes: number): Promise<void> {
     await this.#answered()
     this.#write('GET /upgrade HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: raw\r\n\r\n')
@@ -143,7 +143,7 @@ class Connection {
     this.#changed()
   }
 
-  /** Until all that was asked is answered, or nothing more can come. */
+  /** Waits until all requests are answered, or nothing more can arrive. */
   async #answered(): Promise<void> {
     const { seen } = this.dialled
     while (!seen.closed && seen.endedAt === undefined && this.#own.some(({ answered }) => !answered)) {
