@@ -1,0 +1,79 @@
+import { join } from 'node:path'
+import { Application, Logger, LogLevel, type ProjectReflection, type TypeDocOptions } from 'typedoc'
+import type { PluginOptions } from 'typedoc-plugin-markdown'
+import { publicEntries, root } from './entries.js'
+import { linkPages } from './see.js'
+
+const OUT = join(root, 'docs/reference')
+
+const OPTIONS: Partial<TypeDocOptions & PluginOptions> = {
+  name: 'API reference',
+  tsconfig: join(import.meta.dirname, 'tsconfig.json'),
+  plugin: ['typedoc-plugin-markdown'],
+  logLevel: 'Warn',
+  readme: 'none',
+  disableGit: true,
+  disableSources: true,
+  // The members that a type has from Node or from a runner are documented there.
+  excludeExternals: true,
+  sortEntryPoints: false,
+  validation: { notExported: true, invalidLink: true, rewrittenLink: true, notDocumented: false },
+  outputs: [{ name: 'markdown', path: OUT }],
+  // A page for each entry.
+  outputFileStrategy: 'modules',
+  entryFileName: 'index',
+  hidePageHeader: true,
+  hideBreadcrumbs: true,
+  groupOrder: ['Functions', 'Variables', 'Classes', 'Interfaces', 'Type Aliases', 'References'],
+  pageTitleTemplates: { module: ({ name }) => name },
+  parametersFormat: 'table',
+  interfacePropertiesFormat: 'table',
+  typeDeclarationFormat: 'table',
+  tableColumnSettings: { hideModifiers: true, hideInherited: true, hideOverrides: true },
+  useCodeBlocks: true,
+  useCustomAnchors: true,
+  useHTMLEncodedBrackets: true,
+  sanitizeComments: true,
+}
+
+/** The public API, as TypeDoc reads it from the sources, and what TypeDoc warns of. */
+export interface Reference {
+  readonly project: ProjectReflection
+  readonly warnings: readonly string[]
+  /** Internal types in public signatures, one a line. */
+  readonly internalTypes: readonly string[]
+  /** Writes the pages into docs/reference. */
+  write(): Promise<void>
+}
+
+export async function readReference(): Promise<Reference> {
+  const entries = publicEntries()
+  const app = await Application.bootstrapWithPlugins({
+    ...OPTIONS,
+    entryPoints: entries.map(({ source }) => join(root, source)),
+  })
+  const logger = new Collector()
+  app.logger = logger
+  linkPages(app)
+  const project = await app.convert()
+  if (!project) throw new Error(`TypeDoc cannot read the sources:\n${logger.messages.join('\n')}`)
+  for (const [index, entry] of entries.entries()) project.children![index]!.name = entry.name
+  app.validate(project)
+  const isInternalType = (message: string): boolean => /is referenced by .+ but not included/.test(message)
+  return {
+    project,
+    warnings: logger.messages.filter((message) => !isInternalType(message)),
+    internalTypes: logger.messages.filter(isInternalType),
+    async write() {
+      await app.generateOutputs(project)
+    },
+  }
+}
+
+class Collector extends Logger {
+  readonly messages: string[] = []
+
+  override log(message: string, level: LogLevel): void {
+    if (level >= LogLevel.Warn) this.messages.push(message)
+  }
+}
