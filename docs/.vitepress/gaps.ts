@@ -49,7 +49,7 @@ function gapsOfName(reflection: DeclarationReflection): string[] {
 function gapsOfOption(option: DeclarationReflection): string[] {
   const comment = option.comment
   if (option.inheritedFrom || !comment) return []
-  const text = comment.summary.map((part) => part.text).join('')
+  const text = comment.summary.map(({ kind, text }) => (kind === 'text' ? text : '')).join('')
   const tagged = comment.getTag('@default') ?? comment.getTag('@defaultValue')
   return /(?<!no )\bdefaults?\b/i.test(text) && !tagged ? [`${option.getFullName()}: no @default`] : []
 }

@@ -36,9 +36,10 @@ const OPTIONS: Partial<TypeDocOptions & PluginOptions> = {
   sanitizeComments: true,
 }
 
-/** The public API, as TypeDoc reads it from the sources, and what TypeDoc warns of. */
+/** The public API, as TypeDoc reads it from the sources. */
 export interface Reference {
   readonly project: ProjectReflection
+  /** Warnings and errors of TypeDoc. `write()` adds its own. */
   readonly warnings: readonly string[]
   /** Internal types in public signatures, one a line. */
   readonly internalTypes: readonly string[]
@@ -56,14 +57,13 @@ export async function readReference(): Promise<Reference> {
   app.logger = logger
   linkPages(app)
   const project = await app.convert()
-  if (!project) throw new Error(`TypeDoc cannot read the sources:\n${logger.messages.join('\n')}`)
+  if (!project) throw new Error(`TypeDoc cannot read the sources:\n${logger.warnings.join('\n')}`)
   for (const [index, entry] of entries.entries()) project.children![index]!.name = entry.name
   app.validate(project)
-  const isInternalType = (message: string): boolean => /is referenced by .+ but not included/.test(message)
   return {
     project,
-    warnings: logger.messages.filter((message) => !isInternalType(message)),
-    internalTypes: logger.messages.filter(isInternalType),
+    warnings: logger.warnings,
+    internalTypes: logger.internalTypes,
     async write() {
       await app.generateOutputs(project)
     },
@@ -71,9 +71,13 @@ export async function readReference(): Promise<Reference> {
 }
 
 class Collector extends Logger {
-  readonly messages: string[] = []
+  readonly warnings: string[] = []
+  readonly internalTypes: string[] = []
 
   override log(message: string, level: LogLevel): void {
-    if (level >= LogLevel.Warn) this.messages.push(message)
+    if (level < LogLevel.Warn) return
+    const isInternalType = /is referenced by .+ but not included/.test(message)
+    if (isInternalType) this.internalTypes.push(message)
+    else this.warnings.push(message)
   }
 }

@@ -20,6 +20,7 @@ if (process.argv.includes('--gaps')) {
   if (FAIL_ON_GAPS) report('Doc comments with gaps (docs/.vitepress/gaps.ts)', gaps)
   else if (gaps.length > 0) console.log(`${gaps.length} gaps in doc comments: npm run docs -- --gaps`)
   await write()
+  report('Warnings of TypeDoc', warnings)
   if (!process.argv.includes('--reference')) {
     await build(join(root, 'docs'))
     report('Dead links', deadLinks(join(root, 'docs/.vitepress/dist'), base))
