@@ -26,6 +26,9 @@ export function publicEntries(): Entry[] {
     })
 }
 
+/** The file of an entry's page in the reference, without `.md`: `portside-vitest-plugin`. */
+export const fileOfEntry = (name: string): string => name.replaceAll('/', '-')
+
 function readJson(file: string): unknown {
   return JSON.parse(readFileSync(join(root, file), 'utf8'))
 }

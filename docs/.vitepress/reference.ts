@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { Application, Logger, LogLevel, type ProjectReflection, type TypeDocOptions } from 'typedoc'
 import type { PluginOptions } from 'typedoc-plugin-markdown'
 import { publicEntries, root } from './entries.js'
+import { FlatRouter } from './router.js'
 import { linkPages } from './see.js'
 
 const OUT = join(root, 'docs/reference')
@@ -21,6 +22,7 @@ const OPTIONS: Partial<TypeDocOptions & PluginOptions> = {
   outputs: [{ name: 'markdown', path: OUT }],
   // A page for each entry.
   outputFileStrategy: 'modules',
+  router: 'flat',
   entryFileName: 'index',
   hidePageHeader: true,
   hideBreadcrumbs: true,
@@ -56,6 +58,7 @@ export async function readReference(): Promise<Reference> {
   const logger = new Collector()
   app.logger = logger
   linkPages(app)
+  app.renderer.defineRouter('flat', FlatRouter)
   const project = await app.convert()
   if (!project) throw new Error(`TypeDoc cannot read the sources:\n${logger.warnings.join('\n')}`)
   for (const [index, entry] of entries.entries()) project.children![index]!.name = entry.name

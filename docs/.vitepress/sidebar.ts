@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { DefaultTheme } from 'vitepress'
-import { publicEntries, root } from './entries.js'
+import { fileOfEntry, publicEntries, root } from './entries.js'
 import { titleOf } from './headings.js'
 import { pagesIn, sourceOf } from './pages.js'
 
@@ -47,7 +47,7 @@ export function sidebar(): DefaultTheme.SidebarItem[] {
           text: 'API',
           link: '/reference/',
           collapsed: true,
-          items: publicEntries().map(({ name }) => ({ text: name, link: `/reference/${name}` })),
+          items: publicEntries().map(({ name }) => ({ text: name, link: `/reference/${fileOfEntry(name)}` })),
         },
         ...items(among(REFERENCE)),
       ],

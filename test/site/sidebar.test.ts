@@ -17,6 +17,6 @@ test('has each page of docs/ and each entry once', () => {
     .filter((file) => /^(decisions\/|cookbook\/)?[^/]+\.md$/.test(file) && file !== 'index.md')
     .map((file) => `/${file.replace(/\.md$/, '')}`)
   const others = ['/readme', '/changelog', '/contributing', '/reference/']
-  const entries = publicEntries().map(({ name }) => `/reference/${name}`)
+  const entries = publicEntries().map(({ name }) => `/reference/${name.replaceAll('/', '-')}`)
   expect(linksOf(sidebar()).sort()).toEqual([...pages, ...others, ...entries].sort())
 })
