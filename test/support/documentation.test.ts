@@ -1,29 +1,42 @@
 import { posix } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { matchers } from '../../src/assertions/matchers.js'
-import { codeBlocks, documentationPages, readPage, testFile } from './documentation.js'
+import { codeBlocks } from './code-blocks.js'
+import { documentationPages, readPage, sourceFiles, testFile } from './documentation.js'
+import { examplesOf, unfencedExamples } from './examples.js'
 
 /** What may stand after a fence: `ts` blocks run as tests, the others are not run. A slip like `typescript` would hide a block. */
 // `npm run consumers` runs those in `js` of docs/jest.md and docs/mocha.md, `npm run compat` those of docs/other-runners.md.
 const LANGUAGES = ['ts', 'js', 'sh', 'text', 'json', 'yaml']
 
+const blocks = [
+  ...documentationPages().map((page) => [page, codeBlocks(readPage(page))] as const),
+  ...sourceFiles().map((source) => [source, examplesOf(readPage(source))] as const),
+]
+
 test('each block of the documentation names a known language', () => {
-  const unknown = documentationPages().flatMap((page) =>
-    codeBlocks(readPage(page))
+  const unknown = blocks.flatMap(([file, blocks]) =>
+    blocks
       .filter(({ language }) => !LANGUAGES.includes(language))
-      .map(({ language, line }) => `${page}:${line - 1} ${language || 'names no language'}`),
+      .map(({ language, line }) => `${file}:${line - 1} ${language || 'names no language'}`),
   )
   expect(unknown).toEqual([])
 })
 
+test('each @example of a doc comment is a block', () => {
+  const unfenced = sourceFiles().flatMap((file) => unfencedExamples(readPage(file)).map((line) => `${file}:${line}`))
+  expect(unfenced).toEqual([])
+})
+
 test('each block that uses a matcher installs it', () => {
   const used = new RegExp(`\\.(${Object.keys(matchers).join('|')})\\(`)
-  const users = documentationPages().flatMap((page) =>
-    codeBlocks(readPage(page)).filter(({ language, code }) => language === 'ts' && used.test(code)),
+  const users = blocks.flatMap(([file, blocks]) =>
+    blocks.flatMap((block) => (block.language === 'ts' && used.test(block.code) ? [{ file, ...block }] : [])),
   )
   expect(users.length).toBeGreaterThan(0)
   const installs = /^install\(\)|^import 'portside\/vitest\/setup'/m
-  expect(users.filter(({ code }) => !installs.test(code)).map(({ line }) => line)).toEqual([])
+  const without = users.filter(({ code }) => !installs.test(code))
+  expect(without.map(({ file, line }) => `${file}:${line}`)).toEqual([])
 })
 
 test('each link to a section of a page leads to a heading', () => {
@@ -48,36 +61,6 @@ const anchorsOf = (text: string): Set<string> =>
         .replaceAll(' ', '-'),
     ),
   )
-
-describe('codeBlocks', () => {
-  test('finds each block with its language, its line and its code', () => {
-    const page = '# Title\n\n```ts\nfirst()\n\nsecond()\n```\n\ntext\n\n```sh\nnpm test\n```\n'
-    expect(codeBlocks(page)).toEqual([
-      { language: 'ts', line: 4, code: 'first()\n\nsecond()' },
-      { language: 'sh', line: 12, code: 'npm test' },
-    ])
-  })
-
-  test('takes the indentation of the fence off the code, and no more', () => {
-    expect(codeBlocks('- item\n  ```ts\n  if (a) {\n    b()\n  }\n  ```\n')).toEqual([
-      { language: 'ts', line: 3, code: 'if (a) {\n  b()\n}' },
-    ])
-  })
-
-  test('keeps a shorter fence, or a fence with a language, as code', () => {
-    expect(codeBlocks('````text\n```ts\nx\n```\n````\n')).toEqual([
-      { language: 'text', line: 2, code: '```ts\nx\n```' },
-    ])
-  })
-
-  test('reads lines that end as on Windows', () => {
-    expect(codeBlocks('```ts\r\na\r\nb\r\n```\r\n')).toEqual([{ language: 'ts', line: 2, code: 'a\nb' }])
-  })
-
-  test('refuses a block that is never closed', () => {
-    expect(() => codeBlocks('text\n\n```ts\na\n')).toThrow('The fence above line 4 is never closed')
-  })
-})
 
 describe('testFile', () => {
   const file = testFile({ language: 'ts', line: 40, code: 'first()\n\nthird()' }, '../README.md', 'the page')

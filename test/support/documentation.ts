@@ -1,15 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
+import { type CodeBlock, codeBlocks } from './code-blocks.js'
+import { exampleFiles } from './examples.js'
 import { writeGenerated } from './generated.js'
-
-/** A fenced block of a Markdown page. */
-export interface CodeBlock {
-  /** The word after the fence: `ts`, `sh`, ... */
-  language: string
-  /** The page's line of the block's first line of code, from 1. */
-  line: number
-  code: string
-}
 
 const root = join(import.meta.dirname, '../..')
 
@@ -25,7 +18,16 @@ export function readPage(page: string): string {
   return readFileSync(join(root, page), 'utf8')
 }
 
-/** Makes each `ts` block of the documentation a test file below generated/docs, for Vitest and for the type checker. */
+/** The sources, as paths below the root, with slashes. */
+export function sourceFiles(): string[] {
+  const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+  return files.filter((file) => file.endsWith('.ts')).map((file) => `src/${file.replaceAll('\\', '/')}`)
+}
+
+/**
+ * Makes the `ts` blocks of the documentation test files below generated/docs, for Vitest and for the type checker: each block of a page a
+ * file, and the blocks of the doc comments in one source a file.
+ */
 export function writeDocumentationTests(): void {
   const wanted = new Map<string, string>()
   for (const page of documentationPages()) {
@@ -33,31 +35,22 @@ export function writeDocumentationTests(): void {
     for (const block of codeBlocks(text)) {
       if (block.language !== 'ts') continue
       const file = join(page, `line-${block.line}.test.ts`)
-      wanted.set(file, testFile(block, posix.join('../'.repeat(page.split('/').length + 2), page), text))
+      wanted.set(file, testFile(block, above(page, 2), text))
+    }
+  }
+  for (const source of sourceFiles()) {
+    const text = readPage(source)
+    if (!text.includes('```')) continue
+    for (const [index, code] of exampleFiles(text).entries()) {
+      const file = join(source.replace(/\.ts$/, `${index === 0 ? '' : `-${index + 1}`}.test.ts`))
+      wanted.set(file, testFile({ language: 'ts', line: 1, code }, above(source, 1), text))
     }
   }
   writeGenerated('docs', wanted)
 }
 
-/** The fenced blocks of a page; a fence may be indented, and closes with as many marks as it opened with or more. */
-export function codeBlocks(text: string): CodeBlock[] {
-  const blocks: CodeBlock[] = []
-  let open: { fence: string; indent: number; language: string; line: number; code: string[] } | undefined
-  for (const [index, line] of text.split(/\r?\n/).entries()) {
-    const [, indent = '', fence = '', info = ''] = /^(\s*)(`{3,}|~{3,})(.*)$/.exec(line) ?? []
-    if (!open) {
-      const language = info.trim().split(/\s+/)[0] ?? ''
-      if (fence) open = { fence, indent: indent.length, language, line: index + 2, code: [] }
-    } else if (fence.startsWith(open.fence) && info.trim() === '') {
-      blocks.push({ language: open.language, line: open.line, code: open.code.join('\n') })
-      open = undefined
-    } else {
-      open.code.push(line.slice(Math.min(open.indent, line.length - line.trimStart().length)))
-    }
-  }
-  if (open) throw new Error(`The fence above line ${open.line} is never closed`)
-  return blocks
-}
+/** The path of a file from a test file that is as deep below generated/docs, or one folder deeper. */
+const above = (file: string, folders: 1 | 2): string => posix.join('../'.repeat(file.split('/').length + folders), file)
 
 /**
  * The block, on the lines that it has in its page, so that whoever reads a position reads the page's; and a source map

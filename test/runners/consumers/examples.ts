@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { codeBlocks, readPage } from '../../support/documentation.js'
+import { codeBlocks } from '../../support/code-blocks.js'
+import { readPage } from '../../support/documentation.js'
 import type { Expected } from './expected.js'
 import type { Project } from './project.js'
 
