@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { matchers } from '../../src/assertions/matchers.js'
 import { codeBlocks, documentationPages, readPage, testFile } from './documentation.js'
 
-/** What may stand after a fence: `ts` blocks run as tests, the others are not run. A slip like `typescript` would hide a block. */
-// `npm run consumers` runs those in `js` of docs/jest.md and docs/mocha.md, `npm run compat` those of docs/other-runners.md.
+/** The words allowed after a fence. `ts` blocks run as tests, the others do not. A typo such as `typescript` would hide a block. */
+// `npm run consumers` runs the `js` blocks of docs/jest.md and docs/mocha.md, `npm run compat` those of docs/other-runners.md.
 const LANGUAGES = ['ts', 'js', 'sh', 'text', 'json', 'yaml']
 
 test('each block of the documentation names a known language', () => {
@@ -34,7 +34,7 @@ describe('codeBlocks', () => {
     ])
   })
 
-  test('takes the indentation of the fence off the code, and no more', () => {
+  test('removes only the indentation of the fence from the code', () => {
     expect(codeBlocks('- item\n  ```ts\n  if (a) {\n    b()\n  }\n  ```\n')).toEqual([
       { language: 'ts', line: 3, code: 'if (a) {\n  b()\n}' },
     ])
@@ -46,11 +46,11 @@ describe('codeBlocks', () => {
     ])
   })
 
-  test('reads lines that end as on Windows', () => {
+  test('reads lines with Windows endings', () => {
     expect(codeBlocks('```ts\r\na\r\nb\r\n```\r\n')).toEqual([{ language: 'ts', line: 2, code: 'a\nb' }])
   })
 
-  test('refuses a block that is never closed', () => {
+  test('throws for a block that is never closed', () => {
     expect(() => codeBlocks('text\n\n```ts\na\n')).toThrow('The fence above line 4 is never closed')
   })
 })
@@ -58,7 +58,7 @@ describe('codeBlocks', () => {
 describe('testFile', () => {
   const file = testFile({ language: 'ts', line: 40, code: 'first()\n\nthird()' }, '../README.md', 'the page')
 
-  test('has the block on the lines of its page', () => {
+  test('has the block on the same lines as its page', () => {
     expect(file.split('\n').slice(38, 42)).toEqual(['', 'first()', '', 'third()'])
   })
 

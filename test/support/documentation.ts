@@ -6,7 +6,7 @@ import { writeGenerated } from './generated.js'
 export interface CodeBlock {
   /** The word after the fence: `ts`, `sh`, ... */
   language: string
-  /** The page's line of the block's first line of code, from 1. */
+  /** The line of the page at which the code of the block begins, from 1. */
   line: number
   code: string
 }
@@ -25,7 +25,7 @@ export function readPage(page: string): string {
   return readFileSync(join(root, page), 'utf8')
 }
 
-/** Makes each `ts` block of the documentation a test file below generated/docs, for Vitest and for the type checker. */
+/** Writes each `ts` block of the documentation to a test file below generated/docs, for Vitest and the type checker. */
 export function writeDocumentationTests(): void {
   const wanted = new Map<string, string>()
   for (const page of documentationPages()) {
@@ -39,7 +39,7 @@ export function writeDocumentationTests(): void {
   writeGenerated('docs', wanted)
 }
 
-/** The fenced blocks of a page; a fence may be indented, and closes with as many marks as it opened with or more. */
+/** The fenced blocks of a page. A fence may be indented, and closes with at least as many marks as it opened with. */
 export function codeBlocks(text: string): CodeBlock[] {
   const blocks: CodeBlock[] = []
   let open: { fence: string; indent: number; language: string; line: number; code: string[] } | undefined
@@ -60,11 +60,10 @@ export function codeBlocks(text: string): CodeBlock[] {
 }
 
 /**
- * The block, on the lines that it has in its page, so that whoever reads a position reads the page's; and a source map
- * by which a failure names the page itself.
+ * The block on the same lines as in its page, so a position is right in both. A source map makes a failure name the page.
  */
 export function testFile({ line, code }: CodeBlock, source: string, sourceText: string): string {
-  // Each group is one line of the file: nothing for a line above the block, then column 0, source 0, next line, column 0.
+  // Each group is one line of the file. Lines above the block are empty, the others are column 0, source 0, next line, column 0.
   const lines = code.split('\n')
   const mappings = [...lines.keys()].map((n) => `AA${n === 0 ? vlq(line - 1) : 'C'}A`).join(';')
   const map = {
@@ -78,7 +77,7 @@ export function testFile({ line, code }: CodeBlock, source: string, sourceText: 
   return `${'\n'.repeat(line - 1)}${code}\n//# sourceMappingURL=${url}\n`
 }
 
-/** A number as source maps write it: base 64, five bits a digit, lowest first; the lowest bit of all is the sign. */
+/** A number in the encoding of source maps: base 64, five bits per digit, lowest first. The lowest bit is the sign. */
 function vlq(number: number): string {
   const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
   let rest = number << 1
