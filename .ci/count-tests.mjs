@@ -1,4 +1,4 @@
-// Prints `N passed, N failed, N skipped` from Vitest's JSON report. A file that fails outside its tests counts as one.
+// Prints `N passed, N failed, N skipped` from Vitest's JSON report. A file that fails outside its tests counts as one failed test.
 import { readFileSync } from 'node:fs'
 
 const report = JSON.parse(readFileSync(process.argv[2], 'utf8'))

@@ -3,17 +3,17 @@ import net from 'node:net'
 import type { Entry } from '../support/entries.js'
 import { wrongWith } from './oracle.js'
 
-/** How a call ended. */
+/** The outcome of a call. */
 export interface Attempt {
   readonly outcome: 'accepted' | 'refused' | 'stuck'
   readonly error?: unknown
   readonly complaints: readonly string[]
 }
 
-/** How long a call may take, in milliseconds. */
+/** The longest duration of a call, in milliseconds. */
 const LIMIT = 12_000
 
-/** Calls an entry with its arguments changed, closes what it gives, and says how that went. */
+/** Calls an entry with changed arguments, closes the result, and reports the outcome. */
 export async function attempt(entry: Entry, change: (args: unknown[]) => unknown[]): Promise<Attempt> {
   const opened: unknown[] = []
   const [call, ...given] = await entry.make(async (thing) => {
@@ -39,13 +39,13 @@ export async function attempt(entry: Entry, change: (args: unknown[]) => unknown
     try {
       await within(async () => closed(thing))
     } catch (failure) {
-      if (failure === STUCK) complaints.push('what it gave does not close')
+      if (failure === STUCK) complaints.push('its result does not close')
     }
   }
   return { outcome, error, complaints }
 }
 
-/** Whether the call runs a function of the fuzz, whose errors it passes on. */
+/** Whether the call runs a callback of the fuzzer, whose errors it passes on. */
 const runsArgument = ({ runs }: Entry, args: readonly unknown[], given: readonly unknown[]): boolean =>
   runs !== undefined && typeof args[runs] === 'function' && args[runs] !== given[runs]
 

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HOSTILE } from './values.js'
 
-/** Codes for an argument that a function refuses. Such an error names the argument. */
+/** Codes for an invalid argument. Such an error names the argument. */
 const ABOUT_ARGUMENTS: ReadonlySet<string> = new Set([
   'ERR_INVALID_ARG_TYPE',
   'ERR_INVALID_ARG_VALUE',
@@ -15,10 +15,10 @@ const ABOUT_ARGUMENTS: ReadonlySet<string> = new Set([
   'ERR_UNKNOWN_SIGNAL',
 ])
 
-/** The most characters of a message. */
+/** The maximum number of characters in a message. */
 const LONGEST_MESSAGE = 65_536
 
-/** What is wrong with an error that a call failed with; undefined if nothing is. */
+/** The problem of an error that a call failed with. Undefined if there is none. */
 export function wrongWith(error: unknown): string | undefined {
   try {
     const { code, argument, headline, message, name } = error as Record<string, unknown>
@@ -28,7 +28,7 @@ export function wrongWith(error: unknown): string | undefined {
     if (message.length > LONGEST_MESSAGE) return `${code} with a message of ${message.length} characters`
     if (code === 'ABORT_ERR' && name !== 'AbortError') return `ABORT_ERR of a ${String(name)}`
     if (ABOUT_ARGUMENTS.has(code) && typeof argument !== 'string') return `${code} without argument: ${short(message)}`
-    // An error of the system may come as it is. One of Node's own checks comes after portside's should have.
+    // A system error may be unchanged. An error of a Node check means that portside has not checked the argument.
     const ours = typeof headline === 'string' || code === 'ABORT_ERR'
     if (/^ERR_/.test(code) && !ours) return `a raw error of Node: ${code}, ${short(message)}`
     return undefined
@@ -39,17 +39,17 @@ export function wrongWith(error: unknown): string | undefined {
 
 const short = (text: string): string => (text.split('\n')[0] ?? '').slice(0, 160)
 
-/** What this process has open, as the kernel says it. */
+/** The resources of this process, as the kernel reports them. */
 interface Held {
   readonly descriptors: number
   readonly children: number
   readonly files: number
 }
 
-/** How long what was closed may take to be gone, in milliseconds. */
+/** The longest time until closed resources are gone, in milliseconds. */
 const PATIENCE = 3000
 
-/** Notices what a call leaves behind: errors nobody handles, warnings, descriptors, child processes and files. */
+/** Detects leftovers of a call: unhandled errors, warnings, descriptors, child processes and files. */
 export class Oracle {
   readonly #heard: string[] = []
   #before: Held = { descriptors: 0, children: 0, files: 0 }
@@ -61,18 +61,18 @@ export class Oracle {
     process.on('warning', (warning) => this.#heard.push(`a warning: ${described(warning)}`))
   }
 
-  /** What is there now is there before each call. */
+  /** Records the current resources as the state before each call. */
   begin(): void {
     this.#before = this.#held()
     this.#heard.splice(0)
   }
 
-  /** What the last call has left behind. */
+  /** The leftovers of the last call. */
   async complaints(): Promise<string[]> {
     let now = this.#held()
     for (const until = performance.now() + PATIENCE; grown(this.#before, now).length > 0; now = this.#held()) {
       if (performance.now() > until) break
-      // A reader of the thread pool makes the event loop poll.
+      // An asynchronous read uses the thread pool and makes the event loop poll.
       await readdir('/proc/self/fd')
       await sleep(2)
     }

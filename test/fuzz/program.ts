@@ -7,14 +7,13 @@ import { Oracle } from './oracle.js'
 import { randomOf } from './random.js'
 import { combined, refusesUnknown, systematic, type Try } from './tries.js'
 
-// Fuzzes one build in this process, and prints a line of JSON for what each entry has come to. `run.ts` starts it in a private
-// network.
+// Fuzzes one build in this process, and prints a line of JSON with the result of each entry. `run.ts` starts it in a private network.
 
-/** What an entry has come to in one of the two rounds. */
+/** The result of an entry in one of the two rounds. */
 export interface Result {
   readonly is: string
   readonly tries: number
-  /** How many values at how many places were left out for want of time. */
+  /** The number of tries that were skipped because the time was over. */
   readonly left: number
   readonly accepted: number
   readonly refused: number
@@ -29,9 +28,9 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     only: { type: 'string', default: '' },
     seconds: { type: 'string', default: '100' },
-    /** So many tries of each entry, and no combinations. */
+    /** Makes only so many tries of each entry, and no combinations. */
     sample: { type: 'string' },
-    /** Those that take all ports of their host, and no others. */
+    /** Runs only the entries that take all ports of their host. */
     greedy: { type: 'boolean', default: false },
   },
 })
@@ -48,7 +47,7 @@ const oracle = new Oracle(process.cwd())
 const end = performance.now() + Number(values.seconds) * 1000
 for (const entry of entries) await fuzz(entry, end, sampled)
 for (const [index, entry] of values.sample === undefined ? entries.entries() : []) {
-  // What one does not need is the others'.
+  // Time that an entry does not use goes to the other entries.
   await fuzz(entry, performance.now() + (end - performance.now()) / (entries.length - index), combined)
 }
 process.exit()
@@ -60,12 +59,12 @@ async function sampled(entry: Entry, random: () => number): Promise<Try[]> {
   return values.sample === undefined ? tries : tries.slice(0, Number(values.sample))
 }
 
-/** Makes the tries, until the time is over. */
+/** Makes tries until the time is over. */
 async function fuzz(listed: Entry, until: number, plan: Tries): Promise<void> {
   const { entry, close } = listed.kept ? await keep(listed) : { entry: listed, close: async () => {} }
   const complaints: string[] = []
   const count = { accepted: 0, refused: 0, stuck: 0 }
-  // What is loaded at the first use stays.
+  // Modules that load on first use stay loaded.
   await attempt(entry, (args) => args)
   oracle.begin()
   if (!(await refusesUnknown(entry))) complaints.push('it accepts unknown options')
@@ -91,7 +90,7 @@ async function load(name: string): Promise<unknown> {
   return values.kind === 'cjs' ? createRequire(import.meta.url)(path) : import(path)
 }
 
-/** The entry on something that is made once. */
+/** The entry with a resource that is made once and kept. */
 async function keep(entry: Entry): Promise<{ entry: Entry; close(): Promise<void> }> {
   const opened: AsyncDisposable[] = []
   const made = await entry.make(async (thing) => {

@@ -4,8 +4,8 @@ import ts from 'typescript'
 const SOURCES = join(import.meta.dirname, '../../src')
 
 /**
- * The names of every public function that takes arguments, and of every such method of what these give, as `listenTcp` and
- * `TestServer.connect`: read from the types of `src/index.ts`.
+ * The names of all public functions that take arguments, and of all such methods of the objects that they return, such as `listenTcp`
+ * and `TestServer.connect`. They are read from the types of `src/index.ts`.
  */
 export function publicCalls(): string[] {
   const index = join(SOURCES, 'index.ts')
@@ -26,7 +26,7 @@ export function publicCalls(): string[] {
     seen.add(own)
     for (const member of own.isUnion() ? [] : own.getProperties()) {
       const declaration = member.declarations?.[0]
-      // Those of Node are Node's.
+      // Types of Node are not part of the API of portside.
       if (declaration === undefined || !declaration.getSourceFile().fileName.startsWith(SOURCES)) continue
       const memberType = checker.getTypeOfSymbol(member)
       const { parent } = declaration

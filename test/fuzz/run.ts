@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util'
 import { namespaceSupport, spawnInNamespace } from '../../src/index.js'
 import type { Result } from './program.js'
 
-// Calls every public function with values that no user means, in private networks, so that no value reaches another host.
+// Calls every public function with nonsense values. Runs in private networks, so no value can reach another host.
 
 const { values } = parseArgs({
   options: {
@@ -26,7 +26,7 @@ if (!/^\d+$/.test(seed) || !(seconds > 0)) {
 console.log(`Node ${process.version}, ${process.platform}, --seed ${seed}\n`)
 const support = await namespaceSupport()
 if (!support.supported) {
-  console.log(`skipped: it runs in private networks only, and ${support.reason}`)
+  console.log(`skipped: the fuzzer needs private networks, and ${support.reason}`)
   process.exit()
 }
 
@@ -59,12 +59,12 @@ console.log(
 )
 const left = results.filter((result) => result.left > 0)
 if (left.length > 0)
-  console.log(`\nNot every value was tried at every place of ${left.length} entries: there was no time.`)
+  console.log(`\nThe time was over before every value was tried at every place of ${left.length} entries.`)
 if (results.length === 0) console.log(`\nNo entry has ${only} in its name.`)
-if (complaints > 0) console.log(`\nRepeat it: npm run fuzz -- --seed ${seed} --only NAME`)
+if (complaints > 0) console.log(`\nRepeat with: npm run fuzz -- --seed ${seed} --only NAME`)
 process.exitCode = complaints > 0 || results.length === 0 ? 1 : 0
 
-/** Fuzzes one build, and then what takes all ports of its host on a host that has few. */
+/** Fuzzes one build. Entries that take all ports of their host run last, on a host with few ports. */
 async function fuzz(kind: string): Promise<OfBuild[]> {
   return [...(await run(kind, seconds, [])), ...(await run(kind, Math.min(10, seconds), ['--greedy']))]
 }
@@ -86,7 +86,7 @@ async function run(kind: string, limit: number, more: readonly string[]): Promis
     said = (said + text).slice(-4000)
   })
   for await (const line of createInterface({ input: child.stdout as NodeJS.ReadableStream })) {
-    // Node's test runner, which an entry loads, may write here, too.
+    // An entry loads the test runner of Node, which may also write here.
     if (!line.startsWith('{"is"')) continue
     const result = JSON.parse(line) as Result
     const { is } = result
@@ -104,7 +104,7 @@ async function run(kind: string, limit: number, more: readonly string[]): Promis
 
 type OfBuild = Result & { readonly kind: string }
 
-/** Both rounds of an entry. */
+/** Adds the results of both rounds of an entry. */
 function added(one: OfBuild, { tries, left, accepted, refused, complaints }: Result = NOTHING): OfBuild {
   return {
     ...one,

@@ -3,31 +3,31 @@ import { attempt } from './attempt.js'
 import { pick, shuffled } from './random.js'
 import { PLAUSIBLE, VALUES, type Value } from './values.js'
 
-/** A change of the arguments of a call, by its name in a complaint. */
+/** A change of the arguments of a call, with its name in complaints. */
 export interface Try {
   readonly name: string
   readonly change: (args: unknown[]) => unknown[]
 }
 
-/** An option, by the position of its object among the arguments and the names that lead to it. */
+/** An option: the position of its object among the arguments, and the names that lead to it. */
 interface Place {
   readonly position: number
   readonly path: readonly string[]
 }
 
-/** Every value at every argument position and every option, in the order of the random numbers. */
+/** Every value at every argument position and every option, in random order. */
 export async function systematic(entry: Entry, random: () => number): Promise<Try[]> {
   const places = await placesOf(entry)
   const tries = places.flatMap((place) => VALUES.map((value) => tryOf([[place, value]])))
   return shuffled(random, tries)
 }
 
-/** Combinations of good and bad values, without an end. Of one place there are none. */
+/** Endless combinations of good and bad values. There are none for a single place. */
 export async function* combined(entry: Entry, random: () => number): AsyncGenerator<Try> {
   const places = await placesOf(entry)
   while (places.length > 1) {
     const several = shuffled(random, places).slice(0, 1 + Math.floor(random() * 4))
-    // Of an argument that is replaced, its options are not.
+    // If a whole argument is replaced, its options are not.
     const whole = new Set(several.flatMap(({ position, path }) => (path.length === 0 ? [position] : [])))
     const chosen = several.filter(({ position, path }) => path.length === 0 || !whole.has(position))
     yield tryOf(chosen.map((place) => [place, pick(random, valuesFor(place, random))]))
@@ -37,7 +37,7 @@ export async function* combined(entry: Entry, random: () => number): AsyncGenera
 function valuesFor({ path }: Place, random: () => number): readonly Value[] {
   const name = path.at(-1) ?? ''
   const good = PLAUSIBLE[name]
-  // A long timeout is a long try.
+  // A long timeout would make a long try.
   return good !== undefined && (name === 'timeout' || random() < 0.6) ? good : VALUES
 }
 
@@ -45,7 +45,7 @@ function tryOf(changes: ReadonlyArray<readonly [Place, Value]>): Try {
   return {
     name: changes.map(([place, value]) => `${nameOf(place)} = ${value.name}`).join(', '),
     change: (args) => {
-      // The shallow ones first, so that the others are not lost.
+      // Shallow places come first, because they would overwrite the deeper ones.
       const ordered = [...changes].sort(([one], [other]) => one.path.length - other.path.length)
       for (const [place, value] of ordered) replace(args, place, value.make())
       return args
@@ -73,7 +73,7 @@ function copied(value: unknown): Record<string, unknown> {
   }
 }
 
-/** The argument positions, and the options that the function itself lists when it refuses an unknown one. */
+/** The argument positions, and the options that the function lists when it rejects an unknown option. */
 async function placesOf(entry: Entry): Promise<Place[]> {
   const known = found.get(entry)
   if (known !== undefined) return known
@@ -94,7 +94,7 @@ async function placesOf(entry: Entry): Promise<Place[]> {
 
 const found = new WeakMap<Entry, Place[]>()
 
-/** The arguments, of a call that is not made. */
+/** The arguments of an entry, without calling it. */
 async function argumentsOf(entry: Entry): Promise<readonly unknown[]> {
   let args: readonly unknown[] = []
   const uncalled: Entry = {
@@ -121,7 +121,7 @@ async function namesAt(entry: Entry, { position, path }: Place): Promise<string[
 
 const UNKNOWN = 'zzzzzz'
 
-/** The entry lets an unknown option pass. */
+/** Whether the entry rejects unknown options. */
 export async function refusesUnknown(entry: Entry): Promise<boolean> {
   if (entry.knows === undefined) return true
   const places = await placesOf(entry)

@@ -1,18 +1,18 @@
 import { EventEmitter } from 'node:events'
 import net from 'node:net'
 
-/** A value that no user means, by its name in a complaint. Made anew for each try. */
+/** A nonsense value with its name in complaints. Each try makes a new one. */
 export interface Value {
   readonly name: string
   readonly make: () => unknown
 }
 
-/** What a callback of the user throws. It is the user's, so a function may reject with it. */
+/** The code of the error that a callback of the user throws. A function may reject with that error. */
 export const HOSTILE = 'ERR_HOSTILE_CALLBACK'
 
 const hostile = (): Error => Object.assign(new Error('a callback of the user throws'), { code: HOSTILE })
 
-/** What a property, a proxy or an iterator throws. A function must say instead which argument cannot be read. */
+/** Throws in a property, a proxy or an iterator. A function must not pass that on: it must name the argument that cannot be read. */
 const trap = (): never => {
   throw new Error('a property throws')
 }
@@ -147,7 +147,7 @@ const OBJECTS: Value[] = named({
   'a promise': () => Promise.resolve({}),
   'a rejected promise': rejected,
   'a promise that stays pending': () => new Promise(() => {}),
-  // biome-ignore lint/suspicious/noThenProperty: it is what a careless user passes.
+  // biome-ignore lint/suspicious/noThenProperty: a careless user may pass it.
   'a thenable that stays pending': () => ({ then() {} }),
   // biome-ignore lint/suspicious/noThenProperty: as above.
   'a thenable that throws': () => ({ then: trap }),
@@ -204,7 +204,7 @@ const signals = named({
   'a signal of a controller': () => new AbortController().signal,
 })
 
-/** Values that an option takes, for random combinations of good and bad. */
+/** Valid values of options, for random combinations of good and bad values. */
 export const PLAUSIBLE: Readonly<Record<string, readonly Value[]>> = {
   family: plausible('IPv4', 'IPv6', 'dual'),
   host: plausible('127.0.0.1', '::1', 'localhost', '0.0.0.0', '::'),

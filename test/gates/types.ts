@@ -6,8 +6,8 @@ import { promisify } from 'node:util'
 import { packInto } from '../runners/consumers/project.js'
 import { installPacked } from '../support/pack.js'
 
-// The types of the packed package under node16, from ESM and from CJS, with every declaration checked: also those of the packages
-// that they import, which takes the compiler seconds.
+// Compiles the types of the packed package under node16, from ESM and from CJS. It checks every declaration, even of the packages that
+// they import, which takes seconds.
 
 const root = join(import.meta.dirname, '../..')
 const consumer = mkdtempSync(join(tmpdir(), 'portside-types-'))

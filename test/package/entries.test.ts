@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { installPacked } from '../support/pack.js'
 
-// How the leak check gets into the runners of this checkout; `npm run compat` has all versions of all of them.
+// Tests how the runners of this checkout load the leak check. `npm run compat` tests all versions of all runners.
 
 const root = join(import.meta.dirname, '../..')
 const consumer = mkdtempSync(join(tmpdir(), 'portside-entries-'))
@@ -28,7 +28,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(consumer, { recursive: true, force: true }))
 
 describe.concurrent('Vitest', () => {
-  test('has all by the plugin: each project its options, one line for the run, and the main process', async () => {
+  test('sets everything up by the plugin: options of each project, one line for the run, and the main process', async () => {
     const { output, errors, code } = await start([VITEST, 'run', '--config', 'plugin.config.mjs'])
     expect(announcements(errors)).toEqual([
       'portside: leak check on, fail; kernel once a file (fails) | on, warn; kernel once a file (warns) | off (none)',
@@ -40,14 +40,17 @@ describe.concurrent('Vitest', () => {
     expect(code).toBe(1)
   })
 
-  // `npm run compat` has the other pools, too.
-  test.for(['forks', 'vmThreads'])('reports the line of the source file, not of the compiled one: %s', async (pool) => {
-    const { errors } = await start([VITEST, 'run', '--config', 'lines.config.mjs', 'lines.test', `--pool=${pool}`])
-    expect(errors).toMatch(/opened at +lines\/lines\.test\.ts:8:40$/m)
-    expect(errors).toMatch(/❯ lines\/lines\.test\.ts:8:40/)
-  })
+  // `npm run compat` also tests the other pools.
+  test.for(['forks', 'vmThreads'])(
+    'reports the line of the source file, not of the compiled file: %s',
+    async (pool) => {
+      const { errors } = await start([VITEST, 'run', '--config', 'lines.config.mjs', 'lines.test', `--pool=${pool}`])
+      expect(errors).toMatch(/opened at +lines\/lines\.test\.ts:8:40$/m)
+      expect(errors).toMatch(/❯ lines\/lines\.test\.ts:8:40/)
+    },
+  )
 
-  test('says nothing of a global set-up that is closed', async () => {
+  test('does not report a global set-up that closes its server', async () => {
     const args = ['run', '--config', 'plugin.config.mjs', '--project', 'warns']
     const { errors, code } = await start([VITEST, ...args], {
       CLOSES: '1',
@@ -56,29 +59,29 @@ describe.concurrent('Vitest', () => {
     })
     expect(announcements(errors)).toEqual([])
     expect(errors).not.toContain('main process')
-    // PORTSIDE_LEAKS has the last word.
+    // PORTSIDE_LEAKS overrides the options.
     expect(code).toBe(1)
   })
 
-  test('checks each file, once, where portside/vitest is named as a setup file', async () => {
+  test('checks each file once when portside/vitest is a setup file', async () => {
     const { output, errors } = await start([VITEST, 'run', '--config', 'setup.config.mjs'])
     expect(announcements(errors)).toEqual(['portside: leak check on, fail; kernel once a file'])
     expect(errors.match(/'leaks' left 1 socket open/g)).toHaveLength(2)
     expect(output).toMatch(/Tests +2 failed \| 3 passed/)
   })
 
-  test('fails where plugins has the function itself', async () => {
+  test('fails when plugins has the function instead of its result', async () => {
     const { errors, code } = await start([VITEST, 'run', '--config', 'not-called.config.mjs'])
     expect(errors).toContain('write plugins: [portside()]')
     expect(code).toBe(1)
   })
 
-  test('says that the check is off where no project has the plugin', async () => {
+  test('says that the check is off when no project has the plugin', async () => {
     const { errors } = await start([VITEST, 'run', '--config', 'without-extends.config.mjs'])
     expect(announcements(errors)).toEqual([expect.stringMatching(/^portside: leak check off: .* write extends: true/)])
   })
 
-  test.for(['portside', 'portside/node-test'])('fails where NODE_OPTIONS has %s', async (entry) => {
+  test.for(['portside', 'portside/node-test'])('fails when NODE_OPTIONS has %s', async (entry) => {
     const args = [VITEST, 'run', '--config', 'lines.config.mjs']
     const { errors, code } = await start(args, { NODE_OPTIONS: `--import ${entry}` })
     expect(errors).toContain(`Cannot use ${entry} here`)
@@ -91,7 +94,7 @@ describe.concurrent('Vitest', () => {
     expect(errors).toMatch(/opened at +lines\/awaits\.test\.ts:10:40$/m)
   })
 
-  test.for(['portside/vitest/plugin', 'portside'])('fails where %s is named as a setup file', async (entry) => {
+  test.for(['portside/vitest/plugin', 'portside'])('fails when %s is a setup file', async (entry) => {
     const args = [VITEST, 'run', '--config', 'setup.config.mjs']
     const { output, errors, code } = await start(args, { SETUP_FILE: entry })
     expect(output + errors).toContain(`Cannot use ${entry} here`)
@@ -100,7 +103,7 @@ describe.concurrent('Vitest', () => {
 })
 
 describe.concurrent('Jest', () => {
-  test('has all by the preset, beside what the user has set', async () => {
+  test('sets everything up by the preset and keeps the settings of the user', async () => {
     const { errors, code } = await start([JEST, '--config', 'preset.config.cjs', '--watchman=false', '--maxWorkers=2'])
     expect(announcements(errors).filter((line) => line.includes('check on'))).toEqual([
       'portside: leak check on, fail; kernel once a file',
@@ -113,28 +116,28 @@ describe.concurrent('Jest', () => {
   })
 
   test.for(['--runInBand', '--maxWorkers=2'])(
-    'says that the check is off where no project has the preset: %s',
+    'says that the check is off when no project has the preset: %s',
     async (how) => {
       const { errors } = await start([JEST, '--config', 'preset-at-the-root.config.cjs', '--watchman=false', how])
       expect(announcements(errors)).toEqual([expect.stringMatching(/^portside: leak check off: .* in each project$/)])
     },
   )
 
-  test.for(['portside', 'portside/node-test'])('fails where NODE_OPTIONS has %s', async (entry) => {
+  test.for(['portside', 'portside/node-test'])('fails when NODE_OPTIONS has %s', async (entry) => {
     const args = [JEST, '--config', 'preset.config.cjs', '--watchman=false']
     const { errors, code } = await start(args, { NODE_OPTIONS: `--import ${entry}` })
     expect(errors).toContain("write preset: 'portside', in the configuration of Jest")
     expect(code).toBe(1)
   })
 
-  test('has the name of the function that opens a socket, and not of what it calls', async () => {
+  test('reports the name of the function that opens a socket, and not of a function that it calls', async () => {
     const config = JSON.stringify({ preset: 'portside', testMatch: ['<rootDir>/jest/named.test.js'] })
     const { errors } = await start([JEST, '--config', config, '--watchman=false'])
     expect(errors).toMatch(/opened at +jest\/named\.test\.js:11:22 in opens$/m)
     expect(errors).toMatch(/opened at +jest\/named\.test\.js:6:37$/m)
   })
 
-  test('fails where an entry is misplaced, and says what to write', async () => {
+  test('fails when an entry is in the wrong place, and says what to write', async () => {
     const args = ['--config', 'misplaced.config.cjs', '--watchman=false', '--runInBand']
     const { errors, code } = await start(['--experimental-vm-modules', JEST, ...args])
     expect(errors).toMatch(/^Tests: +3 passed, 3 total/m)
@@ -163,7 +166,7 @@ describe.concurrent('node:test', () => {
     ['--import', './node-test/warn.mjs', 'warn'],
   ] as const)('says once that it is on: %s %s', async ([how, what, mode]) => {
     const { output, errors, code } = await start([how, what, ...FILES])
-    // Node hands on what a file prints on its standard error, as a comment.
+    // Node passes on the standard error of a file as a comment.
     expect(announcements(`${output}${errors}`)).toEqual([`portside: leak check on, ${mode}; kernel once a file`])
     expect(output.match(/^# tests/gm)).toHaveLength(1)
     expect(code).toBe(0)
@@ -173,7 +176,7 @@ describe.concurrent('node:test', () => {
     ['portside', 'write node --import portside/node-test --test'],
     ['portside/mocha', 'write node --import portside/node-test --test'],
     ['portside/jest', 'write node --import portside/node-test --test'],
-  ] as const)('refuses %s, and says what to write', async ([entry, fix]) => {
+  ] as const)('fails for %s, and says what to write', async ([entry, fix]) => {
     const { output, errors, code } = await start(['--require', entry, ...FILES])
     expect(`${output}${errors}`).toContain(fix)
     expect(code).toBe(1)
@@ -189,7 +192,7 @@ interface Outcome {
   readonly code: unknown
 }
 
-/** As a user starts it: this process is a worker of a runner, which its environment says. */
+/** Starts a runner as a user would, without the variables that mark this process as a worker of Vitest. */
 function start(args: string[], more: NodeJS.ProcessEnv = {}): Promise<Outcome> {
   const own = Object.entries(process.env).filter(([name]) => !/^(?:VITEST|NODE_OPTIONS|TEST$|PORTSIDE)/.test(name))
   const env = { ...Object.fromEntries(own), NO_COLOR: '1', ...more }

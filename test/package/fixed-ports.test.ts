@@ -6,7 +6,7 @@ import { run } from '../runners/consumers/project.js'
 import { whyNoNamespace } from '../support/namespace.js'
 import { installPacked } from '../support/pack.js'
 
-// A suite whose files all listen on the same ports, with the packed package. The runners are those of this checkout.
+// Runs a suite whose files all listen on the same ports, with the packed package and the runners of this checkout.
 
 const root = join(import.meta.dirname, '../..')
 const consumer = mkdtempSync(join(tmpdir(), 'portside-fixed-ports-'))
@@ -53,7 +53,7 @@ const RUNNERS: ReadonlyArray<[string, (folder: string, env?: Env, ...args: strin
         '--json',
         `--outputFile=${file}`,
         '--watchman=false',
-        // What it remembers of a run would make it run the next one in one process.
+        // Jest remembers durations and would run the next suite in one process.
         `--cacheDirectory=${file}-cache`,
         ...args,
       ])
@@ -70,15 +70,15 @@ async function report(env: Env = {}, command: (file: string) => string[]): Promi
   return { passed, failed, output }
 }
 
-/** Where the files of one run wait for each other. */
+/** A folder in which the files of one run wait for each other. */
 const meeting = (): Env => ({ MEETING: mkdtempSync(join(consumer, 'meeting-')) })
 
 describe.each(RUNNERS)('%s', (name, start) => {
-  // `npm run pools` has both with each version of each runner.
+  // `npm run pools` tests both with each version of each runner.
   const whyNot = whyNoNamespace ?? (name === 'Jest' ? 'npm run pools has it' : undefined)
 
   test.skipIf(whyNot !== undefined)(
-    `runs files that have the same ports side by side, unchanged (${whyNot ?? 'possible here'})`,
+    `runs unchanged files with the same ports in parallel (${whyNot ?? 'possible here'})`,
     async () => {
       const { passed, failed, output } = await start(consumer, meeting())
       expect({ passed, failed }, output).toEqual({ passed: 8, failed: 0 })
@@ -86,19 +86,19 @@ describe.each(RUNNERS)('%s', (name, start) => {
   )
 
   test.skipIf(whyNot !== undefined)(
-    `has hosts of several kinds in one run, with the leak check (${whyNot ?? 'possible here'})`,
+    `runs on several kinds of hosts in one run, with the leak check (${whyNot ?? 'possible here'})`,
     async () => {
       const { passed, failed, output } = await start(join(consumer, 'hosts'))
       expect({ passed, failed }, output).toEqual({ passed: 8, failed: 0 })
     },
   )
 
-  test('says why, where there are no private networks', async () => {
+  test('says why private networks are not possible', async () => {
     const { output } = await failing(start, { PATH: '/no/such/folder' })
     expect(output).toMatch(/nsenter is not in PATH\n\s*fix {8}install util-linux/)
   })
 
-  test('goes on without private networks where it may, and says so once', async () => {
+  test('continues without private networks if a fallback allows it, and says so once', async () => {
     const { passed, failed, output } = await start(consumer, {
       PATH: '/no/such/folder',
       ANY_PORT: '1',
@@ -111,7 +111,7 @@ describe.each(RUNNERS)('%s', (name, start) => {
   })
 })
 
-test('Vitest cannot without private networks: one file has the ports, and the others get EADDRINUSE', async () => {
+test('Vitest fails without private networks: one file has the ports, and the others get EADDRINUSE', async () => {
   const [, vitest] = RUNNERS[0]!
   const { passed, output } = await vitest(consumer, { ...meeting(), PLAIN: '1' })
   expect(passed).toBeLessThanOrEqual(1)
@@ -127,7 +127,7 @@ async function failing(start: (typeof RUNNERS)[0][1], env: Env): Promise<{ outpu
 }
 
 test.skipIf(whyNoNamespace !== undefined)(
-  `Jest has a private network also where it would run all in one process (${whyNoNamespace ?? 'possible here'})`,
+  `Jest has a private network even if it would run all files in one process (${whyNoNamespace ?? 'possible here'})`,
   async () => {
     const [, jest] = RUNNERS[1]!
     const { passed, failed, output } = await jest(join(consumer, 'hosts'), {}, '--runInBand')

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest'
 import { jestRun, vitestRun } from '../runners/compat/combinations.js'
 import { installPacked } from '../support/pack.js'
 
-// The runners of this checkout, on this Node; `npm run compat` has all versions of all of them.
+// Tests the runners of this checkout on this Node. `npm run compat` tests all versions of all runners.
 
 const root = join(import.meta.dirname, '../..')
 const consumer = mkdtempSync(join(tmpdir(), 'portside-leaks-'))
@@ -13,7 +13,7 @@ const consumer = mkdtempSync(join(tmpdir(), 'portside-leaks-'))
 beforeAll(async () => {
   cpSync(join(root, 'fixtures/projects/leaks'), consumer, { recursive: true })
   await installPacked(inject('packed'), consumer)
-  // What portside imports and does not bring.
+  // Packages that portside imports but does not depend on.
   for (const name of ['vitest', 'jest-environment-node', 'expect']) {
     mkdirSync(join(consumer, 'node_modules'), { recursive: true })
     symlinkSync(join(root, 'node_modules', name), join(consumer, 'node_modules', name), 'junction')
@@ -29,7 +29,7 @@ const RUNNERS = [
   ['jest', jest],
 ] as const
 
-test.for(RUNNERS)('%s hands its options over: with warn no test fails, and all are told', async ([, start]) => {
+test.for(RUNNERS)('%s passes its options on: with warn no test fails, and all leaks are printed', async ([, start]) => {
   vi.stubEnv('PORTSIDE_OPTIONS', JSON.stringify({ leaks: { mode: 'warn', ignore: [{ kind: 'udp' }] } }))
   const { outcome, output } = await start(process.execPath, consumer).finally(() => vi.unstubAllEnvs())
   expect(outcome.tests.filter(({ said }) => said.includes('portside: '))).toEqual([])

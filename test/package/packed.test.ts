@@ -55,7 +55,7 @@ describe('the tarball', () => {
     expect(text).toContain('Copyright (c) Sindre Sorhus')
   })
 
-  test('has no require of its own, no source map, and requires nothing but built-ins and named packages', () => {
+  test('defines no require, has no source map, and requires only built-ins and its dependencies', () => {
     const { dependencies, peerDependencies } = manifest()
     const named = Object.keys({ ...dependencies, ...peerDependencies })
     const shim = /__require|__commonJS|^\/\/# sourceMappingURL/m
@@ -67,13 +67,13 @@ describe('the tarball', () => {
     const imported = code.flatMap(([, text]) => [...text.matchAll(imports)].map(([, one, other]) => one ?? other ?? ''))
     const packages = imported.flatMap((name) => (/^(\.|node:|\$\{)/.test(name) ? [] : /^(?:@[^/]+\/)?[^/]+/.exec(name)))
     expect(packages).toContain('@peculiar/asn1-x509')
-    // Its own name stands in the lines that the doctor says to add.
+    // The lines that `portside doctor` prints contain the name of the package.
     expect(packages.filter((name) => !['portside', ...named].includes(name ?? ''))).toEqual([])
   })
 
-  test('has every file that package.json names, and no entry that it does not name', () => {
+  test('has every file that package.json names, and no other entry', () => {
     const { bin, exports, main, module, types } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-    // The pool starts its workers by their path, the preset names its files, and two entries share one.
+    // The pool starts workers by path, the preset names its files, and two entries share a file.
     const started = [
       './dist/vitest-install.js',
       './dist/vitest-pool-worker.js',
@@ -85,21 +85,21 @@ describe('the tarball', () => {
     )
     expect(named.length).toBeGreaterThan(6)
     expect(named.filter((path) => !files.includes(path))).toEqual([])
-    // Long lines are broken, also in a string.
+    // The build breaks long lines, even in a string.
     const list = readFileSync(installed('dist/rooms.cjs'), 'utf8').replaceAll('\\\n', '')
     const rooms = [...list.matchAll(/"\.\/([a-z-]+\.cjs)"/g)]
     expect(rooms.length).toBeGreaterThan(6)
     const loaded = ['dist/rooms.cjs', ...rooms.map(([, file]) => `dist/${file}`)]
-    // Shared declarations have a hash in their names.
+    // The names of shared declarations have a hash.
     const entries = files.filter((file) => /^dist\/[a-z-]+\.(c?js|d\.c?ts)$/.test(file))
     expect(entries.filter((file) => ![...named, ...loaded].includes(file))).toEqual([])
   })
 
-  test('depends on the writer of certificates and on no other package', () => {
+  test('depends only on the packages that write certificates', () => {
     expect(Object.keys(manifest().dependencies)).toEqual(['@peculiar/asn1-schema', '@peculiar/asn1-x509'])
   })
 
-  test('names no path of the machine it was built on', () => {
+  test('contains no path of the machine that built it', () => {
     const machine = [root, homedir()].map((path) => `${path}/`)
     const spellings = machine.flatMap((path) => [path, path.replaceAll('\\', '/'), path.replaceAll('\\', '\\\\')])
     const naming = files.filter((file) => {
@@ -110,14 +110,14 @@ describe('the tarball', () => {
   })
 })
 
-describe('what import and require give', () => {
-  test('has the same names', async () => {
+describe('the exports by import and by require', () => {
+  test('have the same names', async () => {
     const { esm, cjs } = await report('names.mjs')
     expect(esm).toContain('listenTcp')
     expect(cjs).toEqual(esm)
   })
 
-  test('finds the state of another copy', async () => {
+  test('share their state with another copy', async () => {
     expect(await report('one-state.mjs')).toEqual({
       copies: 2,
       keysBefore: expect.toSatisfy((count) => count > 0),
@@ -127,13 +127,13 @@ describe('what import and require give', () => {
     })
   })
 
-  test.each(['load-esm.mjs', 'load-cjs.cjs'])('loads no TLS and no HTTP when imported: %s', async (program) => {
+  test.each(['load-esm.mjs', 'load-cjs.cjs'])('do not load TLS and HTTP: %s', async (program) => {
     const { loaded, control } = await report(program)
     expect(loaded).toEqual([])
     expect(control).toEqual(expect.arrayContaining(['tls', 'http', 'https', 'http2', 'child_process']))
   })
 
-  test('loads what it needs where import() is refused, as in a CJS file under Jest', async () => {
+  test('load their modules where import() fails, as in a CJS file under Jest', async () => {
     expect(await report('without-import.cjs')).toEqual({
       importRefused: true,
       schemes: ['tcp:', 'tls:', 'http:', 'https:', 'http:', 'https:'],
@@ -149,12 +149,12 @@ describe('the rooms of the build', () => {
     ['portside/get-port', []],
     ['portside/register', ['base', 'check']],
     ['portside/mocha', ['base', 'check']],
-  ])('%s evaluates only what it needs at once, by require and by import', async (entry, rooms) => {
+  ])('%s evaluates only the rooms that it needs to load, by require and by import', async (entry, rooms) => {
     expect(await report('rooms-of.cjs', 'require', entry)).toEqual(rooms)
     expect(await report('rooms-of.cjs', 'import', entry)).toEqual(rooms)
   })
 
-  test('portside/jest evaluates only what it needs at once, by require', async () => {
+  test('portside/jest evaluates only the rooms that it needs to load, by require', async () => {
     expect(await report('rooms-of.cjs', 'require', 'portside/jest')).toEqual(['base', 'jest-check'])
   })
 
@@ -166,7 +166,7 @@ describe('the rooms of the build', () => {
     ['server', ['EMFILE', true, 0]],
     ['reservation', ['EMFILE', true]],
     ['table', ['EMFILE']],
-  ])('are there when no descriptor is left: %s', async (what, answer) => {
+  ])('work when no descriptor is left: %s', async (what, answer) => {
     const program = [process.execPath, 'without-descriptors.mjs', what]
     const { stdout } = await promisify(execFile)('sh', ['-c', 'ulimit -n 64; exec "$@"', 'sh', ...program], {
       cwd: consumer,
@@ -176,7 +176,7 @@ describe('the rooms of the build', () => {
 })
 
 describe('the leak check', () => {
-  test('of two copies is one: each finds what the other has seen, with its owner', async () => {
+  test('is shared by two copies: each finds the sockets that the other has seen, with their owner', async () => {
     const both = [
       ['client', 'a test'],
       ['accepted', 'a test'],
@@ -184,24 +184,24 @@ describe('the leak check', () => {
     expect(await report('leaks-by-two-copies.mjs')).toEqual({ one: both, other: both, left: 0 })
   })
 
-  test('finds clients that dial again, also where the copy that tracks can load nothing more', async () => {
+  test('finds clients that dial again, even if the copy that tracks cannot load more files', async () => {
     expect(await report('leaks-after-a-copy.mjs')).toEqual([['client', 'ECONNREFUSED']])
   })
 
   test.each(['portside/register', './node_modules/portside/dist/register.cjs'])(
-    'sees what is opened before portside is imported: %s',
+    'sees sockets that are opened before portside is imported: %s',
     async (register) => {
       const how = register.endsWith('.cjs') ? '--require' : '--import'
       expect(await output([how, register, 'registered.mjs'])).toBe('[["listener",5]]')
     },
   )
 
-  test('leaves the exit code to a test that ends its process', async () => {
+  test('keeps the exit code of a test that ends its process', async () => {
     const error = await output(['--import', 'portside/node-test', 'exit.test.cjs']).catch((thrown) => thrown)
     expect(error).toMatchObject({ code: 7, signal: null, stderr: expect.stringMatching(/^portside: .*\n$/) })
   })
 
-  test('adds no frame of its own to what fails a test of node:test', async () => {
+  test('adds no frame of portside to an error of a node:test test', async () => {
     const options = ['--import', 'portside/node-test', '--test-reporter=tap', 'own-frames.test.mjs']
     const { stdout } = await output(options).catch((thrown) => thrown)
     expect(stdout).toMatch(/^# fail 4$/m)
@@ -210,11 +210,11 @@ describe('the leak check', () => {
   })
 })
 
-test('waits go on under fake timers, those of the bundled poller included', async () => {
+test('waits continue under fake timers, even in the bundled poller', async () => {
   expect(await report('fake-timers.mjs')).toEqual({ faked: true, listening: true })
 })
 
-test('portside/get-port is one for import and require, and keeps what it gives', async () => {
+test('portside/get-port shares its state between import and require, and holds its ports', async () => {
   expect(await report('get-port.mjs')).toEqual({
     names: ['clearLockedPorts', 'default', 'portNumbers'],
     different: true,
@@ -226,7 +226,7 @@ const manifest = () => JSON.parse(readFileSync(installed('package.json'), 'utf8'
 
 const installed = (file: string): string => join(consumer, 'node_modules/portside', file)
 
-/** What a program of the consumer prints, as JSON. */
+/** The JSON that a program of the consumer prints. */
 async function report(program: string, ...args: string[]) {
   return JSON.parse(await output([program, ...args]))
 }
@@ -241,7 +241,7 @@ function targets(exports: unknown): string[] {
   return typeof exports === 'string' ? [exports] : Object.values(exports as object).flatMap(targets)
 }
 
-test('has a command line that runs where it is installed', async () => {
+test('has a command line that runs in a project', async () => {
   const { version } = manifest()
   expect(await npm(['exec', '--offline', '--', 'portside', '--version'], consumer)).toBe(`${version}\n`)
 })

@@ -4,7 +4,7 @@ import { npm } from './npm.js'
 
 const root = join(import.meta.dirname, '../..')
 
-/** Builds the package where its build is older than its sources. */
+/** Builds the package if its build is older than its sources. */
 export async function buildIfOlder(): Promise<void> {
   if (!isBuilt()) await npm(['run', 'build'], root)
 }

@@ -4,19 +4,19 @@ import timers from 'node:timers'
 import tls from 'node:tls'
 import { onTestFinished } from 'vitest'
 
-// Clients as users write them: plain Node, nothing of portside. Each one notes what happens to it.
+// Clients as users write them, in plain Node without portside. Each client records its events.
 
 const { setImmediate } = timers
 
-/** One turn of the event loop, whatever a test has done to the timers. */
+/** One turn of the event loop, even under fake timers. */
 export const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
 
-/** Waits for something that no event tells of. That it never comes shows as the test's time-out. */
+/** Waits for a condition that has no event. If it never becomes true, the test times out. */
 export async function until(condition: () => unknown): Promise<void> {
   while (!condition()) await turn()
 }
 
-/** A promise and what settles it. */
+/** A promise and the function that resolves it. */
 export function gate<T = void>(): { readonly opened: Promise<T>; open(value: T): void } {
   let open: (value: T) => void = () => {}
   const opened = new Promise<T>((resolve) => {
@@ -25,10 +25,10 @@ export function gate<T = void>(): { readonly opened: Promise<T>; open(value: T):
   return { opened, open }
 }
 
-/** A client socket, and what its user has seen of it. */
+/** A client socket, and the events that its user has seen. */
 export interface Peer {
   readonly socket: net.Socket
-  /** Names of 'end', 'error' and 'close' in the order they came. */
+  /** The names of the 'end', 'error' and 'close' events, in order. */
   readonly events: string[]
   readonly errors: Error[]
   readonly connected: Promise<void>
@@ -36,26 +36,26 @@ export interface Peer {
   readonly closed: Promise<void>
   /** Everything received so far. */
   text(): string
-  /** How many bytes that is. */
+  /** The number of bytes received so far. */
   bytes(): number
   write(data: string | Buffer): void
-  /** Waits until this has been received. */
+  /** Waits until this text has been received. */
   receives(text: string): Promise<void>
 }
 
 export interface PeerOptions {
-  /** Default true. A peer that does not read has its data left in its stream, or in the kernel. */
+  /** Default true. If false, data stays in the stream or in the kernel. */
   reads?: boolean
 }
 
 export type Target = { port: number; host: string } | { path: string }
 
-/** Where a client of this server dials. */
+/** The address that a client of this server dials. */
 export function targetOf(server: { address: string; port: number }): Target {
   return server.port === 0 ? { path: server.address } : { host: server.address, port: server.port }
 }
 
-/** Watches a client socket. It is destroyed when the test is over, whatever became of it. */
+/** Watches a client socket, and destroys it at the end of the test. */
 export function watch(socket: net.Socket, { reads = true }: PeerOptions = {}): Peer {
   const events: string[] = []
   const errors: Error[] = []
@@ -106,7 +106,7 @@ export function watch(socket: net.Socket, { reads = true }: PeerOptions = {}): P
   }
 }
 
-/** What a server has told its user about its connections: every 'error', by where it came up. */
+/** Records the errors that a server reports about its connections, by the event that reported them. */
 export function watchServer(server: net.Server): string[] {
   const errors: string[] = []
   const note = (where: string) => (error: Error & { code?: string }) =>
@@ -125,7 +125,7 @@ export function watchServer(server: net.Server): string[] {
   return errors
 }
 
-/** The next connection that the server accepts, secured where it speaks TLS. */
+/** The next connection that the server accepts, after the handshake if it speaks TLS. */
 export async function nextConnection(server: net.Server): Promise<net.Socket> {
   const [socket] = await once(server, server instanceof tls.Server ? 'secureConnection' : 'connection')
   return socket as net.Socket
@@ -135,7 +135,7 @@ export async function nextConnection(server: net.Server): Promise<net.Socket> {
 export const get = (path: string, ...headers: string[]): string =>
   [`GET ${path} HTTP/1.1`, 'Host: localhost', ...headers, '', ''].join('\r\n')
 
-/** How many complete responses with `Content-Length` are in the text, and what their bodies are. */
+/** The bodies of the complete responses with `Content-Length` in the text. */
 export function bodiesIn(text: string): string[] {
   const bodies: string[] = []
   let rest = text

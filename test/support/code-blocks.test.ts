@@ -9,7 +9,7 @@ test('finds each block with its language, its line and its code', () => {
   ])
 })
 
-test('takes the indentation of the fence off the code, and no more', () => {
+test('removes only the indentation of the fence from the code', () => {
   expect(codeBlocks('- item\n  ```ts\n  if (a) {\n    b()\n  }\n  ```\n')).toEqual([
     { language: 'ts', line: 3, code: 'if (a) {\n  b()\n}' },
   ])
@@ -19,10 +19,10 @@ test('keeps a shorter fence, or a fence with a language, as code', () => {
   expect(codeBlocks('````text\n```ts\nx\n```\n````\n')).toEqual([{ language: 'text', line: 2, code: '```ts\nx\n```' }])
 })
 
-test('reads lines that end as on Windows', () => {
+test('reads lines with Windows endings', () => {
   expect(codeBlocks('```ts\r\na\r\nb\r\n```\r\n')).toEqual([{ language: 'ts', line: 2, code: 'a\nb' }])
 })
 
-test('refuses a block that is never closed', () => {
+test('throws for a block that is never closed', () => {
   expect(() => codeBlocks('text\n\n```ts\na\n')).toThrow('The fence above line 4 is never closed')
 })

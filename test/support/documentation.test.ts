@@ -5,8 +5,8 @@ import { codeBlocks } from './code-blocks.js'
 import { documentationPages, readPage, sourceFiles, testFile } from './documentation.js'
 import { examplesOf, unfencedExamples } from './examples.js'
 
-/** What may stand after a fence: `ts` blocks run as tests, the others are not run. A slip like `typescript` would hide a block. */
-// `npm run consumers` runs those in `js` of docs/jest.md and docs/mocha.md, `npm run compat` those of docs/other-runners.md.
+/** The words allowed after a fence. `ts` blocks run as tests, the others do not. A typo such as `typescript` would hide a block. */
+// `npm run consumers` runs the `js` blocks of docs/jest.md and docs/mocha.md, `npm run compat` those of docs/other-runners.md.
 const LANGUAGES = ['ts', 'js', 'sh', 'text', 'json', 'yaml']
 
 const blocks = [
@@ -65,7 +65,7 @@ const anchorsOf = (text: string): Set<string> =>
 describe('testFile', () => {
   const file = testFile({ language: 'ts', line: 40, code: 'first()\n\nthird()' }, '../README.md', 'the page')
 
-  test('has the block on the lines of its page', () => {
+  test('has the block on the same lines as its page', () => {
     expect(file.split('\n').slice(38, 42)).toEqual(['', 'first()', '', 'third()'])
   })
 

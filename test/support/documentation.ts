@@ -25,8 +25,8 @@ export function sourceFiles(): string[] {
 }
 
 /**
- * Makes the `ts` blocks of the documentation test files below generated/docs, for Vitest and for the type checker: each block of a page a
- * file, and the blocks of the doc comments in one source a file.
+ * Writes the `ts` blocks of the documentation to test files below generated/docs, for Vitest and the type checker. Each block of a page has
+ * a file. The blocks of the doc comments of one source share a file.
  */
 export function writeDocumentationTests(): void {
   const wanted = new Map<string, string>()
@@ -53,11 +53,10 @@ export function writeDocumentationTests(): void {
 const above = (file: string, folders: 1 | 2): string => posix.join('../'.repeat(file.split('/').length + folders), file)
 
 /**
- * The block, on the lines that it has in its page, so that whoever reads a position reads the page's; and a source map
- * by which a failure names the page itself.
+ * The block on the same lines as in its page, so a position is right in both. A source map makes a failure name the page.
  */
 export function testFile({ line, code }: CodeBlock, source: string, sourceText: string): string {
-  // Each group is one line of the file: nothing for a line above the block, then column 0, source 0, next line, column 0.
+  // Each group is one line of the file. Lines above the block are empty, the others are column 0, source 0, next line, column 0.
   const lines = code.split('\n')
   const mappings = [...lines.keys()].map((n) => `AA${n === 0 ? vlq(line - 1) : 'C'}A`).join(';')
   const map = {
@@ -71,7 +70,7 @@ export function testFile({ line, code }: CodeBlock, source: string, sourceText: 
   return `${'\n'.repeat(line - 1)}${code}\n//# sourceMappingURL=${url}\n`
 }
 
-/** A number as source maps write it: base 64, five bits a digit, lowest first; the lowest bit of all is the sign. */
+/** A number in the encoding of source maps: base 64, five bits per digit, lowest first. The lowest bit is the sign. */
 function vlq(number: number): string {
   const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
   let rest = number << 1

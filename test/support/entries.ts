@@ -3,7 +3,7 @@ import type * as index from '../../src/index.js'
 
 export type Portside = typeof index
 
-/** Registers what a call needs, to be closed after it. */
+/** Registers a resource that a call needs, which is closed after the call. */
 export type Use = <T extends Closable>(opened: T | Promise<T>) => Promise<T>
 type Closable = AsyncDisposable | net.Socket | net.Server
 
@@ -13,15 +13,15 @@ export interface Entry {
   readonly of: string
   /** Its name in the types: `listenTcp`, or `TestServer.connect`. */
   readonly is: string
-  /** An option that it knows. Undefined if it has no options. */
+  /** A known option. Undefined if the function has no options. */
   readonly knows: string | undefined
-  /** The function, and arguments that it accepts; the options are the last. */
+  /** The function, and valid arguments, with the options last. */
   readonly make: (use: Use) => Made | Promise<Made>
-  /** The position of a function that the call runs, and whose errors it passes on. */
+  /** The position of a callback whose errors the call passes on. */
   readonly runs?: number
-  /** What the call needs takes long to make, and stays as it is from call to call. */
+  /** The resources of the call take long to make, and can be shared between calls. */
   readonly kept?: boolean
-  /** Its errors are those of another package, which have no code. */
+  /** Its errors come from another package and have no code. */
   readonly foreign?: boolean
   /** The call takes every ephemeral port of its host. */
   readonly greedy?: boolean
@@ -31,7 +31,7 @@ export type Made = readonly [call: Call, ...args: unknown[]]
 // biome-ignore lint/suspicious/noExplicitAny: an entry passes arguments of any type.
 type Call = (...args: any[]) => unknown
 
-/** Every public function, and every method of what these give. `test/fuzz/public-api.test.ts` finds one that is missing. */
+/** Every public function, and every method of the objects that these return. `test/fuzz/fuzz.test.ts` finds a missing entry. */
 export function entriesOf(portside: Portside): readonly Entry[] {
   const functions = [...serving(portside), ...acquiring(portside)]
   return [

@@ -22,7 +22,7 @@ describe('a method of a foreign object', () => {
 
   test.each([
     ['through patch()', `patch(server, 'emit', (emit) => emit, 'a reason')`],
-    ['of an object of its own', 'this.close = () => {}'],
+    ['of its own object', 'this.close = () => {}'],
     ['if it is only compared', 'if (server.emit === emit) {}'],
     ['if it is a field', 'record.peer = clientOf(socket)'],
     ['if it is a variable', 'changed = () => {}'],
@@ -31,7 +31,7 @@ describe('a method of a foreign object', () => {
     expect(foreignAccess({ 'sockets/a.ts': text })).toEqual([])
   })
 
-  test('may be replaced by what patch() is made of', () => {
+  test('may be replaced inside patch()', () => {
     expect(foreignAccess({ 'platform/patches.ts': 'target.method = () => {}' })).toEqual([])
   })
 })
@@ -49,7 +49,7 @@ describe('a private member of Node', () => {
     ])
   })
 
-  test('may be read in its own file, and be patched by its name', () => {
+  test('may be read in its own file, and patched by its name', () => {
     expect(foreignAccess({ 'platform/node-internals.ts': 'const handle = socket._handle' })).toEqual([])
     expect(foreignAccess({ 'sockets/pair.ts': `patch(stream, '_final', (final) => final, 'a reason')` })).toEqual([])
   })

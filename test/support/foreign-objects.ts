@@ -7,11 +7,11 @@ import tls from 'node:tls'
 import ts from 'typescript'
 
 /**
- * Where a tree of sources replaces a method of an object that is not its own except by `patch()`, or reads a private
- * member of Node's objects outside of `platform/node-internals.ts`; as `file:line what`. Keys are paths below src/.
+ * Finds code that replaces a method of a foreign object without `patch()`, or reads a private member of a Node object outside
+ * `platform/node-internals.ts`. Each finding is `file:line what`. Keys are paths below src/.
  *
- * It reads the syntax only: a method is one of a foreign object if it is set on a prototype, if it is a function that is
- * set on anything but `this`, or if a method of Node's has that name.
+ * It reads only the syntax: a method belongs to a foreign object if it is set on a prototype, if it is a function that is
+ * set on anything except `this`, or if a method of Node has that name.
  */
 export function foreignAccess(sources: Readonly<Record<string, string>>): string[] {
   return Object.entries(sources).flatMap(([file, text]) => {
@@ -50,7 +50,7 @@ function replacesMethod(node: ts.Node): boolean {
   )
 }
 
-/** Of objects that tests open, and that portside could be tempted to change. */
+/** Methods of objects that tests open and that portside might want to change. */
 const METHODS: ReadonlySet<string> = new Set(
   [
     net.Server.prototype,
@@ -63,7 +63,7 @@ const METHODS: ReadonlySet<string> = new Set(
     childProcess,
   ]
     .flatMap((object) => methodsOf(object))
-    // Streams have `find`, `map` and the like of arrays: such a name does not say that it is Node's.
+    // Streams have `find`, `map` and other methods of arrays, so such a name does not prove a method of Node.
     .filter((name) => !(name in Array.prototype)),
 )
 
@@ -75,7 +75,7 @@ function methodsOf(object: object): string[] {
   return inherited === null || inherited === Object.prototype ? names : [...names, ...methodsOf(inherited)]
 }
 
-/** What `platform/node-internals.ts` reads and nobody else may. */
+/** The members that only `platform/node-internals.ts` may read. */
 const PRIVATE: ReadonlySet<string> = new Set([
   '_handle',
   '_connectionKey',

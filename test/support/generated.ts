@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path'
 const root = join(import.meta.dirname, '../../generated')
 
 /**
- * Makes a folder below generated/ hold these files, by their paths in it, and no other. A file that is right already
- * stays untouched, and one is replaced at once: another run may be reading it.
+ * Makes a folder below generated/ hold exactly these files, by their relative paths. Correct files are not touched. Others are
+ * replaced atomically, because another run may be reading them.
  */
 export function writeGenerated(folder: string, files: ReadonlyMap<string, string>): void {
   const place = join(root, folder)
@@ -17,7 +17,7 @@ export function writeGenerated(folder: string, files: ReadonlyMap<string, string
     const file = join(place, name)
     if (existsSync(file) && readFileSync(file, 'utf8') === text) continue
     mkdirSync(dirname(file), { recursive: true })
-    // Not in the folder, where another run would take it for one file too many.
+    // Not in the folder itself, where another run would remove it as an extra file.
     const draft = join(root, `${process.pid}.draft`)
     writeFileSync(draft, text)
     renameSync(draft, file)

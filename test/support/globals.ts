@@ -1,4 +1,4 @@
-/** Calls a function with these globals, as a test runner has them. */
+/** Calls a function with these globals, as a test runner would define them. */
 export function withGlobals<T>(globals: object, action: () => T): T {
   const before = Object.entries(Object.getOwnPropertyDescriptors(globalThis)).filter(([name]) => name in globals)
   Object.assign(globalThis, globals)

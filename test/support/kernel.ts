@@ -4,7 +4,7 @@ import timers from 'node:timers'
 import { isMainThread } from 'node:worker_threads'
 import { afterEach, beforeEach, it, type TestContext } from 'vitest'
 
-// Independent of src/: what checks the package must not be the package. Linux only, no privileges needed (proc(5)).
+// Independent of src/, because the package must not check itself. Linux only, without privileges (proc(5)).
 
 /** An open socket of this process. */
 export interface OpenSocket {
@@ -12,27 +12,27 @@ export interface OpenSocket {
   readonly inode: number
 }
 
-/** A line of /proc/self/net/tcp or tcp6. Sockets that the kernel keeps for nobody, such as TIME_WAIT, have inode 0. */
+/** A line of /proc/self/net/tcp or tcp6. Sockets without an owner, such as TIME_WAIT, have inode 0. */
 export interface TcpEntry {
   readonly state: string
   readonly local: { readonly address: string; readonly port: number }
   readonly remote: { readonly address: string; readonly port: number }
   readonly inode: number
-  /** Bytes not yet read; of a listener, the connections in its accept queue. */
+  /** Unread bytes. For a listener, the connections in its accept queue. */
   readonly receiveQueue: number
-  /** Bytes not yet acknowledged. */
+  /** Unacknowledged bytes. */
   readonly sendQueue: number
 }
 
 const FD = '/proc/self/fd'
 const missing = whyMissing()
 
-/** Skips the test, with the reason, where the kernel cannot be asked. */
+/** Skips the test, with the reason, if the kernel has no /proc. */
 export function needsKernel(context: TestContext): void {
   if (missing !== undefined) context.skip(missing)
 }
 
-/** Sockets that this process has open. */
+/** The open sockets of this process. */
 export function openSockets(): OpenSocket[] {
   return readdirSync(FD).flatMap((name) => {
     const inode = inodeOf(name)
@@ -48,28 +48,28 @@ export function tcpEntries(port?: number): TcpEntry[] {
     : entries.filter(({ local, remote }) => local.port === port || remote.port === port)
 }
 
-/** How many connections the kernel has completed and nobody has accepted. */
+/** The number of completed connections that have not been accepted. */
 export function acceptQueueLength(port: number): number {
   const listeners = tcpEntries(port).filter(({ state, local }) => state === 'LISTEN' && local.port === port)
   return listeners.reduce((sum, { receiveQueue }) => sum + receiveQueue, 0)
 }
 
-/** What the kernel keeps of connections with this port. Listeners are no connections. */
+/** The connections with this port, without listeners. */
 export function tracesOf(port: number): string[] {
   return tcpEntries(port)
     .filter(({ state }) => state !== 'LISTEN')
     .map(formatEntry)
 }
 
-/** Notes what the kernel knows of a port now; the returned function tells what has been added since. */
+/** Records the sockets of a port. The returned function returns the sockets added since then. */
 export function watchPort(port: number): () => string[] {
   const before = new Set(tracesOf(port))
   return () => tracesOf(port).filter((trace) => !before.has(trace))
 }
 
 /**
- * For a whole test file: each test must end with no more open sockets than it began with. `lingers`: its waits leave a connection
- * to a program, which has up to a second for its end of it.
+ * Checks each test of a file: it must not end with more open sockets than it began with. `lingers`: a wait leaves a connection
+ * to a program, which has up to a second to close it.
  */
 export function leavesNothingOpen({ lingers = false } = {}): void {
   if (missing !== undefined) {
@@ -81,7 +81,7 @@ export function leavesNothingOpen({ lingers = false } = {}): void {
     before = new Set(openSockets().map(({ inode }) => inode))
   })
   afterEach(async ({ task }) => {
-    // Of a test that failed there is nothing more to learn: it did not come to its own clean-up.
+    // A failed test has not reached its own clean-up.
     if (task.result?.state === 'fail') return
     for (let turns = 0; turns < TURNS; turns++) await turn()
     const leftNow = () => openSockets().filter(({ inode }) => !before.has(inode))
@@ -92,9 +92,9 @@ export function leavesNothingOpen({ lingers = false } = {}): void {
   })
 }
 
-/** A socket is gone from the process as soon as libuv has run its close callback: one turn, and some to spare. */
+/** A socket leaves the process when libuv has run its close callback. That takes one turn. */
 const TURNS = 4
-/** In milliseconds: longer than a wait lets a program take. */
+/** Milliseconds, longer than a wait allows a program. */
 const LINGERS = 2000
 const { setImmediate } = timers
 const { bigint: nanoseconds } = process.hrtime
@@ -119,7 +119,7 @@ const STATES = [
 ]
 
 function whyMissing(): string | undefined {
-  // The descriptors of a thread are those of the whole process, other test files included.
+  // A thread shares the descriptors of the whole process, which includes other test files.
   if (!isMainThread) return 'the descriptors of one worker thread cannot be told from those of another'
   try {
     readdirSync(FD)
@@ -135,7 +135,7 @@ function inodeOf(fd: string): number | undefined {
     const match = /^socket:\[(\d+)\]$/.exec(readlinkSync(`${FD}/${fd}`))
     return match === null ? undefined : Number(match[1])
   } catch {
-    // ENOENT: the descriptor of the directory that was listed.
+    // ENOENT: this was the descriptor of the listed directory, which is closed now.
     return undefined
   }
 }
@@ -144,7 +144,7 @@ function tableOf(name: 'tcp' | 'tcp6' | 'udp' | 'udp6' | 'unix'): string[] {
   try {
     return readFileSync(`/proc/self/net/${name}`, 'utf8').trim().split('\n').slice(1)
   } catch (error) {
-    // Without IPv6 there is no table of it.
+    // A host without IPv6 has no table for it.
     if (name.endsWith('6') && (error as { code?: string }).code === 'ENOENT') return []
     throw error
   }
@@ -163,7 +163,7 @@ function parseTcp(line: string): TcpEntry {
   }
 }
 
-/** `0100007F:1F90`: 32-bit words in the byte order of the machine, the port in that of the network. */
+/** `0100007F:1F90`: 32-bit words in the byte order of the machine, and the port in network byte order. */
 function parseEndpoint(text: string): { address: string; port: number } {
   const [words = '', port = ''] = text.split(':')
   const bytes = Buffer.from(words, 'hex')

@@ -70,7 +70,7 @@ describe('a circle of files', () => {
     expect(circlesIn(sources)).toEqual(['a/one.ts -> a/two.ts -> b/three.ts -> a/one.ts'])
   })
 
-  test('is found behind files that are in none', () => {
+  test('is found behind files outside the circle', () => {
     const sources = {
       'a.ts': `import './b.js'`,
       'b.ts': `import './c.js'`,
@@ -80,18 +80,18 @@ describe('a circle of files', () => {
     expect(circlesIn(sources)).toEqual(['b.ts -> c.ts -> b.ts'])
   })
 
-  test('is none where two ways lead to one file', () => {
+  test('does not exist if two paths lead to one file', () => {
     const sources = { 'a.ts': `import './b.js'; import './c.js'`, 'b.ts': `import './c.js'`, 'c.ts': '' }
     expect(circlesIn(sources)).toEqual([])
   })
 })
 
 describe('the platform', () => {
-  test('may be asked for in platform/', () => {
+  test('may be read in platform/', () => {
     expect(layerViolations({ 'platform/errno.ts': `export const isMac = process.platform === 'darwin'` })).toEqual([])
   })
 
-  test('may be named in a comment, and other things may be called so', () => {
+  test('may be named in a comment, and other properties may have that name', () => {
     expect(layerViolations({ 'errors.ts': `// process.platform\nexport const x = options.platform` })).toEqual([])
   })
 

@@ -38,7 +38,7 @@ export const LAYERS: readonly (readonly string[])[] = [
 
 const SIDEWAYS: Readonly<Record<string, readonly string[]>> = { 'socket-table': ['loopback'] }
 
-/** What breaks the rules in a tree of sources, as `file:line what`. Keys are paths below src/, with slashes. */
+/** The violations in a tree of sources, as `file:line what`. Keys are paths below src/, with slashes. */
 export function layerViolations(sources: Readonly<Record<string, string>>): string[] {
   const violations: string[] = []
   for (const [file, text] of Object.entries(sources)) {
@@ -67,7 +67,7 @@ function wrongArrow(from: string, target: string): string | undefined {
   return `${from} and ${to} are of one layer`
 }
 
-/** Circles of files, each as `a.ts -> b.ts -> a.ts`. An import of a type makes one, too: it is an arrow that a reader follows. */
+/** Circles of files, each as `a.ts -> b.ts -> a.ts`. Type imports count too, because readers follow them. */
 export function circlesIn(sources: Readonly<Record<string, string>>): string[] {
   const arrows = new Map(
     Object.entries(sources).map(([file, text]) => [
@@ -93,7 +93,7 @@ const targetOf = (file: string, specifier: string): string =>
 
 const layerOf = (unit: string): number => LAYERS.findIndex((layer) => layer.includes(unit))
 
-/** The folder below src/ that a path belongs to, or the file itself; imports name the `.js` that a `.ts` becomes. */
+/** The folder of a path below src/, or the file itself. Imports name the `.js` file that is built from a `.ts` file. */
 const unitOf = (path: string): string => (path.split('/')[0] ?? path).replace(/\.js$/, '.ts')
 
 type Finding = { line: number } & ({ kind: 'import'; specifier: string } | { kind: 'platform' })

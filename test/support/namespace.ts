@@ -1,15 +1,15 @@
 import { type ExecFileSyncOptionsWithStringEncoding, execFileSync, spawnSync } from 'node:child_process'
 import { node } from './program.js'
 
-// A private network for one program: util-linux and iproute2, no privileges needed where the kernel allows it.
+// A private network for one program, by util-linux and iproute2, without privileges if the kernel allows it.
 
 const PREPARE = 'ip link set lo up'
 const UNSHARE = ['--user', '--map-root-user', '--net', '--', 'sh', '-c']
 
-/** Why no private network can be made here; undefined where one can. Asked by making one. */
+/** Why a private network is not possible here. Undefined if it is, which is tested by making one. */
 export const whyNoNamespace: string | undefined = probe()
 
-/** What to execute to run ES module code in a private network, after a shell command of our own that sets it up. */
+/** The command that runs ES module code in a private network, after a shell command that sets it up. */
 export function inNamespace(
   setUp: string,
   code: string,
@@ -18,7 +18,7 @@ export function inNamespace(
   return ['unshare', [...UNSHARE, script, 'sh', ...node(code)], { encoding: 'utf8', stdio: 'pipe' }]
 }
 
-/** Runs it to its end, and gives what it printed. */
+/** Runs it until it exits. Resolves to its output. */
 export function runInNamespace(setUp: string, code: string): string {
   return execFileSync(...inNamespace(setUp, code))
 }

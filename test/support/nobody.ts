@@ -1,19 +1,19 @@
 import { spawnSync } from 'node:child_process'
 import { node } from './program.js'
 
-// A user without any privilege. Portside is loaded before: the checkout is perhaps not everybody's to read.
+// A user without privileges. The program loads portside first, because this user may not be allowed to read the checkout.
 
 const BECOME = 'process.setgroups([]); process.setgid(65_534); process.setuid(65_534)'
 
-/** Why no program can be run as nobody here; undefined where one can. Asked by doing it. */
+/** Why a program cannot run as nobody here. Undefined if it can, which is tested by running one. */
 export const whyNotNobody: string | undefined = probe()
 
-/** ES module code that has `portside` loaded, and runs as nobody from there on. */
+/** ES module code that loads `portside` and then runs as nobody. */
 export function asNobody(code: string): string {
   return `const portside = await import(process.env.PORTSIDE)\n${BECOME}\n${code}`
 }
 
-/** Runs it to its end, and gives what it printed. */
+/** Runs it until it exits. Resolves to its output. */
 export function runAsNobody(code: string): string {
   const [program, ...args] = node(asNobody(code))
   const { stdout, stderr, status } = spawnSync(program, args, { encoding: 'utf8' })

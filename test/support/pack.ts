@@ -11,17 +11,17 @@ declare module 'vitest' {
   }
 }
 
-/** The package as users get it; a test reads it by `inject('packed')`. */
+/** The package as users get it. A test reads it by `inject('packed')`. */
 export interface Packed {
   tarball: string
-  /** What is in it, as paths with slashes. */
+  /** The paths of its files, with slashes. */
   files: string[]
-  /** Bytes of the tarball, and of its files. */
+  /** The bytes of the tarball and of its files. */
   size: number
   unpackedSize: number
 }
 
-/** Builds the package where its build is older than its sources, and packs it. */
+/** Builds the package if its build is older than its sources, and packs it. */
 export default async function pack(project: TestProject): Promise<() => void> {
   const root = join(import.meta.dirname, '../..')
   await buildIfOlder()
@@ -36,7 +36,7 @@ export default async function pack(project: TestProject): Promise<() => void> {
   return () => rmSync(folder, { recursive: true, force: true })
 }
 
-/** Installs the package into a project without the network: its dependencies are links to those of this checkout. */
+/** Installs the package into a project without a registry: its dependencies are links to this checkout. */
 export async function installPacked({ tarball }: Pick<Packed, 'tarball'>, project: string): Promise<void> {
   const root = join(import.meta.dirname, '../..')
   const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))

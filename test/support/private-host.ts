@@ -3,7 +3,7 @@ import { PrivateHost } from '../../src/namespaces/host.js'
 import type { HostProfile } from '../../src/namespaces/profile.js'
 import { node } from './program.js'
 
-/** Runs ES module code, with `portside` loaded, on a host of the profile, and gives what it printed as JSON. */
+/** Runs ES module code, with `portside` loaded, on a host of the profile. Resolves to the JSON that it prints. */
 export async function onHost<T>(profile: HostProfile, code: string): Promise<T> {
   const [program, ...args] = node(`const portside = await import(process.env.PORTSIDE)\n${code}`)
   await using host = await PrivateHost.start(profile)

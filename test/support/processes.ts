@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** Those who run with a text in their environment, which goes to all that they start (proc(5), on Linux). */
+/** The processes with a text in their environment, which their children inherit (proc(5), on Linux). */
 export function pidsWith(mark: string): number[] {
   const pids = readdirSync('/proc').map(Number).filter(Boolean)
   return pids.filter((pid) => environmentOf(pid).includes(mark))
@@ -10,7 +10,7 @@ function environmentOf(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/environ`, 'utf8')
   } catch {
-    // It has ended, or is somebody else's.
+    // The process has exited, or belongs to another user.
     return ''
   }
 }

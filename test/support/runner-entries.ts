@@ -6,7 +6,7 @@ import type * as plugin from '../../src/runners/vitest-plugin.js'
 import type * as pool from '../../src/runners/vitest-pool.js'
 import { type Entry, entry } from './entries.js'
 
-/** The other entry points of the package, as far as they can be loaded outside of a runner. */
+/** The other entry points of the package that can be loaded outside a runner. */
 export interface EntryPoints {
   readonly 'get-port': typeof getPort
   readonly jest: typeof jest
@@ -17,7 +17,7 @@ export interface EntryPoints {
   readonly 'vitest-plugin'?: typeof plugin
 }
 
-/** The functions of these, and the matchers. None where they are not built. */
+/** The functions of these entries, and the matchers. Empty if they are not built. */
 export function runnerEntries(points: Partial<EntryPoints>): readonly Entry[] {
   const { jest: jestPoint, mocha, 'node-test': nodeTest, 'get-port': getPortPoint } = points
   if (jestPoint === undefined || mocha === undefined || nodeTest === undefined || getPortPoint === undefined) return []

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** The package's names and the sources that they stand for, as tsconfig.json has them for the type checker. */
+/** The names of the package and their sources, as tsconfig.json has them for the type checker. */
 export function sourceAliases(): Record<string, string> {
   const root = join(import.meta.dirname, '../..')
   const { paths } = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8')).compilerOptions
@@ -9,6 +9,6 @@ export function sourceAliases(): Record<string, string> {
     name,
     join(root, file),
   ])
-  // For Vite a name stands for what begins with it, too, and the first that fits is taken.
+  // For Vite a name also matches longer paths, and the first match wins.
   return Object.fromEntries(aliases.sort(([a = ''], [b = '']) => b.length - a.length))
 }

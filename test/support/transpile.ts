@@ -5,8 +5,8 @@ import type { TestProject } from 'vitest/node'
 import { writeGenerated } from './generated.js'
 
 /**
- * Makes generated/src of the sources, for the programs that tests start: Node runs it as it is. A loader of TypeScript
- * takes longer to start than most of them run.
+ * Builds generated/src from the sources, which the programs of tests run in plain Node. A TypeScript loader starts more slowly than
+ * most of these programs run.
  */
 export default function transpile(project: TestProject): void {
   transpileSources()

@@ -1,14 +1,14 @@
 import { execFile, spawnSync } from 'node:child_process'
 import { node } from './program.js'
 
-/** Those who may start a program: whoever runs the tests, and somebody without any privilege. */
+/** The users who start programs in tests: the current user, and a user without privileges. */
 export interface User {
   readonly name: string
-  /** What is executed before the program, which becomes it. */
+  /** The command that runs first and then becomes the program. */
   readonly become: readonly string[]
 }
 
-/** Of a user namespace of its own, so that it owns the files of the checkout, and nothing else. */
+/** In its own user namespace, so it owns the files of the checkout and nothing else. */
 const UNPRIVILEGED = ['unshare', '--user', '--map-user=1000', '--map-group=1000', '--']
 
 export const USERS: readonly User[] = [
@@ -16,7 +16,7 @@ export const USERS: readonly User[] = [
   { name: 'a user without privileges', become: UNPRIVILEGED },
 ]
 
-/** Runs ES module code, with `portside` loaded, as a user to its end, and gives what it printed as JSON. Variables of `env` are its own. */
+/** Runs ES module code, with `portside` loaded, as a user. Resolves to the JSON that it prints. `env` is added to its environment. */
 export async function runAs<T>({ become }: User, code: string, env: NodeJS.ProcessEnv = {}): Promise<T> {
   const start = `Object.assign(process.env, ${JSON.stringify(env)})\nconst portside = await import(process.env.PORTSIDE)`
   const [program = '', ...args] = [...become, ...node(`${start}\n${code}`)]
@@ -32,7 +32,7 @@ export async function runAs<T>({ become }: User, code: string, env: NodeJS.Proce
   }
 }
 
-/** Why nobody can be without privileges here; undefined where it can. */
+/** Why a program cannot run without privileges here. Undefined if it can. */
 export const whyNotUnprivileged: string | undefined = probe()
 
 function probe(): string | undefined {

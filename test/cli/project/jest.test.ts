@@ -23,7 +23,7 @@ describe('the check of Jest is on', () => {
       `on: preset in jest.config.js is 'portside/jest-preset'`,
     ],
     ['by the preset and the environment', config(`preset: 'portside', ${ENVIRONMENT}`), ON],
-    ['beside another preset', config(`preset: 'ts-jest', ${ENVIRONMENT}`), ON],
+    ['with another preset', config(`preset: 'ts-jest', ${ENVIRONMENT}`), ON],
     ['in JSON', { 'jest.config.json': { testEnvironment: 'portside/jest-environment' } }, ON.replace('.js ', '.json ')],
     [
       'in the shape that jest --init writes',
@@ -158,7 +158,7 @@ describe('the check of Jest is not on', () => {
       "off | OFF setupFiles in jest.config.js has 'portside/jest', which is for setupFilesAfterEnv of Jest -> write setupFilesAfterEnv: ['portside/jest']",
     ],
     [
-      'with the matchers in setupFiles, beside the environment',
+      'with the matchers in setupFiles, and the environment',
       config(`setupFiles: ['portside/jest'], ${ENVIRONMENT}`),
       `${ON} | OFF setupFiles in jest.config.js has 'portside/jest', which is for setupFilesAfterEnv of Jest -> write setupFilesAfterEnv: ['portside/jest']`,
     ],
@@ -173,7 +173,7 @@ describe('the check of Jest is not on', () => {
       `not set up | WRONG testEnvironment in jest.config.js is 'portside/jest', which is for setupFilesAfterEnv of Jest -> ${FIX}`,
     ],
     [
-      'with an environment beside the preset',
+      'with the preset and another environment',
       config("preset: 'portside', testEnvironment: 'jsdom'"),
       `off | OFF testEnvironment in jest.config.js is 'jsdom', which replaces the environment of the preset 'portside' -> ${FIX}`,
     ],

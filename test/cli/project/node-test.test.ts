@@ -67,7 +67,7 @@ describe('the check of node:test is not on', () => {
     ],
     ['with tests and no script', { 'test/a.test.js': "import test from 'node:test'" }, 'not set up'],
     [
-      'with tests of node:test beside another runner',
+      'with tests of node:test and another runner',
       { 'package.json': { devDependencies: { jest: '30' } }, 'test/a.test.js': "import 'node:test'" },
       'not used',
     ],

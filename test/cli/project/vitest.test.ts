@@ -187,7 +187,7 @@ describe('the lines to add for Vitest', () => {
       ],
     ],
     [
-      'go beside the plugins',
+      'are added to the plugins',
       {
         'vite.config.ts': 'export default defineConfig({ plugins: [] })',
         'package.json': { scripts: { test: 'vitest' } },
@@ -197,7 +197,7 @@ describe('the lines to add for Vitest', () => {
     ],
     ['are a setting', config('{ globals: true }'), 'vitest.config.ts', [IMPORT, 'plugins: [portside()],']],
     [
-      'are a setup file in CommonJS, beside what is there',
+      'are a setup file in CommonJS, after the existing files',
       {
         'vitest.config.cjs': "module.exports = { test: { setupFiles: ['./a.cjs'] } }",
         'package.json': { scripts: { test: 'vitest' } },
