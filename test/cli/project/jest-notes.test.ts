@@ -78,7 +78,12 @@ describe('the lines to add for Jest', () => {
       '"preset": "portside",',
     ],
     ['go into a file', config(''), 'jest.config.js', "preset: 'portside',"],
-    ['name the environment if there is another preset', config("preset: 'ts-jest'"), 'jest.config.js', `${ENVIRONMENT},`],
+    [
+      'name the environment if there is another preset',
+      config("preset: 'ts-jest'"),
+      'jest.config.js',
+      `${ENVIRONMENT},`,
+    ],
     ['are JSON in a JSON file', { 'jest.config.json': {} }, 'jest.config.json', '"preset": "portside",'],
     [
       'are a comment if jsdom is the environment',
