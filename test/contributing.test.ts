@@ -7,7 +7,7 @@ import * as portside from '../src/index.js'
 import { createScope } from '../src/index.js'
 import { closers } from '../src/leaks/closers.js'
 
-// What the recipes of CONTRIBUTING.md ask for: whoever forgets a step is told here which.
+// Checks the steps of the recipes in CONTRIBUTING.md, and names a step that is missing.
 
 const root = join(import.meta.dirname, '..')
 const textOf = (file: string): string => readFileSync(join(root, file), 'utf8')
@@ -47,7 +47,7 @@ describe('an endpoint', () => {
 
   checkSteps(endpoints, [
     ['docs/endpoints.md', (name) => `## ${name}`],
-    ['README.md', (name) => name],
+    ['docs/stability.md', (name) => `\`${name}\``],
     ['test/endpoints/contract.test.ts', (name) => `name: '${name}`],
   ])
 })
@@ -56,7 +56,7 @@ describe('a package for the line fix', () => {
   const folder = 'fixtures/projects/clients/clients'
   const cases = readdirSync(join(root, folder)).map((file) => textOf(join(folder, file)))
   const calls = [...closers()].flatMap(([name, { client = [], listener = [] }]) =>
-    // What is idle is no leak by default, and a client that reconnects was connected before.
+    // An idle connection is not a leak by default, and a client that reconnects was connected before.
     [...client, ...listener].flatMap(({ call, idle }) =>
       idle || / of its /.test(call) ? [] : [[name, call] as const],
     ),
@@ -89,7 +89,7 @@ describe('an outcome', () => {
 
 describe('an entry for a runner', () => {
   const { exports } = JSON.parse(textOf('package.json')) as { exports: Record<string, unknown> }
-  // What is a file alone is for a program that looks for it by that name.
+  // An entry that is only a file is for a program that looks for it by that name.
   const entries = Object.keys(exports)
     .filter((name) => name !== '.' && typeof exports[name] === 'object')
     .map((name) => `portside${name.slice(1)}`)

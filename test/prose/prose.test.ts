@@ -30,6 +30,7 @@ describe('a sentence', () => {
     'The server rejects new connections.',
     'Who has port 8080?',
     'It closes the socket so the test can end.',
+    `It ${'closes, '.repeat(20)}and stops. portside ${'closes, '.repeat(20)}and stops.`,
     'Connections to it are refused until something listens.',
     `It ${'Code '.repeat(40)}closes.`,
   ])('passes: %s', (text) => expect(messages(text)).toEqual([]))
