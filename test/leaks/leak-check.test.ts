@@ -62,7 +62,7 @@ describe('the check of a test', () => {
     expect(await check.endTest(owner)).toBeUndefined()
     await until(() => socket)
     const error = await check.endFile()
-    expect(error?.message).toContain('  test       a test, which had ended by then')
+    expect(error?.message).toContain('  test       a test, which had already ended')
   })
 
   test('tells again of a pooled connection that another test leaves in use', async () => {

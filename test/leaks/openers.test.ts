@@ -119,7 +119,7 @@ describe('a client that portside gave is closed by itself', () => {
       await pool.connect(server.endpoint)
       return pool
     })
-    expect(closers).toEqual(['socket.destroy()', 'socket.destroy(), or the end of its client'])
+    expect(closers).toEqual(['socket.destroy()', 'socket.destroy(), or close its client'])
   })
 
   test('if its server connected it', async () => {
@@ -128,6 +128,6 @@ describe('a client that portside gave is closed by itself', () => {
       const client = await server.connect()
       return { [Symbol.asyncDispose]: async () => void client.destroy() }
     })
-    expect(closers).toEqual(['socket.destroy()', 'socket.destroy(), or the end of its client'])
+    expect(closers).toEqual(['socket.destroy()', 'socket.destroy(), or close its client'])
   })
 })

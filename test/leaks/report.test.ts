@@ -43,7 +43,7 @@ describe('a report', () => {
     remote: end(40_000),
     fd: 21,
     acceptedBy: { local: end(3000), openedAt: [{ file, line: 1, column: 1 }] },
-    howToClose: 'socket.destroy(), or the end of its client',
+    howToClose: 'socket.destroy(), or close its client',
   }
 
   test('has a sentence with the call that closes it, the ends, the state, and the source line', () => {
@@ -76,14 +76,14 @@ describe('a report', () => {
     expect(text).toContain('1. accepted 127.0.0.1:3000 -> 127.0.0.1:40000, ESTABLISHED, fd 21\n')
     expect(text).toContain(`\n  dialled at ${file}:2:21 in upload\n`)
     expect(text).toContain(`\n  accepted   by the listener on 127.0.0.1:3000, ${file}:1:1\n`)
-    expect(text).toMatch(/\n {2}fix {8}call socket\.destroy\(\), or the end of its client$/)
+    expect(text).toMatch(/\n {2}fix {8}call socket\.destroy\(\), or close its client$/)
   })
 
   test('names the tests if there are several, and the file if there is none', () => {
     const text = report([client, { ...client, test: 'another' }, { ...client, test: undefined }])
     expect(text).toContain('portside: 3 sockets left open.')
     expect(text).toContain('\n  tests      uploads a build\n             another\n')
-    expect(text).toContain(`\n  test       none: outside of a test, in ${file}\n`)
+    expect(text).toContain(`\n  test       none (opened outside of a test, in ${file})\n`)
   })
 
   test('has one item for what one line opened in ten tests', () => {
@@ -124,8 +124,8 @@ describe('a report', () => {
     expect(report([{ ...client, openedAt: ofPackage }], { framed: true })).toContain('pool/index.js:7:3')
   })
 
-  test('says that a test had ended by then', () => {
-    expect(report([{ ...client, late: true }])).toContain('\n  test       uploads a build, which had ended by then\n')
+  test('says that the test had already ended', () => {
+    expect(report([{ ...client, late: true }])).toContain('\n  test       uploads a build, which had already ended\n')
   })
 
   test('has the last request on a pooled connection, and says where there is no place', () => {

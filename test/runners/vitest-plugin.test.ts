@@ -22,7 +22,7 @@ describe('the plugin', () => {
   test('keeps the options of provide, and refuses those of both', async () => {
     const given = { provide: { portside: { leaks: 'off' as const } } }
     expect((await configured({ ...given }, portside())).provide).toMatchObject({ portside: { leaks: 'off' } })
-    await expect(configured(given, portside({ leaks: 'warn' }))).rejects.toThrow('and so has provide.portside')
+    await expect(configured(given, portside({ leaks: 'warn' }))).rejects.toThrow('both portside() and provide.portside')
   })
 
   test('leaves tests in a browser alone', async () => {
@@ -39,8 +39,8 @@ describe('the plugin', () => {
     [{ leak: 'off' }, 'Invalid option "leak" of portside(): did you mean "leaks"?'],
     [{ leaks: { mod: 'off' } }, 'Invalid option "mod" of portside().leaks: did you mean "mode"?'],
     [{ leaks: 'wran' }, "Invalid `mode`: expected 'fail', 'warn' or 'off', got 'wran'"],
-    [{ fallback: 'forks' }, 'Invalid `host`: expected a profile beside `fallback`'],
-    [{ leaks: { signal: AbortSignal.abort() } }, 'Invalid `signal`: expected an option that a worker can have'],
+    [{ fallback: 'forks' }, 'Invalid `host`: expected a profile next to `fallback`'],
+    [{ leaks: { signal: AbortSignal.abort() } }, 'Invalid `signal`: expected an option that can be sent to a worker'],
     [{ leaks: { ignore: [{ function: { test() {} } }] } }, 'Invalid `leaks`: expected values that can be sent'],
     [{ announce: 'off' }, 'Invalid `announce`: expected true or false'],
   ])('refuses %j', ([options, message]) => {
