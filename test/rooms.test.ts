@@ -65,7 +65,7 @@ test('reading ahead early skips rooms that can be read later', () => {
 test.each([
   ['no file', undefined],
   ['a file of another package', "throw new Error('evaluated')"],
-])('a room of a bundle, beside which there is %s, is loaded by its require', (_, text) => {
+])('a room of a bundle, with %s beside it, is loaded by its require', (_, text) => {
   if (text !== undefined) writeFileSync(join(folder, 'one.cjs'), text)
   const use = createRooms(
     { one: { load: () => (_use, room) => Object.assign(room.exports, { value: 1 }), ahead: true } },

@@ -171,7 +171,7 @@ interface Suite {
   readonly _afterAll: Runnable[]
 }
 
-/** The leak check of what Mocha runs in one process. */
+/** The leak check of one run of Mocha in one process. */
 class MochaRun {
   readonly #check: LeakCheck
   readonly #owners = new WeakMap<Runnable, { owner: Owner }>()

@@ -53,9 +53,9 @@ export function judged(
 /** `leaks knex on pg, an instance by knex: knex.destroy()` says what its report must contain. */
 function wrongReport(title: string, said: string, file: string, followed: boolean): string | undefined {
   const [, by, fix] = /^leaks .*?(?: by (\S+))?: (.+)$/.exec(title) ?? []
-  if (!said.includes(`'${title}' left `)) return 'is not told of its leak'
+  if (!said.includes(`'${title}' left `)) return 'has no report of its leak'
   const fixes = new Set([...said.matchAll(/^ {2}fix {8}call (.+)$/gm)].map(([, call]) => call))
-  if (fixes.size !== 1 || !fixes.has(fix)) return `is told to call ${[...fixes].join(' and ')}`
+  if (fixes.size !== 1 || !fixes.has(fix)) return `has a report that says to call ${[...fixes].join(' and ')}`
   const place = by === undefined || followed ? `  opened at  ${file}:` : ` by ${by}; your code was not on the stack`
-  return said.includes(place) ? undefined : `is not told '${place}'`
+  return said.includes(place) ? undefined : `has a report without '${place}'`
 }
