@@ -15,7 +15,7 @@ export interface Alive {
 
 export function aliveReport(alive: readonly Alive[], also?: 'also'): string {
   const lines = listOf(alive, (each) => `  ${lineOf(each)}`)
-  return `${also === undefined ? 'this process does not end. Keeping it alive:' : 'Also keeping this process alive:'}\n${lines}`
+  return `${also === undefined ? 'this process does not exit. Keeping it alive:' : 'Also keeping this process alive:'}\n${lines}`
 }
 
 function lineOf({ what, made, frames, test, howToEnd }: Alive): string {

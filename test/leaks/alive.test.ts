@@ -77,7 +77,7 @@ describe('a report names what keeps the process alive:', () => {
     ],
   ] as never)('%s', async ([, start, stop, line]) => {
     const message = await afterTest(start, stop as (started: unknown) => unknown)
-    expect(message).toMatch(/^portside: this process does not end\. Keeping it alive:\n {2}/)
+    expect(message).toMatch(/^portside: this process does not exit\. Keeping it alive:\n {2}/)
     expect(message).toMatch(line)
     expect(message?.split('\n'), message).toHaveLength(2)
   })
