@@ -1,16 +1,16 @@
 import { dirname, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** A stack that V8 writes as text only when it is read. */
+/** A stack. V8 writes it as text only when it is read. */
 export interface Trace {
   stack?: string
 }
 
-/** Notes where the caller of `above` was called from; without it, where this function was. */
+/** Notes where the caller of `above` was called from; without `above`, where this function was called from. */
 export function takeTrace(above: ((...args: never[]) => unknown) | undefined, frames: number): Trace {
   const trace: Trace = {}
   const limit = Error.stackTraceLimit
-  // The limit is read-only in a hardened process (SES, --frozen-intrinsics): the trace is shorter there.
+  // In a hardened process (SES, --frozen-intrinsics) the limit is read-only, and the trace is shorter.
   const changed = Reflect.set(Error, 'stackTraceLimit', frames)
   Error.captureStackTrace?.(trace, above)
   if (changed) Reflect.set(Error, 'stackTraceLimit', limit)
@@ -18,8 +18,8 @@ export function takeTrace(above: ((...args: never[]) => unknown) | undefined, fr
 }
 
 /**
- * Where the caller of `above` was called from, as lines of a stack, without the files that are not wanted. Read at once: V8's
- * own note of a stack keeps each `this` on it, and with it requests and sockets that have long been closed.
+ * Where the caller of `above` was called from, as lines of a stack, without unwanted files. Read at once: V8's own record of a stack keeps
+ * each `this` on it alive, and with it requests and sockets that closed long ago.
  */
 export function linesAbove(
   above: (...args: never[]) => unknown,
@@ -55,7 +55,7 @@ function linesOf(sites: readonly NodeJS.CallSite[], isWanted: (file: string) => 
   return lines
 }
 
-/** The text of a trace. A `prepareStackTrace` of the user may give anything. */
+/** The text of a trace. A `prepareStackTrace` of the user may return anything. */
 export function textOf(trace: Trace | undefined): string {
   const stack = trace?.stack as unknown
   return typeof stack === 'string' ? stack : ''
@@ -75,10 +75,13 @@ export function fileOf(line: string): string | undefined {
 export const isOwnFile = (file: string): boolean =>
   (ownFolder() !== '' && file.startsWith(ownFolder())) || /[/\\]node_modules[/\\]portside[/\\]/.test(file)
 
-/** A file beside this one, or in the folder of the bundle. */
+/** A file beside this file, or in the folder of the bundle. */
 export const ownFile = (name: string): string => `${ownFolder()}${name}`
 
-/** The folder of this copy of portside: of the bundle, or of the sources. Asked of V8: the build is CommonJS, and has no import.meta. */
+/**
+ * The folder of this copy of portside: of the bundle, or of the sources. From a stack, because the build is CommonJS and has no
+ * import.meta.
+ */
 function ownFolder(): string {
   if (own === undefined) {
     const file = fileOf(textOf(takeTrace(undefined, 1)).split('\n')[1] ?? '')
@@ -89,7 +92,7 @@ function ownFolder(): string {
 
 let own: string | undefined
 
-/** Drops the frames of portside from an error of the user's. */
+/** Drops the frames of portside from an error of the user. */
 export function dropOwnFrames(error: unknown): void {
   const stack: unknown = (error as { stack?: unknown } | null | undefined)?.stack
   if (typeof stack !== 'string') return
@@ -103,7 +106,7 @@ export function dropOwnFrames(error: unknown): void {
   }
 }
 
-/** Drops the first frames of an error as long as they are portside's or Node's, if others follow. */
+/** Drops the leading frames of an error that are portside's or Node's, if others follow. */
 export function beginOutside(error: Error): void {
   const { head, frames } = partsOf(error)
   const outside = frames.findIndex(isOutside)
@@ -111,8 +114,8 @@ export function beginOutside(error: Error): void {
 }
 
 /**
- * Runs an action for `entry`, a public function. An error of portside out of it begins, on its stack, at the line that
- * called `entry`: an error that comes by an event has no frame of its caller.
+ * Runs an action for `entry`, a public function. The stack of an error that portside throws then begins at the line that called `entry`. An
+ * error that comes through an event has no frame of its caller.
  */
 export async function calledBy<T>(entry: (...args: never[]) => unknown, action: () => Promise<T>): Promise<T> {
   const trace = takeTrace(entry, FRAMES)
@@ -143,7 +146,7 @@ const isOutside = (line: string): boolean => {
   return file !== undefined && !file.startsWith('node:') && !isOwnFile(file)
 }
 
-/** The text above the frames, which is the message, and the frames. */
+/** The text above the frames, which is the message, and then the frames. */
 function partsOf(error: Error): { head: string; frames: string[] } {
   const text = textOf(error as Trace)
   const end = text.lastIndexOf(error.message)

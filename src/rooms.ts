@@ -2,15 +2,15 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import vm from 'node:vm'
 
-/** What a built file of a room exports: it fills `room.exports`, and asks for other rooms by `use`. */
+/** The export of a built file of a room. It fills `room.exports`, and gets other rooms through `use`. */
 export type Factory = (use: Use, room: Room) => void
 
 export interface Use {
-  // biome-ignore lint/suspicious/noExplicitAny: what a room exports is known to the sources, and checked there.
+  // biome-ignore lint/suspicious/noExplicitAny: the sources know the exports of a room, and are checked.
   (name: string): any
   /**
-   * Reads the files of all rooms that may be asked for when no descriptor is left to read them with. `early`: only where a test runner
-   * may refuse to read them later.
+   * Reads the files of all rooms that may be needed when no descriptor is left to read them. With `early`, only if a test runner may refuse
+   * to read them later.
    */
   readAhead(options?: { readonly early?: boolean }): void
 }
@@ -20,15 +20,15 @@ interface Room {
 }
 
 interface RoomFile {
-  /** A `require` of the file, by a path that bundlers see. */
+  /** Requires the file by a path that bundlers see. */
   readonly load: () => Factory
-  /** Whether it may be asked for when no descriptor is left to read it with. */
+  /** Whether it may be needed when no descriptor is left to read it. */
   readonly ahead?: boolean
 }
 
 /**
- * The rooms of the built package: groups of modules that have a file each, evaluated when something of them is first used. Each copy of
- * portside has its own, so that what a test runner does to its registry of modules mixes no two copies.
+ * The rooms of the built package: groups of modules in one file each, evaluated at first use. Each copy of portside has its own rooms, so a
+ * test runner that resets its module registry cannot mix two copies.
  */
 export function createRooms(files: Readonly<Record<string, RoomFile>>, folder: string, require: NodeJS.Require): Use {
   const rooms = new Map<string, Room>()
@@ -59,20 +59,20 @@ export function createRooms(files: Readonly<Record<string, RoomFile>>, folder: s
       try {
         read.set(name, readRoom(name))
       } catch {
-        // No descriptor is left, or the file is gone. The first use of the room throws.
+        // No descriptor is left, or the file is missing. The first use of the room throws.
       }
     }
   }
 
-  /** Its text, which takes a tenth of the time that `require` takes. */
+  /** Reads the text, which takes a tenth of the time of `require`. */
   function readRoom(name: string): string | Factory {
     try {
       const text = isMainContext ? readFileSync(pathOf(name), 'utf8') : undefined
       if (text?.startsWith(markOf(name)) === true) return text
     } catch {
-      // There is no such file.
+      // The file does not exist.
     }
-    // A bundle contains the room. A file of this name beside the bundle is not portside's.
+    // A bundle contains the room. A file with this name beside the bundle is not portside's.
     return (files[name] as RoomFile).load()
   }
 
@@ -87,8 +87,8 @@ export function createRooms(files: Readonly<Record<string, RoomFile>>, folder: s
   }
 }
 
-/** How the file of a room begins. */
+/** The first characters of the file of a room. */
 export const markOf = (name: string): string => `/*portside:${name}*/`
 
-/** A function that is compiled here belongs to the main context: in another one, such as that of a test file of Jest, `require` has to do it. */
+/** A function that is compiled here belongs to the main context. In another context, such as a test file of Jest, use `require` instead. */
 const isMainContext = vm.compileFunction instanceof Function

@@ -71,7 +71,7 @@ async function closedAfterThrowing(server: TestServer): Promise<unknown> {
   return server.close()
 }
 
-/** Calls that fail, each in another way: by an event, after a wait, and for its arguments. */
+/** Calls that fail in different ways: by an event, after a wait, and for their arguments. */
 const failing: Readonly<Record<string, Failing>> = {
   'listenTcp, by an event': ({ port }) => listenTcp(undefined, { port }),
   'listenHttp, by an event': ({ port }) => listenHttp(undefined, { port }),
@@ -143,7 +143,7 @@ describe('the stack of an error', () => {
     expect(firstFrame(error as Error)).toBe(import.meta.filename)
   })
 
-  it('begins there where an argument is refused within the call', () => {
+  it('begins there if an argument is rejected within the call', () => {
     let thrown: Error | undefined
     try {
       createScope(bad)
@@ -155,7 +155,7 @@ describe('the stack of an error', () => {
 })
 
 describe('an error of the user', () => {
-  it('has no frame of portside once they are dropped, and keeps the others', () => {
+  it('loses its frames of portside and keeps the others', () => {
     const file = join(import.meta.dirname, '../src/caller.ts')
     const error = new Error('mine')
     error.stack = `Error: mine\n    at test (/project/a.test.js:1:1)\n    at run (${file}:1:1)\n    at main (/project/b.js:2:2)`
@@ -166,7 +166,7 @@ describe('an error of the user', () => {
 })
 
 describe('calledBy()', () => {
-  it('leaves an error alone that is not of portside', async () => {
+  it('does not change errors of other code', async () => {
     const error = new Error('of a user')
     const { stack } = error
     await expect(calledBy(run, () => Promise.reject(error))).rejects.toBe(error)
@@ -174,7 +174,7 @@ describe('calledBy()', () => {
     await expect(calledBy(run, () => Promise.reject('no error'))).rejects.toBe('no error')
   })
 
-  it('gives what the action gives, and begins it within the call', async () => {
+  it('returns the result of the action, and begins it within the call', async () => {
     let begun = false
     const result = calledBy(run, async () => {
       begun = true
@@ -205,7 +205,7 @@ describe('a stack', () => {
     expect(error.stack).toContain('node:events')
   })
 
-  it('that a prepareStackTrace has made of something else is left alone', async () => {
+  it('does not change if a prepareStackTrace has made something else of it', async () => {
     const { prepareStackTrace } = Error
     Error.prepareStackTrace = () => ['no', 'text']
     try {
@@ -221,7 +221,7 @@ describe('a stack', () => {
     }
   })
 
-  it('has the files of portside told from others', () => {
+  it('tells the files of portside apart from others', () => {
     expect(isOwnFile('/app/node_modules/portside/dist/index.js')).toBe(true)
     expect(isOwnFile('/app/node_modules/portside-other/index.js')).toBe(false)
     expect(fileOf('    at async file:///app/a.js:1:2')).toBe('/app/a.js')

@@ -98,8 +98,8 @@ describe.each(all)('%s, by %s', (of, known, call) => {
     if (_name === 'a string' && of === 'provide.portside.leaks') return
     const error = await failureOf(call, options)
     expect(error.code).toBe('ERR_INVALID_ARG_TYPE')
-    // A rule is one of several arguments, and is named as one.
-    expect(error.message).toContain(of === 'a rule of what is no leak' ? 'a rule' : `got ${got}`)
+    // A rule is one of several arguments, and the error names it so.
+    expect(error.message).toContain(of === 'a leak rule' ? 'rule' : `got ${got}`)
   })
 
   it('refuses a symbol as a name, what throws when it is read, and a proxy that was revoked', async () => {

@@ -14,7 +14,7 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
-/** Rooms of these bodies, each a file. */
+/** Rooms with these bodies, each in a file. */
 function roomsOf(bodies: Record<string, string>, ahead: readonly string[] = Object.keys(bodies)) {
   for (const [name, body] of Object.entries(bodies)) {
     writeFileSync(join(folder, `${name}.cjs`), `${markOf(name)}module.exports=(function(use,module){${body}});`)
@@ -39,7 +39,7 @@ test('rooms may use each other', () => {
   expect(use('even').isEven(10)).toBe(true)
 })
 
-test('what was read ahead needs no file', () => {
+test('a room that was read ahead does not need its file', () => {
   const use = roomsOf({ one: 'module.exports = { value: 1 }', other: 'module.exports = { value: 2 }' }, ['one'])
   use.readAhead()
   rmSync(join(folder, 'one.cjs'))
@@ -48,14 +48,14 @@ test('what was read ahead needs no file', () => {
   expect(() => use('other')).toThrow('other.cjs')
 })
 
-test('what cannot be read ahead is an error only where it is used', () => {
+test('a room that cannot be read ahead throws only when it is used', () => {
   const use = roomsOf({ one: 'module.exports = { value: 1 }' })
   rmSync(join(folder, 'one.cjs'))
   use.readAhead()
   expect(() => use('one')).toThrow('one.cjs')
 })
 
-test('reading ahead early leaves out what can be read later', () => {
+test('reading ahead early skips rooms that can be read later', () => {
   const use = roomsOf({ one: 'module.exports = { value: 1 }' })
   use.readAhead({ early: true })
   rmSync(join(folder, 'one.cjs'))
@@ -64,8 +64,8 @@ test('reading ahead early leaves out what can be read later', () => {
 
 test.each([
   ['no file', undefined],
-  ['a file of somebody else', "throw new Error('evaluated')"],
-])('a room of a bundle, beside which there is %s, is loaded by its require', (_, text) => {
+  ['a file of another package', "throw new Error('evaluated')"],
+])('a room of a bundle, with %s beside it, is loaded by its require', (_, text) => {
   if (text !== undefined) writeFileSync(join(folder, 'one.cjs'), text)
   const use = createRooms(
     { one: { load: () => (_use, room) => Object.assign(room.exports, { value: 1 }), ahead: true } },

@@ -20,6 +20,7 @@ export function linkRepository(md: MarkdownRenderer): void {
 function withLinks(tokens: Tokens, page: string): Tokens {
   let drops = false
   return tokens.filter((token) => {
+    if (token.type === 'image') token.attrSet('src', siteImage(token.attrGet('src') ?? '', page))
     if (token.type === 'link_open') {
       const href = token.attrGet('href') ?? ''
       const target = isRelative(href) ? siteLink(href, page) : href
@@ -28,6 +29,13 @@ function withLinks(tokens: Tokens, page: string): Tokens {
     }
     return !(drops && token.type.startsWith('link_'))
   })
+}
+
+/** The path of an image from the file that VitePress reads, which for a page beside docs/ is in docs/site. */
+function siteImage(src: string, page: string): string {
+  const source = sourceOf(page)
+  if (!isRelative(src) || source.startsWith('docs/')) return src
+  return posix.relative('docs/site', posix.join(posix.dirname(source), src))
 }
 
 const isRelative = (href: string): boolean => !/^(?:[a-z][a-z\d+.-]*:|#|\/)/i.test(href)

@@ -1,9 +1,9 @@
 import { activeHandles, activeTimerCount, isWorkerActive } from '../platform/active-resources.js'
 import type { Workers } from './workers.js'
 
-/** What kept the process alive before a file began: that is the runner's, or another file's. */
+/** What kept the process alive before a file began. It belongs to the runner, or to another file. */
 export interface AliveBefore {
-  /** Handles, and worker threads. Not timers: one of the runner may be over by now, and another be there. */
+  /** Handles and worker threads. Not timers: a timer of the runner may have ended and another have taken its place. */
   readonly objects: WeakSet<object>
 }
 
@@ -11,10 +11,7 @@ export function aliveBefore(workers: Workers): AliveBefore {
   return { objects: new WeakSet([...activeHandles(), ...activeWorkers(workers)]) }
 }
 
-/**
- * Whether there is more by now, beside so many timers of the runner. Without that, nothing has to be looked at: a look takes a tenth of a
- * second where there are timers.
- */
+/** Whether more keeps the process alive now, not counting so many timers of the runner. A closer look takes 0.1 s if there are timers. */
 export function isMoreAlive({ objects }: AliveBefore, workers: Workers, timersOfRunner: number): boolean {
   const isNew = (object: object): boolean => !objects.has(object)
   return (

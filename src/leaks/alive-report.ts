@@ -6,17 +6,16 @@ import type { StackFrame } from './stack-frame.js'
 export interface Alive {
   /** `interval of 700 ms`, `child process 4711 (sleep)`. */
   readonly what: string
-  /** `set`, `started`: what the place is of. Otherwise the place is what it calls. */
+  /** `started at`: the frames are where it was started. `calls`: they are the function that it calls. */
   readonly made: 'started at' | 'calls'
   readonly frames: readonly StackFrame[]
   readonly test: string | undefined
   readonly howToEnd: string
 }
 
-/** `Also keeping this process alive:` and a line for each. */
 export function aliveReport(alive: readonly Alive[], also?: 'also'): string {
   const lines = listOf(alive, (each) => `  ${lineOf(each)}`)
-  return `${also === undefined ? 'this process does not end. Keeping it alive:' : 'Also keeping this process alive:'}\n${lines}`
+  return `${also === undefined ? 'this process does not exit. Keeping it alive:' : 'Also keeping this process alive:'}\n${lines}`
 }
 
 function lineOf({ what, made, frames, test, howToEnd }: Alive): string {

@@ -26,16 +26,15 @@ import { isWanted } from './trace.js'
 import type { TrackedSocket } from './tracked-socket.js'
 import type { Workers } from './workers.js'
 
-/** What is asked of the tracker. */
 interface Known {
   readonly workers: Workers
-  /** Timers that a file was reported for, of the files that run in this process. */
+  /** Timers that another file of this process was reported for. */
   readonly reportedAlive: WeakSet<object>
   recordOf(socket: object): TrackedSocket | undefined
   ownerOfTimer(timer: NodeJS.Timeout): Owner | undefined
 }
 
-/** What keeps the process alive now, did not before, and is not a socket. */
+/** Finds what keeps the process alive now, did not before, and is not a socket. */
 export function findAlive(state: Known, before: AliveBefore): Alive[] {
   let inspector: ObjectInspector | undefined
   const inspected = (): ObjectInspector | undefined => {
@@ -60,12 +59,12 @@ function aliveTimers(state: Known, inspector: ObjectInspector | undefined): Aliv
   const timers = inspector.instancesOf(Object.getPrototypeOf(started)) as NodeJS.Timeout[]
   return timers.flatMap((timer) => {
     const { every, after } = periodOf(timer)
-    // One that fires soon, once, delays the end of the process and does not prevent it.
+    // A timer that fires soon, and once, delays the exit of the process but does not prevent it.
     const fires = dueIn(timer, started)
     if (!timer.hasRef() || state.reportedAlive.has(timer) || (every === undefined && fires <= SOON)) return []
     const owner = state.ownerOfTimer(timer)
     const frames = placeOf(calledByTimer(timer), inspector)
-    // Without a test, it is the user's if what it calls is.
+    // A timer without a test is the user's if the function that it calls is.
     if (owner === undefined && !frames.some(({ file }) => isWanted(file))) return []
     state.reportedAlive.add(timer)
     return {
@@ -78,7 +77,7 @@ function aliveTimers(state: Known, inspector: ObjectInspector | undefined): Aliv
   })
 }
 
-/** Milliseconds. As long as Jest waits before it says that it did not exit. */
+/** Milliseconds: as long as Jest waits before it says that it did not exit. */
 const SOON = 1000
 
 function aliveHandles(state: Known, before: AliveBefore, inspected: () => ObjectInspector | undefined): Alive[] {
@@ -110,12 +109,12 @@ function aliveHandle(handle: object, state: Known, inspected: () => ObjectInspec
   }
 }
 
-/** The port of a worker is in the list, too: its own line reports it. */
+/** The port of a worker is in the list too, but the worker has a line of its own. */
 const portIsHeard = (port: MessagePort): boolean => getEventListeners(port, 'message').length > 0
 
 function aliveChild(child: ChildProcess, state: Known): Alive | undefined {
   const record = state.recordOf(child)
-  // Reported for its pipes, or ending.
+  // It is already reported for its pipes, or was killed.
   if (child.killed || (record !== undefined && record.reportedAt > 0)) return undefined
   return {
     what: `child process ${child.pid} (${child.spawnargs.slice(0, 3).join(' ')})`,
@@ -146,7 +145,7 @@ function placeOf(fn: unknown, inspector: ObjectInspector): StackFrame[] {
   const place = inspector.placeOf(fn)
   if (place === undefined) return []
   const { name } = fn as { name: string }
-  // A debugger has a URL for every script, a stack has one for ES modules only: runners know their source maps by what it has.
+  // The inspector has a URL for every script, a stack for ES modules only. Runners know their source maps by what the stack has.
   const files = place.file.startsWith('file:') ? [fileURLToPath(place.file), place.file] : [place.file]
   const lines = files.map((file) => lineOf(name, `${file}:${place.line}:${place.column}`))
   const line = lines.find((line) => mapped(line) !== line) ?? lines[0]

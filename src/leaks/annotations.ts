@@ -5,8 +5,8 @@ import type { SocketLeak } from './socket-leak.js'
 import { userFrame } from './stack.js'
 
 /**
- * Marks the lines that opened the leaks in the changes of a pull request. To the standard error output: the report of a runner may
- * be a program's on the other one.
+ * Marks the lines that opened the leaks in the changes of a pull request. On the standard error output, because a program may read the
+ * runner's report from the standard output.
  */
 export function annotate(leaks: readonly SocketLeak[], mode: 'fail' | 'warn'): void {
   const lines = annotationsOf(leaks, mode, process.env)
@@ -14,7 +14,7 @@ export function annotate(leaks: readonly SocketLeak[], mode: 'fail' | 'warn'): v
   try {
     writeSync(2, lines.map((line) => `${line}\n`).join(''))
   } catch {
-    // Nobody reads it any more (EPIPE), or not fast enough (EAGAIN).
+    // The reader has closed the pipe (EPIPE), or is too slow (EAGAIN).
   }
 }
 

@@ -5,7 +5,7 @@ import { handleOf, isRef } from '../platform/node-internals.js'
 import { createSlot } from '../slot.js'
 import { WeakList } from '../weak-list.js'
 
-/** The client pools of this process: agents of http, as far as requests have named them, and undici. */
+/** The client pools of this process: undici, and each `http.Agent` that a request has named. */
 export class ClientPools {
   readonly #agents = new WeakList<http.Agent>()
   readonly #known = createSlot<true>()
@@ -23,21 +23,21 @@ export class ClientPools {
     this.#agents.add(agent)
   }
 
-  /** Whether a socket was opened by undici: that of Node's fetch, and the package. */
+  /** Whether undici opened the socket: the undici inside Node, or the package. */
   isOfUndici(socket: net.Socket): boolean {
     return this.#ofUndici.get(socket) === true
   }
 
   /** Whether a pool keeps the socket for the next request. */
   isIdle(socket: net.Socket): boolean {
-    // Undici unrefs a connection on which nothing is asked any more (lib/dispatcher/client-h1.js).
+    // undici unrefs a connection that has no request (lib/dispatcher/client-h1.js).
     if (this.isOfUndici(socket)) return !isRef(handleOf(socket))
     return this.agentOf(socket) !== undefined
   }
 
   /** The agent that keeps the socket for the next request. */
   agentOf(socket: net.Socket): http.Agent | undefined {
-    // Of all agents: a request that was aborted before it was sent has left its socket to one, and says so to nobody.
+    // All agents are searched: a request that is aborted before it is sent leaves its socket to its agent, and no event says so.
     for (const agent of this.#agents) {
       if (Object.values(agent.freeSockets ?? {}).some((sockets) => sockets?.includes(socket))) return agent
     }

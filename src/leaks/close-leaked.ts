@@ -10,15 +10,15 @@ export function closeLeaked(record: TrackedSocket): void {
     if (kind === 'listener' || kind === 'udp') (socket as net.Server).close()
     else if (kind === 'child') endChild(socket as ChildProcess)
     else (socket as net.Socket).destroy()
-    // Its handle was taken away from it.
+    // The handle was taken away from the socket.
     if (record.handle !== undefined && record.open) record.handle?.close?.()
   } catch {
-    // Closed meanwhile, or its close method was replaced by the user and throws. The leak is reported already.
+    // It closed meanwhile, or the user has replaced its close method by a method that throws. The leak is already reported.
   }
 }
 
 function endChild(child: ChildProcess): void {
   child.kill()
-  // Somebody below it may hold the pipes open.
+  // A grandchild may hold the pipes open.
   if (openPipes(child).length > 0) for (const stream of child.stdio) stream?.destroy()
 }

@@ -1,28 +1,28 @@
-/** The calls that close what a package opened, for each kind of socket. */
+/** The calls that close the sockets of a package, for each kind of socket. */
 export interface Closer {
   readonly client?: readonly Way[]
   readonly listener?: readonly Way[]
-  /** It opens nothing itself: it calls a function of its user's that does, and keeps what that returns. */
+  /** The package opens nothing itself. It calls a function of the user's that does, and keeps the result. */
   readonly callsUser?: true
 }
 
-/** The first way that fits is the one. */
+/** The first way that matches applies. */
 export interface Way {
   /** In the names that the documentation of the package uses. */
   readonly call: string
-  /** What is closed so, where there is more than one way. */
+  /** What this call closes, if the package has several calls. */
   readonly of?: string
-  /** A function and a path below the folder of the package, of which one frame must have: `connect lib/client.js`. */
+  /** Matches the function and the path below the folder of the package, of one frame: `connect lib/client.js`. */
   readonly on?: RegExp
-  /** The major version of the package from which on it has this call. */
+  /** The first major version of the package that has this call. */
   readonly since?: number
-  /** A connection that is kept for the next request. */
+  /** For a connection that a pool keeps for the next request. */
   readonly idle?: true
-  /** The user's code is on the stack: it has called this package and none beyond. */
+  /** For a stack on which the user's code has called this package directly. */
   readonly called?: true
 }
 
-/** By the name of the package. Made when the first leak is described: most processes have none. */
+/** By the name of the package. Made when the first leak is described, because most processes have no leak. */
 export function closers(): ReadonlyMap<string, Closer> {
   table ??= makeTable()
   return table
@@ -34,7 +34,7 @@ const client = (...ways: Array<Way | string>): Closer => ({ client: ways.map(asW
 const listener = (...ways: Array<Way | string>): Closer => ({ listener: ways.map(asWay) })
 const asWay = (way: Way | string): Way => (typeof way === 'string' ? { call: way } : way)
 
-// `npm run clients` opens a socket with each of them, and closes it by this text.
+// `npm run clients` opens a socket with each package, and closes it by this text.
 function makeTable(): ReadonlyMap<string, Closer> {
   return new Map<string, Closer>([
     ['@apollo/server', listener('server.stop()')],
@@ -48,17 +48,17 @@ function makeTable(): ReadonlyMap<string, Closer> {
       client(
         { call: 'pool.close()', of: 'a pool', on: / (dist\/)?lib\/client\/pool\.[jt]s$/ },
         { call: 'client.close()', of: 'a client since redis 5', since: 5 },
-        { call: 'client.quit()', of: 'one of redis 4' },
+        { call: 'client.quit()', of: 'a client of redis 4' },
       ),
     ],
     ['amqp-connection-manager', client('connection.close()')],
     ['amqplib', client('connection.close()')],
     [
       'engine.io-client',
-      // That of socket.io-client opens connections by itself: then only this package is on the stack.
+      // socket.io-client opens connections later on its own. Then only engine.io-client is on the stack.
       client(
         { call: 'socket.close()', called: true },
-        { call: 'socket.disconnect()', of: 'one that socket.io-client has made' },
+        { call: 'socket.disconnect()', of: 'a socket of socket.io-client' },
       ),
     ],
     ['fastify', listener('app.close()')],
@@ -70,7 +70,7 @@ function makeTable(): ReadonlyMap<string, Closer> {
         { call: 'producer.disconnect()', of: 'a producer', on: / src\/producer\// },
         { call: 'consumer.disconnect()', of: 'a consumer', on: / src\/consumer\// },
         { call: 'admin.disconnect()', of: 'an admin', on: / src\/admin\// },
-        { call: 'disconnect() of its producer, consumer or admin', of: 'one that reconnects' },
+        { call: 'disconnect() of its producer, consumer or admin', of: 'a client that reconnects' },
       ),
     ],
     ['knex', client('knex.destroy()')],
@@ -82,7 +82,7 @@ function makeTable(): ReadonlyMap<string, Closer> {
     [
       'mongoose',
       client(
-        { call: 'connection.close()', of: 'one of `createConnection()`', on: /createConnection / },
+        { call: 'connection.close()', of: 'a connection of `createConnection()`', on: /createConnection / },
         { call: 'mongoose.disconnect()', of: 'the connection of `connect()`' },
       ),
     ],
@@ -111,7 +111,7 @@ function makeTable(): ReadonlyMap<string, Closer> {
     ['typeorm', client('dataSource.destroy()')],
     [
       'undici',
-      // Once it is loaded, the fetch of Node sends by its dispatcher, too: then none of these is on the stack.
+      // Once the package is loaded, Node's fetch sends through its dispatcher too. Then none of these frames is on the stack.
       client(
         { call: 'dispatcher.close()', of: 'an idle connection', on: / lib\/(api|web)\//, idle: true },
         { call: 'response.body.cancel(), or read the body to its end', of: '`fetch()`', on: / lib\/web\/fetch\// },

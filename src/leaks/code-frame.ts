@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs'
 import type { StackFrame } from './stack-frame.js'
 
-/** The line of a frame with one before and one after, a mark below its column; nothing where the file cannot be read. */
+/** The line of a frame with the lines before and after it, and a mark below its column. Empty if the file cannot be read. */
 export function codeFrame({ file, line, column }: StackFrame): string[] {
   const lines = linesOf(file)
   if (lines[line - 1] === undefined) return []
   const numbers = [line - 1, line, line + 1].filter((number) => lines[number - 1] !== undefined)
   const width = String(numbers.at(-1)).length
-  // A bundler may have written all of a file into one line.
+  // A bundler may have written a whole file into one line.
   const from = column > WIDEST ? column - WIDEST / 2 : 0
   return numbers.flatMap((number) => {
     const shown = (lines[number - 1] as string).slice(from, from + WIDEST)
@@ -19,14 +19,14 @@ export function codeFrame({ file, line, column }: StackFrame): string[] {
   })
 }
 
-/** Characters of a source line that are shown. */
+/** How many characters of a source line are shown. */
 const WIDEST = 160
 
 function linesOf(file: string): string[] {
   try {
     return readFileSync(file, 'utf8').split(/\r?\n/)
   } catch {
-    // A virtual module, or a file that is gone.
+    // It is a virtual module, or the file is gone.
     return []
   }
 }

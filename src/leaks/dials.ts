@@ -10,20 +10,20 @@ import type { Owner } from './owner.js'
 import { type Trace, takeTrace } from './trace.js'
 import type { TrackedSocket } from './tracked-socket.js'
 
-/** The dials of one owner to one endpoint, of which the last one failed or was cut. */
+/** The dials of one owner to one endpoint, of which the last failed or was cut. */
 export interface FailedDial {
   readonly owner: Owner | undefined
-  /** Undefined as long as the kernel has not said it: of a connection that is cut it has forgotten the other end. */
+  /** Undefined while unknown: the kernel has already forgotten the other end of a connection that was cut. */
   endpoint: Endpoint | string | undefined
-  /** Where the first of them was begun. */
+  /** Where the first of them began. */
   readonly trace: Trace
   /** How many failed or were cut. */
   count: number
-  /** How many of these began after the check of their owner. */
+  /** How many of these began after the check of their owner was over. */
   late: number
   /** The last answer: `ECONNREFUSED`. */
   answer: string
-  /** When the last one was begun, as a count of what is done in this process. */
+  /** When the last one began, on the counter of activity in this process. */
   sequence: number
   /** When the last answer came, on the clock of `now()`. */
   at: number
@@ -34,36 +34,32 @@ export interface FailedDial {
 /** A timer of an owner that has dialled. */
 export interface LaterTimer {
   readonly owner: Owner | undefined
-  /** When it was set, as a count of what is done in this process, and on the clock of `now()`. */
+  /** When it was set, on the counter of activity in this process and on the clock of `now()`. */
   readonly sequence: number
   readonly at: number
   readonly trace: Trace
   readonly timer: WeakRef<NodeJS.Timeout>
 }
 
-/** What the dials ask of the tracker. */
 interface Tracking {
   readonly ownerNow: () => Owner | undefined
-  /** What is done in this process, as a count. */
+  /** The counter of activity in this process. */
   readonly activity: () => number
   readonly recordOf: (socket: object) => TrackedSocket | undefined
   readonly isIdle: (record: TrackedSocket) => boolean
 }
 
-/**
- * Dials that failed, and the timers of those who dialled. A client between two attempts has no socket: a timer is all there
- * is of it.
- */
+/** Failed dials, and the timers of their owners. A client between two attempts has no socket, only a timer. */
 export class Dials {
   readonly #tracking: Tracking
   readonly #failed = new Map<Owner | undefined, Map<string, FailedDial>>()
   readonly #stopped = new WeakSet<Owner>()
   readonly #settled = new WeakSet<Owner>()
-  /** Owners that have dialled, and the last one: a weak set costs too much to be asked for each socket. */
+  /** Owners that have dialled, and the last of them: a lookup in a weak set costs too much for each socket. */
   readonly #dialled = new WeakSet<object>()
   #latest: object | undefined
   #hasStopped = false
-  /** Neither Node's timers nor the globals of a test are touched for it. On from the first dial. */
+  /** It changes neither Node's timers nor the globals of a test. On from the first dial. */
   readonly #hook: ReturnType<typeof createHook>
   #isOn = false
   #isWatched = false
@@ -75,11 +71,11 @@ export class Dials {
     const init = (_id: number, type: string, _trigger: number, resource: object): void => {
       if (type === 'Timeout') this.#noteTimer(resource as NodeJS.Timeout, init)
     }
-    // Promises have no hook then, where Node knows the option.
+    // With this option, which older Nodes ignore, promises do not run the hook.
     this.#hook = createHook({ init, trackPromises: false } as Parameters<typeof createHook>[0])
     const note = (socket: net.Socket, error: unknown): void => this.#noteEnd(socket, error)
     type Destroy = (this: net.Socket, error: Error | null, callback: (error?: Error | null) => void) => void
-    // Never undone: the state of this process goes on listening.
+    // Never undone: the state of this process keeps listening.
     patch(
       net.Socket.prototype as unknown as { _destroy: Destroy },
       '_destroy',
@@ -92,19 +88,19 @@ export class Dials {
     )
   }
 
-  /** Those whose last attempt failed or was cut, and whose owner was not reported for it. */
+  /** The dials whose last attempt failed or was cut, and whose owner was not reported for it. */
   *failed(): Generator<FailedDial, void, void> {
     for (const [owner, dials] of this.#failed) {
       if (owner === undefined || !this.#settled.has(owner)) yield* dials.values()
     }
   }
 
-  /** Lets no check report this owner again. */
+  /** No later check reports this owner. */
   settle(owner: Owner): void {
     this.#settled.add(owner)
   }
 
-  /** Somebody will ask about dials that are no test's, too. */
+  /** From here on, dials that belong to no test are noted too. */
   watch(): void {
     this.#isWatched = true
   }
@@ -121,7 +117,7 @@ export class Dials {
     this.#hook.enable()
   }
 
-  /** The timers of an owner that are alive. */
+  /** The owner's timers that are alive. */
   timersOf(owner: Owner | undefined): Array<LaterTimer & { readonly resource: NodeJS.Timeout }> {
     return this.#timers.flatMap((later) => {
       const resource = later.owner === owner ? later.timer.deref() : undefined
@@ -129,7 +125,7 @@ export class Dials {
     })
   }
 
-  /** No timer that this owner has set or will set keeps the process alive, and no socket that it dials. */
+  /** From here on, no timer and no dialled socket of this owner keeps the process alive. */
   stop(owner: Owner): void {
     this.#stopped.add(owner)
     this.#hasStopped = true
@@ -149,15 +145,15 @@ export class Dials {
 
   #noteEnd(socket: net.Socket, error: unknown): void {
     const record = this.#tracking.recordOf(socket)
-    // A wait of portside dials again by itself.
+    // A wait of portside dials again on its own.
     if (record === undefined || record.kind !== 'client' || isInfrastructure(socket)) return
     const answer = answerOf(socket, error)
-    // A server may close what a client pool keeps for later: the pool does not dial before it needs to.
+    // A server may close an idle connection of a client pool: the pool dials only when it needs a connection.
     if (answer === undefined || this.#tracking.isIdle(record)) this.#noteGood(socket, record)
     else this.#noteBad(socket, error, answer, record)
   }
 
-  /** The client has closed it: this is no attempt that will be made again. */
+  /** The client has closed the connection, so it does not retry. */
   #noteGood(socket: net.Socket, { owner }: TrackedSocket): void {
     const dials = this.#failed.get(owner)
     if (dials === undefined) return
@@ -184,7 +180,7 @@ export class Dials {
 
   #noteTimer(resource: NodeJS.Timeout, above: (...args: never[]) => unknown): void {
     const owner = this.#tracking.ownerNow()
-    // A timer that a socket of Node sets for itself is unref'd from its beginning.
+    // Node unrefs the timers of its sockets when it makes them.
     if (!resource.hasRef()) return
     if (this.isStopped(owner)) resource.unref()
     if (!this.#dialled.has(owner ?? NOBODY)) return
@@ -207,17 +203,17 @@ export class Dials {
   }
 }
 
-/** Stands for code that runs as nobody's. */
+/** Stands for code that runs without an owner. */
 const NOBODY = {}
 
-/** A suite that scans ports, or that runs without a check, is bounded. */
+/** Bounds the memory of a suite that scans ports, or that runs without a check. */
 const MOST_OWNERS = 1000
 const MOST_ENDPOINTS = 64
 
-/** What the kernel or the other end answered; undefined where the client closed a connection by itself. */
+/** What the kernel or the other end answered; undefined if the client itself closed the connection. */
 function answerOf(socket: net.Socket, error: unknown): string | undefined {
   const { code, syscall, reason } = (error ?? {}) as { code?: unknown; syscall?: unknown; reason?: unknown }
-  // Of a system call, of several attempts, or of TLS: https://nodejs.org/api/errors.html#class-systemerror
+  // An error of a system call, of several attempts, or of TLS: https://nodejs.org/api/errors.html#class-systemerror
   const isAnswer =
     syscall !== undefined || Array.isArray((error as { errors?: unknown } | null)?.errors) || reason !== undefined
   if (isAnswer || (isHandshaking(socket) && error != null)) return typeof code === 'string' ? code : 'none'
@@ -228,7 +224,7 @@ function answerOf(socket: net.Socket, error: unknown): string | undefined {
 function endpointOf(socket: net.Socket, error: unknown): Endpoint | string | undefined {
   const { remote } = connectionTuple(socket)
   if (remote !== undefined) return remote
-  // Of several addresses the first: https://nodejs.org/api/net.html#socketconnectoptions-connectlistener
+  // If several addresses failed, the first: https://nodejs.org/api/net.html#socketconnectoptions-connectlistener
   const first = ((error as { errors?: unknown[] } | null)?.errors?.[0] ?? error ?? {}) as Record<string, unknown>
   const { address, port, hostname } = first
   if (typeof address === 'string' && typeof port === 'number') {
@@ -237,7 +233,7 @@ function endpointOf(socket: net.Socket, error: unknown): Endpoint | string | und
   return typeof address === 'string' ? address : typeof hostname === 'string' ? hostname : undefined
 }
 
-/** Of dials that one line of a program makes, one has been cut and the kernel does not say where it went. */
+/** For a dial that was cut, so the kernel does not say where it went: dials of one line of a program count as the same. */
 function samePlace(
   dials: Iterable<FailedDial>,
   trace: Trace,
@@ -250,7 +246,7 @@ function samePlace(
   return undefined
 }
 
-/** Without the name of the function: a timer calls the same one by another. */
+/** Without the name of the function: a timer calls the same function by another name. */
 const placeOf = ([line = '']: Trace): string | undefined => /[^ (]+:\d+:\d+/.exec(line)?.[0]
 
 const keyOf = (endpoint: Endpoint | string | undefined): string =>

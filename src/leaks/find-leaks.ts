@@ -12,19 +12,50 @@ import type { SocketLeak } from './socket-leak.js'
 import { tracker } from './tracker.js'
 
 /**
- * What was opened or sent on since the snapshot, by anybody in this process, and is in use still when the grace is over: 16
- * turns of the event loop, then up to 127 ms. Resolves to an empty array at once where nothing was opened, or with `mode: 'off'`.
+ * Finds sockets of this process that were opened or sent on since the snapshot and are still open when the grace is over.
  *
- * What a client pool keeps for the next request is no leak unless `idlePools` says so. Rejects with ERR_INVALID_ARG_TYPE
- * or ERR_INVALID_ARG_VALUE for an invalid snapshot or invalid options.
+ * The grace is 16 turns of the event loop, then up to 127 ms. If nothing was opened, or with `mode: 'off'`, it resolves to an empty array
+ * at once. Connections that a client pool keeps for the next request are not leaks, unless `idlePools` says so.
+ *
+ * @throws ERR_INVALID_ARG_TYPE if the snapshot or an option has the wrong type
+ * @throws ERR_INVALID_ARG_VALUE if an option has an invalid value
+ * @throws ERR_OUT_OF_RANGE if `redialWait` is out of range
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option is unknown
+ * @example
+ * ```ts
+ * import { findLeaks, listenTcp, snapshotSockets } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * const since = snapshotSockets()
+ * await using server = await listenTcp()
+ * const [leak] = await findLeaks(since)
+ * expect(leak).toMatchObject({ kind: 'listener', local: server.endpoint })
+ * ```
+ * @see docs/leaks.md#by-hand
  */
 export function findLeaks(since: SocketSnapshot, options: LeakOptions = {}): Promise<SocketLeak[]> {
   return calledBy(findLeaks, async () => leaksOf(await find(since, checkLeakOptions(options, 'findLeaks()'))))
 }
 
 /**
- * Throws a LeakError (ERR_PORTSIDE_LEAK) that names what `findLeaks` finds, with the source lines that opened it. With
- * `mode: 'warn'` it prints the same and resolves.
+ * Rejects with a `LeakError` if `findLeaks()` finds sockets. The message names them, and the source lines that opened them. Each leak is
+ * reported once. With `mode: 'warn'`, it prints the message and resolves.
+ *
+ * @throws ERR_PORTSIDE_LEAK if a socket is left open
+ * @throws ERR_INVALID_ARG_TYPE if the snapshot or an option has the wrong type
+ * @throws ERR_INVALID_ARG_VALUE if an option has an invalid value
+ * @throws ERR_OUT_OF_RANGE if `redialWait` is out of range
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option is unknown
+ * @example
+ * ```ts
+ * import { listenTcp, snapshotSockets, verifyNoLeaks } from 'portside'
+ *
+ * const since = snapshotSockets()
+ * const server = await listenTcp()
+ * await server.close()
+ * await verifyNoLeaks(since)
+ * ```
+ * @see docs/leaks.md#by-hand
  */
 export async function verifyNoLeaks(since: SocketSnapshot, given: LeakOptions = {}): Promise<void> {
   const options = checkLeakOptions(given, 'verifyNoLeaks()')

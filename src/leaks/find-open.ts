@@ -16,11 +16,10 @@ import type { TrackedSocket } from './tracked-socket.js'
 import { type Tracker, tracker } from './tracker.js'
 import { untrackedSockets } from './untracked.js'
 
-/** What to look for. */
 export interface Search {
-  /** Whether a tracked socket is one of those in question, such as those of one test. */
+  /** Whether a tracked socket is in question, such as the sockets of one test. */
   readonly isSuspect: (record: TrackedSocket) => boolean
-  /** Sockets by inode: what the kernel has beyond them is looked at, too. Undefined does not ask the kernel. */
+  /** Inodes of sockets to ignore when the kernel is asked. If undefined, the kernel is not asked. */
   readonly baseline: ReadonlySet<number> | undefined
   /** Whether an open socket may stay open. `record` is undefined if no object of Node explains it. */
   readonly mayStay: (leak: SocketLeak, record?: TrackedSocket) => boolean
@@ -29,18 +28,18 @@ export interface Search {
 
 export interface Found {
   readonly leaks: SocketLeak[]
-  /** Those of the leaks that were tracked, in their order. */
+  /** The tracked sockets among the leaks, in the same order. */
   readonly records: readonly TrackedSocket[]
-  /** What is open, too, and may be. */
+  /** Open sockets that may stay open. */
   readonly ignored: readonly TrackedSocket[]
 }
 
 export const NOTHING: Found = { leaks: [], records: [], ignored: [] }
 
-/** What is still open when the grace is over. */
+/** Finds what is still open when the grace is over. */
 export async function findOpen({ isSuspect, baseline, mayStay, options }: Search): Promise<Found> {
   const state = tracker()
-  // What is dialled is about to be open; whether it ever will be, a few turns do not tell.
+  // A socket that dials may be open soon. A few turns do not show whether it ever will be.
   const look = (dialling: boolean): Suspect[] => {
     const tracked = suspects(isSuspect, dialling, options.idlePools)
     return baseline === undefined ? tracked : [...tracked, ...untracked(baseline, state, tracked.length > 0)]
@@ -51,7 +50,7 @@ export async function findOpen({ isSuspect, baseline, mayStay, options }: Search
   const records = found.filter((suspect): suspect is TrackedSocket => 'sequence' in suspect)
   const others = found.flatMap((suspect) => ('sequence' in suspect ? [] : [describeUntracked(suspect)]))
   const described = describeLeaks(records, state)
-  // Of two with one descriptor the later one: TLS on a socket that was connected before, and one that was opened again.
+  // Two records may share a descriptor: TLS on a connected socket, or a socket that was opened again. The later record counts.
   const latest = new Map(described.map(({ leak, record }) => [leak.fd, record]))
   const told = described.filter(
     ({ leak, record }) => (leak.fd === undefined || latest.get(leak.fd) === record) && !mayStay(leak, record),
@@ -65,7 +64,7 @@ export async function findOpen({ isSuspect, baseline, mayStay, options }: Search
   }
 }
 
-/** Leaks may have taken all descriptors. The kernel cannot be asked then, and the tracked sockets are reported alone. */
+/** If leaks have taken all descriptors, the kernel cannot be asked. Then only the tracked sockets are reported. */
 function untracked(baseline: ReadonlySet<number>, { all }: Tracker, suffices: boolean): SocketDescriptor[] {
   try {
     return untrackedSockets(baseline, all)
@@ -76,13 +75,13 @@ function untracked(baseline: ReadonlySet<number>, { all }: Tracker, suffices: bo
   }
 }
 
-/** Clients that have no socket and will dial again. Waits only where one of them may. */
+/** Finds clients that have no socket and will dial again. Waits only if a client may. */
 export async function lookForRedials(
   isSuspect: (dial: Pick<FailedDial, 'owner' | 'sequence'>) => boolean,
   { redialWait: wait = REDIAL_WAIT, signal }: Pick<LeakOptions, 'redialWait' | 'signal'>,
 ): Promise<Redial[]> {
   const { dials } = tracker()
-  // A dial that is under way may be refused in a moment.
+  // A dial that is in progress may be refused soon.
   for (let turns = 0; turns < TURNS && isDialling(isSuspect); turns++) await turn()
   if (![...dials.failed()].some(isSuspect)) return []
   return findRedials(dials, isSuspect, { wait, signal })
@@ -91,7 +90,7 @@ export async function lookForRedials(
 const isDialling = (isSuspect: (record: TrackedSocket) => boolean): boolean =>
   [...tracker().open({ dialling: true })].some((record) => record.connecting && isSuspect(record))
 
-/** The error for what was found. It settles the sockets: no later error reports them again. */
+/** Makes the error for what was found, and settles the sockets, so no later error reports them. */
 export function errorFor(
   { leaks, records }: Found,
   redials: readonly Redial[] = [],

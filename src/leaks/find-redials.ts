@@ -18,8 +18,8 @@ export interface Redial {
 }
 
 /**
- * Clients that dial again: one has done so after its owner had ended, or does so within the wait, and is about to do it once more.
- * Returns at once unless a timer is due within the wait.
+ * Finds clients that dialled again after their owner had ended, or that dial within the wait and are about to dial once more. Returns at
+ * once unless a timer is due within the wait.
  */
 export async function findRedials(
   dials: Dials,
@@ -37,7 +37,7 @@ export async function findRedials(
     const next = Math.min(Math.max(Math.min(...due), 1), left)
     await pause(next)
     left -= next
-    // What the timer has begun needs a few turns to fail.
+    // A dial that the timer has begun needs a few turns to fail.
     for (let turns = 0; turns < TURNS; turns++) await turn()
   }
   return suspects.flatMap((suspect) => suspect.redial())
@@ -54,19 +54,19 @@ class Suspect {
     this.#before = dial.count
   }
 
-  /** It has not dialled again so far, or may have finished with that. */
+  /** Whether it is still undecided: it has not dialled again so far, or may have stopped. */
   get open(): boolean {
     return !this.#dialsAgain(this.#next())
   }
 
-  /** Milliseconds until it may dial: by a timer, or in the rhythm of its dials so far. */
+  /** Milliseconds until it may dial, by a timer or by the interval of its earlier dials. */
   dueWithin(milliseconds: number): number[] {
     const { at, gap } = this.#dial
     const next = gap === undefined ? [] : [at + gap * LATENESS - now()].filter((due) => due > 0)
     return [...dueTimes(this.#next()), ...dueTimes(this.#intervals()), ...next].filter((due) => due <= milliseconds)
   }
 
-  /** Empty where it does not dial again. */
+  /** Empty if it does not dial again. */
   redial(): Redial[] {
     const next = this.#next()
     if (!this.#dialsAgain(next)) return []
@@ -74,7 +74,7 @@ class Suspect {
     return [describe(this.#dial, due.length === 0 ? undefined : Math.min(...due))]
   }
 
-  /** One that has dialled once and has no timer may have finished. */
+  /** A client that has dialled once and has no timer may have stopped. */
   #dialsAgain(next: Timers): boolean {
     const { count, late, at } = this.#dial
     const dialled = count - this.#before
@@ -83,9 +83,9 @@ class Suspect {
   }
 
   /**
-   * The timers that were set since the last dial began. Of a package all but the clock of undici
-   * (https://github.com/nodejs/undici/blob/main/lib/util/timers.js): gRPC sets its own before the dial fails, and unref'd. Of the
-   * user those that keep the process alive and were set after the failure: one before is a time-out of the dial.
+   * The timers that may dial next, set since the last dial began. For a package, all timers except the clock of undici
+   * (https://github.com/nodejs/undici/blob/main/lib/util/timers.js): gRPC sets its own before the dial fails, and unrefs it. For the user's
+   * code, timers that keep the process alive and were set after the failure: an earlier timer is a timeout of the dial.
    */
   #next(): Timers {
     return this.#dials.timersOf(this.#dial.owner).filter(({ resource, trace, at, sequence }) => {
@@ -96,7 +96,7 @@ class Suspect {
     })
   }
 
-  /** An interval may be the one that dials, whenever it was set. */
+  /** An interval may be the timer that dials, no matter when it was set. */
   #intervals(): Timers {
     return this.#dials.timersOf(this.#dial.owner).filter(({ resource }) => periodOf(resource).every !== undefined)
   }
@@ -104,10 +104,9 @@ class Suspect {
 
 type Timers = ReturnType<Dials['timersOf']>
 
-/** How much later than before a dial may come. */
+/** The factor by which the next pause may be longer than the last. */
 const LATENESS = 1.5
 
-/** Milliseconds until each of them fires. */
 function dueTimes(timers: Timers): number[] {
   const started = setTimeout(() => {}, 1)
   clearTimeout(started)

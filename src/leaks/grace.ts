@@ -1,12 +1,11 @@
 import { nextTick, setTimeout, turn } from '../timers.js'
 
-/** With a host, `listen()` looks the address up first and opens its socket in the next tick. */
+/** Waits for a `listen()` with a host, which looks the address up first and opens its socket in the next tick. */
 export const nextListen = (): Promise<void> => new Promise((resolve) => nextTick(resolve))
 
 /**
- * Waits until nothing is left of what a look finds, and gives what is left when the grace is over. A teardown that nobody
- * awaited needs two to four turns of the event loop; one that asks another process needs time. In the first turns a look
- * is told that it is `early`.
+ * Looks until nothing is found, and returns what is left when the grace is over. A teardown without `await` needs two to four turns of the
+ * event loop; a teardown that asks another process needs more time. In the first turns, `look` is called with `early`.
  */
 export async function afterGrace<T>(look: (early: boolean) => T[], signal?: AbortSignal): Promise<T[]> {
   let found = look(true)
@@ -21,7 +20,7 @@ export async function afterGrace<T>(look: (early: boolean) => T[], signal?: Abor
   return signal?.aborted ? look(false) : found
 }
 
-/** How many turns of the event loop an unawaited close may need. */
+/** How many turns of the event loop a close without `await` may need. */
 export const TURNS = 16
 
 /** Milliseconds; 127 in all. */

@@ -4,16 +4,16 @@ import { closers, type Way } from './closers.js'
 import { isUsers, type PackageFrame, packageFrame } from './package-frame.js'
 import type { StackFrame } from './stack-frame.js'
 
-/** A socket that is open, as far as it decides who closes it. */
+/** The facts about an open socket that decide which call closes it. */
 export interface Opened {
   readonly kind: 'client' | 'listener'
-  /** Innermost first, as in a leak. */
+  /** Innermost first. */
   readonly openedAt: readonly StackFrame[]
-  /** A pool keeps it for the next request. */
+  /** Whether a pool keeps it for the next request. */
   readonly idle?: boolean
 }
 
-/** The call that closes what a package opened; undefined where none that is known has. It reads the stack and runs nothing. */
+/** The call that closes the socket of a known package; undefined if no known package opened it. It reads the stack and runs nothing. */
 export function howToClose({ kind, openedAt, idle = false }: Opened): string | undefined {
   const frames = openingFrames(openedAt)
   const opener = frames.findLast(({ name }) => closers().get(name)?.[kind] !== undefined)
@@ -24,13 +24,13 @@ export function howToClose({ kind, openedAt, idle = false }: Opened): string | u
     ?.[kind]?.find((way) => fits(way, own, { idle, called: openedAt.some(isUsers) }))?.call
 }
 
-/** The frame of a package that is nearest to the user's code, of those that are known, or else of all. */
+/** The frame of the package nearest to the user's code: a known package, or else any. */
 export function nearestPackage(openedAt: readonly StackFrame[]): PackageFrame | undefined {
   const frames = openingFrames(openedAt)
   return frames.findLast(({ name }) => closers().has(name)) ?? frames.at(-1)
 }
 
-/** The frames of packages up to the user's own. What is further out has called the user's code, and opened nothing. */
+/** The frames of packages up to the user's own. Packages further out have called the user's code, and opened nothing. */
 function openingFrames(openedAt: readonly StackFrame[]): PackageFrame[] {
   const [inner, outer] = splitAt(openedAt, isUsers)
   const [, callers] = splitAt(outer, (frame) => !isUsers(frame))
@@ -39,7 +39,7 @@ function openingFrames(openedAt: readonly StackFrame[]): PackageFrame[] {
   return pools.length > 0 ? pools : packagesOf(inner)
 }
 
-/** What is before the first that fits, and the rest. */
+/** The frames before the first that fits, and the rest. */
 function splitAt(frames: readonly StackFrame[], fits: (frame: StackFrame) => boolean): [StackFrame[], StackFrame[]] {
   const first = frames.findIndex(fits)
   return first === -1 ? [[...frames], []] : [frames.slice(0, first), frames.slice(first)]
@@ -55,7 +55,7 @@ function fits(way: Way, frames: readonly PackageFrame[], seen: { idle: boolean; 
   return since === undefined || (majorOf(frames[0]?.folder) ?? since) >= since
 }
 
-/** The major version of a package; undefined where its folder is not here, as in a stack that was mapped. */
+/** The major version of a package; undefined if its folder does not exist, as in a mapped stack. */
 function majorOf(folder: string | undefined): number | undefined {
   try {
     const { version } = JSON.parse(readFileSync(join(folder as string, 'package.json'), 'utf8')) as {

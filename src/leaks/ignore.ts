@@ -6,10 +6,20 @@ import { takeTrace } from './trace.js'
 import { tracker } from './tracker.js'
 
 /**
- * Leaves the running test out of the leak check; called outside of a test, at the top of a file or in a `beforeAll`, the
- * whole file. With rules, only what they say may stay open, and what else does is a leak.
+ * Lets sockets of the running test stay open. Called outside of a test, at the top of a file or in a `beforeAll`, it applies to the file.
  *
- * Throws ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE for rules that are none.
+ * With rules, only sockets that match one of them may stay open. Without rules, all may.
+ *
+ * @throws ERR_INVALID_ARG_TYPE if a rule is not an object, or has no valid form
+ * @throws ERR_INVALID_ARG_VALUE if a rule has no condition or an invalid one
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if a rule has an unknown property
+ * @example
+ * ```ts
+ * import { ignoreLeaks } from 'portside'
+ *
+ * ignoreLeaks({ package: 'pg', because: 'its pool ends with the process' })
+ * ```
+ * @see docs/leaks.md#rules
  */
 export function ignoreLeaks(...rules: LeakIgnore[]): void {
   const given = checkIgnores(rules)
@@ -19,7 +29,7 @@ export function ignoreLeaks(...rules: LeakIgnore[]): void {
     owner.ignored = added(owner.ignored, given)
     return
   }
-  // No runner has said which file this is: the one that calls.
+  // The runner has not named the file, so it is the file of the caller.
   const file = framesOf(takeTrace(ignoreLeaks))[0]?.file
   if (file !== undefined) state.ignoredIn.set(file, added(state.ignoredIn.get(file) ?? [], given))
 }
@@ -28,7 +38,6 @@ function added(before: 'all' | LeakIgnore[], rules: readonly LeakIgnore[]): 'all
   return before === 'all' || rules.length === 0 ? 'all' : [...before, ...rules]
 }
 
-/** Whether a rule says that this may stay open. */
 export function isIgnored(leak: SocketLeak, rules: readonly LeakIgnore[]): boolean {
   return rules.some(
     (rule) =>
@@ -45,7 +54,7 @@ function onStack(leak: SocketLeak, fits: (frame: SocketLeak['openedAt'][number])
   return [...leak.openedAt, ...(leak.acceptedBy?.openedAt ?? [])].some(fits)
 }
 
-/** `connect` is `Pool.connect`, too; `Pool.connect` is not `Client.connect`. */
+/** `connect` matches `Pool.connect` too; `Pool.connect` does not match `Client.connect`. */
 function named(wanted: LeakIgnore['function'], name: string): boolean {
   if (typeof wanted === 'string') return name === wanted || name.endsWith(`.${wanted}`)
   return name.search(wanted as RegExp) !== -1

@@ -2,9 +2,9 @@ import { isRef, type SocketHandle } from '../platform/node-internals.js'
 import type { SocketDescriptor } from '../socket-table/socket-descriptors.js'
 import { isInfrastructure } from '../sockets/infrastructure.js'
 
-// What the leak check passes over without a rule of the user. Each has a name, and the reason why it is no leak.
+// What the leak check ignores without a rule of the user, and why.
 
-/** A socket that portside keeps for the whole process, or that one of those accepted: no test can close it. */
+/** A socket that portside keeps for the whole process, or that such a listener accepted: no test can close it. */
 export const isOfPortside = ({ socket, listener }: Opened): boolean =>
   isInfrastructure(socket) || isInfrastructure(listener?.socket)
 
@@ -13,13 +13,13 @@ interface Opened {
   readonly listener?: { readonly socket: object | undefined } | undefined
 }
 
-/** A pooled connection between two requests: `fetch` keeps it for the next test, too. The option `idlePools` changes this. */
+/** A pooled connection between two requests: `fetch` keeps it for the next test too. The option `idlePools` changes this. */
 export const isIdleInPool = <T>(record: T, pools: { isIdle(record: T): boolean }): boolean => pools.isIdle(record)
 
-/** A pipe to a child process that was unref'd: the child is a service that several tests use, such as a bundler. */
+/** A pipe to an unref'd child process: the child is a service for several tests, such as a bundler. */
 export const isPipeOfService = (handle: SocketHandle): boolean => !isRef(handle)
 
-/** A unix socket without a name: one end of a pipe, as to a program of another thread. Nothing could be reported about it. */
+/** A unix socket without a name: one end of a pipe, for example to a program of another thread. A report could not describe it. */
 export const isNamelessPipe = ({ kind, local }: SocketDescriptor): boolean => kind === 'unix' && !local
 
 /** The inspector of this process, and the connection of a debugger: Node opens them outside of JavaScript. */
@@ -34,7 +34,7 @@ export function isInspector({ local }: SocketDescriptor): boolean {
   )
 }
 
-/** A file of Node or of a test runner: such a frame of a stack is not the place that has to be changed. */
+/** A file of Node or of a test runner. The user cannot change the code of such a frame. */
 export const isRunnerOrNode = (file: string): boolean => file.startsWith('node:') || RUNNER.test(file)
 
 const RUNNER =

@@ -22,47 +22,47 @@ import type { TrackedSocket } from './tracked-socket.js'
 import { type Tracker, tracker } from './tracker.js'
 import { makeOwner } from './tracking.js'
 
-/** What an entry says of itself. */
+/** What the entry for a runner tells the check. */
 interface CheckSettings {
-  /** The runner does not end, or complains, as long as something is open. */
+  /** Whether the runner does not exit, or complains, while something is open. */
   readonly waits?: boolean
-  /** The runner ends the process after a test that fails, and what its hooks close until then may wait for what the test has left open. */
+  /** Whether the runner ends the process after a failed test. Until then, its hooks may wait for sockets that the test has left open. */
   readonly closesAtOnce?: boolean
-  /** The runner shows the source line at the top of an error's stack. */
+  /** Whether the runner shows the source line at the top of an error's stack. */
   readonly showsSource?: boolean
-  /** The runner marks that line on GitHub. */
+  /** Whether the runner marks that line on GitHub. */
   readonly marksSource?: boolean
-  /** Fails a test that has ended; false where the runner cannot. */
+  /** Fails a test that has ended. Returns false if the runner cannot. */
   readonly failEnded?: (owner: Owner, error: Error) => boolean
-  /** Where its options stand: `provide.portside`. */
+  /** The place of its options: `provide.portside`. */
   readonly of?: string
-  /** What else may stand there. */
+  /** Other option names that are valid there. */
   readonly more?: readonly string[]
-  /** Whether an open socket is its business at all. Default: all are. */
+  /** Whether to check an open socket at all. Default: all sockets. */
   readonly concerns?: (leak: Pick<SocketLeak, 'openedAt'>) => boolean
-  /** What the tracker had counted when it began. Default: what it has counted now. */
+  /** The tracker's counter when the check began. Default: the current value. */
   readonly since?: number
-  /** What kept the process alive then. Default: what does now. */
+  /** What kept the process alive then. Default: what keeps it alive now. */
   readonly aliveBefore?: AliveBefore
-  /** How many timers of the runner keep the process alive when it asks. Default: 0, which may cost a look. */
+  /** How many timers of the runner keep the process alive at the end of a file. Default: 0, which may cost a closer look. */
   readonly timersOfRunner?: () => number
-  /** Said in the headline of a report: `the main process of Vitest`. */
+  /** Named in the headline of a report: `the main process of Vitest`. */
   readonly place?: string
 }
 
 /**
- * The leak check of one file, or of what a runner counts as one. A runner begins a test, runs it and its hooks as that
- * test's, and ends it after the last of them; what is nobody's, and what was opened too late, is found when the file ends.
+ * The leak check of one file, or of the unit that a runner treats as a file. The entry begins a test, runs it and its hooks as its owner,
+ * and ends it after the last hook. Sockets without a test, and sockets opened after the test had ended, are found when the file ends.
  */
 export class LeakCheck {
   #options: LeakOptions = {}
   #tracker: Tracker | undefined
   #file: Owner | undefined
-  /** Sockets, by inode, that were there before, or that were told of. */
+  /** Inodes of sockets that were open before, or were reported. */
   #baseline: Set<number> | undefined
-  /** What was told of and is left for the end of the file, where the runner waits for what is open. */
+  /** Reported sockets to close at the end of the file, because the runner would wait for them. */
   readonly #left: TrackedSocket[] = []
-  /** What kept the process alive before, where it is asked what else does. */
+  /** What kept the process alive before; undefined with `alive: 'off'`. */
   #alive: AliveBefore | undefined
   readonly #path: string | undefined
   readonly #settings: CheckSettings
@@ -77,12 +77,12 @@ export class LeakCheck {
     return this.#options
   }
 
-  /** Checks by these options from here on. What was open before the first ones is no leak of these, either. */
+  /** Uses these options from now on. The baseline stays that of the first call. */
   use(given: RunnerOptions | undefined, of = 'install()'): void {
-    // A call of install() has no names but its own.
+    // install() does not take the other names.
     this.#options = readLeakOptions(given, of, of === this.#settings.of ? this.#settings.more : [])
     if (this.#options.mode === 'off') {
-      // No tracker does it.
+      // A tracker would do this, but there is none.
       readAhead()
       return
     }
@@ -103,18 +103,21 @@ export class LeakCheck {
     return this.#tracker && makeOwner(this.#tracker, 'test', name, file)
   }
 
-  /** For what a file does outside of its tests, where a runner has several files in one check. */
+  /** The owner of sockets that a file opens outside of its tests, if a runner checks several files together. */
   ofFile(file: string | undefined): Owner | undefined {
     if (this.#tracker === undefined || file === undefined) return undefined
     return makeOwner(this.#tracker, 'file', file, file)
   }
 
-  /** Without an owner it is nobody's, whoever has called. */
+  /** Runs an action as an owner; if `undefined`, without one, even if the caller has one. */
   run<T>(owner: Owner | undefined, action: () => T): T {
     return this.#tracker === undefined ? action() : this.#tracker.run(owner, action)
   }
 
-  /** What the test has left open, and its fixtures, if they have owners of their own. Costs nothing but a comparison where nobody has opened or used a socket since it began. */
+  /**
+   * Finds the sockets that the test has left open, and its fixtures, if they have owners of their own. Costs only a comparison if no socket
+   * was opened or used since the test began.
+   */
   async endTest(owner: Owner | undefined, fixtures: readonly Owner[] = []): Promise<Error | undefined> {
     if (owner === undefined || this.#tracker === undefined || this.options.mode === 'off') return undefined
     await nextListen()
@@ -134,22 +137,22 @@ export class LeakCheck {
     return this.#check(owner, (record) => owners.has(state.ownerOf(record)), perTest ? this.#baseline : undefined)
   }
 
-  /** What has been left open in the file, and no test was told of; clients that dial again; what else keeps the process alive. */
+  /** Finds open sockets of the file that no test was failed for, clients that dial again, and what else keeps the process alive. */
   async endFile(): Promise<Error | undefined> {
     const [state, file] = [this.#tracker, this.#file]
     if (state === undefined || file === undefined) return undefined
     if (state.file === file) state.file = undefined
     if (this.options.mode === 'off') return undefined
     await nextListen()
-    // First: what dials again while it is waited for may connect.
+    // First: a client that dials again during this wait may connect.
     const redials = await this.#redials(file)
     const found = await this.#find(file, (record) => state.lastUse(record) > file.begun, this.#baseline)
     const ofFile = this.#failTests(redials.filter((redial) => !isAmong(redial, found)))
     const left = this.#left.splice(0)
-    // Not before: what one test has left open others may use, and only the one that did so fails.
+    // Not before: other tests may use the sockets that one test has left open, and only that test fails.
     for (const record of left) closeLeaked(record)
     if (this.#closesAtEnd || this.options.close === true) {
-      // A client whose connection was closed for it would dial again.
+      // Otherwise a client whose connection portside has closed would dial again.
       for (const owner of [...left.map((record) => state.ownerOf(record)), ...redials.map(ownerOf)]) {
         if (owner !== undefined) state.dials.stop(owner)
       }
@@ -186,7 +189,7 @@ export class LeakCheck {
     return found
   }
 
-  /** What is nobody's is not asked for: it may be the runner's. */
+  /** Skips clients without an owner, which may be the runner's. */
   async #redials(file: Owner): Promise<Redial[]> {
     const isSuspect = ({ owner, sequence }: Pick<FailedDial, 'owner' | 'sequence'>): boolean =>
       owner !== undefined && (owner.kind === 'file' || owner.ended) && sequence > file.begun
@@ -194,7 +197,7 @@ export class LeakCheck {
     return redials.filter(({ leak, owner }) => !this.#mayStay(leak, owner))
   }
 
-  /** Fails the tests that left a client, where the runner can; the others are the file's. */
+  /** Fails the tests that left a client, if the runner can. Returns the other clients, which fail the file. */
   #failTests(redials: readonly Redial[]): Redial[] {
     if (this.options.mode === 'warn') return [...redials]
     return [...new Set(redials.map(ownerOf))].flatMap((owner) => {
@@ -226,7 +229,7 @@ export class LeakCheck {
     return undefined
   }
 
-  /** What leaked is closed when the file ends: the runner would wait for it. */
+  /** Whether to close leaked sockets when the file ends, because the runner would wait for them. */
   get #closesAtEnd(): boolean {
     return this.options.close === undefined && this.#settings.waits === true
   }
@@ -236,12 +239,12 @@ export class LeakCheck {
     return close === undefined && this.#settings.closesAtOnce === true && mode !== 'warn'
   }
 
-  /** By the rules of the configuration, of the file, and of whoever has opened it. */
+  /** By the rules of the configuration, of the file, and of the owner. */
   #mayStay(leak: SocketLeak, owner: Owner | undefined): boolean {
     if (this.#settings.concerns?.(leak) === false) return true
     const fits = (rules: 'all' | readonly LeakIgnore[] = []): boolean => rules === 'all' || isIgnored(leak, rules)
     if ([this.options.ignore, owner?.ignored, this.#file?.ignored].some((rules) => fits(rules))) return true
-    // Of files that nobody had named when they asked: by the test's file, or else by who is on the stack.
+    // Rules of files that the runner had not named: they apply by the test's file, or else by the files on the stack.
     const isOf = (file: string): boolean =>
       leak.file === undefined ? leak.openedAt.some((frame) => frame.file === file) : leak.file === file
     return [...(this.#tracker?.ignoredIn ?? [])].some(([file, rules]) => isOf(file) && fits(rules))
@@ -250,12 +253,12 @@ export class LeakCheck {
 
 const ownerOf = ({ owner }: Redial): Owner | undefined => owner
 
-/** Whether the client has connected meanwhile, and is reported as an open socket. */
+/** Whether the client has connected in the meantime, and is reported as an open socket. */
 function isAmong({ leak: { remote, test } }: Redial, { leaks }: Found): boolean {
   return leaks.some((leak) => leak.kind === 'client' && leak.test === test && isDeepStrictEqual(leak.remote, remote))
 }
 
-/** The same error, with the place in the first line of its message and of its stack. */
+/** Adds the place to the first line of the error's message and stack. */
 function located(error: Error, place: string | undefined): Error {
   if (place === undefined) return error
   for (const name of ['stack', 'message'] as const) {
@@ -268,8 +271,8 @@ function located(error: Error, place: string | undefined): Error {
 }
 
 /**
- * Whether the sockets that the kernel lists for this process are those of this thread. It lists them by process, so that in
- * a worker thread of a runner those of the other threads would count as leaks, too: `kernel: true` asks for that.
+ * The kernel lists sockets by process. In a worker thread of a runner, the sockets of other threads would count as leaks, so the kernel is
+ * asked only with `kernel: true`.
  */
 const seesOnlyItsOwn: boolean = isMainThread
 

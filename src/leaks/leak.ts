@@ -17,7 +17,6 @@ import { framesOf } from './stack.js'
 import type { Trace } from './trace.js'
 import { handlesOf, type Trackable, type TrackedSocket } from './tracked-socket.js'
 
-/** Tells of tracked sockets, each beside its record. */
 export function describeLeaks(records: readonly TrackedSocket[], origins: Origins): DescribedLeak[] {
   const known = descriptors()
   const described = records.flatMap((record) =>
@@ -31,7 +30,7 @@ export interface DescribedLeak {
   readonly leak: SocketLeak
 }
 
-/** What no tracked socket explains. */
+/** For a socket that no tracked socket explains. */
 export function describeUntracked({ fd, inode, state, local, remote }: SocketDescriptor): SocketLeak {
   return {
     kind: 'untracked',
@@ -42,7 +41,7 @@ export function describeUntracked({ fd, inode, state, local, remote }: SocketDes
     state,
     openedAt: [],
     howToClose:
-      'the close function of whatever opened it: a native module, another thread, or a handle taken from its socket',
+      'the close function of the code that opened it: a native module, another thread, or a handle taken from its socket',
   }
 }
 
@@ -73,13 +72,13 @@ function kindOf({ kind, socket }: TrackedSocket): SocketLeak['kind'] {
   return (kind === 'client' || kind === 'accepted') && isPipe(socket as net.Socket) ? 'unix' : kind
 }
 
-/** The ends of a socket as Node knows them, and as the kernel does if it was asked. */
+/** The ends of a socket as Node knows them, or else as the kernel does, if it was asked. */
 export function endsOf(record: TrackedSocket, entry?: SocketDescriptor): Pick<SocketLeak, 'local' | 'remote'> {
   const { kind, socket } = record
   if (kind === 'child') return { local: `pipes to process ${(socket as ChildProcess).pid}` }
   if (kind === 'listener') return { local: addressOf(socket as net.Server) }
   const { local, remote } = connectionTuple(socket as net.Socket | dgram.Socket)
-  // A socket whose handle was taken away has no address of its own any more; the kernel has.
+  // A socket whose handle was taken away has no address any more, but the kernel has it.
   if (local !== '' || entry === undefined) return { local, remote }
   return { local: entry.local ?? local, remote: entry.remote }
 }
@@ -90,19 +89,19 @@ function addressOf(server: net.Server): Endpoint | string {
   return typeof address === 'string' ? address : { ...address, family: address.family as Endpoint['family'] }
 }
 
-/** The trace that says the most of where it comes from. */
+/** The trace that says most about where the socket comes from. */
 export function traceOf(record: TrackedSocket, origins: Origins): Trace | undefined {
   if (record.kind === 'accepted') return record.peer && traceOf(record.peer, origins)
   const sent = origins.sendingOn(record)
   if (sent === undefined || sent.trace.length > 0) return sent?.trace ?? record.trace
-  // Where somebody else opened it is not where it was left open.
+  // If another test opened it, that place is not where it was left open.
   return sent.owner === record.owner ? record.trace : undefined
 }
 
 function acceptedBy({ kind, listener, socket }: TrackedSocket): SocketLeak['acceptedBy'] {
   const server = serverOf(socket as net.Socket)
   if (kind !== 'accepted' || server == null) return undefined
-  // A closed listener has no address, and its connections still have the same at their own end.
+  // A closed listener has no address. Its connections still have it at their own end.
   const { localAddress: address, localPort: port } = socket as net.Socket
   const local = addressOf(server)
   return {
@@ -114,7 +113,7 @@ function acceptedBy({ kind, listener, socket }: TrackedSocket): SocketLeak['acce
   }
 }
 
-/** In the words of what opened it: portside, a package, or Node. */
+/** In the API that opened the socket: of portside, a package, or Node. */
 function callThatCloses(record: TrackedSocket, openedAt: SocketLeak['openedAt'], origins: Origins): string {
   const { kind, socket } = record
   const told = howToCloseOf(socket as Trackable)
@@ -133,15 +132,15 @@ function callOfNode({ kind, socket }: TrackedSocket): string {
     case 'child':
       return (socket as ChildProcess).exitCode === null
         ? 'child.kill()'
-        : 'child.stdout.destroy(), and so for its other pipes'
+        : 'child.stdout.destroy(), and destroy() of its other pipes'
     case 'accepted':
-      return 'socket.destroy(), or the end of its client'
+      return 'socket.destroy(), or close its client'
     default:
       return isOfHttp2(socket as net.Socket) ? 'session.close()' : 'socket.destroy()'
   }
 }
 
-/** What the kernel says of the sockets of this process, by inode; nothing where it does not say. */
+/** The kernel's entries for the sockets of this process, by inode. Empty where the kernel has no such table. */
 function descriptors(): ReadonlyMap<number, SocketDescriptor> {
   try {
     return new Map(socketDescriptors().map((descriptor) => [descriptor.inode, descriptor]))

@@ -8,14 +8,15 @@ import { linesOf } from './stack.js'
 import { tracker } from './tracker.js'
 import { trackSockets } from './tracking.js'
 
-/** Tracks the sockets of the process that runs the workers, from the first call on. */
+/** From the first call on, tracks the sockets of the process that runs the workers. */
 export function trackMainProcess(): void {
   begun()
 }
 
 /**
- * What code of the user has left open in the process that runs the workers: a global set-up, a plugin, a configuration. What the runner
- * itself opens is not looked at, nor what files do that are not checked and run in this process. Gives the report as an error in mode `fail`, prints it in mode `warn`, and closes what it reports.
+ * Checks the process that runs the workers for sockets that code of the user has left open: a global set-up, a plugin, a configuration.
+ * Ignores sockets of the runner, and of test files in this process that are not checked. Returns the report as an error in mode `fail`,
+ * prints it in mode `warn`, and closes what it reports.
  */
 export async function checkMainProcess(
   options: RunnerOptions | undefined,
@@ -23,7 +24,7 @@ export async function checkMainProcess(
   unchecked: ReadonlySet<string> = new Set(),
 ): Promise<Error | undefined> {
   const leaks = typeof options?.leaks === 'string' ? { mode: options.leaks } : options?.leaks
-  // The kernel would list the runner's own sockets, and nothing says whose they are.
+  // The kernel would list the runner's sockets without an owner.
   const check = new LeakCheck(
     undefined,
     { leaks: { ...leaks, kernel: false } },
@@ -38,18 +39,18 @@ export async function checkMainProcess(
   return check.endFile()
 }
 
-/** Leads traces to the sources of the user, as long as the runner can do it: it maps what it has compiled until it closes. */
+/** Maps traces to the user's sources. Only the runner can map what it has compiled, and only until it closes. */
 export function mapTraces(): void {
   for (const record of tracker().open({ dialling: true })) record.trace = linesOf(record.trace)
 }
 
-/** The same without a word of blame, while a teardown runs; undefined if nothing is open. */
+/** Lists what is open while a teardown runs, without blame; undefined if nothing is open. */
 export function openInMainProcess(): string | undefined {
   const open = trackSockets().sockets().filter(isOfUser)
   return open.length === 0 ? undefined : report(open).split('\n').slice(1).join('\n')
 }
 
-/** What the runner opens for itself has no frame but those of Node and of packages. */
+/** Sockets of the runner have frames of Node and of packages only. */
 const isOfUser = ({ openedAt }: Pick<SocketLeak, 'openedAt'>): boolean =>
   openedAt.some(({ file }) => !/^node:|[/\\]node_modules[/\\]/.test(file))
 

@@ -1,16 +1,16 @@
 import { findSourceMap } from 'node:module'
 
 /**
- * A line of a stack, where the runner leads it: runners that compile tests install a `prepareStackTrace` that maps each call
- * site, or have Node map them. V8 would ask them only for a stack of its own making. The name of the function stays: the source map
- * of Jest has the name of the function that is called there.
+ * Maps a line of a stack to the source, as the runner does. Runners that compile tests install a `prepareStackTrace` that maps each call
+ * site, or let Node map them. V8 calls it only for a stack that V8 has captured, so this does. The name of the function stays: the source
+ * map of Jest has the name of the function that is called there.
  */
 export function mapped(line: string): string {
   const [, prefix = '', name, place] = LINE.exec(line) ?? []
   const [, file, row, column] = /^(.*):(\d+):(\d+)$/.exec(place ?? '') ?? []
   if (file === undefined) return line
   const site = new Site(name, file, Number(row), Number(column))
-  // A vm context, as in the vm pools of Vitest, has an `Error` of its own. Node falls back to the `prepareStackTrace` of its main realm.
+  // A vm context, as in the vm pools of Vitest, has its own `Error`. Node falls back to the `prepareStackTrace` of its main realm.
   const prepare = Error.prepareStackTrace ?? mainError()?.prepareStackTrace
   const source = typeof prepare === 'function' ? prepared(prepare, site) : mappedByNode(site)
   if (source === undefined) return line
@@ -40,12 +40,12 @@ function prepared(prepare: NonNullable<typeof Error.prepareStackTrace>, site: Si
     const [, , , place] = LINE.exec(typeof text === 'string' ? (text.split('\n').at(-1) ?? '') : '') ?? []
     return place
   } catch {
-    // That of the user does not expect a call site that V8 has not made.
+    // A `prepareStackTrace` of the user may not expect a call site that V8 has not made.
     return undefined
   }
 }
 
-/** With `--enable-source-maps`, or where a loader has turned it on: https://nodejs.org/api/module.html#source-map-support */
+/** With `--enable-source-maps`, or if a loader has turned it on: https://nodejs.org/api/module.html#source-map-support */
 function mappedByNode(site: Site): string | undefined {
   const [file, line, column] = [site.getFileName(), site.getLineNumber(), site.getColumnNumber()]
   const map = file.includes('/') || file.includes('\\') ? findSourceMap(file) : undefined

@@ -8,62 +8,82 @@ import type { SocketLeak } from './socket-leak.js'
 
 export type LeakKind = SocketLeak['kind']
 
-/** What is no leak. Everything that is given must fit; say in `because` why it may stay open. */
+/**
+ * A rule for sockets that may stay open. All of its conditions must match. At least one of `function`, `endpoint`, `kind` and `package` is
+ * required.
+ */
 export interface LeakIgnore {
-  /** A function on the stack that opened it: `'connect'`, `'Pool.connect'`, or an expression that its name must match. */
+  /** A function on the stack that opened the socket: `'connect'`, `'Pool.connect'`, or a regular expression for its name. */
   readonly function?: string | RegExp
-  /** Either end: its address, its port, its path, or both. */
+  /** The address, port or path of either end, or of the listener. All that are given must match the same end. */
   readonly endpoint?: { readonly address?: string; readonly port?: number; readonly path?: string }
+  /** The kind of the socket, as in a leak. */
   readonly kind?: LeakKind
-  /** A package on the stack that opened it: `'pg'`. */
+  /** A package on the stack that opened the socket: `'pg'`. */
   readonly package?: string
+  /** Your reason why the socket may stay open. Not a condition. */
   readonly because?: string
 }
 
+/** Options of the leak check. */
 export interface LeakOptions {
-  /** `'fail'` (default): a leak is an error; `'warn'`: it is printed; `'off'`: nobody looks. */
+  /**
+   * `'fail'` makes a leak an error. `'warn'` prints leaks without failing: use it while you adopt the check. `'off'` looks for nothing.
+   * @default 'fail'
+   */
   mode?: 'fail' | 'warn' | 'off'
-  /** What is no leak, beside what is known to be none. Default: nothing. */
+  /**
+   * Rules for sockets that may stay open.
+   * @default []
+   */
   ignore?: readonly LeakIgnore[]
   /**
-   * Connections that an http.Agent or fetch keeps for the next request, and their other ends. `'ignore'` (default): they
-   * are no leak; `'report'`: they are; `'close'`: they are closed, and are none.
+   * What to do with connections that an `http.Agent` or undici keeps for the next request, and with their other ends. `'ignore'` leaves
+   * them open, `'report'` reports them as leaks, `'close'` closes them without a report.
+   * @default 'ignore'
    */
   idlePools?: 'ignore' | 'report' | 'close'
   /**
-   * Asks the kernel for sockets that no object of Node explains: those of native modules and of other threads. Linux
-   * only. Default: `findLeaks` asks, a test runner at the end of a file; `true`: after each test, too; `false`: never.
+   * Whether to ask the kernel for sockets that no object of Node explains, such as sockets of native modules and of other threads. `true`
+   * also asks after each test, `false` never asks. Linux only.
+   * @default `findLeaks()` asks, a test runner asks at the end of a file, and in a worker thread it never asks
    */
   kernel?: boolean
   /**
-   * Closes what was found. Default: `findLeaks` closes nothing; a test runner that would wait for it closes it at the
-   * end of the file. `true`: at once; `false`: never.
+   * Whether to close leaked sockets: `true` closes them at once, `false` never.
+   * @default `findLeaks()` closes nothing; where the runner would wait for leaked sockets, they are closed at the end of the file
    */
   close?: boolean
   /**
-   * How long the end of a file waits for a client to dial again, in milliseconds. It waits only if a dial of a test failed or was
-   * cut, and the test has set a timer since that fires within this time. Default: 2000.
+   * How long the end of a file waits for a client to dial again, in milliseconds. It waits only if a dial of a test failed or was cut, and
+   * the test has set a timer since that fires within this time.
+   * @default 2000
    */
   redialWait?: number
   /**
-   * What else keeps the process from ending when a file ends: timers, child processes, worker threads, watchers, message ports,
-   * standard input. `'warn'` prints it, `'fail'` makes it an error, `'off'` does not look. Default: `'warn'` where the runner
-   * waits for it (Jest, Mocha, node:test), else `'off'`.
+   * Whether to report what else keeps the process alive when a file ends: timers, child processes, worker threads, watchers, message ports,
+   * standard input. `'warn'` prints it, `'fail'` makes it an error, `'off'` does not look.
+   * @default 'warn' in Jest, Mocha and node:test, which wait for it; 'off' elsewhere
    */
   alive?: 'off' | 'warn' | 'fail'
-  /** Aborting ends the grace: what is open then is told. */
+  /** Aborting ends the grace: sockets that are open then are reported. */
   signal?: AbortSignal
 }
 
-/** What a test runner's entry takes. */
+/** Options of the entry for a test runner. */
 export interface RunnerOptions {
-  /** The leak check. Default: every leak fails its test. */
+  /**
+   * Options of the leak check, or its mode.
+   * @default `{}`: every leak fails its test
+   */
   leaks?: LeakOptions | LeakOptions['mode']
-  /** Whether the run says once, on the standard error output, that the check is on. Default: `true`. */
+  /**
+   * Whether the run says once, on the standard error output, that the check is on.
+   * @default true
+   */
   announce?: boolean
 }
 
-/** Refuses what cannot be meant, before anything is looked for. */
 export function checkLeakOptions(given: LeakOptions | undefined, of: string): LeakOptions {
   const options = readOptions(given, { of, names: NAMES, example: "{ mode: 'warn' }" })
   checkOneOf('mode', options.mode, MODES)
@@ -83,9 +103,9 @@ export function checkIgnores(ignores: unknown): readonly LeakIgnore[] {
 
 function checkIgnore(given: unknown): LeakIgnore {
   if (typeof given !== 'object' || given === null) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'ignore', RULE, given)
-  const rule = readOptions(given as LeakIgnore, { of: 'a rule of what is no leak', names: [...CONDITIONED, 'because'] })
+  const rule = readOptions(given as LeakIgnore, { of: 'a leak rule', names: [...CONDITIONED, 'because'] })
   const names = CONDITIONED.filter((name) => rule[name] !== undefined)
-  // A rule that says nothing would fit everything.
+  // A rule without a condition would match every socket.
   if (names.length === 0) throw invalidArgument('ERR_INVALID_ARG_VALUE', 'ignore', RULE, given)
   for (const name of names) {
     const { expected, fits } = CONDITIONS[name]
@@ -100,12 +120,12 @@ function checkIgnore(given: unknown): LeakIgnore {
 }
 
 const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
-/** By what it can do: that of a Jest test file is of another realm. */
+/** Not by `instanceof`: a regular expression of a Jest test file is of another realm. */
 const isExpression = (value: unknown): boolean => typeof (value as RegExp | null)?.test === 'function'
 
 const CONDITIONS = {
   function: {
-    expected: 'the name of a function, or an expression for it',
+    expected: 'the name of a function, or a regular expression for it',
     fits: (value: unknown) => isText(value) || isExpression(value),
   },
   package: { expected: 'the name of a package', fits: isText },
@@ -114,7 +134,7 @@ const CONDITIONS = {
     fits: (value: unknown) => KINDS.has(value as LeakKind),
   },
   endpoint: {
-    expected: 'an object of address, port or path',
+    expected: 'an object with address, port or path',
     fits: (value: unknown) => typeof value === 'object' && value !== null && Object.keys(value).length > 0,
   },
 } as const
@@ -130,7 +150,6 @@ const NAMES = namesOf<LeakOptions>()('mode', 'ignore', 'idlePools', 'kernel', 'c
 export const REDIAL_WAIT = 2000
 const RULE = 'a rule with function, endpoint, kind or package'
 
-/** A mode that comes from elsewhere, such as the environment. */
 export const checkMode = (mode: unknown, name: string): void => checkOneOf(name, mode, MODES)
 
 function checkOneOf(name: string, value: unknown, allowed: readonly string[]): void {

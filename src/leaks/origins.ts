@@ -2,7 +2,7 @@ import type { Owner } from './owner.js'
 import type { Sending } from './sending.js'
 import type { TrackedSocket } from './tracked-socket.js'
 
-/** Where tracked sockets come from: whose they are, and what they were used for. */
+/** The owners of tracked sockets, and the requests they carry. */
 export interface Origins {
   ownerOf(record: TrackedSocket): Owner | undefined
   sendingOn(record: TrackedSocket): Sending | undefined

@@ -3,11 +3,11 @@ import { storeOfTimer } from '../platform/active-resources.js'
 import { createSlot } from '../slot.js'
 import type { Owner } from './owner.js'
 
-/** Whose code runs. It goes with every promise, timer and handle that this code makes. */
+/** The owner of the code that runs. Every promise, timer and handle that this code makes inherits it. */
 export interface OwnerStore {
   now(): Owner | undefined
   run<T>(owner: Owner | undefined, action: () => T): T
-  /** Whose code has set a timer. */
+  /** The owner of the code that set a timer. */
   ofTimer(timer: object): Owner | undefined
 }
 
@@ -16,7 +16,7 @@ export function createOwnerStore(): OwnerStore {
   return 'kResourceStore' in storage ? new HookStore() : new FrameStore(storage)
 }
 
-/** Node 24 and later, where a store costs a promise nothing. */
+/** For Node 24 and later, where a store costs a promise nothing. */
 class FrameStore implements OwnerStore {
   readonly #storage: AsyncLocalStorage<Owner | undefined>
   constructor(storage: AsyncLocalStorage<Owner | undefined>) {
@@ -34,8 +34,8 @@ class FrameStore implements OwnerStore {
 }
 
 /**
- * Before, an AsyncLocalStorage writes its store into a field of each promise, timer and handle, which a runner prints in the diff of
- * a test that fails. This does the same with a field that nobody sees.
+ * For earlier versions of Node, where an AsyncLocalStorage writes its store into a field of each promise, timer and handle. A runner prints
+ * that field in the diff of a failed test, so this uses a private field instead.
  */
 class HookStore implements OwnerStore {
   readonly #owners = createSlot<Owner | undefined>()
@@ -54,7 +54,7 @@ class HookStore implements OwnerStore {
     return this.#owners.get(executionAsyncResource())
   }
   run<T>(owner: Owner | undefined, action: () => T): T {
-    // Not before anybody has an owner: promises cost more from then on.
+    // Not before the first owner: promises cost more from then on.
     if (owner !== undefined && !this.#isOn) {
       this.#isOn = true
       this.#hook.enable()

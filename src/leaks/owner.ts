@@ -1,16 +1,16 @@
 import type { LeakIgnore } from './options.js'
 
-/** Whose sockets are looked after together: a test, or a file with its hooks. */
+/** A test, or a file with its hooks: its sockets are checked together. */
 export interface Owner {
-  /** What a fixture opens is the file's, until the fixture turns out to be one of a test. */
+  /** A fixture counts as a file until it turns out to belong to a test. */
   kind: 'test' | 'file'
   /** The full name of the test, or the path of the file. */
   name: string
   readonly file: string | undefined
-  /** What the tracker had counted when it began: before that, nothing is its own. */
+  /** The tracker's counter when it began. Earlier sockets are not its own. */
   readonly begun: number
-  /** True when its check is over: what it opens from here on is found at the end of its file. */
+  /** True when its check is over. Sockets that it opens later are found at the end of its file. */
   ended: boolean
-  /** `ignoreLeaks()` was called in it: everything, or what these rules say. */
+  /** The rules of `ignoreLeaks()` calls in it; `'all'` if a call had no rules. */
   ignored: 'all' | LeakIgnore[]
 }

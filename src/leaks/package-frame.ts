@@ -1,13 +1,13 @@
 import type { StackFrame } from './stack-frame.js'
 
-/** Where in a package a frame is. */
+/** The place of a frame in a package. */
 export interface PackageFrame {
   readonly frame: StackFrame
   /** `pg`, `@grpc/grpc-js`. */
   readonly name: string
   /** Below the folder of the package, with slashes: `lib/client.js`. */
   readonly path: string
-  /** The folder of the package, as the frame has it. */
+  /** The folder of the package, as written in the frame. */
   readonly folder: string
 }
 
@@ -21,10 +21,9 @@ export function packageFrame(frame: StackFrame): PackageFrame | undefined {
   return { frame, folder, name: slashed(name), path: slashed(path) }
 }
 
-/** Whether a frame is outside of packages. */
 export const isUsers = ({ file }: StackFrame): boolean => !file.includes('node_modules')
 
-/** Whether the code that opened something is of one of these packages: the first frame that is not Node's. */
+/** Whether code of one of these packages opened the socket: the first frame that is not Node's. */
 export function isOpenedBy(frames: readonly StackFrame[], packages: ReadonlySet<string>): boolean {
   const frame = frames.find(({ file }) => !file.startsWith('node:'))
   return frame !== undefined && packages.has(packageFrame(frame)?.name ?? '')

@@ -5,13 +5,13 @@ import { nextTick, now } from '../timers.js'
 import type { TrackedSocket } from './tracked-socket.js'
 
 /**
- * Finds the client of an accepted socket. Asked when it is accepted, and the client's ends are noted before: a client may
- * be gone when the other end is accepted, and the kernel has given both their addresses as soon as it dials.
+ * Finds the client of an accepted socket when it is accepted. The addresses of clients are noted earlier, as soon as they dial, because a
+ * client may be closed when the other end is accepted.
  */
 export class Peers {
-  /** Clients that had no local port when they were last asked. */
+  /** Clients that had no local port at the last look. */
   #unplaced: TrackedSocket[] = []
-  /** By their local ports. */
+  /** Clients by their local ports. */
   readonly #placed = new Map<number, Placed>()
   #scheduled = false
 
@@ -19,11 +19,11 @@ export class Peers {
     this.#unplaced.push(client)
     if (this.#scheduled) return
     this.#scheduled = true
-    // Node dials an address in the next tick, which is queued after this one.
+    // Node dials an address in the next tick, which comes after this one.
     nextTick(this.#later)
   }
 
-  /** `listenerPort` where it is known: it saves asking for it. */
+  /** `listenerPort`, if known, saves a system call. */
   clientOf(accepted: net.Socket, listenerPort: number | undefined): TrackedSocket | undefined {
     const remote = endOf(handleOf(accepted), 'getpeername')
     if (remote === undefined) return undefined
@@ -36,7 +36,7 @@ export class Peers {
     return undefined
   }
 
-  /** Forgets those that are closed. */
+  /** Forgets clients that are closed. */
   sweep(): void {
     this.#unplaced = this.#unplaced.filter(({ gone }) => !gone)
     for (const [port, placed] of this.#placed) {
@@ -63,9 +63,9 @@ export class Peers {
     if (socket === undefined || socket.destroyed) return true
     const handle = handleOf(socket)
     if (handle == null) return false
-    // A pipe has no port, and never will.
+    // A pipe never has a port.
     if (handle.getsockname === undefined) return true
-    // Not by the getters of the socket, which remember that there was nothing yet.
+    // The getters of the socket would cache that there was no address yet.
     const local = endOf(handle, 'getsockname')
     if (local === undefined) return false
     const { address, port } = local
@@ -77,11 +77,11 @@ export class Peers {
 
 interface Placed {
   readonly client: TrackedSocket
-  /** The local one. */
+  /** The local address. */
   readonly address: string
   /** When it had dialled. */
   readonly at: number
-  /** Another one with the same local port. */
+  /** An earlier client with the same local port. */
   before: Placed | undefined
 }
 
@@ -92,23 +92,23 @@ function withoutGone(placed: Placed | undefined): Placed | undefined {
 }
 
 /**
- * A local port may be that of several clients with several peers: the kernel tells. It may also have been that of one which
- * is gone, and be somebody else's by now; not at once, though.
+ * Several clients with different peers may share a local port: the kernel tells them apart. The port of a closed client may also belong to
+ * another process now, but not at once.
  */
 function mayHaveDialled({ client, at }: Placed, port: number | undefined): boolean {
   const peer = endOf(client.handle, 'getpeername')
   return peer === undefined ? client.gone && now() - at < SOON : peer.port === port
 }
 
-/** Milliseconds in which a listener takes what the kernel has connected, unless its process is stuck. */
+/** Milliseconds in which a listener accepts a connection, unless its process is stuck. */
 const SOON = 1000
 
-/** One end of a connection; undefined where the kernel has none. */
+/** One end of a connection; undefined if the kernel has none. */
 function endOf(
   handle: SocketHandle | null | undefined,
   which: 'getsockname' | 'getpeername',
 ): { readonly address: string; readonly port: number } | undefined {
-  // The answer is read before the next question is asked.
+  // The object is shared: each answer is read before the next call.
   END.port = 0
   if (handle?.[which]?.(END) !== 0 || END.port === 0) return undefined
   return { address: unmapped(END.address), port: END.port }

@@ -6,8 +6,8 @@ import { framesOf } from './stack.js'
 import type { TrackedSocket } from './tracked-socket.js'
 
 /**
- * Where this process has opened the listener or the datagram socket that is bound there, and by whose test; undefined where
- * the sockets of this process are not tracked, or that one was opened before they were.
+ * The place where this process opened the listener or the datagram socket that is bound to this endpoint, and the test that did. Undefined
+ * if the sockets of this process are not tracked, or the socket was opened before tracking began.
  */
 export function whereOpened(
   tracker: Origins & { open(): Iterable<TrackedSocket> },

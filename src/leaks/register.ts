@@ -1,4 +1,4 @@
 import { trackSockets } from './tracking.js'
 
-// For `node --import portside/register`: tracking from the start of the process.
+// For `node --import portside/register`: tracking begins with the process.
 trackSockets()

@@ -7,8 +7,8 @@ import { placeOf, shortened, sourceOf, sourceShownByRunner } from './source-plac
 import { userFrame } from './stack.js'
 
 /**
- * What leaks are reported with: for people, without colours. Those of one line are one item. The first ten items are described,
- * the others are counted by kind, place and test.
+ * For people, without colours. Leaks of one line are one item. The first ten items are described, the others counted by kind, place and
+ * test.
  */
 export function report(leaks: readonly SocketLeak[], { alive = [], framed = false }: ReportOptions = {}): string {
   if (leaks.length === 0) return `portside: ${aliveReport(alive)}`
@@ -39,7 +39,7 @@ export interface ReportOptions {
 
 type Group = readonly [SocketLeak, ...SocketLeak[]]
 
-/** Those of one kind that one line has opened, in the order of the first of each. */
+/** Leaks of one kind that one line has opened, in the order of the first of each. */
 function grouped(leaks: readonly SocketLeak[]): Group[] {
   const groups = new Map<unknown, [SocketLeak, ...SocketLeak[]]>()
   for (const leak of leaks) {
@@ -48,7 +48,7 @@ function grouped(leaks: readonly SocketLeak[]): Group[] {
     const place = placeOf(openedAt)
     const name = userFrame(openedAt)?.function
     const accepted = acceptedBy && placeOf(acceptedBy.openedAt)
-    // Of what has no place, two may have nothing in common; a client between two attempts is one.
+    // Two leaks without a place may have nothing in common. A client between two attempts is a leak of its own.
     const alone = place === undefined || leak.redials !== undefined
     const parts = [kind, place, name, accepted, howToClose, request, late, outside]
     const key = alone ? leak : parts.map((part) => bounded(String(part), LONGEST_GROUP)).join('\n')
@@ -59,10 +59,10 @@ function grouped(leaks: readonly SocketLeak[]): Group[] {
   return [...groups.values()]
 }
 
-/** In characters of up to 3 bytes: with the headline and the counts, ten of them stay below 64 kB. */
+/** In characters of up to 3 bytes. Ten items, with the headline and the counts, stay below 64 kB. */
 const LONGEST_ITEM = 1500
 
-/** `and 30 more:`, and for each kind, place and test how many. */
+/** `and 30 more:`, then the number for each kind, place and test. */
 function counts(leaks: readonly SocketLeak[]): string {
   const groups = new Map<string, number>()
   for (const { kind, openedAt, test } of leaks) {
@@ -77,7 +77,10 @@ function counts(leaks: readonly SocketLeak[]): string {
 
 const LONGEST_GROUP = 300
 
-/** By the console that runs, which a runner may show with the test; by the one from before if a test has replaced it with one that throws. */
+/**
+ * Through the current console, which a runner may show with the test. If a test has replaced it by a console that throws, through the
+ * first.
+ */
 export function printReport(text: string): void {
   try {
     console.warn(printable(text))
@@ -88,7 +91,7 @@ export function printReport(text: string): void {
 
 const warn = console.warn.bind(console)
 
-/** For `console.warn`: in colours where that is a terminal, and nobody has asked for none (https://no-color.org). */
+/** For `console.warn`: in colours on a terminal, unless NO_COLOR is set (https://no-color.org). */
 export function printable(
   text: string,
   { isTTY }: { isTTY?: boolean | undefined } = process.stderr,
@@ -101,10 +104,9 @@ export function printable(
     .join('\n')
 }
 
-/** Whether there are colours was asked before, and of another stream than the one that Node would ask. */
+/** The stream is not validated: Node would ask another stream than standard error. */
 const styled = (format: 'bold' | 'red', line: string): string => styleText(format, line, { validateStream: false })
 
-/** The line of a code frame, and the mark below it. */
 const MARKED = /^ +> +\d+ \| |^ +\| +\^$/
 
 function headline(leaks: readonly SocketLeak[]): string {
@@ -124,7 +126,7 @@ function headline(leaks: readonly SocketLeak[]): string {
 
 const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
 
-/** The test that left all of it, where one did. */
+/** The test that left all leaks; undefined if there are several or none. */
 function oneTest(leaks: readonly SocketLeak[]): string | undefined {
   const tests = new Set(leaks.map(({ test }) => test))
   return tests.size === 1 ? leaks[0]?.test : undefined
@@ -132,7 +134,7 @@ function oneTest(leaks: readonly SocketLeak[]): string | undefined {
 
 interface ItemOptions {
   readonly number: number
-  /** The headline has the test. */
+  /** Whether the headline names the test. */
   readonly named: boolean
   readonly framed: boolean
 }
@@ -158,11 +160,10 @@ function describe(group: Group, otherEnds: ReadonlyMap<SocketLeak, SocketLeak>, 
   ].join('\n')
 }
 
-/** Its ends, its state and its descriptor. */
 const nameOf = (leak: SocketLeak): string =>
   [endsOf(leak), leak.state, leak.fd !== undefined && `fd ${leak.fd}`].filter(Boolean).join(', ')
 
-/** The first three, each in a line below the other. */
+/** The first three, one a line. */
 function aligned(lines: readonly string[]): string {
   const more = lines.length > MOST_NAMES ? [`and ${lines.length - MOST_NAMES} more`] : []
   return [...lines.slice(0, MOST_NAMES), ...more].join(`\n${' '.repeat(LABEL_WIDTH)}`)
@@ -199,14 +200,14 @@ function listenerOf(
   return `${listener}; that end is open, too${details && ` (${details})`}`
 }
 
-/** The tests, unless the headline has the one. */
+/** The lines that name the tests or the file. */
 function whose(group: Group): string[] {
   const [{ test, late, file }] = group
-  const ended = late ? ', which had ended by then' : ''
+  const ended = late ? ', which had already ended' : ''
   const tests = [...new Set(group.flatMap((leak) => leak.test ?? []))]
   if (tests.length > 1) return [labelledLine('tests', aligned(tests.map((name) => `${escaped(name)}${ended}`)))]
   if (test !== undefined) return [labelledLine('test', `${escaped(test)}${ended}`)]
-  return file === undefined ? [] : [labelledLine('test', `none: outside of a test, in ${shortened(file)}`)]
+  return file === undefined ? [] : [labelledLine('test', `none (opened outside of a test, in ${shortened(file)})`)]
 }
 
 function endsOf({ local, remote }: SocketLeak): string | undefined {
@@ -214,7 +215,7 @@ function endsOf({ local, remote }: SocketLeak): string | undefined {
   return formatTuple({ local, remote })
 }
 
-/** Accepted connections by their clients, where both ends leaked: one sentence tells of both. */
+/** Accepted connections by their clients, where both ends leaked: one item reports both. */
 function pairs(leaks: readonly SocketLeak[]): Map<SocketLeak, SocketLeak> {
   const accepted = new Map(leaks.filter(({ kind }) => kind === 'accepted').map((leak) => [mirrored(leak), leak]))
   return new Map(

@@ -3,7 +3,7 @@ import { readOptions } from '../options.js'
 import { checkLeakOptions, checkMode, type LeakOptions, type RunnerOptions } from './options.js'
 import { isFollowed } from './trace.js'
 
-/** Reads what a runner's entry was given, as `of`; `more` is what else may stand there. The environment has the last word. */
+/** Reads the options of a runner's entry, called `of` in errors. `more` are other valid names. PORTSIDE_LEAKS overrides the mode. */
 export function readLeakOptions(
   given: RunnerOptions | undefined,
   of: string,
@@ -27,7 +27,7 @@ export function readLeakOptions(
 
 const VARIABLE = 'PORTSIDE_LEAKS'
 
-/** Options of the check that were meant to stand one level deeper. */
+/** Options of the check that belong one level deeper. */
 export const INSTEAD: Readonly<Record<string, string>> = Object.fromEntries(
   ['mode', 'ignore', 'idlePools', 'kernel', 'close', 'redialWait', 'alive'].map((name) => [
     name,

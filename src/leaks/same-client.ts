@@ -3,8 +3,8 @@ import { isUsers, packageFrame } from './package-frame.js'
 import type { SocketLeak } from './socket-leak.js'
 
 /**
- * A driver opens further connections of a client by itself, when neither the user's code nor a library between the two is on the
- * stack. They close with the one that the user's call opened: in the same test, by the same package, to the same address.
+ * A driver may open further connections of a client on its own, with neither the user's code nor a library between the two on the stack.
+ * The call that closes the user's connection closes these too: in the same test, by the same package, to the same address.
  */
 export function closedTogether<T extends { readonly leak: SocketLeak }>(described: readonly T[]): T[] {
   const calls = new Map<string, string>()
@@ -24,7 +24,7 @@ export function closedTogether<T extends { readonly leak: SocketLeak }>(describe
   })
 }
 
-/** Connections of http and undici belong to requests instead. */
+/** Not connections of http and undici: these belong to requests. */
 const isClient = ({ kind, request }: SocketLeak): boolean => kind === 'client' && request === undefined
 
 const keyOf = ({ test, file, remote }: SocketLeak, name: string | undefined): string =>

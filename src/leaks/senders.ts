@@ -15,23 +15,22 @@ interface Requested {
   readonly path?: string
 }
 
-/** What the senders ask of the tracker. */
 interface Tracking {
   readonly ownerNow: () => Owner | undefined
-  /** Counts what is done in this process. */
+  /** Advances the counter of activity in this process, and returns it. */
   readonly sent: () => number
   readonly recordOf: (socket: object) => TrackedSocket | undefined
 }
 
 /**
- * A pooled connection belongs to whoever uses it, not to whoever was the first to. Listens to what http and undici (that
- * of Node's fetch, and the package) tell of their requests. https://nodejs.org/api/diagnostics_channel.html#built-in-channels
+ * A pooled connection belongs to the test that uses it, not to the test that opened it. Listens to the requests that http and undici
+ * (inside Node, and the package) publish: https://nodejs.org/api/diagnostics_channel.html#built-in-channels
  */
 export class Senders {
   readonly pools = new ClientPools()
   readonly #tracking: Tracking
   readonly #byRequest = createSlot<Sending>()
-  /** Node tells of a request when it is made: from 22.12 on. */
+  /** Whether Node reports a request when it is made: from 22.12 on. */
   #tellsOfNew = false
 
   constructor(tracking: Tracking) {
@@ -46,23 +45,23 @@ export class Senders {
     )
   }
 
-  /** The request that a socket carries, or else the last one on it. */
+  /** The request that a socket carries, or else the last request on it. */
   sendingOn(record: TrackedSocket): Sending | undefined {
     return this.#byRequest.get(this.#requestOn(record)) ?? record.sending
   }
 
-  /** What ends the request that keeps the socket from the next one, or what its pool keeps; undefined for other sockets. */
+  /** The call that ends the request on the socket, or that closes an idle connection of its pool; undefined for other sockets. */
   howToEnd(record: TrackedSocket): string | undefined {
     const socket = record.socket as net.Socket | undefined
     if (socket === undefined) return undefined
     if (this.pools.isOfUndici(socket)) {
-      // The pool of Node's fetch is nobody's to close.
+      // The pool of Node's fetch cannot be closed.
       if (this.pools.isIdle(socket)) return "fetch() with the header 'connection: close'"
       return 'response.body.cancel(), or read the body to its end'
     }
     const agent = this.pools.agentOf(socket)
     if (agent !== undefined) return isGlobal(agent) ? 'http.globalAgent.destroy()' : 'agent.destroy()'
-    // Not on one that was upgraded: that is its user's.
+    // Not on an upgraded socket, which belongs to its user.
     const request = this.#requestOn(record)
     if (request === undefined || this.sendingOn(record) === undefined) return undefined
     return request.writableEnded
@@ -95,14 +94,14 @@ export class Senders {
     this.#byRequest.set(request, this.#sending(this.#heardUndici, request))
   }
 
-  /** A request on a connection that was open before belongs to whoever makes it, also if it is never sent. */
+  /** A request on an open connection belongs to the test that makes it, also if it is never sent. */
   #hearOfNew(): void {
     this.#tellsOfNew = true
     const note = (request: http.ClientRequest): Sending => this.#note(request, addRequest)
     type AddRequest = (this: object, request: http.ClientRequest, ...rest: unknown[]) => void
     const { Agent } = process.getBuiltinModule('node:http')
     let addRequest: AddRequest
-    // Never undone: the state of this process goes on listening.
+    // Never undone: the state of this process keeps listening.
     patch(
       Agent.prototype as unknown as { addRequest: AddRequest },
       'addRequest',

@@ -1,9 +1,9 @@
 import type { Owner } from './owner.js'
 import type { Trace } from './trace.js'
 
-/** Who used a socket of a client pool last. */
+/** The last use of a socket of a client pool. */
 export interface Sending {
-  /** Counts what is done in this process, as that of a tracked socket. */
+  /** On the counter of activity in this process, as for a tracked socket. */
   readonly sequence: number
   readonly owner: Owner | undefined
   readonly trace: Trace

@@ -5,35 +5,39 @@ import type { StackFrame } from './stack-frame.js'
 /** A socket that was opened and not closed. */
 export interface SocketLeak {
   /**
-   * `client` and `accepted` are the two ends of a TCP connection; `unix` is either end of a connection over a unix socket, a
-   * named pipe, or a pipe to a child process; `untracked` is one that the kernel knows and no object of Node explains.
+   * `client` and `accepted` are the two ends of a TCP connection. `unix` is either end of a unix socket or a named pipe, or a pipe to a
+   * child process. An `untracked` socket is known to the kernel, but no object of Node explains it.
    */
   readonly kind: 'client' | 'accepted' | 'listener' | 'udp' | 'unix' | 'untracked'
+  /** Its own end: an endpoint, or the path of a unix socket. */
   readonly local?: Endpoint | string | undefined
+  /** The other end. Node does not say which path a client of a unix socket has dialled. */
   readonly remote?: Endpoint | string | undefined
+  /** The descriptor in this process. */
   readonly fd?: number | undefined
+  /** The inode in the kernel's table. */
   readonly inode?: number | undefined
-  /** Of the kernel, as in its tables: `ESTABLISHED`, `CLOSE_WAIT`. Linux only. */
+  /** The state in the kernel's table: `ESTABLISHED`, `CLOSE_WAIT`. Linux only. */
   readonly state?: SocketState | undefined
   /**
-   * The stack that opened it, innermost first, without Node, portside and the runner; of a pooled connection the stack of its
-   * last request, of an accepted one that of its client.
+   * The stack that opened it, innermost first, without frames of Node, portside and the runner. Of a pooled connection: the stack of its
+   * last request. Of an accepted connection: the stack of its client.
    */
   readonly openedAt: readonly StackFrame[]
-  /** Of an accepted connection. */
+  /** The listener of an accepted connection: its address, and the stack that opened it. */
   readonly acceptedBy?: { readonly local: Endpoint | string; readonly openedAt: readonly StackFrame[] } | undefined
   /** The last request on a connection of a client pool: `GET /large`. */
   readonly request?: string | undefined
-  /** The full name of the test that opened it, where one did. */
+  /** The full name of the test that opened it. Undefined if no test did. */
   readonly test?: string | undefined
-  /** True where that test had ended when it was opened: by something that it has started and not waited for. */
+  /** True if the test had already ended when the socket was opened, by something that it started and did not wait for. */
   readonly late?: boolean | undefined
   /**
-   * Of a client that has no socket now and will dial again: how many of its dials failed or were cut, the last answer
-   * (`ECONNREFUSED`), and in how many milliseconds its timer fires, where it waits for one.
+   * Of a client that has no socket now and will dial again: how many of its dials failed or were cut, the last answer (`ECONNREFUSED`), and
+   * in how many milliseconds its timer fires, if it has one.
    */
   readonly redials?: { readonly failed: number; readonly answer: string; readonly due?: number | undefined } | undefined
-  /** The path of that test's file. */
+  /** The path of the test file. */
   readonly file?: string | undefined
   /** The call that closes it: `socket.destroy()`. */
   readonly howToClose: string

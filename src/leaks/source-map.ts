@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url'
 import type { StackFrame } from './stack-frame.js'
 
 /**
- * The same place in the file that it was compiled from, where the file in the frame says that it was compiled. Runners
- * that compile tests map their stacks themselves: their frames name the sources, which say nothing of the kind.
+ * Maps a frame in a compiled file to its source, if the file names its source map. Runners that compile tests map their stacks themselves:
+ * their frames name the sources, which have no source map.
  */
 export function unbundled(frame: StackFrame): StackFrame {
   const map = mapOf(frame.file)
@@ -45,7 +45,7 @@ function readMap(file: string): SourceMap | undefined {
       inline === undefined ? readFileSync(resolve(dirname(file), url), 'utf8') : Buffer.from(inline, 'base64')
     return new SourceMap(JSON.parse(text.toString()))
   } catch {
-    // A map that is not there, or is none: the compiled place is better than nothing.
+    // The map is missing or invalid. The compiled place is better than nothing.
     return undefined
   }
 }

@@ -12,7 +12,7 @@ export function placeOf(frames: readonly StackFrame[]): string | undefined {
   return place && placeName(place)
 }
 
-/** The same with its function and its source line. */
+/** The user's place with its function and its source line. */
 export function sourceOf(frames: readonly StackFrame[]): string {
   const place = userFrame(frames)
   if (place === undefined) return 'no code of yours was on the stack'
@@ -25,13 +25,13 @@ export function sourceOf(frames: readonly StackFrame[]): string {
   return [`${placeName(place)}${name}`, ...codeFrame(place).map((line) => `  ${line}`)].join('\n')
 }
 
-/** Without the line itself, which the runner shows: it shows none of a package. */
+/** Without the source line, which the runner shows, unless the place is in a package. */
 export const sourceShownByRunner = (frames: readonly StackFrame[]): string =>
   sourceOf(frames).split('\n', 1)[0] as string
 
 const placeName = ({ file, line, column }: StackFrame): string => `${shortened(file)}:${line}:${column}`
 
-/** Below the working directory, as a test runner shows it; elsewhere as it is. */
+/** Relative to the working directory if it is below it, as a test runner shows it. */
 export function shortened(file: string): string {
   const path = relative(process.cwd(), file)
   return path.startsWith('..') || file.startsWith('node:') ? file : path.split(sep).join('/')

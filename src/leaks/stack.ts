@@ -5,7 +5,7 @@ import { unbundled } from './source-map.js'
 import type { StackFrame } from './stack-frame.js'
 import { pathOf, type Trace } from './trace.js'
 
-/** The frames of a trace; in the user's sources, where source maps lead there. */
+/** The frames of a trace, in the user's sources if source maps lead there. */
 export function framesOf(trace: Trace | undefined): StackFrame[] {
   return linesOf(trace)
     .flatMap((line) => parseFrame(line) ?? [])
@@ -15,15 +15,15 @@ export function framesOf(trace: Trace | undefined): StackFrame[] {
     })
 }
 
-/** The same as lines of a stack, as the runner would show them. */
+/** The lines of a trace, as the runner would show them. */
 export const linesOf = (trace: Trace | undefined): string[] =>
   (trace ?? []).map((line) => {
     const source = mapped(line)
-    // The source map of a package may name sources that it was published without. Outside of its folder they look as the user's.
+    // The source map of a package may name sources that were not published. Outside of its folder they would look like the user's.
     return line.includes('node_modules') && !source.includes('node_modules') ? line : source
   })
 
-/** Where the user is: the innermost frame outside of packages, or else the innermost one at all. */
+/** The user's frame: the innermost outside of packages, or else the innermost. */
 export function userFrame(frames: readonly StackFrame[]): StackFrame | undefined {
   return frames.find(isUsers) ?? frames[0]
 }
@@ -40,7 +40,7 @@ function parseFrame(line: string): StackFrame | undefined {
   }
 }
 
-/** `Object.<anonymous>`, `TestContext.<anonymous>`: V8 names the object that it was called on, not the function. */
+/** `Object.<anonymous>`, `TestContext.<anonymous>`: V8 names the object that the function was called on, not the function. */
 const ANONYMOUS = /(?:^|\.)<anonymous>$/
 
 const functionName = (name: string): string => name.replace(/^(?:new |Object\.)/, '').replace(/ \[as .*\]$/, '')

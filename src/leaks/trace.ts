@@ -5,28 +5,25 @@ import { invalidArgument } from '../errors.js'
 import { createSlot } from '../slot.js'
 import { isRunnerOrNode } from './known.js'
 
-/** Deep enough for `fetch`, which opens a connection twenty calls below its caller. */
+/** Enough frames for `fetch`, which opens a connection twenty calls below its caller. */
 const FRAMES = 40
 
-/** Lines of a stack as V8 gave them, innermost first, without those of Node, of portside and of the runner. */
+/** Lines of a stack as V8 wrote them, innermost first, without those of Node, portside and the runner. */
 export type Trace = readonly string[]
 
-/**
- * Notes where the caller of `above` was called from. If no line of this stack is the user's, the lines that led to it are added, if they
- * are known.
- */
+/** Notes where the caller of `above` was called from. If no line is the user's, adds the lines that led to it, if they are known. */
 export function takeTrace(above: (...args: never[]) => unknown): Trace {
   const lines = linesAbove(above, FRAMES, isWanted)
   const callers = callersNow === undefined || lines.some(isUsersLine) ? undefined : callersNow()
   return callers === undefined ? lines : [...lines, ...callers]
 }
 
-/** The lines that led to what runs now. */
+/** The lines that led to the code that runs now. */
 let callersNow: (() => Trace | undefined) | undefined
 
 /**
- * From here on the lines of the user go with every promise, timer and callback that they make, if `PORTSIDE_TRACE` is `on`: a package
- * may dial later, when none of them is on the stack. Each promise costs a stack then.
+ * If `PORTSIDE_TRACE` is `on`, every promise, timer and callback from now on inherits the user's lines that made it. A package may dial
+ * later, when none of these lines is on the stack. Each promise then costs a stack.
  */
 export function followCallers(): void {
   if (!isFollowed() || callersNow !== undefined) return
@@ -52,7 +49,7 @@ const VARIABLE = 'PORTSIDE_TRACE'
 
 const isUsersLine = (line: string): boolean => !line.includes('node_modules')
 
-/** Asked for each frame of each connection, and there are few files. */
+/** Cached, because it runs for each frame of each connection, and there are few files. */
 export function isWanted(file: string): boolean {
   if (file.startsWith('node:')) return false
   let wanted = WANTED.get(file)
@@ -66,7 +63,7 @@ export function isWanted(file: string): boolean {
 
 const WANTED = new Map<string, boolean>()
 
-/** The path of a file that a stack names, by its path or by its URL. */
+/** The path of a file that a stack names by its path or its URL. */
 export function pathOf(file: string): string {
   try {
     return fileURLToPath(file)

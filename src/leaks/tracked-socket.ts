@@ -11,23 +11,23 @@ export type Trackable = net.Socket | net.Server | dgram.Socket | ChildProcess
 export type TrackedKind = 'client' | 'accepted' | 'listener' | 'udp' | 'child'
 
 /**
- * A socket that was seen when it was opened. Known by its object, never by its handle: some have several, one by one. It keeps
- * neither: libuv keeps the handle as long as it is open, and the handle its owner.
+ * A socket that was seen when it was opened. It is identified by its object, not its handle: a socket may have several handles in turn. The
+ * record keeps neither alive: libuv keeps an open handle, and the handle keeps its owner.
  */
 export class TrackedSocket {
-  /** Of an accepted socket: the client at its other end, where that is in this process. */
+  /** Of an accepted socket: the client at its other end, if it is in this process. */
   peer: TrackedSocket | undefined
-  /** Of an accepted socket. */
+  /** Of an accepted socket: its listener. */
   listener: TrackedSocket | undefined
-  /** The last request for which a client pool used it. */
+  /** Of a socket in a client pool: its last request. */
   sending: Sending | undefined
-  /** Of a listener: it has listened. */
+  /** Of a listener: whether it has listened. */
   bound = false
   /** Of a listener: its port. */
   port: number | undefined
-  /** When it was told of, or let be, as a count of what is done in this process: what it is used for later is another leak. */
+  /** When it was reported or ignored, on the counter of activity in this process. If it is used later, that is another leak. */
   reportedAt = 0
-  /** Its owner's check was over when it was opened. */
+  /** Whether its owner's check was over when it was opened. */
   readonly late: boolean
   readonly #socket: WeakRef<Trackable>
   #handle: WeakRef<SocketHandle> | undefined
@@ -35,9 +35,9 @@ export class TrackedSocket {
   constructor(
     readonly kind: TrackedKind,
     socket: Trackable,
-    /** Counts what was opened in this process. */
+    /** On the counter of activity in this process. */
     readonly sequence: number,
-    /** Whoever ran when it was opened. */
+    /** The owner that ran when it was opened. */
     readonly owner: Owner | undefined,
     public trace: Trace | undefined,
   ) {
@@ -50,7 +50,7 @@ export class TrackedSocket {
     return this.#socket.deref()
   }
 
-  /** Where a client was given its handle, or one was accepted: it may be taken away from its socket while it is open. */
+  /** Noted when a client gets its handle or a socket is accepted: the handle may be taken away from its socket while it is open. */
   get handle(): SocketHandle | undefined {
     return this.#handle?.deref()
   }
@@ -58,7 +58,7 @@ export class TrackedSocket {
     this.#handle = handle == null ? undefined : new WeakRef(handle)
   }
 
-  /** Whether the kernel has a socket for it now. */
+  /** Whether the kernel now has a socket for it. */
   get open(): boolean {
     const { socket } = this
     if (socket === undefined) return false
@@ -75,21 +75,21 @@ export class TrackedSocket {
   }
 
   /**
-   * A client that has no socket of the kernel's yet: Node dials in the next tick, or when it has found the address of a
-   * name. One whose connect() has thrown looks the same for good.
+   * Whether it is a client without a socket of the kernel: Node dials in the next tick, or when it has looked up the name. A client whose
+   * connect() has thrown looks the same forever.
    */
   get dialling(): boolean {
     return this.connecting && !this.open
   }
 
-  /** A client that nobody has answered yet. */
+  /** Whether it is a client without an answer so far. */
   get connecting(): boolean {
     if (this.kind !== 'client') return false
     const { connecting = false, destroyed = true } = (this.socket ?? {}) as Partial<net.Socket>
     return connecting && !destroyed
   }
 
-  /** Whether it will never be open again under this record. */
+  /** Whether it can never be open again under this record. */
   get gone(): boolean {
     const { socket } = this
     if (socket === undefined) return true
@@ -114,7 +114,7 @@ export class TrackedSocket {
   }
 }
 
-/** The handles that keep a socket open, for their descriptors. */
+/** The handles that keep a socket open. They have its descriptors. */
 export function handlesOf({ kind, socket, handle }: TrackedSocket): SocketHandle[] {
   if (socket === undefined) return []
   const own =
@@ -126,7 +126,7 @@ export function handlesOf({ kind, socket, handle }: TrackedSocket): SocketHandle
   return [...new Set(own)].filter((each): each is SocketHandle => isHandleOpen(each, false))
 }
 
-/** Pipes of a child process that hold this one up. */
+/** The open pipes to a child process that keep this process alive. */
 export function openPipes(child: ChildProcess): SocketHandle[] {
   return pipesOf(child).filter((handle) => isHandleOpen(handle, false) && !isPipeOfService(handle))
 }

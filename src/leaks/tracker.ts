@@ -21,7 +21,7 @@ import { followCallers, takeTrace } from './trace.js'
 import { type Trackable, type TrackedKind, TrackedSocket } from './tracked-socket.js'
 import { Workers } from './workers.js'
 
-/** The tracker of this process, whichever copy of portside made it. Tracks from the first call on. */
+/** The tracker of this process, shared by all copies of portside. Tracking begins with the first call. */
 export function tracker(): Tracker {
   shared ??= processState(STATE, () => new Tracker())
   return shared
@@ -31,20 +31,20 @@ const STATE = 'leaks.tracker'
 let shared: Tracker | undefined
 
 /**
- * Every socket of this process, of whatever library, and who opened it. It reads no file later: its copy of portside may be in a
- * vm context that the test runner has torn down.
+ * Tracks every socket of this process, in any library, and its owner. It does not load files later: its copy of portside may be in a vm
+ * context that the test runner has torn down.
  */
 export class Tracker implements Origins {
-  /** Counts what was opened, accepted or sent: as long as it stands still, nothing can have leaked. */
+  /** Counts sockets that were opened, accepted or sent on. While it does not change, nothing can have leaked. */
   activity = 0
-  /** The file whose tests run now; undefined where several files share the process without telling when which begins. */
+  /** The file whose tests run now; undefined if several files share the process and the runner does not say when each begins. */
   file: Owner | undefined
-  /** Rules of files that were not known when they asked for them, by path. */
+  /** Rules by the path of their file, for files that the runner has not named. */
   readonly ignoredIn = new Map<string, 'all' | LeakIgnore[]>()
-  /** What clients dialled without success. */
+  /** Dials without success. */
   readonly dials: Dials
   readonly workers: Workers
-  /** Timers that a file was reported for, of the files that run in this process. */
+  /** Timers that a file of this process was reported for. */
   readonly reportedAlive = new WeakSet<object>()
   readonly #owners = createOwnerStore()
   readonly #sockets = new Set<TrackedSocket>()
@@ -79,7 +79,7 @@ export class Tracker implements Origins {
     hear('child_process', this.#heardChild)
   }
 
-  /** Runs a function as an owner's: what is opened in it, and in all that it starts, is that owner's. */
+  /** Runs a function as an owner: sockets that it opens, now or later, belong to that owner. */
   run<T>(owner: Owner | undefined, action: () => T): T {
     return this.#owners.run(owner, action)
   }
@@ -92,15 +92,15 @@ export class Tracker implements Origins {
     return this.#owners.ofTimer(timer)
   }
 
-  /** What is known of a socket of Node; undefined where it was opened before the tracker began. */
+  /** The record of a socket of Node; undefined if it was opened before tracking began. */
   recordOf = (socket: object): TrackedSocket | undefined => this.#records.get(socket)
 
-  /** All that was seen and may be open, what is nobody's included. */
+  /** All sockets that were seen and may be open, including those of portside. */
   get all(): Iterable<TrackedSocket> {
     return this.#sockets
   }
 
-  /** What is open now, and with `dialling` what is about to be; oldest first, without what is nobody's. */
+  /** Sockets that are open now, and with `dialling` those about to open. Oldest first, without those of portside. */
   *open({ dialling = false } = {}): Generator<TrackedSocket, void, void> {
     for (const record of this.#sockets) {
       const counts = record.open || (dialling && record.dialling)
@@ -109,8 +109,8 @@ export class Tracker implements Origins {
   }
 
   /**
-   * Whose it is. A pooled connection is of its last sender, an accepted one of its client, or else of its listener: each of
-   * them would not be there without. Undefined where none of them was opened by anybody in particular.
+   * The owner of a socket. A pooled connection belongs to its last sender, an accepted connection to its client or else its listener.
+   * Undefined if no test or file is known to have opened it.
    */
   ownerOf(record: TrackedSocket): Owner | undefined {
     if (record.kind !== 'accepted') {
@@ -121,13 +121,13 @@ export class Tracker implements Origins {
     return record.listener?.owner
   }
 
-  /** When it was opened or sent on last, as a count of what is done in this process. */
+  /** When it was last opened or sent on, on the counter `activity`. */
   lastUse(record: TrackedSocket): number {
     const { sequence } = record.peer ?? record
     return Math.max(record.sequence, sequence, this.#senders.sendingOn(record.peer ?? record)?.sequence ?? 0)
   }
 
-  /** Lets no check tell of it again, unless it is used anew. */
+  /** No later check reports these, unless they are used again. */
   settle(records: readonly TrackedSocket[]): void {
     for (const record of records) record.reportedAt = this.activity
   }
@@ -136,17 +136,17 @@ export class Tracker implements Origins {
     return record.reportedAt >= this.lastUse(record)
   }
 
-  /** The request for which the socket was last used, where it was opened by a pool. */
+  /** The last request on a socket that a pool opened. */
   sendingOn(record: TrackedSocket): ReturnType<Senders['sendingOn']> {
     return this.#senders.sendingOn(record)
   }
 
-  /** What ends the request that it is used for. */
+  /** The call that ends the request on it. */
   howToEnd(record: TrackedSocket): string | undefined {
     return record.kind === 'client' ? this.#senders.howToEnd(record) : undefined
   }
 
-  /** Whether it is kept by a client pool for the next request, or accepted from one that is. */
+  /** Whether a client pool keeps it for the next request, or keeps its other end. */
   isIdle(record: TrackedSocket): boolean {
     if (record.kind === 'accepted') return record.peer !== undefined && this.isIdle(record.peer)
     const { kind, socket } = record
@@ -190,9 +190,9 @@ export class Tracker implements Origins {
   }
 
   #add(kind: TrackedKind, socket: Trackable, heard?: (message: never) => void): TrackedSocket {
-    // Later sockets may take all descriptors, and a report needs this code then.
+    // Later sockets may take all descriptors, and then a report needs this code.
     if (this.activity === 0) readAhead()
-    // Before it is added: a client that is about to connect looks as one that is closed.
+    // Before it is added: a client that is about to connect looks like a closed client.
     if (this.#sockets.size >= this.#sweepAt) this.#sweep()
     const trace = heard && takeTrace(heard)
     const record = new TrackedSocket(kind, socket, ++this.activity, this.ownerNow(), trace)
@@ -201,7 +201,7 @@ export class Tracker implements Origins {
     return record
   }
 
-  /** Now and then instead of by a listener on everybody's sockets: memory stays bounded by what is open. */
+  /** Bounds the memory by the number of open sockets, without a listener on each of them. */
   #sweep(): void {
     for (const record of this.#sockets) if (record.gone) this.#sockets.delete(record)
     this.#peers.sweep()

@@ -4,23 +4,36 @@ import type { Owner } from './owner.js'
 import type { SocketLeak } from './socket-leak.js'
 import { type Tracker, tracker } from './tracker.js'
 
-/** The sockets of this process, from the first `trackSockets()` on. */
+/** The sockets that this process has opened since the first `trackSockets()`. */
 export interface SocketTracking {
-  /** How many are open now. */
+  /** How many sockets are open now. */
   readonly size: number
-  /** What is open now, whether it is a leak or not. */
+  /** Lists the sockets that are open now, whether they are leaks or not. */
   sockets(): SocketLeak[]
   /**
-   * Runs a function as a test: what it opens, and all that it starts, is that test's. For a test runner that portside has
-   * no entry for.
+   * Runs a function as a test and returns its result. Sockets that the function opens, now or later, belong to that test. For a test runner
+   * that portside has no entry for.
    */
   run<T>(test: { readonly name: string; readonly file?: string }, action: () => T): T
 }
 
 /**
- * Tracks every socket of this process from here on, of whatever library: TCP, TLS, HTTP, unix and UDP, listeners, what they
- * accept, and pipes to child processes. Once per process, however often it is called. `portside/register` calls it when the
- * process starts, before anything can be open.
+ * Tracks every socket that this process opens from now on, in any library: TCP, TLS, HTTP, unix and UDP sockets, listeners, accepted
+ * connections, and pipes to child processes.
+ *
+ * Tracking begins once per process and never ends; calling it again is safe. `portside/register` calls it when the process starts.
+ *
+ * @example
+ * ```ts
+ * import { findLeaks, listenTcp, snapshotSockets, trackSockets } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * const since = snapshotSockets()
+ * await using server = await trackSockets().run({ name: 'listens' }, () => listenTcp())
+ * const leaks = await findLeaks(since)
+ * expect(leaks.map(({ test }) => test)).toEqual(['listens'])
+ * ```
+ * @see docs/leaks.md#by-hand
  */
 export function trackSockets(): SocketTracking {
   const state = tracker()

@@ -5,8 +5,8 @@ import { isInspector, isNamelessPipe } from './known.js'
 import { handlesOf, type TrackedSocket } from './tracked-socket.js'
 
 /**
- * Sockets of this process that were not in the baseline and that no tracked object explains. Compared by inode, because the
- * kernel gives a descriptor away again at once.
+ * Sockets of this process that were not in the baseline and that no tracked object explains. Compared by inode, because the kernel reuses a
+ * descriptor at once.
  */
 export function untrackedSockets(baseline: ReadonlySet<number>, tracked: Iterable<TrackedSocket>): SocketDescriptor[] {
   const fresh = [...ownSockets()].filter(({ inode }) => !baseline.has(inode))

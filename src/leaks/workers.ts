@@ -4,13 +4,13 @@ import { WeakList } from '../weak-list.js'
 import type { Owner } from './owner.js'
 import { type Trace, takeTrace } from './trace.js'
 
-/** Who made a worker thread, and where. */
+/** The owner that made a worker thread, and the place. */
 export interface TrackedWorker {
   readonly owner: Owner | undefined
   readonly trace: Trace
 }
 
-/** The worker threads that were made since the tracker began. */
+/** The worker threads that were made since tracking began. */
 export class Workers {
   readonly #made = new WeakMap<Worker, TrackedWorker>()
   readonly #all = new WeakList<Worker>()

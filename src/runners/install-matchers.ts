@@ -1,7 +1,7 @@
 import { readArgument } from '../argument.js'
 import { matchers } from '../assertions/matchers.js'
 
-/** Adds the matchers to an `expect`; once or many times. Throws ERR_INVALID_ARG_TYPE for anything without `extend()`. */
+/** Adds the matchers to an `expect`. Calling it twice is safe. Throws ERR_INVALID_ARG_TYPE if it has no `extend()`. */
 export function installMatchers(expect: ExtensibleExpect): void {
   readArgument('expect', 'an expect with extend()', expect, () => {
     expect.extend(matchers)
@@ -9,7 +9,7 @@ export function installMatchers(expect: ExtensibleExpect): void {
   })
 }
 
-/** The `expect` of Vitest, of Jest, or another that is extended as they are. */
+/** The `expect` of Vitest, of Jest, or another with the same `extend()`. */
 export interface ExtensibleExpect {
   extend(matchers: object): unknown
 }

@@ -9,8 +9,24 @@ import { checkHosts } from './jest-runner-mark.js'
 checkEnvironmentPlace()
 
 /**
- * Jest's environment for Node, with the leak check, with the matchers on the `expect` of each test file, and with `Symbol.asyncDispose`, which
- * `await using` needs: the realm of a test file has none in Jest 29.
+ * Jest's environment for Node, with the leak check, and with the matchers on the `expect` of each test file. It also adds
+ * `Symbol.asyncDispose`, which `await using` needs: the realm of a test file has none in Jest 29.
+ *
+ * Name it as `testEnvironment`, or extend it. `testEnvironmentOptions.portside` has the options.
+ *
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option is unknown, or stands outside of `portside`
+ * @throws ERR_INVALID_ARG_TYPE if an option has the wrong type
+ * @throws ERR_INVALID_ARG_VALUE if an option has an invalid value
+ * @throws ERR_PORTSIDE_UNSUPPORTED if Jest loads it as a setup file, or `host` is set without `portside/jest-runner`
+ * @example
+ * ```js
+ * // jest.config.mjs
+ * export default {
+ *   testEnvironment: 'portside/jest-environment',
+ *   testEnvironmentOptions: { portside: { leaks: 'warn' } },
+ * }
+ * ```
+ * @see docs/jest.md#the-leak-check
  */
 export class TestEnvironment extends (NodeEnvironment as EventHandlingEnvironment) {
   readonly #check: JestCheck
@@ -40,7 +56,7 @@ export class TestEnvironment extends (NodeEnvironment as EventHandlingEnvironmen
   }
 }
 
-/** Throws ERR_PORTSIDE_UNKNOWN_OPTION for options of portside that stand beside `portside`, where Jest would drop them. */
+/** Throws ERR_PORTSIDE_UNKNOWN_OPTION for options of portside outside of `portside`, which Jest would drop. */
 function portsideOptions(all: { readonly portside?: RunnerOptions }): RunnerOptions | undefined {
   for (const name of OWN_OPTIONS) {
     if (!Object.hasOwn(all, name)) continue
@@ -56,10 +72,10 @@ function portsideOptions(all: { readonly portside?: RunnerOptions }): RunnerOpti
 /** Without `host`, which may be an option of an environment that extends this one. */
 const OWN_OPTIONS = ['leaks', 'announce'] as const
 
-/** On the globals of a test file that this environment checks. */
+/** Marks the globals of a test file that this environment checks. */
 const CHECKED = Symbol.for('portside.jest-environment')
 
-/** What jest-circus tells an environment, as far as it is read here. */
+/** The part of an event of jest-circus that is read here. */
 export interface TestEvent {
   readonly name: string
   readonly runtimeGlobals?: { readonly expect?: ExtensibleExpect }

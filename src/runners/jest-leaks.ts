@@ -5,7 +5,7 @@ import { type Fn, withArity } from './with-arity.js'
 
 type Owner = ReturnType<LeakCheck['beginTest']>
 
-/** What jest-circus tells an environment, as far as it is read here. */
+/** The part of an event of jest-circus that is read here. */
 export interface CircusEvent {
   readonly name: string
   readonly test?: CircusTest
@@ -33,12 +33,12 @@ interface DescribeBlock {
   readonly hooks: ReadonlyArray<{ readonly type: string; fn: Fn }>
 }
 
-/** The leak check of one test file, by the events of jest-circus, which awaits what is done about each. */
+/** The leak check of one test file, driven by the events of jest-circus, which awaits the handler of each. */
 export class JestCheck {
   readonly #check: LeakCheck
   readonly #owners = new WeakMap<CircusTest, { owner: Owner }>()
   readonly #ended = new WeakMap<object, CircusTest>()
-  /** The test whose hooks run. One that is concurrent has none. */
+  /** The test whose hooks run. A concurrent test has none. */
   #current: CircusTest | undefined
 
   constructor(file: string, options: RunnerOptions | undefined) {
@@ -46,7 +46,7 @@ export class JestCheck {
       waits: true,
       showsSource: true,
       timersOfRunner: timersOfJest(),
-      // Jest makes its report of the tests when the file has ended.
+      // Jest reports the tests when the file has ended, so a test can still fail.
       failEnded: (owner, error) => this.#ended.get(owner)?.errors.push(error) !== undefined,
       of: 'testEnvironmentOptions.portside',
       more: ['host', 'fallback'],
@@ -67,7 +67,7 @@ export class JestCheck {
     const error = await this.#check.endTest(owner)
     if (owner !== undefined) this.#ended.set(owner, test)
     if (error !== undefined) test.errors.push(error)
-    // A retry is another owner.
+    // Each attempt of a retry has its own owner.
     this.#owners.delete(test)
     if (this.#current === test) this.#current = undefined
   }
@@ -77,7 +77,7 @@ export class JestCheck {
     if (error !== undefined) state.unhandledErrors?.push(error)
   }
 
-  /** What a hook of each test opens is that test's; beforeAll and afterAll are the file's. */
+  /** Sockets of beforeEach and afterEach hooks belong to the test, sockets of beforeAll and afterAll hooks to the file. */
   #wrapAll(block: DescribeBlock): void {
     for (const hook of block.hooks) {
       if (hook.type.endsWith('Each')) hook.fn = this.#wrapped(hook.fn, () => this.#current)
@@ -89,7 +89,7 @@ export class JestCheck {
   }
 
   #wrapped(fn: Fn, testOf: () => CircusTest | undefined): Fn {
-    // Jest refuses generators by their class; whatever it makes of them stays its own.
+    // Jest rejects generators by their class, so they are not wrapped.
     if (fn.constructor.name.endsWith('GeneratorFunction')) return fn
     const run = (self: unknown, args: unknown[]): unknown => {
       const test = testOf()
@@ -109,8 +109,8 @@ export class JestCheck {
 }
 
 /**
- * Counts the timers of Jest's reporters, which share the process of a run without workers: an interval that was there before the file, and
- * timeouts that fire too soon to be reported.
+ * Counts the timers of Jest's reporters, which share the process of a run without workers: an interval from before the file, and timeouts
+ * that fire too soon to be reported.
  */
 function timersOfJest(): () => number {
   const before = new WeakSet(timersOfPeriod(REPORTER.status))
@@ -119,10 +119,10 @@ function timersOfJest(): () => number {
     timersOfPeriod(REPORTER.status).filter((timer) => timer.hasRef() && before.has(timer)).length
 }
 
-/** Milliseconds: how often it shows the status, and how long it collects what is printed. */
+/** Milliseconds: how often the reporter shows the status, and how long it collects output. */
 const REPORTER = { status: 1000, output: 100 }
 
-/** Jest's own process, which is this one with `--runInBand`, and has the threads of `workerThreads`. */
+/** The pid of Jest's own process, which is this process with `--runInBand` and with `workerThreads`. */
 const mainProcess = (): number =>
   /[/\\]jest-worker[/\\].*processChild/.test(process.argv[1] ?? '') ? process.ppid : process.pid
 

@@ -2,7 +2,7 @@ import { isAnnounced, printLine } from './announcement.js'
 import { type ExtensibleExpect, installMatchers } from './install-matchers.js'
 import { uncheckedFiles } from './jest-place.js'
 
-/** The matchers, and one line in each process that says that the leak check is off. */
+/** Adds the matchers, and prints one line in each process that says that the leak check is off. */
 export function setUpOtherEnvironment(): void {
   const { expect } = globalThis as { expect?: ExtensibleExpect & { getState?(): { testPath?: string } } }
   if (expect !== undefined) installMatchers(expect)

@@ -4,15 +4,15 @@ import { isUnclaimed, noteOfRun } from '../platform/run-claim.js'
 import { printLine } from './announcement.js'
 import { uncheckedFiles } from './jest-place.js'
 
-/** What Jest gives a `testResultsProcessor`, as far as it is read here. */
+/** The part of the argument of a `testResultsProcessor` that is read here. */
 export interface Results {
   success: boolean
   readonly numTotalTests?: number
 }
 
 /**
- * For Jest's `testResultsProcessor`: the only thing that Jest calls, and waits for, behind a global teardown. Fails the run for what the
- * main process has left open. The options are those of the first test file, which its worker has noted.
+ * For Jest's `testResultsProcessor`, the only hook that Jest calls and awaits after a global teardown. Fails the run if the main process
+ * has left a socket open. The options are those of the first test file, which its worker has noted.
  */
 export default async function checkBehindTeardown<T extends Results>(results: T): Promise<T> {
   const error = await checkMainProcess(notedOptions(), 'Jest', uncheckedFiles().files)

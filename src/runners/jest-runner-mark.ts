@@ -1,18 +1,18 @@
 import { portsideError } from '../errors.js'
 import { processState } from '../process-state.js'
 
-/** Tells the environments of this run, in this process and in its workers, that `portside/jest-runner` runs them. */
+/** Marks this process and its workers, so the environments know that `portside/jest-runner` runs them. */
 export function markRunner(): void {
   process.env[VARIABLE] = 'runs'
 }
 
-/** Throws ERR_PORTSIDE_UNSUPPORTED for options of workers that the runner of this project would not look at. */
+/** Throws ERR_PORTSIDE_UNSUPPORTED if `host` is set and the project has another runner, which would ignore it. */
 export function checkHosts(options: object | undefined): void {
   if (options === undefined || !('host' in options) || options.host === undefined || isMarked()) return
   throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
     headline:
-      'Cannot give the workers hosts of their own: testEnvironmentOptions.portside.host needs the runner of portside',
-    next: "write runner: 'portside/jest-runner', beside testEnvironment",
+      'Cannot give the workers hosts of their own: testEnvironmentOptions.portside.host needs portside/jest-runner',
+    next: "write runner: 'portside/jest-runner' next to testEnvironmentOptions",
   })
 }
 

@@ -11,15 +11,19 @@ import { markRunner } from './jest-runner-mark.js'
 import { checkWorkers, type Fallback, whyWithoutNetworks } from './private-workers.js'
 
 /**
- * What `testEnvironmentOptions.portside` has for the workers of a project.
+ * The options for the workers of a project, in `testEnvironmentOptions.portside`.
  * @experimental
  */
 export interface JestWorkerOptions {
-  /** What their hosts are like. Default: `{}`. */
+  /**
+   * The profile of their hosts.
+   * @default {}
+   */
   host?: HostProfile
   /**
-   * What to do where private networks are not possible: `'throw'` fails the run with the reason, `'workers'` runs the workers in
-   * the network of the machine, and says so. Default: `'throw'`.
+   * What to do if private networks are not possible: `'throw'` fails the run with the reason, `'workers'` runs the workers in the network
+   * of the machine with a warning.
+   * @default 'throw'
    */
   fallback?: Fallback
 }
@@ -30,18 +34,30 @@ type Base = typeof import('jest-runner').default
 type RunTests = InstanceType<Base>['runTests']
 type Tests = Parameters<RunTests>[0]
 
-/** Jest 29 and 30, as either module system gives them. */
+/** Jest 29 and 30, as either module system loads them. */
 const { default: loaded } = jestRunner as unknown as { default: Base | { default: Base } }
 const JestRunner = ('default' in loaded ? loaded.default : loaded) as Base
 
 /**
- * Jest's runner, with each worker process on a host of its own. Files in different workers share no ports, no ephemeral range and
- * no loopback; files that a worker runs one after another share its host. Also where Jest would run all in its own process: that
- * cannot leave the network it is in, so there is a worker. Not with `workerThreads`, `--detectOpenHandles` or a debugger, which need
- * the process of Jest: then a warning says so.
+ * Jest's runner, with a host of its own for each worker process. Files in different workers do not share ports, the ephemeral range or the
+ * loopback. Files that run one after another in a worker share its host. Linux only.
  *
- * Options are those of the project, `testEnvironmentOptions: { portside: { host, fallback } }`; those whose options differ run one
- * after another.
+ * The options are those of the project: `testEnvironmentOptions: { portside: { host, fallback } }`. Projects with different options run one
+ * after another. With `--runInBand`, there is still a worker, because the process of Jest cannot leave its network. With `workerThreads`,
+ * `--detectOpenHandles` or a debugger, tests run in the process of Jest, and a warning says so.
+ *
+ * @throws ERR_PORTSIDE_UNSUPPORTED if private networks are not possible and `fallback` is `'throw'`
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option is unknown
+ * @throws ERR_INVALID_ARG_VALUE if `fallback` is invalid, or no host can have the profile
+ * @example
+ * ```js
+ * // jest.config.mjs
+ * export default {
+ *   runner: 'portside/jest-runner',
+ *   testEnvironmentOptions: { portside: { host: { firstUnprivilegedPort: 80 } } },
+ * }
+ * ```
+ * @see docs/jest.md#a-private-network-for-each-worker
  * @experimental
  */
 export class NamespaceRunner extends JestRunner {
@@ -49,7 +65,7 @@ export class NamespaceRunner extends JestRunner {
     markRunner()
     const why = this.#whyInProcess()
     if (why !== undefined) {
-      console.warn(`portside: tests run in the network of this machine, and not in private ones: ${why}`)
+      console.warn(`portside: tests run in the network of this machine, not in private networks: ${why}`)
       return super.runTests(tests, watcher, options)
     }
     for (const group of groupsOf(tests)) {
@@ -71,7 +87,7 @@ export class NamespaceRunner extends JestRunner {
     if (workerThreads) return 'workerThreads is set, and threads of one process have one network'
     if (detectOpenHandles) return '--detectOpenHandles looks at the process of Jest'
     return process.execArgv.some((flag) => /^--(debug|inspect)/.test(flag))
-      ? 'a debugger is to see the process'
+      ? 'a debugger needs the process of Jest'
       : undefined
   }
 }
@@ -88,7 +104,7 @@ interface Group {
   readonly tests: Tests
 }
 
-/** Tests of projects with the same options, in the order in which they came. */
+/** Groups the tests by the options of their projects, and keeps their order. */
 function groupsOf(tests: Tests): Group[] {
   const groups = new Map<string, Group>()
   for (const test of tests) {
@@ -102,7 +118,7 @@ function groupsOf(tests: Tests): Group[] {
   return [...groups.values()]
 }
 
-/** A host for each worker that Jest will have; none where workers are to run without. */
+/** A host for each worker that Jest will have; none if workers run without private networks. */
 class Hosts {
   readonly #all: PrivateHost[]
   readonly #busy = new Map<PrivateHost, ChildProcess>()
@@ -124,7 +140,7 @@ class Hosts {
     throw failed.reason
   }
 
-  /** While `run` runs, what jest-worker forks is started on these hosts: it has no other way to say how. */
+  /** While `run` runs, processes that jest-worker forks start on these hosts. jest-worker has no option for it. */
   async forking(run: () => Promise<void>): Promise<void> {
     type Rest = [args?: readonly string[] | ForkOptions, options?: ForkOptions]
     const onHosts = (fork: typeof childProcess.fork) =>
@@ -160,16 +176,16 @@ class Hosts {
     return infrastructure(child)
   }
 
-  /** A worker that has been told to end may be replaced before it has. */
+  /** Jest may replace a worker that it has killed before that worker has exited. */
   #free(): PrivateHost {
     const free =
       this.#all.find((host) => !this.#busy.has(host)) ?? this.#all.find((host) => this.#busy.get(host)?.killed)
-    if (free === undefined) throw new Error('portside: Jest has started more workers than it has said')
+    if (free === undefined) throw new Error('portside: Jest has started more workers than its maxWorkers')
     return free
   }
 }
 
-/** As `fork()` does it, which has an IPC channel in any case. */
+/** Like `fork()`, which always adds an IPC channel. */
 function withChannel(stdio: StdioOptions): StdioOptions {
   return typeof stdio === 'string' ? [stdio, stdio, stdio, 'ipc'] : stdio
 }

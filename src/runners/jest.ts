@@ -21,18 +21,35 @@ declare global {
 }
 
 /**
- * A scope for each test below: call it at the top of a file or a `describe`. Its methods are those of the scope of the
- * test that runs; it is made in a `beforeEach` and closed in an `afterEach`, both registered here. What fails then
- * fails the test, beside the test's own error.
+ * Gives each test below a scope. Call it at the top of a file or of a `describe`. The methods of the result act on the scope of the running
+ * test.
  *
- * Outside of a test they throw ERR_PORTSIDE_SCOPE_CLOSED; so they do in `test.concurrent`, before which Jest runs no
- * `beforeEach`. Needs Jest's globals, and throws ERR_PORTSIDE_UNSUPPORTED where there are none.
+ * The call registers a `beforeEach` that makes the scope and an `afterEach` that closes it. An error of the close fails the test, in
+ * addition to the test's own error. Outside of a test, the methods throw ERR_PORTSIDE_SCOPE_CLOSED. They also throw in a `test.concurrent`,
+ * because Jest runs no `beforeEach` before it.
+ *
+ * @throws ERR_PORTSIDE_UNSUPPORTED if Jest's global hooks are missing, as with `injectGlobals: false`
+ * @throws ERR_INVALID_ARG_TYPE if an option has the wrong type
+ * @throws ERR_OUT_OF_RANGE if an option is out of range
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option is unknown
+ * @example
+ * ```js
+ * import { useNet } from 'portside/jest'
+ *
+ * const net = useNet()
+ *
+ * test('greets', async () => {
+ *   const server = await net.listenHttp((request, response) => response.end('hello'))
+ *   expect(await (await fetch(server.url)).text()).toBe('hello')
+ * })
+ * ```
+ * @see docs/jest.md#a-scope-for-each-test
  */
 export function useNet(options?: ScopeOptions): NetScope {
   const { beforeEach, afterEach } = globals
   if (beforeEach === undefined || afterEach === undefined) {
     throw noHooks(
-      'there is no global beforeEach and afterEach: this is no Jest test file, or its injectGlobals is false',
+      'there is no global beforeEach and afterEach: this is not a Jest test file, or injectGlobals is false',
     )
   }
   return scopePerTest(options, {
@@ -41,17 +58,30 @@ export function useNet(options?: ScopeOptions): NetScope {
       afterEach(close)
     },
     runningTest,
-    whyNone: 'no test with a scope is running here; Jest runs no beforeEach before a test.concurrent, so it has none',
+    whyNone:
+      'no test with a scope is running; a test.concurrent has no scope, because Jest runs no beforeEach before it',
   })
 }
 
 /**
- * The name by which a `test.concurrent` is told from the test with the scope: up to Jest 30.1 it runs beside the others
- * and has a name, and they have none. Since 30.2 each has its own, and they do not run at once.
+ * Tells a `test.concurrent` apart from the test with the scope. Up to Jest 30.1 a concurrent test runs while others do, and only it has a
+ * name. Since 30.2 every test has a name, and they do not run at once.
  */
 const runningTest = (): string | undefined => globals.expect?.getState?.().currentConcurrentTestName?.()
 
-/** Adds the matchers to an `expect`: that of @jest/globals, where the setting `injectGlobals` is false. */
+/**
+ * Adds the matchers to an `expect`. Needed only with `injectGlobals: false`, for the `expect` of `@jest/globals`. Calling it twice is safe.
+ *
+ * @throws ERR_INVALID_ARG_TYPE if the argument has no `extend()`
+ * @example
+ * ```js
+ * import { expect } from '@jest/globals'
+ * import { install } from 'portside/jest'
+ *
+ * install(expect)
+ * ```
+ * @see docs/jest.md#matchers
+ */
 export function install(expect: Pick<BaseExpect, 'extend'>): void {
   installMatchers(expect)
 }

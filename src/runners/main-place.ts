@@ -4,13 +4,13 @@ import { type RunnerName, runnerProgram, thisRunner } from './this-runner.js'
 import { workerState } from './vitest-worker.js'
 
 /**
- * Throws ERR_PORTSIDE_UNSUPPORTED if a test runner, or Node before it, loads `portside` because a setting or an option names it: that
- * starts no leak check, and the run would not say so. A setup file of the user may import it.
+ * Throws ERR_PORTSIDE_UNSUPPORTED if a setting of a test runner or an option of Node loads `portside` itself. That does not start the leak
+ * check, and the run would not say so. A setup file of the user may import it.
  */
 export function checkMainPlace(): void {
   const here = thisRunner() ?? runnerProgram()
   if (here === undefined || !isNamed(here)) return
-  throw misplaced('', `it starts no leak check, and ${here} was told to load it before the tests`, ENTRIES[here])
+  throw misplaced('', `${here} loads it before the tests, but it does not start the leak check`, ENTRIES[here])
 }
 
 function isNamed(runner: RunnerName): boolean {

@@ -9,8 +9,8 @@ import { isPreloaded } from './right-place.js'
 import { isMochaProgram, mochaClasses } from './this-runner.js'
 
 /**
- * Looks at what this process has left open behind Mocha's global teardown, and adds it to the failures. Mocha calls its own fixtures in
- * the order in which their files were required, so that one of portside would run before those of the user.
+ * Checks this process for open sockets after Mocha's global teardown, and adds them to the failures. Mocha calls global fixtures in the
+ * order in which their files were required, so a fixture of portside could run before those of the user.
  */
 export function checkBehindRun(options: () => RunnerOptions | undefined): void {
   if (isMochaWorker()) return
@@ -32,7 +32,7 @@ export function checkBehindRun(options: () => RunnerOptions | undefined): void {
           const runner = Reflect.apply(run, this, [behind]) as MochaRunner
           return runner
         },
-      'Mocha has no hook behind its global teardown',
+      'Mocha has no hook after its global teardown',
     )
   }
 }
@@ -55,14 +55,14 @@ async function look(options: RunnerOptions | undefined): Promise<number> {
   return 1
 }
 
-/** The process of Mocha itself: of a worker of `--parallel` its parent. */
+/** The pid of Mocha's own process, which is the parent of a worker of `--parallel`. */
 export const mainProcess = (): number => (isMochaWorker() ? process.ppid : process.pid)
 
 const isMochaWorker = (): boolean => /[/\\]mocha[/\\]lib[/\\]nodejs[/\\]worker\.c?js$/.test(process.argv[1] ?? '')
 
 /**
- * Node has loaded this before Mocha, as `mocha --import=portside/mocha` asks it to. Mocha looks for root hooks in what `--require` names
- * only, and has not read its arguments yet.
+ * With `mocha --import=portside/mocha`, Node loads this before Mocha has read its arguments. Mocha looks for root hooks only in files that
+ * `--require` names, so this adds a `--require`.
  */
 export function requireInMocha(): void {
   if (!isPreloaded('mocha') || !isMochaProgram() || isMochaWorker()) return

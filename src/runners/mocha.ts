@@ -12,16 +12,28 @@ import { noHooks, scopePerTest } from './use-net.js'
 type Owner = ReturnType<LeakCheck['beginTest']>
 
 /**
- * Root hooks with the leak check, for `module.exports.mochaHooks` of a file that `--require` names. `portside/mocha` itself is
- * such a file, with the defaults.
+ * Returns Mocha's root hooks with the leak check, for `exports.mochaHooks` of a file that `--require` names. `portside/mocha` itself is
+ * such a file, with the defaults. If several required files call it, the last options apply.
+ *
+ * @throws ERR_INVALID_ARG_TYPE if an option has the wrong type
+ * @throws ERR_INVALID_ARG_VALUE if an option or `PORTSIDE_LEAKS` has an invalid value
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option is unknown
+ * @example
+ * ```js
+ * // test/leaks.cjs, for: mocha --require ./test/leaks.cjs
+ * const { install } = require('portside/mocha')
+ *
+ * exports.mochaHooks = install({ leaks: { ignore: [{ package: 'pg' }] } })
+ * ```
+ * @see docs/mocha.md#options
  */
 export function install(options?: RunnerOptions): MochaHooks {
-  // Refused where it is called, and not in a hook.
+  // Invalid options throw here, not in a hook.
   readLeakOptions(options, 'install()')
   const state = installed()
   if (options !== undefined) state.options = options
-  // A file of the user that imports this one installs first what it exports for `--require`, and then its own: that may be off.
-  // A test file may import it for useNet(): nothing has asked for the check then.
+  // If a file of the user imports this module, its own install() call follows and may turn the check off, so this waits for it.
+  // A test file that imports this module for useNet() does not ask for the check.
   if (!isInTestFile())
     queueMicrotask(() => {
       if (readLeakOptions(state.options, 'install()').mode !== 'off') checkBehindRun(() => state.options)
@@ -30,18 +42,18 @@ export function install(options?: RunnerOptions): MochaHooks {
   const hooks: MochaHooks = {
     beforeAll(this: HookContext) {
       const root = rootOf(this.test)
-      // Of several files that call install() one checks, by the options that were given last.
+      // If several files call install(), one of them checks, with the last options.
       if (state.root?.deref() === root) return
       state.root = new WeakRef(root)
       announce(readLeakOptions(state.options, 'install()'), state.options?.announce, mainProcess())
-      // A worker of a parallel run has one after the other.
+      // A worker of a parallel run makes a new one for each file.
       run = new MochaRun(state.options, this.test, hooks)
     },
     async afterEach(this: HookContext) {
       await run?.endTest(this.currentTest as Runnable)
     },
     async afterAll(this: HookContext) {
-      // The check has bounds of its own.
+      // The check has its own time limits.
       this.timeout?.(0)
       await run?.end(this.test)
       run = undefined
@@ -50,19 +62,20 @@ export function install(options?: RunnerOptions): MochaHooks {
   return hooks
 }
 
-/** Mocha has these only once it loads test files. */
+/** Mocha defines these globals when it loads test files. */
 const isInTestFile = (): boolean => globals.beforeEach !== undefined || globals.setup !== undefined
 
-/** Whichever copy of portside the required files have. */
+/** Shared by all copies of portside that the required files load. */
 const installed = (): { options?: RunnerOptions; root?: WeakRef<object> } => processState('runners.mocha', () => ({}))
 
+/** Root hooks of Mocha with the leak check. */
 export interface MochaHooks {
   beforeAll(this: HookContext): void
   afterEach(this: HookContext): Promise<void>
   afterAll(this: HookContext): Promise<void>
 }
 
-/** Mocha's context of a hook, as far as it is read here. */
+/** The part of Mocha's hook context that is read here. */
 export interface HookContext {
   readonly test: Runnable
   readonly currentTest?: Runnable | undefined
@@ -70,17 +83,34 @@ export interface HookContext {
 }
 
 /**
- * A scope for each test below: call it at the top of a file or a `describe`. Its methods are those of the scope of the
- * test that runs. Hooks that are registered here close the scope behind the test, each attempt of a retry included. A close
- * that fails fails the test, beside the test's own error.
+ * Gives each test below a scope. Call it at the top of a file or of a `describe`. The methods of the result act on the scope of the running
+ * test.
  *
- * Outside of a test the methods throw ERR_PORTSIDE_SCOPE_CLOSED. `useNet()` throws ERR_PORTSIDE_UNSUPPORTED where there are
- * neither the hooks of Mocha's BDD interface nor those of its TDD interface.
+ * The call registers hooks that close the scope after each test and each attempt of a retry. An error of the close fails the test, in
+ * addition to the test's own error. Outside of a test, the methods throw ERR_PORTSIDE_SCOPE_CLOSED.
+ *
+ * @throws ERR_PORTSIDE_UNSUPPORTED if the hooks of Mocha's BDD or TDD interface are missing
+ * @throws ERR_INVALID_ARG_TYPE if an option has the wrong type
+ * @throws ERR_OUT_OF_RANGE if an option is out of range
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option is unknown
+ * @example
+ * ```js
+ * const assert = require('node:assert')
+ * const { useNet } = require('portside/mocha')
+ *
+ * const net = useNet()
+ *
+ * it('greets', async () => {
+ *   const server = await net.listenHttp((request, response) => response.end('hello'))
+ *   assert.equal(await (await fetch(server.url)).text(), 'hello')
+ * })
+ * ```
+ * @see docs/mocha.md#a-scope-for-each-test
  */
 export function useNet(options?: ScopeOptions): NetScope {
   const { beforeEach = globals.setup, afterEach = globals.teardown, after = globals.suiteTeardown } = globals
   if (beforeEach === undefined || afterEach === undefined) {
-    throw noHooks('there is no global beforeEach and afterEach, or setup and teardown: Mocha does not run here')
+    throw noHooks('there is no global beforeEach and afterEach, or setup and teardown: this is not a Mocha test file')
   }
   return scopePerTest(options, {
     register({ open, close }) {
@@ -88,16 +118,16 @@ export function useNet(options?: ScopeOptions): NetScope {
       afterEach(async function (this: HookContext | undefined) {
         await close().catch((error) => failTest(this, error))
       })
-      // Mocha skips the other afterEach hooks of a suite when one of them fails.
+      // If an afterEach hook fails, Mocha skips the other afterEach hooks of the suite.
       after?.(close)
     },
-    whyNone: 'no test with a scope is running here',
+    whyNone: 'no test with a scope is running',
   })
 }
 
 /**
- * An error that a hook throws ends its suite; one that the hook is given fails the test. Mocha drops the latter where the test
- * was skipped, or where the error is falsy.
+ * If a hook throws, its suite ends. An error that is passed to `error()` of the hook fails only the test, but Mocha drops it if the test
+ * was skipped or the error is falsy.
  */
 function failTest(context: HookContext | undefined, error: Error): void {
   const { test: hook, currentTest: test } = context ?? {}
@@ -125,9 +155,9 @@ interface Runnable {
   readonly ctx?: { readonly currentTest?: Runnable | undefined }
   run(done: (error?: unknown) => void): void
   isPending(): boolean | undefined
-  /** Of a hook: what fails its test. */
+  /** Of a hook: fails its test. */
   error?(error: Error): void
-  /** Of one that runs: what ends it when its time is over. */
+  /** While it runs: the timer of its timeout. */
   readonly timer?: NodeJS.Timeout
   fullTitle(): string
   emit(event: 'error', error: Error): boolean
@@ -141,7 +171,7 @@ interface Suite {
   readonly _afterAll: Runnable[]
 }
 
-/** The leak check of what Mocha runs in one process. */
+/** The leak check of one run of Mocha in one process. */
 class MochaRun {
   readonly #check: LeakCheck
   readonly #owners = new WeakMap<Runnable, { owner: Owner }>()
@@ -150,11 +180,11 @@ class MochaRun {
   readonly #undo: () => void
 
   constructor(options: RunnerOptions | undefined, hook: Runnable, hooks: MochaHooks) {
-    // The hook that checks has a timer, and no other of Mocha's is there then.
+    // During the check, Mocha's only timer is that of the hook.
     this.#check = new LeakCheck(undefined, options, { waits: true, timersOfRunner: () => timersOf(this.#last) })
     this.#undo = () => {}
     if (this.#check.options.mode === 'off') return
-    // Only now: Mocha has loaded all files of this run.
+    // Not earlier: now Mocha has loaded all files of this run.
     const root = rootOf(hook)
     moveToEnd(root._afterEach, hooks.afterEach)
     moveToEnd(root._afterAll, hooks.afterAll)
@@ -164,12 +194,12 @@ class MochaRun {
   async endTest(test: Runnable): Promise<void> {
     const error = await this.#check.endTest(this.#ownerOfTest(test))
     if (error === undefined) return
-    // An error thrown in a root hook ends the run. One that the test emits fails the test, unless it was skipped.
+    // An error thrown in a root hook ends the run. An error that the test emits fails the test, unless it was skipped.
     if (test.listenerCount('error') > 0 && !test.isPending()) test.emit('error', error)
     else this.#late.push(error)
   }
 
-  /** In a hook. */
+  /** Runs in the last hook. */
   async end(hook: Runnable): Promise<void> {
     this.#last = hook
     this.#undo()
@@ -181,8 +211,8 @@ class MochaRun {
   }
 
   /**
-   * Everything that Mocha runs goes through this method. What follows a test that calls back runs inside of its call: it is
-   * led out of the test again. Other stores of the user stay as they are, which may be meant.
+   * Mocha runs every test and hook through this method. The code after a test with a callback runs inside that callback, so the owner is
+   * reset there. Other stores stay as they are, because the user may rely on them.
    */
   #runAsOwners(hook: Runnable, hooks: MochaHooks): () => void {
     const [check, ownerOf] = [this.#check, (runnable: Runnable) => this.#ownerOf(runnable)]
@@ -203,7 +233,7 @@ class MochaRun {
     )
   }
 
-  /** What a hook opens for a test is that test's; before and after hooks are the file's. */
+  /** Sockets of beforeEach and afterEach hooks belong to the test, sockets of before and after hooks to the file. */
   #ownerOf(runnable: Runnable): Owner {
     if (runnable.type === 'test') return this.#ownerOfTest(runnable)
     const { parent, ctx, file } = runnable
@@ -230,14 +260,14 @@ function rootOf({ parent }: { parent?: Suite | undefined }): Suite {
   return root
 }
 
-/** Behind the hooks that files and other plugins have at the root: what those close is no leak. */
+/** Moves the hook after the root hooks of files and other plugins, because sockets that those close are not leaks. */
 function moveToEnd(hooks: Runnable[], fn: unknown): void {
   const own = hooks.filter((hook) => hook.fn === fn)
   const others = hooks.filter((hook) => hook.fn !== fn)
   hooks.splice(0, hooks.length, ...others, ...own)
 }
 
-/** The class of which tests and hooks are subclasses, of the Mocha that runs. */
+/** The common base class of tests and hooks, of the Mocha that runs. */
 function classOf(runnable: Runnable): Runnable {
   let holder = runnable
   while (!Object.hasOwn(holder, 'run')) holder = Object.getPrototypeOf(holder)
@@ -250,7 +280,7 @@ const together = (errors: readonly Error[]): string =>
 checkPlace('mocha', 'Mocha')
 requireInMocha()
 
-/** For Mocha's `--require`. */
+/** The root hooks with the default options, for `mocha --require portside/mocha`. */
 export const mochaHooks: MochaHooks = install()
 
 export type { NetScope, RunnerOptions }

@@ -13,7 +13,7 @@ import { checkPlace } from './right-place.js'
 
 type Owner = ReturnType<LeakCheck['beginTest']>
 
-/** What node:test gives a test, as far as it is read here. */
+/** The part of the context of a test that is read here. */
 interface Context {
   readonly name: string
   readonly fullName?: string
@@ -24,7 +24,24 @@ interface Context {
 }
 
 /**
- * A scope for one test, closed after its `afterEach` hooks and before the leak check. What fails then fails the test.
+ * Gives a test a scope, which `t.after()` closes: after the `afterEach` hooks and before the leak check. An error of the close fails the
+ * test.
+ *
+ * @throws ERR_INVALID_ARG_TYPE if the first argument is not the context of a test, or an option has the wrong type
+ * @throws ERR_OUT_OF_RANGE if an option is out of range
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option is unknown
+ * @example
+ * ```js
+ * import assert from 'node:assert'
+ * import test from 'node:test'
+ * import { useNet } from 'portside/node-test'
+ *
+ * test('greets', async (t) => {
+ *   const server = await useNet(t).listenHttp((request, response) => response.end('hello'))
+ *   assert.equal(await (await fetch(server.url)).text(), 'hello')
+ * })
+ * ```
+ * @see docs/node-test.md#a-scope-for-each-test
  */
 export function useNet(test: { after(hook: () => Promise<void>): void }, options?: ScopeOptions): NetScope {
   readArgument('test', 'the context of a test, as in useNet(t)', test, () =>
@@ -41,27 +58,27 @@ class NodeTestCheck {
   readonly #owners = new WeakMap<object, { owner: Owner }>()
 
   constructor() {
-    // No test runs there, and a hook would make it print a report of its own.
+    // No test runs in that process, and a hook would make it print a report of its own.
     if (isParentOfFiles()) return
     this.#runTestsAsOwners()
-    // Hooks of a preloaded module are those of the root, and every test in it has them.
+    // Hooks of a preloaded module are root hooks, which run for every test.
     beforeEach((test) => {
       announce(this.check.options, this.announced, isFileOfRun() ? process.ppid : process.pid)
       this.#ownerOf(test as unknown as Context)
     })
-    // What `t.after` was given is called behind the afterEach hooks, in its order: this comes last.
+    // node:test calls the functions of `t.after()` after the afterEach hooks, in their order, so this comes last.
     afterEach((test) => {
       const context = test as unknown as Context
       context.after(() => this.#endTest(context))
     })
-    // Likewise of the root's own: registered while they are called, and from outside of this hook, it is called last.
+    // The after hooks of the root likewise: a hook that is registered during these, from outside of them, is called last.
     const outside = new AsyncResource('portside')
     after(() => outside.runInAsyncScope(() => calledByFile(after)(() => this.#endFile())))
   }
 
   /**
-   * Everything that a test runs, its hooks and its subtests included, goes through this method of its class, with its
-   * context as `this`. A store that a hook sets would be lost: the body runs in the scope in which the test was made.
+   * node:test runs bodies, hooks and subtests of a test through this method of its class, with its context as `this`. A store that a hook
+   * sets would be lost, because the body runs in the scope in which the test was made.
    */
   #runTestsAsOwners(): void {
     const ownerOf = (context: unknown): Owner => (isTestContext(context) ? this.#ownerOf(context) : undefined)
@@ -102,13 +119,13 @@ class NodeTestCheck {
   async #endTest(context: Context): Promise<void> {
     const error = await this.check.endTest(this.#ownerOf(context))
     if (error === undefined) return
-    // A test that has failed shows its own error only.
+    // node:test shows only the first error of a failed test.
     if (context.passed !== true) for (const line of error.message.split('\n')) context.diagnostic(line)
     throw error
   }
 }
 
-/** Runs a test or a hook. Its error shows no frame of portside. */
+/** Runs a test or a hook, and drops the frames of portside from its error. */
 function withoutOwnFrames<T>(body: () => T): T {
   try {
     const result = body()
@@ -127,7 +144,7 @@ const endingWith =
     return done(...args)
   }
 
-/** As if the file that runs had called: Node names the file that has registered a hook when the hook fails. */
+/** Registers a hook as if the test file had called: if a hook fails, Node names the file that registered it. */
 function calledByFile<T extends unknown[]>(register: (...args: T) => void): (...args: T) => void {
   const file = process.argv[1]
   if (file === undefined) return register
@@ -139,7 +156,7 @@ function calledByFile<T extends unknown[]>(register: (...args: T) => void): (...
 
 const isFileOfRun = (): boolean => process.env.NODE_TEST_CONTEXT !== undefined
 
-/** `node --test`, which runs each file in a process of its own. It loads what `--require` names, and nothing that `--import` names. */
+/** Whether this is `node --test`, which runs each file in a process of its own. It loads modules of `--require`, but not of `--import`. */
 function isParentOfFiles(): boolean {
   const options = process.execArgv.join('\n')
   return !isFileOfRun() && /^--test$/m.test(options) && !/^--(?:experimental-)?test-isolation[=\n]none$/m.test(options)
@@ -152,10 +169,24 @@ const TESTS: ReadonlySet<string> = new Set(['Test', 'TestHook'])
 
 checkPlace('node-test', 'node:test', true)
 
-/** Once in a process, whichever copy of portside is imported. */
+/** One per process, shared by all copies of portside. */
 const installed = processState('runners.node-test', () => new NodeTestCheck())
 
-/** Changes what is checked from here on: call it in a module that is imported after this one. */
+/**
+ * Changes the options of the leak check from now on. Call it in a module that you preload.
+ *
+ * @throws ERR_INVALID_ARG_TYPE if an option has the wrong type
+ * @throws ERR_INVALID_ARG_VALUE if an option or `PORTSIDE_LEAKS` has an invalid value
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option is unknown
+ * @example
+ * ```js
+ * // test/leaks.mjs, for: node --import ./test/leaks.mjs --test
+ * import { install } from 'portside/node-test'
+ *
+ * install({ leaks: { ignore: [{ package: 'pg' }] } })
+ * ```
+ * @see docs/node-test.md#options
+ */
 export function install(options: RunnerOptions): void {
   installed.check.use(options)
   installed.announced = options?.announce

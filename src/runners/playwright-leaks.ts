@@ -8,15 +8,18 @@ import { announce, printLine } from './announcement.js'
 type Owner = NonNullable<ReturnType<LeakCheck['beginTest']>>
 
 /**
- * What `use: { leaks }` takes in the configuration of Playwright, and `test.use({ leaks })` in a file.
+ * The option `leaks`, for `use` in the configuration of Playwright and `test.use()` in a file.
  * @experimental
  */
 export interface PlaywrightLeakOptions extends LeakOptions {
-  /** Whether the run says once, on the standard error output, that the check is on. Default: `true`. */
+  /**
+   * Whether the run says once, on the standard error output, that the check is on.
+   * @default true
+   */
   announce?: boolean
 }
 
-/** The leak check of a process that runs tests: one after the other, of several files. */
+/** The leak check of a process that runs tests of several files, one after another. */
 export const playwrightCheck = (): PlaywrightCheck => processState('runners.playwright', () => new PlaywrightCheck())
 
 export class PlaywrightCheck {
@@ -27,7 +30,7 @@ export class PlaywrightCheck {
     // Playwright keeps connections and browsers for the next test, and closes them when the process ends.
     concerns: ({ openedAt }) => !isOpenedBy(openedAt, PLAYWRIGHT),
   })
-  /** The last options that did not turn the check off: those of the end of the process. */
+  /** The last options that did not turn the check off. They apply at the end of the process. */
   #options: RunnerOptions | undefined
   readonly #tests = new WeakMap<object, RunningTest>()
   readonly #followed = new WeakSet<object>()
@@ -44,26 +47,26 @@ export class PlaywrightCheck {
 
   async endTest(info: TestInfo): Promise<void> {
     const { owner, fixtures } = this.#testOf(info)
-    // A fixture that is still set up is one of the process, or one that is torn down later.
+    // A fixture that is still set up belongs to the process, or is torn down later.
     const ended = [...fixtures.values()].flatMap(({ owner, ended }) => (ended && owner !== undefined ? [owner] : []))
     if (owner?.ignored === 'all') for (const fixture of ended) fixture.ignored = 'all'
     const error = await this.#check.endTest(owner, ended)
     if (error !== undefined) throw framesOnly(error)
   }
 
-  /** Behind the fixtures of the process; `isInTest` if that ends with a test that has failed. */
+  /** Runs after the fixtures of the process. `isInTest`: the process ends because a test has failed. */
   async endProcess(isInTest: boolean): Promise<void> {
     if (this.#options !== undefined) this.#check.use(this.#options, 'use')
     const error = await this.#check.endFile()
     if (error === undefined) return
-    // Playwright ends the process of a test that fails, and would add the error to those of this test.
+    // After a failed test, Playwright ends its process and would add the error to that test.
     if (isInTest) printLine(printable(error.message))
     else throw framesOnly(error)
   }
 
   /**
-   * Everything that Playwright runs goes through a method of its TestInfo: tests, hooks, and how fixtures are set up and torn down.
-   * Without it the sockets of all tests are reported when the process ends.
+   * Playwright runs tests, hooks, and the set-up and teardown of fixtures through a method of its TestInfo. If that method is missing, the
+   * sockets of all tests are reported when the process ends.
    */
   #follow(prototype: TestInfoImpl): void {
     if (this.#followed.has(prototype)) return
@@ -112,7 +115,7 @@ export class PlaywrightCheck {
 
 interface RunningTest {
   readonly owner: Owner | undefined
-  /** Those that were set up for it, with what each has opened by itself. */
+  /** The fixtures that were set up for it, each with its own sockets. */
   readonly fixtures: Map<string, { readonly owner: Owner | undefined; ended: boolean }>
 }
 
@@ -129,7 +132,7 @@ interface Runnable {
 type RunMethod = (given: unknown, action: () => Promise<unknown>) => unknown
 type TestInfoImpl = { [Name in (typeof METHODS)[number][0]]?: RunMethod }
 
-/** In Playwright 1.50 it is the second, which takes more than the runnable. */
+/** Playwright 1.50 has the second method, whose argument contains the runnable. */
 const METHODS = [
   ['_runWithTimeout', (given: unknown) => given as Runnable | undefined],
   ['_runAsStage', (given: unknown) => (given as { runnable?: Runnable } | undefined)?.runnable],
@@ -139,7 +142,7 @@ const OF_FILE: ReadonlySet<string> = new Set(['beforeAll', 'afterAll', 'teardown
 
 const PLAYWRIGHT: ReadonlySet<string> = new Set(['playwright-core', 'playwright', '@playwright/test'])
 
-/** What a runner of portside takes, with `announce` beside the leaks. */
+/** The options in the form of the other runners, with `announce` outside of `leaks`. */
 function optionsOf(given: PlaywrightLeakOptions | LeakOptions['mode'] | undefined): RunnerOptions {
   if (typeof given !== 'object' || given === null || Array.isArray(given))
     return given === undefined ? {} : { leaks: given }
@@ -147,7 +150,7 @@ function optionsOf(given: PlaywrightLeakOptions | LeakOptions['mode'] | undefine
   return { leaks, ...(announce === undefined ? {} : { announce }) }
 }
 
-/** Playwright prints the message by itself, and takes each line of a stack that ends in a place for a frame. */
+/** Playwright prints the message itself, and takes each line of the stack that ends in a place for a frame. */
 function framesOnly(error: Error): Error {
   const frames = error.stack?.slice(error.stack.indexOf(error.message) + error.message.length)
   return Object.defineProperty(error, 'stack', { value: `${error.name}${frames}`, configurable: true, writable: true })

@@ -10,48 +10,71 @@ import { processState } from '../process-state.js'
 import { isPlaywrightWorker } from './this-runner.js'
 
 /**
- * The options of `webServer()`. Playwright defines the ones without a comment.
+ * The options of `webServer()`. Those without a comment are options of Playwright's `webServer`.
  * @experimental
  */
 export interface WebServerOptions {
   cwd?: string
-  /** Variables of the server, beside those of this process and `PORT`. */
+  /** Variables of the server, in addition to those of this process and `PORT`. */
   env?: Readonly<Record<string, string>>
   gracefulShutdown?: { signal: 'SIGINT' | 'SIGTERM'; timeout: number }
-  /** Whether the URL is `https:`. Default: `false`. */
+  /**
+   * Whether the URL is `https:`.
+   * @default false
+   */
   https?: boolean
   ignoreHTTPSErrors?: boolean
   name?: string
-  /** What Playwright asks for until the server answers with a status below 404. Default: `'/'`. */
+  /**
+   * The path that Playwright requests until the server answers with a status below 404.
+   * @default '/'
+   */
   path?: string
   stderr?: 'pipe' | 'ignore'
   stdout?: 'pipe' | 'ignore'
-  /** How long the server may take to start, in milliseconds. Default: 60 000. */
+  /**
+   * How long the server may take to start, in milliseconds.
+   * @default 60_000
+   */
   timeout?: number
   wait?: { stdout?: RegExp; stderr?: RegExp }
 }
 
 /**
- * What `webServer` takes in the configuration of Playwright.
+ * An entry for `webServer` in the configuration of Playwright.
  * @experimental
  */
 export interface WebServer extends Omit<WebServerOptions, 'env' | 'https' | 'path'> {
   readonly command: string
-  /** `http://localhost:40123`, with `path` if that is given. */
+  /** `http://localhost:40123`, with `path` if you pass it. */
   readonly url: string
   env: Record<string, string>
   readonly reuseExistingServer: false
 }
 
 /**
- * An entry for `webServer` in the configuration of Playwright. Its port is picked by the kernel, and held by the process of Playwright until the
- * run ends: no other process gets it. On Linux it is held while the server runs, too; elsewhere until the server is started. The server reads it in
- * `PORT`, or has it in its command: `webServer((port) => 'vite --port ' + port)`.
+ * Returns an entry for `webServer` in the configuration of Playwright, on a port that no other process gets.
  *
- * Each worker evaluates the configuration again, and finds the same port. Two servers of one configuration differ in an argument.
+ * The kernel picks the port, and the process of Playwright holds it until the run ends; on systems other than Linux, until the server
+ * starts. The server reads it from `PORT`, or gets it in its command: `webServer((port) => 'vite --port ' + port)`. Each worker evaluates
+ * the configuration again and finds the same port. Two servers of one configuration need different arguments.
  *
- * Throws ERR_PORTSIDE_UNKNOWN_OPTION, ERR_INVALID_ARG_TYPE and ERR_INVALID_ARG_VALUE for arguments that it cannot use,
- * ERR_PORTSIDE_UNSUPPORTED in a worker if the main process was given other arguments, and what `reservePort()` rejects with.
+ * @throws ERR_INVALID_ARG_TYPE if an argument has the wrong type
+ * @throws ERR_INVALID_ARG_VALUE if an argument has an invalid value
+ * @throws ERR_OUT_OF_RANGE if `timeout` is out of range
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option is unknown
+ * @throws ERR_PORTSIDE_UNSUPPORTED in a worker, if the main process has called it with other arguments; also the errors of `reservePort()`
+ * @example
+ * ```js
+ * // playwright.config.mjs
+ * import { defineConfig } from '@playwright/test'
+ * import { webServer } from 'portside/playwright'
+ *
+ * const server = webServer('npm start')
+ *
+ * export default defineConfig({ webServer: server, use: { baseURL: server.url } })
+ * ```
+ * @see docs/playwright.md#web-servers
  * @experimental
  */
 export function webServer(command: string | ((port: number) => string), options?: WebServerOptions): WebServer {
@@ -68,7 +91,7 @@ export function webServer(command: string | ((port: number) => string), options?
 }
 
 function readCommand(command: unknown): (port: number) => string {
-  return readArgument('command', 'a command, or a function that makes one of the port', command, () => {
+  return readArgument('command', 'a command, or a function that returns a command for the port', command, () => {
     if (typeof command === 'function') return command as (port: number) => string
     return typeof command === 'string' && command !== '' ? () => command : undefined
   })
@@ -114,18 +137,18 @@ function checkOptions(given: WebServerOptions | undefined): WebServerOptions {
     throw invalidArgument(
       'ERR_INVALID_ARG_VALUE',
       'env',
-      'variables beside PORT',
+      'variables other than PORT',
       env.PORT,
       'leave PORT out: webServer() sets it',
     )
   return options
 }
 
-/** A configuration passes on the variables of its process, which are others in a worker. */
+/** Without the variables of this process that a configuration passes on: they differ in a worker. */
 const ownVariables = (env: Readonly<Record<string, string>>): Array<[string, string]> =>
   Object.entries(env).filter(([name, value]) => process.env[name] !== value)
 
-/** Tells the servers of a configuration apart, and finds them again in a worker. */
+/** Identifies a server of a configuration, also in a worker. */
 const keyOf = (given: unknown[]): string =>
   createHash('sha256')
     .update(JSON.stringify(given, (_name, value) => (value instanceof RegExp ? String(value) : value)))
@@ -147,7 +170,7 @@ function portFor(key: string, name = 'one'): Pick<ThreadHold, 'port' | 'handOver
   if (hold === undefined) {
     hold = holdInThread(loopbackFamilies().length > 1 ? { family: 'dual' } : {})
     holds.set(key, hold)
-    // Workers inherit the environment. That of a run around this one names another process.
+    // Workers inherit the environment. If another run has started this one, the variable names the process of that run.
     process.env[VARIABLE] = JSON.stringify({ pid: process.pid, ports: { ...portsOf(process.pid), [key]: hold.port } })
   }
   return hold
@@ -160,7 +183,10 @@ function portsOf(main: number): Readonly<Record<string, number>> {
   return pid === main ? ports : {}
 }
 
-/** Playwright copies the variables when it starts the server. Systems on which nothing can listen on a held port release it then. */
+/**
+ * Playwright copies the variables when it starts the server. On systems where nothing can listen on a held port, this releases the port
+ * then.
+ */
 export function environment(
   env: Readonly<Record<string, string>>,
   port: string,

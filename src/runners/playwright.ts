@@ -15,17 +15,21 @@ import { isPlaywrightWorker } from './this-runner.js'
 checkPlace('playwright', 'Playwright')
 
 /**
- * What `test` has beside the fixtures of Playwright.
+ * The fixtures and options that portside adds to those of Playwright.
  * @experimental
  */
 export interface NetFixtures {
-  /** A scope of the test's own, closed after it and its `afterEach` hooks. What fails then fails the test. */
+  /** The scope of the test. It closes after the `afterEach` hooks, and an error of the close fails the test. */
   net: NetScope
-  /** What `net` is made with. Default: `{}`. Set it by `use` in the configuration, or by `test.use()`. */
+  /**
+   * The options of `net`. Set them with `use` in the configuration, or with `test.use()`.
+   * @default {}
+   */
   netOptions: ScopeOptions
   /**
-   * The leak check, as options or as its mode. Default: every leak fails its test. Set it by `use` in the configuration, or by
-   * `test.use()`; `PORTSIDE_LEAKS` has the last word.
+   * The options of the leak check, or its mode. Set them with `use` in the configuration, or with `test.use()`. `PORTSIDE_LEAKS` overrides
+   * the mode.
+   * @default `{}`: every leak fails its test
    */
   leaks: PlaywrightLeakOptions | NonNullable<LeakOptions['mode']>
 }
@@ -38,18 +42,30 @@ interface WorkerFixtures {
   portsideProcess: void
 }
 
-// Before the test files that this process loads open anything.
+// Before a test file that this process loads opens a socket.
 if (isPlaywrightWorker()) playwrightCheck()
 
-/** In milliseconds, for the check of a test or of a process. It has bounds of its own, which may be longer than the timeout of a test. */
+/**
+ * Milliseconds, for the check of a test or a process. The check has its own time limits, which may be longer than the timeout of a test.
+ */
 const TIMEOUT = 60_000
 
 const OWN = { auto: true, box: true, timeout: TIMEOUT } as const
 
 /**
- * Playwright's `test`, with the leak check for every test and a scope for each test that asks for `net`. Each retry is checked and has a
- * scope of its own. What beforeAll hooks and worker fixtures leave open is reported when the process that runs the tests ends, as
- * an error of the run.
+ * Playwright's `test`, with the leak check for every test and a scope for each test that asks for `net`. Each retry is checked and has its
+ * own scope. Sockets that beforeAll hooks and worker fixtures leave open are reported when the worker ends, as an error of the run.
+ *
+ * @example
+ * ```js
+ * import { expect, test } from 'portside/playwright'
+ *
+ * test('greets', async ({ net, request }) => {
+ *   const server = await net.listenHttp((incoming, response) => response.end('hello'))
+ *   expect(await (await request.get(server.url.href)).text()).toBe('hello')
+ * })
+ * ```
+ * @see docs/playwright.md#the-leak-check
  * @experimental
  */
 export const test: TestType<
@@ -67,7 +83,7 @@ export const test: TestType<
     { ...OWN, scope: 'worker', title: 'leak check of the process' },
   ],
   portsideTest: [
-    // It asks for the other one, so that it is set up behind it.
+    // It asks for portsideProcess to be set up after it.
     async ({ leaks, portsideProcess: _ }, use, info) => {
       playwrightCheck().beginTest(info, leaks)
       await use()

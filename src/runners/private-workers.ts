@@ -3,13 +3,13 @@ import { invalidArgument } from '../errors.js'
 import { checkProfile, type HostProfile } from '../namespaces/profile.js'
 import { namespaceSupport } from '../namespaces/support.js'
 
-/** What starts a worker process: `child_process.spawn()`, or the one of a private host. */
+/** Starts a worker process: `child_process.spawn()`, or `spawn()` of a private host. */
 export type Spawn = (command: string, args: readonly string[], options: SpawnOptions) => ChildProcess
 
-/** Whether to run workers without private networks where there are none. */
+/** Whether to run workers without private networks if these are not possible. */
 export type Fallback = 'throw' | 'workers'
 
-/** Throws for a profile that no host could have, and for a fallback that there is not. */
+/** Throws if no host can have the profile, or if the fallback is unknown. */
 export function checkWorkers(profile: HostProfile, fallback: string, fallbacks: readonly string[]): void {
   checkProfile(profile)
   if (fallbacks.includes(fallback)) return
@@ -21,7 +21,7 @@ export function checkWorkers(profile: HostProfile, fallback: string, fallbacks: 
   )
 }
 
-/** Why workers are to run without private networks, as the user has allowed; undefined where they have some, or fail. */
+/** Why workers run without private networks, if the user allows it; undefined if they have private networks, or if the run is to fail. */
 export async function whyWithoutNetworks(fallback: Fallback): Promise<string | undefined> {
   if (fallback === 'throw') return undefined
   const support = await namespaceSupport()

@@ -1,7 +1,7 @@
 import { type PortsideError, portsideError } from '../errors.js'
 import { isMochaProgram, type RunnerName, runnerProgram, thisRunner } from './this-runner.js'
 
-/** What to write for each runner. */
+/** How to set up each runner. */
 export const ENTRIES: Readonly<Record<RunnerName, string>> = {
   Vitest: "plugins: [portside()] with the default export of 'portside/vitest/plugin', in the configuration of Vitest",
   Jest: "preset: 'portside', in the configuration of Jest",
@@ -11,29 +11,29 @@ export const ENTRIES: Readonly<Record<RunnerName, string>> = {
 }
 
 /**
- * Throws ERR_PORTSIDE_UNSUPPORTED if an entry of the package cannot work where it is loaded: in another runner, or preloaded by Node,
- * unless `preloadable`. It would do nothing there, and nobody would be told.
+ * Throws ERR_PORTSIDE_UNSUPPORTED if an entry cannot work where it is loaded: in another runner, or preloaded by Node, unless
+ * `preloadable`. Otherwise it would silently do nothing.
  */
 export function checkPlace(entry: string, runner: RunnerName, preloadable = false): void {
   const running = thisRunner()
   const here = running ?? runnerProgram()
   if (here !== undefined && here !== runner) {
-    throw misplaced(entry, `${here} runs this process, and the entry is for ${runner}`, ENTRIES[here])
+    throw misplaced(entry, `${here} runs this process, but the entry is for ${runner}`, ENTRIES[here])
   }
   if (!preloadable && running === undefined) checkPreloads(entry, runner)
 }
 
-/** The same of an entry for the main process of a runner, in which no test runs: that may have been started by a test of another one. */
+/** The check for an entry of a runner's main process, where no test runs. A test of another runner may have started that process. */
 export function checkPreloads(entry: string, runner: RunnerName): void {
   if (isPreloaded(entry))
     throw misplaced(entry, `node --import and --require load it before ${runner} runs`, ENTRIES[runner])
   if (isMochaProgram() && isPreloaded(entry, { execArgv: process.argv, env: {} }))
-    throw misplaced(entry, `Mocha was told to require it, and it is for ${runner}`, ENTRIES.Mocha)
+    throw misplaced(entry, `Mocha requires it, but it is for ${runner}`, ENTRIES.Mocha)
 }
 
 /** Throws for an entry of Vitest's configuration that `setupFiles` names. */
 export function checkNoSetupFile(entry: string): never {
-  throw misplaced(entry, 'setupFiles names it, and it is for the configuration of Vitest', ENTRIES.Vitest)
+  throw misplaced(entry, 'setupFiles names it, but it is for the configuration of Vitest', ENTRIES.Vitest)
 }
 
 /** `entry` is empty for `portside` itself. */
@@ -44,7 +44,7 @@ export function misplaced(entry: string, because: string, write: string): Portsi
 
 const nameOf = (entry: string): string => (entry === '' ? 'portside' : `portside/${entry}`)
 
-/** Whether Node was told to load an entry first, by its name or by its file. */
+/** Whether the options of Node preload an entry, by its name or by its file. */
 export function isPreloaded(entry: string, { execArgv, env } = process as Preloads): boolean {
   const given = [...execArgv, ...(env.NODE_OPTIONS ?? '').split(/\s+/)]
   return given.some((argument, index) => {

@@ -4,8 +4,8 @@ import Module from 'node:module'
 export type RunnerName = 'Vitest' | 'Jest' | 'Mocha' | 'Playwright' | 'node:test'
 
 /**
- * The test runner that runs the code of this realm; undefined if none is known. The variables that runners set are no evidence by
- * themselves: a program that a test starts has them, too.
+ * The test runner that runs the code of this realm; undefined if unknown. The variables that runners set are not enough: a program that a
+ * test starts has them too.
  */
 export function thisRunner(): RunnerName | undefined {
   if ('__vitest_worker__' in globalThis) return 'Vitest'
@@ -15,10 +15,10 @@ export function thisRunner(): RunnerName | undefined {
   return isNodeTest() ? 'node:test' : undefined
 }
 
-/** Jest keeps its own promise class in each realm that it runs test files in. */
+/** Jest keeps its promise class in each realm that it runs test files in. */
 export const isJestRealm = (): boolean => Symbol.for('jest-native-promise') in globalThis
 
-/** The test runner that started this process as its command line or as a worker. Undefined for every other program. */
+/** The test runner whose command line or worker this process is; undefined for every other program. */
 export function runnerProgram(): RunnerName | undefined {
   if (isMochaProgram()) return 'Mocha'
   if (isJestProgram()) return 'Jest'
@@ -43,7 +43,7 @@ export const isMochaProgram = (): boolean => MOCHA_PROGRAM.test(process.argv[1] 
 /** `node_modules/.bin/mocha`, `mocha/bin/_mocha`, `mocha/lib/nodejs/worker.js`. */
 const MOCHA_PROGRAM = /[/\\]_?mocha(?:\.c?js|\.cmd)?$|[/\\]mocha[/\\](?:bin|lib)[/\\]/
 
-/** The class of each Mocha that was loaded: by `require`, as its command line does it. */
+/** The class of each Mocha that was loaded by `require`, as its command line does. */
 export function mochaClasses(): object[] {
   const { _cache: cache = {} } = Module as unknown as { _cache?: Record<string, { exports?: unknown } | undefined> }
   return Object.keys(cache).flatMap((file) => {
@@ -65,7 +65,7 @@ const isPlaywrightProgram = (): boolean => PLAYWRIGHT_PROGRAM.test(process.argv[
 const PLAYWRIGHT_PROGRAM =
   /[/\\]\.?bin[/\\]playwright(?:\.cmd)?$|[/\\]node_modules[/\\](?:@playwright[/\\]test|playwright)[/\\](?:cli\.js$|lib[/\\])/
 
-/** A process that Playwright Test has started to run tests. It evaluates the configuration again. */
+/** Whether Playwright Test has started this process to run tests. Such a process evaluates the configuration again. */
 export const isPlaywrightWorker = (): boolean =>
   process.env.TEST_WORKER_INDEX !== undefined &&
   /[/\\]node_modules[/\\]playwright[/\\]lib[/\\]/.test(process.argv[1] ?? '')

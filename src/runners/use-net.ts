@@ -1,17 +1,16 @@
 import { type PortsideError, portsideError } from '../errors.js'
 import { createScope, type NetScope, type ScopeOptions, scopeFor } from '../scope.js'
 
-/** How a runner opens and closes the scope of a test. */
 export interface ScopeRunner {
-  /** Registers `open` before each test and `close` after it. A rejection of `close` has to fail that test. */
+  /** Registers `open` before each test and `close` after it. If `close` rejects, the test must fail. */
   register(hooks: { open(): void; close(): Promise<void> }): void
-  /** Tells tests that run at the same time apart. Default: one test runs at a time. */
+  /** Names the running test, if several run at the same time. Default: one test runs at a time. */
   runningTest?(): string | undefined
   /** Why a method that is called outside of a test has no scope. */
   readonly whyNone: string
 }
 
-/** What `useNet()` of a runner returns: its methods are those of the running test's scope. */
+/** The result of a runner's `useNet()`: its methods act on the scope of the running test. */
 export function scopePerTest(options: ScopeOptions | undefined, runner: ScopeRunner): NetScope {
   const { runningTest = () => undefined, whyNone } = runner
   const methods = Reflect.ownKeys(scopeFor('useNet()', options)) as Array<keyof NetScope>
@@ -32,7 +31,7 @@ export function scopePerTest(options: ScopeOptions | undefined, runner: ScopeRun
     (method: keyof NetScope) =>
     (...args: never[]): unknown => {
       if (running === undefined || running.name !== runningTest()) throw noScope(method, whyNone)
-      // Not before: at the root of a Mocha run the hooks of one file run for the tests of all files.
+      // Not earlier: root hooks of one Mocha file run for the tests of all files.
       running.scope ??= createScope(options)
       return (running.scope[method] as (...args: never[]) => unknown)(...args)
     }
@@ -43,13 +42,13 @@ const noScope = (method: keyof NetScope, because: string): PortsideError =>
   portsideError('ERR_PORTSIDE_SCOPE_CLOSED', {
     headline: `Cannot call ${String(method)}() of useNet()`,
     because,
-    next: 'call it in a test, or use createScope() and close it yourself',
+    next: 'call it in a test, or call createScope() and close the scope yourself',
   })
 
-/** The error where a runner has no hooks to open and close a scope in. */
+/** The error if a runner has no hooks that could open and close a scope. */
 export const noHooks = (because: string): PortsideError =>
   portsideError('ERR_PORTSIDE_UNSUPPORTED', {
     headline: 'Cannot give each test a scope',
     because,
-    next: 'call createScope() and its close() in a beforeEach and an afterEach of your own',
+    next: 'call createScope() in your own beforeEach, and close() of the scope in your own afterEach',
   })

@@ -3,10 +3,7 @@ import { LeakCheck, type RunnerOptions } from '../leaks/leak-check.js'
 import { announce } from './announcement.js'
 import { mainProcess, type ProvidedOptions, type WorkerState, workerState } from './vitest-worker.js'
 
-/**
- * Checks each test of the file that is collected, and the file itself. Called again, it checks nothing twice: options that are given
- * then replace those from before.
- */
+/** Checks each test of the file that Vitest collects, and the file itself. Later calls only replace the options. */
 export function checkLeaks(given: RunnerOptions | undefined, provided: ProvidedOptions | undefined): void {
   const known = registered()
   if (known !== undefined && given === undefined) return
@@ -29,13 +26,13 @@ export function checkLeaks(given: RunnerOptions | undefined, provided: ProvidedO
   addHooks(checked.check)
 }
 
-/** The check of the file that is collected now. */
+/** The check of the file that Vitest collects now. */
 interface Checked {
   readonly check: LeakCheck
   hooks: boolean
 }
 
-/** On the state of the worker: there it is one for each copy of portside, and each run of a file has its own. */
+/** Kept on the worker's state, which is new for each run of a file and shared by all copies of portside. */
 function registered(): Checked | undefined {
   const { [CHECKED]: found, filepath } = (workerState() ?? {}) as Marked
   return found?.file === filepath ? found?.checked : undefined
@@ -53,7 +50,7 @@ const CHECKED = Symbol.for('portside.vitest.checked')
 type Marked = WorkerState & { [CHECKED]?: { readonly file: string | undefined; readonly checked: Checked } }
 
 function addHooks(check: LeakCheck): void {
-  // By what is there: importing a name that is not breaks Vitest before 4.1.
+  // Not by a named import: Vitest before 4.1 fails to import names that it does not have.
   const { aroundEach, aroundAll } = vitest as { aroundEach?: AroundEach; aroundAll?: AroundAll }
   if (aroundEach !== undefined && aroundAll !== undefined) checkAround(aroundEach, aroundAll, check)
   else checkInHooks(check)
@@ -65,7 +62,7 @@ type AroundEach = (
 ) => void
 type AroundAll = (around: (runSuite: () => Promise<void>) => Promise<void>, timeout: number) => void
 
-/** Milliseconds. The check has bounds of its own, which may be longer than a `hookTimeout`. */
+/** Milliseconds. The check has its own time limits, which may be longer than a `hookTimeout`. */
 const HOOK_TIMEOUT = 60_000
 
 interface Task {
@@ -74,7 +71,7 @@ interface Task {
   readonly file?: { readonly filepath?: string }
 }
 
-/** Vitest 4.1 and later: hooks, fixtures and what `onTestFinished` was given are all inside. */
+/** For Vitest 4.1 and later: hooks, fixtures and `onTestFinished` callbacks all run inside. */
 function checkAround(aroundEach: AroundEach, aroundAll: AroundAll, check: LeakCheck): void {
   aroundEach(async (runTest, { task }) => {
     const owner = check.beginTest(fullName(task), task.file?.filepath)
@@ -94,18 +91,18 @@ async function endFile(check: LeakCheck): Promise<void> {
 }
 
 /**
- * Before: the test function is wrapped for as long as it runs, and so are the hooks of the file. The check is what
- * `onTestFinished` was given first, which it calls last.
+ * For earlier versions of Vitest: wraps the test function while it runs, and the hooks of the file. The check is the first callback of
+ * `onTestFinished`, which Vitest calls last.
  */
 function checkInHooks(check: LeakCheck): void {
   const owners = new WeakMap<object, ReturnType<LeakCheck['beginTest']>>()
-  // What a beforeAll returns is called after the afterAll hooks: in the order of the hooks, or the last one first.
+  // Vitest calls the clean-ups that beforeAll hooks return after the afterAll hooks: in the order of the hooks, or in reverse.
   const isLast = workerState()?.config?.sequence?.hooks !== 'list'
   const endsFile = () => () => endFile(check)
   if (isLast) vitest.beforeAll(endsFile)
   vitest.beforeAll(async (suite) => {
     const { getHooks } = await suiteApi()
-    // Vitest has only begun to run this list.
+    // Vitest is still running this list, so it calls a hook that is added now.
     if (!isLast) getHooks(suite)?.beforeAll?.push(endsFile)
     const asTest =
       (hook: Hook): Hook =>
@@ -122,7 +119,7 @@ function checkInHooks(check: LeakCheck): void {
     const run = getFn(task)
     if (run) setFn(task, () => check.run(owner, run))
     onTestFinished(async () => {
-      // A retry runs all of this anew.
+      // A retry runs all of this again.
       if (run) setFn(task, run)
       const error = await check.endTest(owner)
       if (error !== undefined) throw error
@@ -143,9 +140,7 @@ interface SuiteApi {
   getHooks(suite: object): { beforeAll?: Array<() => unknown>; beforeEach?: Hook[]; afterEach?: Hook[] } | undefined
 }
 
-/**
- * By a variable: Vitest 5 has no such entry, and Vite looks for what an import names as soon as it sees the module.
- */
+/** Imported by a variable: Vitest 5 has no such entry, and Vite resolves a literal import when it loads the module. */
 const suiteApi = (name = 'vitest/suite'): Promise<SuiteApi> => import(/* @vite-ignore */ name)
 
 function wrapHooks(suite: SuiteTask, getHooks: SuiteApi['getHooks'], wrap: (hook: Hook) => Hook): void {
@@ -154,13 +149,13 @@ function wrapHooks(suite: SuiteTask, getHooks: SuiteApi['getHooks'], wrap: (hook
   for (const task of suite.tasks ?? []) if (task.type === 'suite') wrapHooks(task, getHooks, wrap)
 }
 
-/** What a beforeEach returns is called later, and is the test's, too. */
+/** A clean-up that a beforeEach hook returns runs later, and belongs to the test too. */
 async function bound(check: LeakCheck, owner: ReturnType<LeakCheck['beginTest']>, returned: unknown): Promise<unknown> {
   const cleanUp = await returned
   return typeof cleanUp === 'function' ? () => check.run(owner, () => cleanUp()) : cleanUp
 }
 
-/** As Vitest prints it. */
+/** The name of a test as Vitest prints it. */
 function fullName({ name, suite, file }: Task): string {
   return suite == null || suite === file ? name : `${fullName(suite)} > ${name}`
 }

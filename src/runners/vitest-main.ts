@@ -7,7 +7,7 @@ import { clearTimeout, setTimeout } from '../timers.js'
 import { announcementOf, isAnnounced } from './announcement.js'
 import type { ProvidedOptions } from './vitest-worker.js'
 
-/** What Vitest gives the hook `configureVitest`, as far as it is read here. */
+/** The part of the argument of `configureVitest` that is read here. */
 export interface VitestContext {
   readonly vitest: VitestInstance
   readonly project: VitestProject
@@ -33,10 +33,7 @@ interface VitestProject {
   close(): Promise<void>
 }
 
-/**
- * What portside does in the main process, once for each instance of Vitest, however many of its projects have the plugin, and whichever
- * copy of portside each of them has.
- */
+/** The work of portside in the main process, once for each instance of Vitest, for all projects and all copies of portside. */
 export function runOf(vitest: VitestInstance): VitestRun {
   const runs = processState('runners.vitest', () => new WeakMap<VitestInstance, VitestRun>())
   let run = runs.get(vitest)
@@ -56,7 +53,7 @@ class VitestRun {
 
   constructor(vitest: VitestInstance) {
     this.#vitest = vitest
-    // These are called behind every global teardown, in Vitest 3.2 to 5.
+    // Vitest 3.2 to 5 call these hooks after every global teardown.
     vitest.onClose(() => this.#look())
     patch(
       vitest,
@@ -72,7 +69,7 @@ class VitestRun {
   add(project: VitestProject): void {
     this.#checked.add(project)
     this.#says &&= isAnnounced(project.config.provide?.portside?.announce)
-    // Vitest makes its reporters of this list, behind the last plugin, and again where it reads the configuration anew.
+    // Vitest makes its reporters from this list after the last plugin, and again when it reloads the configuration.
     const { reporters } = this.#vitest.config
     if (!reporters.includes(this.#reporter)) reporters.push(this.#reporter)
   }
@@ -81,13 +78,13 @@ class VitestRun {
     onTestRunStart: (): void => {
       if (this.#said) return
       this.#said = true
-      // A project without the plugin may have the setup file, and would say it in a worker.
+      // A project without the plugin may have the setup file, and would print the line in a worker.
       claimRun(process.pid, '')
       if (this.#says) this.#vitest.logger.error(this.#announcement())
     },
   }
 
-  /** All projects in one line: `portside: leak check on, fail; kernel once a file (unit) | off (browser)`. */
+  /** One line for all projects: `portside: leak check on, fail; kernel once a file (unit) | off (browser)`. */
   #announcement(): string {
     const said = new Map<string, string[]>()
     for (const project of this.#vitest.projects) {
@@ -102,7 +99,7 @@ class VitestRun {
 
   async #look(): Promise<void> {
     mapTraces()
-    // Plugins close what they have opened with the server that they are plugins of. Vitest has called this before, too.
+    // Plugins close their sockets with the server that they belong to. Vitest has already called this; calling it twice is safe.
     const closed = Promise.allSettled(this.#vitest.projects.map((project) => project.close()))
     await Promise.race([closed, new Promise((resolve) => void setTimeout(resolve, PATIENCE).unref())])
     clearTimeout(this.#late)
@@ -114,13 +111,13 @@ class VitestRun {
     process.exitCode = 1
   }
 
-  /** The main process belongs to all projects: the one with the strictest mode decides. */
+  /** The main process belongs to all projects, so the strictest mode applies. */
   #strictest(): VitestProject | undefined {
     const all = [...this.#checked]
     return MODES.flatMap((mode) => all.filter((project) => modeOf(project) === mode))[0]
   }
 
-  /** It may yet end, so nothing fails and nothing is closed. */
+  /** The teardown may still end, so nothing fails and nothing is closed. */
   #sayLate(): void {
     const project = this.#strictest()
     const open = project && modeOf(project) !== 'off' ? openInMainProcess() : undefined
@@ -148,5 +145,5 @@ const MODES = ['fail', 'warn', 'off']
 
 const PREFIX = 'portside: leak check '
 
-/** Milliseconds for a server to close, which takes a few. Vitest itself gives up after 10 seconds. */
+/** Milliseconds for a server to close, which takes only a few. Vitest gives up after 10 seconds. */
 const PATIENCE = 1000

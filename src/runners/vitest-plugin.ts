@@ -23,21 +23,39 @@ declare module 'vitest' {
 checkPreloads('vitest/plugin', 'Vitest')
 if (isSetupFile(import.meta.url)) checkNoSetupFile('vitest/plugin')
 
-/** What `portside()` takes in the configuration of Vitest. */
+/** The options of `portside()`. */
 export interface PluginOptions extends RunnerOptions {
-  /** Runs each worker in a private network, on a host of this profile. Linux, Vitest 4 and later. Default: no private network. */
+  /**
+   * Runs each worker in a private network, on a host with this profile. Linux, Vitest 4 and later.
+   * @default undefined: no private networks
+   */
   host?: HostProfile
-  /** What to do where private networks are not possible, as for `namespacePool()`. Default: `'throw'`. */
+  /**
+   * What to do if private networks are not possible: `'throw'` fails the run with the reason, `'forks'` runs the workers in the network of
+   * the machine with a warning.
+   * @default 'throw'
+   */
   fallback?: 'forks' | 'throw'
 }
 
 /**
- * For `plugins` in the configuration of Vitest: the matchers and the leak check in every test file of the project, one line that says
- * so, and a look at what the main process has left open when the run ends. A project that names it again has the options that are
- * named last.
+ * The plugin for the configuration of Vitest. It adds the matchers and the leak check to every test file of the project, prints one line
+ * that says so, and checks the main process for open sockets when the run ends. If a project lists the plugin twice, the last options
+ * apply.
  *
- * Throws ERR_PORTSIDE_UNKNOWN_OPTION, ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE for options that it does not have, and for those
- * that cannot be sent to a worker.
+ * @throws ERR_INVALID_ARG_TYPE if an option has the wrong type
+ * @throws ERR_INVALID_ARG_VALUE if an option has an invalid value, or cannot be sent to a worker
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option is unknown
+ * @throws ERR_PORTSIDE_UNSUPPORTED if Vitest does not load it from its configuration
+ * @example
+ * ```js
+ * // vitest.config.mjs
+ * import portside from 'portside/vitest/plugin'
+ * import { defineConfig } from 'vitest/config'
+ *
+ * export default defineConfig({ plugins: [portside()] })
+ * ```
+ * @see docs/vitest.md#the-plugin
  */
 export default function portside(options?: PluginOptions): Plugin {
   const { host, fallback, ...own } = checkOptions(options)
@@ -70,18 +88,18 @@ export default function portside(options?: PluginOptions): Plugin {
 let isUsed = false
 
 const NO_PROJECT =
-  'portside: leak check off: no project that ran has the plugin; write extends: true in each, or name the plugin there'
+  'portside: leak check off: no project that ran has the plugin; write extends: true in each project, or list the plugin there'
 
-// Vite takes a function for a plugin without hooks, and says nothing.
+// Vite silently accepts a function as a plugin without hooks.
 Object.defineProperty(portside, 'config', {
   value: () => {
-    throw misplaced('vitest/plugin', 'plugins has the function, and not what it returns', 'plugins: [portside()]')
+    throw misplaced('vitest/plugin', 'plugins contains the function, not its result', 'plugins: [portside()]')
   },
 })
 
 type InlineConfig = NonNullable<ViteUserConfig['test']>
 
-/** With slashes on Windows, too, as Vitest compares them. */
+/** With slashes on Windows too, as Vitest compares them. */
 const SETUP = fileURLToPath(new URL('./vitest-setup.js', import.meta.url)).replaceAll('\\', '/')
 
 function checkOptions(options: PluginOptions | undefined): PluginOptions {
@@ -89,11 +107,11 @@ function checkOptions(options: PluginOptions | undefined): PluginOptions {
   const read = readOptions(options, { of: 'portside()', names, example: "{ leaks: 'warn' }", instead: INSTEAD })
   const { host, fallback, ...own } = read
   if (fallback !== undefined && host === undefined) {
-    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'host', 'a profile beside `fallback`', host)
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'host', 'a profile next to `fallback`', host)
   }
   isAnnounced(own.announce)
   const { signal } = readLeakOptions(own, 'portside()')
-  if (signal !== undefined) throw notSent('signal', 'an option that a worker can have', signal)
+  if (signal !== undefined) throw notSent('signal', 'an option that can be sent to a worker', signal)
   try {
     structuredClone(own.leaks)
   } catch {
@@ -103,7 +121,7 @@ function checkOptions(options: PluginOptions | undefined): PluginOptions {
 }
 
 function notSent(name: string, expected: string, value: unknown): Error {
-  const next = 'leave it out, or call install() of portside/vitest with it, in a setup file of your own'
+  const next = 'leave it out, or pass it to install() of portside/vitest in your own setup file'
   return invalidArgument('ERR_INVALID_ARG_VALUE', name, expected, value, next)
 }
 
@@ -120,8 +138,8 @@ function addTo(test: InlineConfig, own: RunnerOptions, pool: InlineConfig['pool'
 }
 
 /**
- * The inline projects of Vitest 5 that share the server of the configuration above them. They take over its options as they were before
- * any plugin has changed them.
+ * The inline projects of Vitest 5 that share the server of the configuration above them. They inherit its options from before any plugin
+ * has changed them.
  */
 async function sharingProjects(projects: InlineConfig['projects'] = []): Promise<InlineConfig[]> {
   if (projects.length === 0 || !('PluginHarness' in (await import('vitest/node')))) return []
@@ -131,7 +149,7 @@ async function sharingProjects(projects: InlineConfig['projects'] = []): Promise
   })
 }
 
-/** For a project of Vitest 5 that a function has given: it shares the server, and no plugin has seen its configuration. */
+/** For a project of Vitest 5 that a function returns: it shares the server, and no plugin has seen its configuration. */
 function addLate(project: VitestContext['project'], own: RunnerOptions): void {
   const { setupFiles, browser } = project.config
   if (setupFiles.includes(SETUP) || browser?.enabled) return
@@ -142,17 +160,16 @@ function addLate(project: VitestContext['project'], own: RunnerOptions): void {
 
 const givenTwice = (): Error =>
   portsideError('ERR_PORTSIDE_UNSUPPORTED', {
-    headline: 'Cannot tell which options of portside count: portside() has some, and so has provide.portside',
+    headline: 'Cannot tell which options of portside apply: both portside() and provide.portside have some',
     next: 'pass all of them to portside()',
   })
 
 async function poolOf(host: HostProfile, fallback: PluginOptions['fallback']) {
-  // Pools of this kind came with Vitest 4, and so did this export.
+  // This export came with Vitest 4, as did custom pools of this kind.
   if (!('ForksPoolWorker' in (await import('vitest/node')))) {
     throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
-      headline:
-        'Cannot give the workers of Vitest hosts of their own: this Vitest has no pools that portside can add to',
-      next: 'install Vitest 4 or later, or leave host out of portside()',
+      headline: 'Cannot give the workers hosts of their own: this version of Vitest does not support custom pools',
+      next: 'install Vitest 4 or later, or remove host from portside()',
     })
   }
   const { namespacePool } = await import('./vitest-pool.js')

@@ -1,14 +1,14 @@
 import { init, runBaseTests, setupEnvironment } from 'vitest/worker'
 
-// A worker process of Vitest, by its documented means: https://vitest.dev/guide/advanced/pool. What it needs of `process` is
-// taken before a test can put something else in its place. It imports nothing else: each test file would wait for that.
+// A worker process of Vitest, as documented: https://vitest.dev/guide/advanced/pool. It takes functions of `process` before a test can
+// replace them. It imports nothing else, because each test file would wait for that.
 const send = process.send?.bind(process) as (message: unknown) => boolean
 const on: NodeJS.EventEmitter['on'] = process.on.bind(process)
 const off: NodeJS.EventEmitter['off'] = process.off.bind(process)
 const removeAllListeners = process.removeAllListeners.bind(process)
 const { exit } = process
 
-// Its parent is gone: there is nobody to tell it to, and to try would be the next error.
+// The parent is gone. Reporting an error to it would be the next error.
 on('error', giveUp)
 
 init({
@@ -28,7 +28,7 @@ async function execute(...[method, state, traces]: Parameters<typeof runBaseTest
   try {
     await runBaseTests(method, state, traces)
   } finally {
-    // While tests run, Vitest has its own, which tells of a test that calls it.
+    // While tests run, Vitest replaces process.exit() to report a test that calls it.
     process.exit = exit
   }
 }

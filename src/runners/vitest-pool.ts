@@ -12,22 +12,39 @@ import { checkPreloads } from './right-place.js'
 
 checkPreloads('vitest/pool', 'Vitest')
 
-/** @experimental */
+/**
+ * The options of `namespacePool()`.
+ * @experimental
+ */
 export interface NamespacePoolOptions {
   /**
-   * What to do where private networks are not possible: `'throw'` fails the run with the reason, `'forks'` runs the workers in
-   * the network of the machine, and says so once. Default: `'throw'`.
+   * What to do if private networks are not possible: `'throw'` fails the run with the reason, `'forks'` runs the workers in the network of
+   * the machine with a warning.
+   * @default 'throw'
    */
   fallback?: 'forks' | 'throw'
 }
 
 /**
- * A pool for `test.pool` of Vitest 4 and 5: each worker is a process on a host of its own, of the profile. Files in different
- * workers share no ports, no ephemeral range and no loopback; with `isolate` (Vitest's default) each file has a worker, without
- * it workers are used again. Projects may have profiles of their own. A host ends with its worker, and with all that is left
- * running on it.
+ * Makes a pool for `test.pool` of Vitest 4 and 5, in which each worker is a process on its own host with this profile. Linux only.
  *
- * Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for a profile that no host could have.
+ * Files in different workers do not share ports, the ephemeral range or the loopback. With `isolate`, Vitest's default, each file has a
+ * worker; without it, files share workers. Projects may have different profiles. A host ends with its worker, and so do programs that still
+ * run on it.
+ *
+ * @throws ERR_INVALID_ARG_TYPE if the profile or an option has the wrong type
+ * @throws ERR_INVALID_ARG_VALUE if no host can have the profile, or `fallback` is invalid
+ * @throws ERR_OUT_OF_RANGE if a number of the profile is out of range
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option is unknown
+ * @example
+ * ```js
+ * // vitest.config.mjs
+ * import { namespacePool } from 'portside/vitest/pool'
+ * import { defineConfig } from 'vitest/config'
+ *
+ * export default defineConfig({ test: { pool: namespacePool({ firstUnprivilegedPort: 80 }) } })
+ * ```
+ * @see docs/vitest.md#a-private-network-for-each-worker
  * @experimental
  */
 export function namespacePool(profile: HostProfile = {}, options: NamespacePoolOptions = {}): PoolRunnerInitializer {
@@ -43,10 +60,10 @@ export function namespacePool(profile: HostProfile = {}, options: NamespacePoolO
 
 const WORKER = fileURLToPath(new URL('./vitest-pool-worker.js', import.meta.url))
 
-/** As long as Vitest itself waits for a worker that it has told to end, in milliseconds. */
+/** Milliseconds: as long as Vitest itself waits for a worker that it has stopped. */
 const PATIENCE = 500
 
-/** Those that have been told that there are no private networks here. */
+/** The instances of Vitest that were warned. */
 const warned = new WeakSet<object>()
 
 class NamespaceWorker implements PoolWorker {
@@ -66,7 +83,7 @@ class NamespaceWorker implements PoolWorker {
     this.#running.on(event, listener)
   }
 
-  /** Vitest calls this and `stop()` also where `start()` has failed. */
+  /** Vitest calls this and `stop()` also if `start()` has failed. */
   off(event: string, listener: (argument: unknown) => void): void {
     this.#child?.off(event, listener)
   }
@@ -88,10 +105,10 @@ class NamespaceWorker implements PoolWorker {
       serialization: 'advanced',
     })
     this.#child = infrastructure(child)
-    // Also where nobody has told it to: Vitest stops no worker that has ended by itself.
+    // Vitest does not call stop() for a worker that has exited on its own.
     child.once('exit', () => void this.#host?.close())
     for (const [from, to] of this.#outputs(child, logger)) {
-      // One listener more for each worker, and no leak.
+      // Each worker adds a listener, which is not a leak.
       to.setMaxListeners(to.getMaxListeners() + 1)
       from.pipe(to, { end: false })
     }
@@ -117,7 +134,7 @@ class NamespaceWorker implements PoolWorker {
   }
 
   get #running(): ChildProcess {
-    if (this.#child === undefined) throw new Error('the worker of portside has not started, or is stopped')
+    if (this.#child === undefined) throw new Error('the worker of portside has not started, or has stopped')
     return this.#child
   }
 

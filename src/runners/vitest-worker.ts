@@ -3,12 +3,12 @@ import { fileURLToPath } from 'node:url'
 import { isMainThread } from 'node:worker_threads'
 import type { RunnerOptions } from '../leaks/leak-check.js'
 
-/** What the plugin provides: it announces the check in the main process. */
+/** The options that the plugin provides. With the plugin, the main process announces the check. */
 export interface ProvidedOptions extends RunnerOptions {
   readonly plugin?: boolean
 }
 
-/** What Vitest knows of the file that its worker runs, as far as it is read here. One for each task of a worker. */
+/** The part of Vitest's state of a worker that is read here. New for each task of a worker. */
 export interface WorkerState {
   readonly filepath?: string
   readonly config?: {
@@ -35,5 +35,5 @@ function real(file: string): string {
   }
 }
 
-/** The process that runs the workers: they are its threads or its children. */
+/** The pid of the process that runs the workers, which are its threads or children. */
 export const mainProcess = (): number => (isMainThread ? process.ppid : process.pid)

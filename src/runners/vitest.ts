@@ -14,26 +14,40 @@ declare module 'vitest' {
   interface Matchers extends NetMatchers {}
   interface AsymmetricMatchersContaining extends NetAsymmetricMatchers {}
   interface ProvidedContext {
-    /** What `install()` takes where it is given nothing. */
+    /** The options of `install()` if it is called without options. */
     portside?: RunnerOptions
   }
 }
 
+/** The fixtures that portside adds to those of Vitest. */
 export interface NetFixtures {
-  /** A scope of the test's own, closed after it. */
+  /** The scope of the test. It closes after the `afterEach` hooks, and an error of the close fails the test. */
   net: NetScope
   /**
-   * What `net` is made with. Default: `{}`. Set it by `test.extend({ netOptions: { grace: 100 } })`; before Vitest 4.1,
-   * where that reaches no fixture of an earlier `extend()`, by `test.scoped()` in the file or a `describe`.
+   * The options of `net`. Set them with `test.extend({ netOptions: { grace: 100 } })`. Before Vitest 4.1, that does not reach fixtures of
+   * an earlier `extend()`: use `test.scoped()` in the file or a `describe`.
+   * @default {}
    */
   netOptions: ScopeOptions
 }
 
 /**
- * Vitest's `test`, with a scope for each test that asks for `net`, and for each retry. It is closed after the `afterEach`
- * hooks. What fails then fails the test, beside the test's own error.
+ * Vitest's `test`, with a scope for each test that asks for `net`, and for each retry. The scope closes after the `afterEach` hooks. An
+ * error of the close fails the test, in addition to the test's own error.
  *
- * Vitest before 4.1 tears down no fixture of a test in which an `afterEach` hook failed.
+ * Before Vitest 4.1, fixtures are not torn down if an `afterEach` hook has failed.
+ *
+ * @example
+ * ```js
+ * import { test } from 'portside/vitest'
+ * import { expect } from 'vitest'
+ *
+ * test('greets', async ({ net }) => {
+ *   const server = await net.listenHttp((request, response) => response.end('hello'))
+ *   expect(await (await fetch(server.url)).text()).toBe('hello')
+ * })
+ * ```
+ * @see docs/vitest.md#a-scope-for-each-test
  */
 export const test: TestAPI<NetFixtures> = vitestTest.extend<NetFixtures>({
   netOptions: {},
@@ -44,7 +58,7 @@ export const test: TestAPI<NetFixtures> = vitestTest.extend<NetFixtures>({
   },
 })
 
-// Named in `setupFiles`, where `portside/vitest/setup` was meant: Vitest evaluates it for each test file.
+// In `setupFiles`, this works like `portside/vitest/setup`: Vitest evaluates it for each test file.
 if (isSetupFile(import.meta.url)) install()
 
 export type { NetMatchers, NetScope, RunnerOptions }

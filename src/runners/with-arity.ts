@@ -1,4 +1,4 @@
-/** A function with a parameter is waited for until it calls that: in Jest and in Mocha. */
+/** Jest and Mocha wait for a function with a parameter until it calls that parameter. */
 export function withArity(length: number, run: (self: unknown, args: unknown[]) => unknown): Fn {
   if (length === 0) {
     return function (this: unknown, ...args: unknown[]) {

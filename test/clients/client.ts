@@ -2,14 +2,14 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { type Outcome, readNodeEvents } from '../runners/compat/outcome.js'
 import { run } from '../runners/consumers/project.js'
 
-/** The files of a folder of the project, which are one client each. */
+/** The files of a folder of the project, one for each client. */
 export const clientFiles = (folder: string): string[] =>
   readdirSync(folder)
     .filter((name) => name.endsWith('.test.mjs'))
     .map((name) => name.replace('.test.mjs', ''))
     .sort()
 
-/** Whether a file has a client that connects when the call of its user has returned. */
+/** Whether a file has a client that connects after the user's call has returned. */
 export const connectsLater = (path: string): boolean => /\bby: '/.test(readFileSync(path, 'utf8'))
 
 /** Runs such a file under the leak check of node:test; `followed` with PORTSIDE_TRACE. */
@@ -21,13 +21,13 @@ export async function runClient(
   const options = ['--import', 'portside/node-test', '--test', '--test-reporter=./node-reporter.mjs']
   const env = { PORTSIDE_TRACE: followed ? 'on' : '' }
   const output = await run(process.execPath, [...options, file], project, env).catch(
-    // It did not end by itself, and was killed.
+    // It did not exit on its own, and was killed.
     ({ stdout = '', stderr = '', message }) => `${stdout}${stderr}${message}`,
   )
   return { outcome: readNodeEvents(output), output }
 }
 
-/** How many tests were as they have to be, and what is wrong with the others. */
+/** How many tests are right, and what is wrong with the others. */
 export function judged(
   { tests, files }: Outcome,
   file: string,
@@ -45,17 +45,17 @@ export function judged(
     else if (title.startsWith('leaks ')) leaking++
     else clean++
   }
-  // Each case has both.
+  // Each case has both tests.
   if (leaking !== clean && complaints.length === 0) complaints.push(`${leaking} leaking tests and ${clean} clean ones`)
   return { leaking, clean, complaints }
 }
 
-/** `leaks knex on pg, an instance by knex: knex.destroy()` says what its report has to have. */
+/** `leaks knex on pg, an instance by knex: knex.destroy()` says what its report must contain. */
 function wrongReport(title: string, said: string, file: string, followed: boolean): string | undefined {
   const [, by, fix] = /^leaks .*?(?: by (\S+))?: (.+)$/.exec(title) ?? []
-  if (!said.includes(`'${title}' left `)) return 'is not told of its leak'
+  if (!said.includes(`'${title}' left `)) return 'has no report of its leak'
   const fixes = new Set([...said.matchAll(/^ {2}fix {8}call (.+)$/gm)].map(([, call]) => call))
-  if (fixes.size !== 1 || !fixes.has(fix)) return `is told to call ${[...fixes].join(' and ')}`
+  if (fixes.size !== 1 || !fixes.has(fix)) return `has a report that says to call ${[...fixes].join(' and ')}`
   const place = by === undefined || followed ? `  opened at  ${file}:` : ` by ${by}; your code was not on the stack`
-  return said.includes(place) ? undefined : `is not told '${place}'`
+  return said.includes(place) ? undefined : `has a report without '${place}'`
 }

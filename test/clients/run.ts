@@ -5,15 +5,15 @@ import { limited } from '../runners/consumers/limited.js'
 import { packInto, project } from '../runners/consumers/project.js'
 import { clientFiles, connectsLater, judged, runClient } from './client.js'
 
-// What the report of a leak says to call, for clients as users have them. Each opens a connection to a stand-in and leaves it,
-// which its test is told of; then another, which it closes by the text of that report. With arguments only clients whose names
-// match one of them: `npm run clients -- pg redis`. Those that connect when the call of the user has returned run once more with
-// PORTSIDE_TRACE: each report has to lead with that call. Then clients that their tests leave between two attempts to connect: the
-// report of the file has to name those tests, and no test that has closed its client. `-- --reconnecting` has these only.
+// Tests the call that the report of a leak names, with real clients. Each test leaks a connection to a stand-in and reads the report; a
+// second test closes another connection by that text. With arguments, it runs only clients whose names match one of them: `npm run clients
+// -- pg redis`. Clients that connect after the user's call has returned run again with PORTSIDE_TRACE, and then the report must name that
+// call. Then come clients that their tests leave between two attempts to connect: the report of the file must name those tests, and no test
+// that has closed its client. `-- --reconnecting` runs only these.
 
 const args = process.argv.slice(2)
 const wanted = args.filter((argument) => !argument.startsWith('--')).map((expression) => new RegExp(expression))
-// Beside others on this machine; what it starts has it, too.
+// It runs with low priority, and so do its children.
 setPriority(10)
 const started = performance.now()
 let none = true
@@ -47,7 +47,7 @@ try {
 
 type Part = (typeof PARTS)[number]
 
-/** Runs them all, a line for each in its order, and tells whether all are right. */
+/** Runs all of them, prints a line for each in order, and returns whether all are right. */
 async function report(project: string, part: Part, names: readonly string[]): Promise<boolean> {
   const failed: string[] = []
   for (const { name, file, ended } of startAll(project, part, names)) {

@@ -10,7 +10,7 @@ afterEach(async () => {
   for (const stop of stops.splice(0)) await stop()
 })
 
-/** Runs a function as a test, and stops what it gives after the check of the file. */
+/** Runs a function as a test, and stops its result after the check of the file. */
 async function afterTest<T>(
   start: () => T,
   stop: (started: T) => unknown,
@@ -29,7 +29,7 @@ const HERE = 'test/leaks/alive\\.test\\.ts:\\d+:\\d+'
 const killed = (child: ChildProcess) => child.kill()
 const program = (options: object) => spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], options)
 
-describe('what keeps a process alive is named', () => {
+describe('a report names what keeps the process alive:', () => {
   test.for<[string, () => unknown, (started: never) => unknown, RegExp]>([
     [
       'an interval',
@@ -77,18 +77,18 @@ describe('what keeps a process alive is named', () => {
     ],
   ] as never)('%s', async ([, start, stop, line]) => {
     const message = await afterTest(start, stop as (started: unknown) => unknown)
-    expect(message).toMatch(/^portside: this process does not end\. Keeping it alive:\n {2}/)
+    expect(message).toMatch(/^portside: this process does not exit\. Keeping it alive:\n {2}/)
     expect(message).toMatch(line)
     expect(message?.split('\n'), message).toHaveLength(2)
   })
 })
 
-describe('nothing is said of', () => {
+describe('a report does not name', () => {
   test.for<[string, () => unknown, (started: never) => unknown]>([
     ['a timer that fires soon', () => setTimeout(() => {}, 500), clearTimeout],
-    ['an interval that is unref-ed', () => setInterval(() => {}, 700).unref(), clearInterval],
+    ["an unref'd interval", () => setInterval(() => {}, 700).unref(), clearInterval],
     [
-      'a worker thread that is unref-ed',
+      "an unref'd worker thread",
       () => {
         const worker = new Worker('setInterval(() => {}, 1000)', { eval: true })
         worker.unref()
@@ -97,7 +97,7 @@ describe('nothing is said of', () => {
       (worker: Worker) => worker.terminate(),
     ],
     [
-      'a child process that is unref-ed',
+      "an unref'd child process",
       () => {
         const child = program({ stdio: 'ignore' })
         child.unref()
@@ -106,7 +106,7 @@ describe('nothing is said of', () => {
       killed,
     ],
     [
-      'a child process that was told to end',
+      'a killed child process',
       () => {
         const child = program({ stdio: 'ignore' })
         child.kill()
@@ -115,7 +115,7 @@ describe('nothing is said of', () => {
       killed,
     ],
     [
-      'a message port that nobody hears',
+      'a message port without a listener',
       () => new MessageChannel(),
       (channel: MessageChannel) => channel.port1.close(),
     ],
@@ -123,7 +123,7 @@ describe('nothing is said of', () => {
     expect(await afterTest(start as () => unknown, stop as (started: unknown) => unknown)).toBeUndefined()
   })
 
-  test('what was there before the file', async () => {
+  test('a timer from before the file', async () => {
     const { port1 } = new MessageChannel()
     port1.on('message', () => {})
     stops.push(() => port1.close())
@@ -135,7 +135,7 @@ describe('nothing is said of', () => {
     ).toBeUndefined()
   })
 
-  test('a timer that an earlier file was reported for', async () => {
+  test('a timer of an earlier file that was reported', async () => {
     expect(await afterTest(() => setInterval(() => {}, 700), clearInterval)).toContain('interval of 700 ms')
     expect(
       await afterTest(
@@ -149,21 +149,21 @@ describe('nothing is said of', () => {
 describe('by default', () => {
   const interval = () => setInterval(() => {}, 700)
 
-  test('it is printed where the runner waits for it, and fails nothing', async () => {
+  test('it prints the report without failing in a runner that waits', async () => {
     const warn = vi.spyOn(console, 'warn').mockImplementation(() => {})
     stops.push(() => warn.mockRestore())
     expect(await afterTest(interval, clearInterval, {}, { waits: true })).toBeUndefined()
     expect(warn).toHaveBeenCalledWith(expect.stringContaining('interval of 700 ms'))
   })
 
-  test('nobody looks where the runner ends its workers', async () => {
+  test('it does not look in a runner that ends its workers', async () => {
     const warn = vi.spyOn(console, 'warn').mockImplementation(() => {})
     stops.push(() => warn.mockRestore())
     expect(await afterTest(interval, clearInterval, {})).toBeUndefined()
     expect(warn).not.toHaveBeenCalled()
   })
 
-  test('it stands below the sockets that are left open', async () => {
+  test('it lists the open sockets first', async () => {
     const { createServer } = await import('node:net')
     const check = new LeakCheck(undefined, { leaks: { kernel: false } }, { waits: true })
     const started = check.run(

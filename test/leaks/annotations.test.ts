@@ -10,7 +10,7 @@ const leak: SocketLeak = {
 }
 const env = { GITHUB_ACTIONS: 'true', GITHUB_WORKSPACE: '/project' }
 
-test('an annotation marks the line that opened a leak, once', () => {
+test('marks the line that opened a leak, once', () => {
   expect(annotationsOf([leak, { ...leak, local: '' }], 'fail', env)).toEqual([
     "::error file=test/a%2Cb.test.ts,line=3,col=9,title=portside%3A leak::This line opens a socket that is left open by 'is 100%25 done'. Call socket.destroy().",
   ])
@@ -18,7 +18,7 @@ test('an annotation marks the line that opened a leak, once', () => {
   expect(warning).toMatch(/^::warning .*::A client of this line dials again by/)
 })
 
-test('annotations mark ten lines at most, no line of a package, and none elsewhere', () => {
+test('marks at most ten lines, no line of a package, and only on GitHub', () => {
   const at = (line: number, file = '/project/a.ts') => ({ ...leak, openedAt: [{ file, line, column: 1 }] })
   const many = Array.from({ length: 40 }, (_, line) => at(line))
   expect(annotationsOf(many, 'fail', env)).toHaveLength(10)

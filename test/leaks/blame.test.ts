@@ -26,7 +26,7 @@ beforeAll(async () => {
 afterAll(() => shared.net.close())
 
 describe.each(Object.entries(KINDS))('%s', (name, { open }) => {
-  test('is blamed on whoever opened it, when two do so at once', async () => {
+  test('belongs to the test that opened it, when two tests run at once', async () => {
     const since = snapshotSockets()
     const both = await Promise.all(
       ['ada', 'grace'].map((owner) =>
@@ -39,7 +39,7 @@ describe.each(Object.entries(KINDS))('%s', (name, { open }) => {
     const found = await findLeaks(since)
     for (const owner of ['ada', 'grace']) {
       const own = found.filter(({ test }) => test === owner)
-      // Nobody can tell whose client an accepted unix socket has.
+      // The client of an accepted unix socket is not known.
       const expected = KINDS[name]?.leaks.filter((kind, index) => kind !== 'unix' || index === 0)
       expect(own.map(({ kind }) => kind).sort()).toEqual([...(expected ?? [])].sort())
       expect(own.every(({ file }) => file === `${owner}.test.ts`)).toBe(true)
@@ -50,7 +50,7 @@ describe.each(Object.entries(KINDS))('%s', (name, { open }) => {
 })
 
 describe('an accepted socket', () => {
-  test('is that of its client, whoever has the listener', async () => {
+  test('belongs to the test of its client, not of the listener', async () => {
     const since = snapshotSockets()
     const server = await run({ name: 'server' }, () => listening())
     const client = await run({ name: 'client' }, () => connected(net.connect(portOf(server), '127.0.0.1')))
@@ -59,7 +59,7 @@ describe('an accepted socket', () => {
     server.close()
   })
 
-  test('is that of a client that is gone before anybody can ask it', async () => {
+  test('belongs to the test of a client that closed before the accept', async () => {
     const since = snapshotSockets()
     const server = await listening({ allowHalfOpen: true, pauseOnConnect: true })
     const accepted = once(server, 'connection')
@@ -73,7 +73,7 @@ describe('an accepted socket', () => {
     server.close()
   })
 
-  test('is told from those with the same ports at another address', async () => {
+  test('is told apart from sockets with the same ports at another address', async () => {
     const since = snapshotSockets()
     const server = await listening()
     const clients = await Promise.all(
@@ -91,7 +91,7 @@ describe('an accepted socket', () => {
     server.close()
   })
 
-  test('is that of its listener where the client is in another process', async () => {
+  test('belongs to the test of its listener if the client is in another process', async () => {
     const since = snapshotSockets()
     const server = await run({ name: 'server' }, () => listening())
     const accepted = once(server, 'connection')
@@ -108,7 +108,7 @@ describe('an accepted socket', () => {
 })
 
 describe('a pooled connection', () => {
-  test('of http is that of its last sender, and so is its other end', async () => {
+  test('of http belongs to its last sender, and so does its other end', async () => {
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
     onTestFinished(() => agent.destroy())
     const since = snapshotSockets()
@@ -124,7 +124,7 @@ describe('a pooled connection', () => {
     response.destroy()
   })
 
-  test('of http is that of a sender who had to wait for it', async () => {
+  test('of http belongs to a sender that had to wait for it', async () => {
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
     onTestFinished(() => agent.destroy())
     const since = snapshotSockets()
@@ -136,7 +136,7 @@ describe('a pooled connection', () => {
     response.destroy()
   })
 
-  test.each(['http', 'https'] as const)('of %s is that of a sender who never ends its request', async (protocol) => {
+  test.each(['http', 'https'] as const)('of %s belongs to a sender that never ends its request', async (protocol) => {
     const { request: open, Agent } = protocol === 'http' ? http : https
     const server = protocol === 'http' ? shared.url : secure.url
     const agent = new Agent({ keepAlive: true, maxSockets: 1, ca: secure.ca })
@@ -155,7 +155,7 @@ describe('a pooled connection', () => {
     request.destroy()
   })
 
-  test('of fetch is that of its last sender, also where it was idle before', async () => {
+  test('of fetch belongs to its last sender, also if it was idle before', async () => {
     await run({ name: 'first' }, async () => (await fetch(shared.url)).text())
     const since = snapshotSockets()
     const response = await run({ name: 'second' }, () => fetch(new URL('/large', shared.url)))
@@ -166,8 +166,8 @@ describe('a pooled connection', () => {
   })
 })
 
-describe('nobody is guessed', () => {
-  test('where no test was running', async () => {
+describe('blame is never guessed', () => {
+  test('if no test was running', async () => {
     const since = snapshotSockets()
     const socket = await new AsyncLocalStorage().run(1, () => connected(net.connect(shared.port, '127.0.0.1')))
     expect((await findLeaks(since)).map(({ test, file }) => [test, file])).toEqual([
@@ -177,7 +177,7 @@ describe('nobody is guessed', () => {
     socket.destroy()
   })
 
-  test('where a connection pool of the file opens one while a test runs', async () => {
+  test('if a connection pool of the file opens a socket while a test runs', async () => {
     const since = snapshotSockets()
     const { opened, open } = gate<net.Socket>()
     setTimeout(() => open(net.connect(shared.port, '127.0.0.1')), 1)
@@ -188,7 +188,7 @@ describe('nobody is guessed', () => {
 })
 
 describe('trackSockets', () => {
-  test('counts what is open, and tells of it', async () => {
+  test('counts and lists open sockets', async () => {
     const tracking = trackSockets()
     const before = tracking.size
     const socket = await tracking.run({ name: 'a test' }, () => connected(net.connect(shared.port, '127.0.0.1')))
@@ -198,7 +198,7 @@ describe('trackSockets', () => {
     socket.destroy()
   })
 
-  test('gives back what the function gives, and what it throws', () => {
+  test('returns the result of the function, and throws its error', () => {
     expect(run({ name: 'a test' }, () => 7)).toBe(7)
     expect(() =>
       run({ name: 'a test' }, () => {
@@ -207,7 +207,7 @@ describe('trackSockets', () => {
     ).toThrow('mine')
   })
 
-  test('refuses a test without a name, and what is no function', () => {
+  test('rejects a test without a name, and an action that is not a function', () => {
     expect(() => run({} as never, () => 7)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }))
     expect(() => run({ name: 'x' }, 7 as never)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }))
   })

@@ -5,7 +5,7 @@ import { type Closer, closers, type Way } from '../../src/leaks/closers.js'
 
 const docs = readFileSync(join(import.meta.dirname, '../../docs/leaks.md'), 'utf8')
 
-/** `pool.drain().then(() => pool.clear())` and `response.body.cancel()` are code, and what follows is not. */
+/** `pool.drain().then(() => pool.clear())` and `response.body.cancel()` are code, the rest is text. */
 function wayOf({ call, of }: Way): string {
   const [code] = /^\S+?\(\)(?= of|,|$)|^.+\)$/.exec(call) ?? [call]
   return `\`${code}\`${call.slice(code.length)}${of === undefined ? '' : ` (${of})`}`
@@ -24,12 +24,12 @@ function rows(): string[] {
   return [...names].map(([ways, packages]) => `| ${packages.join(', ')} | ${ways} |`)
 }
 
-test('the documentation has the call of each package', () => {
+test('the documentation lists the call of each package', () => {
   const [, table] = /\n\| package \| call \|\n\|---\|---\|\n((?:\|.*\n)+)/.exec(docs) ?? []
   expect(table?.trimEnd().split('\n')).toEqual(rows())
 })
 
-test('each package is there once, by its name', () => {
+test('each package is listed once, in the order of the names', () => {
   const names = [...closers().keys()]
   expect(names).toEqual([...names].sort())
 })

@@ -18,14 +18,14 @@ beforeAll(async () => {
 afterAll(() => shared.net.close())
 
 describe.each(Object.entries(KINDS))('%s', (_name, { leaks: kinds, open }) => {
-  test('is found while it is open, with its stack, and not afterwards', async () => {
+  test('is found with its stack while it is open, and not afterwards', async () => {
     const since = snapshotSockets()
     const { close } = await open(shared)
     const found = await findLeaks(since)
     // Accepted sockets come when the listener takes them.
     expect(found.map(({ kind }) => kind).sort()).toEqual([...kinds].sort())
     for (const { openedAt, kind } of found) {
-      // Node does not tell whose an accepted unix socket is.
+      // The client of an accepted unix socket is not known.
       const place = openedAt.find(({ file }) => !file.includes('node_modules'))
       if (kind !== 'unix' || place !== undefined) expect(place?.file).toMatch(/test.leaks.kinds\.ts$/)
     }
@@ -34,8 +34,8 @@ describe.each(Object.entries(KINDS))('%s', (_name, { leaks: kinds, open }) => {
   })
 })
 
-describe('what is told of a leak', () => {
-  test('is what the kernel knows: its descriptor, inode, ends and state', async () => {
+describe('a leak', () => {
+  test('has its descriptor, inode, ends and state from the kernel', async () => {
     const since = snapshotSockets()
     const socket = await dialled()
     const [client, accepted] = await findLeaks(since)
@@ -53,14 +53,14 @@ describe('what is told of a leak', () => {
     expect(accepted?.openedAt).toEqual(client?.openedAt)
   })
 
-  test('is the function and the line that opened it', async () => {
+  test('has the function and the line that opened it', async () => {
     const since = snapshotSockets()
     await dialled()
     const [leak] = await findLeaks(since)
     expect(leak?.openedAt[0]).toMatchObject({ function: 'dialled', file: import.meta.filename })
   })
 
-  test('has the call that closes it, also where portside opened it', async () => {
+  test('has the call that closes it, also if portside opened it', async () => {
     const since = snapshotSockets()
     const server = await shared.net.listenTcp()
     const reservation = await shared.net.reservePort()
@@ -76,7 +76,7 @@ describe('what is told of a leak', () => {
 })
 
 describe('a client that is about to connect', () => {
-  test('is found though nobody has waited for it', async () => {
+  test('is found although the test has not awaited it', async () => {
     const since = snapshotSockets()
     const socket = net.connect(shared.port, '127.0.0.1')
     onTestFinished(() => void socket.destroy())
@@ -93,7 +93,7 @@ describe('a client that is about to connect', () => {
         return socket
       },
     ],
-  ])('is none where it %s: the kernel has no socket', async (_name, dial) => {
+  ])('is not reported if it %s, because the kernel has no socket', async (_name, dial) => {
     const since = snapshotSockets()
     const socket = dial()
     expect(socket.connecting).toBe(true)
@@ -102,8 +102,8 @@ describe('a client that is about to connect', () => {
   })
 })
 
-describe('a listener that has only just been told to listen', () => {
-  test('is found though Node opens it in the next tick', async () => {
+describe('a listener that has just called listen()', () => {
+  test('is found although Node opens it in the next tick', async () => {
     const since = snapshotSockets()
     const server = net.createServer().listen(0, '127.0.0.1')
     const [found] = await findLeaks(since, { close: true })
@@ -112,15 +112,15 @@ describe('a listener that has only just been told to listen', () => {
   })
 })
 
-describe('what was there before', () => {
-  test('is no leak, and neither is what it does', async () => {
+describe('a socket from before', () => {
+  test('is not a leak, and neither are the sockets that it accepts', async () => {
     const socket = await dialled()
     const since = snapshotSockets()
     socket.write('more')
     expect(await findLeaks(since)).toEqual([])
   })
 
-  test('is one when it was closed and opened again', async () => {
+  test('is a leak if it was closed and opened again', async () => {
     const server = net.createServer().listen(0, '127.0.0.1')
     onTestFinished(() => void server.close())
     await once(server, 'listening')
@@ -193,7 +193,7 @@ describe('verifyNoLeaks', () => {
     expect(error.stack).toContain('find-leaks.test.ts')
   })
 
-  test('passes where nothing is left', async () => {
+  test('passes if nothing is left open', async () => {
     const since = snapshotSockets()
     const socket = await dialled()
     socket.destroy()
@@ -211,7 +211,7 @@ describe('verifyNoLeaks', () => {
     expect(warn.mock.calls[0]?.[0]).toMatch(/^portside: 2 sockets left open/)
   })
 
-  test('closes what it finds where that is asked for', async () => {
+  test('closes what it finds with close: true', async () => {
     const since = snapshotSockets()
     const socket = await dialled()
     await expect(verifyNoLeaks(since, { close: true })).rejects.toMatchObject({ code: 'ERR_PORTSIDE_LEAK' })
@@ -220,7 +220,7 @@ describe('verifyNoLeaks', () => {
   })
 })
 
-describe('bad input', () => {
+describe('invalid input', () => {
   test.each<[unknown, string]>([
     [undefined, 'ERR_INVALID_ARG_TYPE'],
     [{}, 'ERR_INVALID_ARG_TYPE'],

@@ -23,7 +23,7 @@ const PG_POOL = [...PG_CLIENT, 'BoundPool.newClient pg-pool/index.js', 'BoundPoo
 const MYSQL = ['Connection mysql2/lib/base/connection.js', 'Connection mysql2/lib/connection.js']
 const MONGODB = ['Object.connect mongodb/lib/cmap/connect.js', 'MongoClient.connect mongodb/lib/mongo_client.js']
 
-describe('what a package opened is closed by the call of that package', () => {
+describe('a socket of a package closes by the call of that package', () => {
   test.each<[string, string[], string]>([
     ['a client of pg', [...PG_CLIENT, USER], 'client.end()'],
     ['a pool of pg', [...PG_POOL, USER], 'pool.end()'],
@@ -119,7 +119,7 @@ describe('what a package opened is closed by the call of that package', () => {
   })
 })
 
-describe('the package that is nearest to the user decides', () => {
+describe('the package nearest to the user decides', () => {
   test.each<[string, string[], string]>([
     ['knex on pg', [...PG_CLIENT, 'create knex/lib/client.js'], 'knex.destroy()'],
     ['knex on mysql2', [...MYSQL, 'create knex/lib/client.js', USER], 'knex.destroy()'],
@@ -151,28 +151,28 @@ describe('the package that is nearest to the user decides', () => {
     ],
     ['a socket of engine.io-client', ['Socket engine.io-client/build/cjs/socket.js', USER], 'socket.close()'],
     [
-      'one that socket.io-client has made, later',
+      'a later socket of socket.io-client',
       ['Socket._probe engine.io-client/build/cjs/socket.js', '- xmlhttprequest-ssl/lib/XMLHttpRequest.js'],
       'socket.disconnect()',
     ],
-    ['a package that is not known, on pg', [...PG_POOL, 'Orm.query some-orm/index.js', USER], 'pool.end()'],
+    ['an unknown package, on pg', [...PG_POOL, 'Orm.query some-orm/index.js', USER], 'pool.end()'],
   ])('%s', (_name, lines, call) => {
     expect(client(...lines)).toBe(call)
   })
 
-  test('not one that has called the user', () => {
+  test('and not a package that has called the user', () => {
     const consumer = 'eachMessage kafkajs/src/consumer/runner.js'
     expect(client(...PG_POOL, 'handle /project/src/handle.ts', consumer, USER)).toBe('pool.end()')
     expect(client('dial /project/src/dial.ts', consumer, USER)).toBe(undefined)
   })
 
-  test('but a pool that calls the user to open it closes what it was given', () => {
+  test('but a pool that calls the user closes the socket that the user opens for it', () => {
     const create = ['create /project/src/pool.ts', 'Pool._createResource generic-pool/lib/Pool.js', USER]
     expect(client(...create)).toBe('pool.drain().then(() => pool.clear())')
     expect(client(...PG_CLIENT, ...create)).toBe('pool.drain().then(() => pool.clear())')
   })
 
-  test('and is the one that is named, unless it is a helper that is not known', () => {
+  test('and is named, unless it is an unknown helper', () => {
     expect(nearestPackage(stack(...PG_CLIENT, 'create knex/lib/client.js'))?.name).toBe('knex')
     expect(nearestPackage(stack('- engine.io-client/build/cjs/socket.js', '- some-helper/index.js'))?.name).toBe(
       'engine.io-client',
@@ -181,13 +181,13 @@ describe('the package that is nearest to the user decides', () => {
     expect(nearestPackage(stack(USER))).toBe(undefined)
   })
 
-  test('of what it opened: a server of fastify is no client', () => {
+  test('by kind: a server of fastify is not a client', () => {
     expect(client(...PG_POOL, 'inject fastify/lib/server.js', USER)).toBe('pool.end()')
     expect(listener(...PG_POOL, USER)).toBe(undefined)
   })
 })
 
-describe('a package is known by the folder of its file', () => {
+describe('a package is recognized by the folder of its file', () => {
   test.each([
     ['/project/node_modules/pg-pool/index.js', 'pg-pool', 'index.js'],
     ['/project/node_modules/.pnpm/pg@8.23.1/node_modules/pg/lib/client.js', 'pg', 'lib/client.js'],
@@ -198,14 +198,14 @@ describe('a package is known by the folder of its file', () => {
     expect(nearestPackage([{ file, line: 1, column: 1 }])).toMatchObject({ name, path })
   })
 
-  test('and its call is the same in each of them', () => {
+  test('and its call is the same in each folder', () => {
     const pnpm = '/project/node_modules/.pnpm/pg-pool@3.14.0_pg@8.23.1/node_modules/pg-pool/index.js'
     expect(client(...PG_CLIENT, `connect ${pnpm}`, USER)).toBe('pool.end()')
     const windows = 'C:\\project\\node_modules\\mysql2\\lib\\base\\pool.js'
     expect(client(`connect ${windows}`, 'open C:\\project\\test\\orders.test.ts')).toBe('pool.end()')
   })
 
-  test('not by a folder of the user that has the name of a package', () => {
+  test('but not by a folder of the user with the name of a package', () => {
     expect(client('connect /project/src/pg/lib/client.js', USER)).toBe(undefined)
   })
 })
@@ -224,7 +224,7 @@ describe('by the version of the package', () => {
     expect(client(`- ${folder}/dist/lib/client/socket.js`, USER)).toBe(call)
   })
 
-  test('the newest one if it is not known', () => {
+  test('and the newest call applies if the version is unknown', () => {
     expect(client('- @redis/client/dist/lib/client/socket.js', USER)).toBe('client.close()')
     expect(client('- @redis/client/dist/lib/client/socket.js', '- @redis/client/dist/lib/client/pool.js')).toBe(
       'pool.close()',
@@ -232,7 +232,7 @@ describe('by the version of the package', () => {
   })
 })
 
-test('what no package that is known opened has no such call', () => {
+test('a socket that no known package opened has no such call', () => {
   expect(client()).toBe(undefined)
   expect(client(USER)).toBe(undefined)
   expect(client('connect some-client/index.js', USER)).toBe(undefined)

@@ -17,7 +17,7 @@ afterAll(() => shared.net.close())
 
 const start = snapshotSockets()
 
-/** Requests that are answered, and whose connection is kept for the next one. */
+/** Sends requests that are answered, and whose connection is kept for the next request. */
 const POOLS: Record<string, { use: () => Promise<() => void>; fix: string }> = {
   'http.Agent': {
     fix: 'agent.destroy()',
@@ -63,14 +63,14 @@ const POOLS: Record<string, { use: () => Promise<() => void>; fix: string }> = {
 }
 
 describe.each(Object.entries(POOLS))('an idle connection of %s', (_name, { use, fix }) => {
-  test('is no leak, and neither is its other end', async () => {
+  test('is not a leak, and neither is its other end', async () => {
     const since = snapshotSockets()
     onTestFinished(await use())
     expect(await findLeaks(since)).toEqual([])
   })
 
-  test('is one with idlePools report, and none with close', async () => {
-    // What an earlier test has left to a pool that all share is not taken again.
+  test('is a leak with idlePools report, and closes with close', async () => {
+    // Otherwise the request would use a connection that an earlier test has left in the shared pool.
     await findLeaks(start, { idlePools: 'close' })
     const since = snapshotSockets()
     onTestFinished(await use())
@@ -97,7 +97,7 @@ test.each([
   }
 })
 
-test('a pool of somebody else is no pool: its connections are leaks', async () => {
+test('connections of any other pool are leaks', async () => {
   const since = snapshotSockets()
   const socket = net.connect(shared.port, '127.0.0.1')
   await once(socket, 'connect')
@@ -112,7 +112,7 @@ function abortSoon(): AbortSignal {
   return controller.signal
 }
 
-/** Its sockets may connect when the request that they were for is gone. */
+/** Its sockets may connect after their request was aborted. */
 async function connectedOf(agent: http.Agent): Promise<void> {
   for (const socket of Object.values(agent.sockets).flat()) if (socket?.connecting) await once(socket, 'connect')
 }

@@ -48,11 +48,11 @@ describe('a rule', () => {
     [false, { kind: 'udp', package: 'pg' }],
   ])('%j: %j', (expected, rule, leak = LEAK) => {
     expect(isIgnored(leak, [rule])).toBe(expected)
-    // As often as it is asked.
+    // An expression with the flag g keeps a position between two calls.
     expect(isIgnored(leak, [rule])).toBe(expected)
   })
 
-  test('of an accepted connection is asked about its listener, too', () => {
+  test('for an accepted connection matches its listener too', () => {
     const acceptedBy = { local: { address: '127.0.0.1', port: 80, family: 'IPv4' as const }, openedAt: LEAK.openedAt }
     const leak: SocketLeak = { ...LEAK, kind: 'accepted', openedAt: [], acceptedBy }
     expect(isIgnored(leak, [{ function: 'openDatabase' }])).toBe(true)
@@ -60,7 +60,7 @@ describe('a rule', () => {
   })
 })
 
-test('findLeaks leaves out what a rule says, and nothing else', async () => {
+test('findLeaks leaves out sockets that match a rule, and no others', async () => {
   const since = snapshotSockets()
   const socket = await connected(net.connect(shared.port, '127.0.0.1'))
   onTestFinished(() => void socket.destroy())
@@ -68,7 +68,7 @@ test('findLeaks leaves out what a rule says, and nothing else', async () => {
   expect(await findLeaks(since, { ignore: [{ endpoint: { port: shared.port } }] })).toEqual([])
 })
 
-test('ignoreLeaks refuses rules that are none, as the options do', () => {
+test('ignoreLeaks rejects invalid rules, as the options do', () => {
   expect(() => ignoreLeaks({} as LeakIgnore)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_VALUE' }))
   expect(() => ignoreLeaks('pg' as never)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }))
 })

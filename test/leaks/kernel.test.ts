@@ -6,7 +6,7 @@ import { findLeaks, listenTcp, snapshotSockets, socketDescriptors, verifyNoLeaks
 import { needsKernel } from '../support/kernel.js'
 import { connected } from './kinds.js'
 
-describe('what no object explains', () => {
+describe('a socket that no object explains', () => {
   test('is found by its inode, with its ends and its state', async (context) => {
     needsKernel(context)
     const since = snapshotSockets()
@@ -28,7 +28,7 @@ describe('what no object explains', () => {
     expect(await findLeaks(since)).toEqual([])
   })
 
-  test('is no leak where it was there before, even if its descriptor is another one since', async (context) => {
+  test('is not a leak if it was open before, even if its descriptor has changed', async (context) => {
     needsKernel(context)
     const worker = new Worker(
       `const { parentPort } = require('node:worker_threads')
@@ -40,7 +40,7 @@ describe('what no object explains', () => {
     expect(await findLeaks(snapshotSockets())).toEqual([])
   })
 
-  test('is not a pipe to a program that another thread has started', async (context) => {
+  test('is not reported if it is a pipe to a program of another thread', async (context) => {
     needsKernel(context)
     const since = snapshotSockets()
     const code = `const { spawn } = require('node:child_process')
@@ -54,7 +54,7 @@ describe('what no object explains', () => {
     await worker.terminate()
   })
 
-  test('is not what portside opens for itself', async (context) => {
+  test('is not reported if portside opened it for itself', async (context) => {
     needsKernel(context)
     const { reservePort } = await import('../../src/index.js')
     const since = snapshotSockets()
@@ -66,7 +66,7 @@ describe('what no object explains', () => {
 })
 
 describe('a socket whose handle was taken away', () => {
-  test('is still told of, with its ends', async (context) => {
+  test('is still reported, with its ends', async (context) => {
     needsKernel(context)
     const server = await listenTcp()
     onTestFinished(() => void server.close({ grace: 0 }))

@@ -7,7 +7,7 @@ import tls from 'node:tls'
 import { fetch as undiciFetch } from 'undici'
 import { createScope, type NetScope, type SocketLeak } from '../../src/index.js'
 
-/** What is there for all of them, and belongs to nobody's leaks. */
+/** Servers for all kinds. They are not leaks of any test. */
 export interface Shared {
   readonly net: NetScope
   readonly port: number
@@ -17,7 +17,7 @@ export interface Shared {
   readonly path: string
 }
 
-/** Servers that never hang up by themselves. */
+/** Opens servers that never close a connection on their own. */
 export async function openShared(): Promise<Shared> {
   const net = createScope({ grace: 0 })
   const tcp = await net.listenTcp((socket) => void socket.resume())
@@ -42,12 +42,12 @@ export async function openShared(): Promise<Shared> {
 }
 
 interface Opened {
-  /** Closes it again. */
+  /** Closes the socket. */
   close(): unknown
 }
 
 interface Kind {
-  /** Of the leaks that it makes, in the order in which they were opened. */
+  /** The kinds of its leaks, in the order in which they open. */
   readonly leaks: ReadonlyArray<SocketLeak['kind']>
   open(shared: Shared): Promise<Opened>
 }
@@ -113,21 +113,21 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     leaks: ['unix', 'unix'],
     open: async ({ path }) => closing(await connected(net.connect(path))),
   },
-  'fetch, and a body that nobody reads': {
+  'fetch with an unread body': {
     leaks: ['client', 'accepted'],
     async open({ url }) {
       const response = await fetch(new URL('/large', url))
       return { close: () => response.body?.cancel() }
     },
   },
-  'fetch of undici, and a body that nobody reads': {
+  'fetch of undici with an unread body': {
     leaks: ['client', 'accepted'],
     async open({ url }) {
       const response = await undiciFetch(new URL('/large', url))
       return { close: () => response.body?.cancel() }
     },
   },
-  'http.get, and a response that is kept': {
+  'http.get with an unread response': {
     leaks: ['client', 'accepted'],
     async open({ url }) {
       const [response] = await once(http.get(new URL('/large', url), { agent: new http.Agent() }), 'response')

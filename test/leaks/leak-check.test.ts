@@ -22,7 +22,7 @@ describe('the check of a test', () => {
     expect(await check.endTest(owner)).toBeUndefined()
   })
 
-  test('reports a listener that a synchronous test began in its last line', async () => {
+  test('reports a listener that a synchronous test opened in its last line', async () => {
     const check = checkOf()
     const owner = check.beginTest('a test')
     const server = check.run(owner, () => net.createServer().listen(0, '127.0.0.1'))
@@ -31,19 +31,19 @@ describe('the check of a test', () => {
     server.close()
   })
 
-  test('gives what it left open, and its file is not told again', async () => {
+  test('reports the open sockets of the test, and the file does not report them again', async () => {
     const check = checkOf()
     const owner = check.beginTest('a test')
     await check.run(owner, dialled)
     const error = await check.endTest(owner)
     expect(error).toMatchObject({ name: 'LeakError', code: 'ERR_PORTSIDE_LEAK' })
     expect(error?.message).toMatch(/^portside: 'a test' left 2 sockets open\./)
-    // A runner would print every field that it can see.
+    // A runner would print every enumerable field.
     expect(Object.keys(error as object)).toEqual(['code'])
     expect(await check.endFile()).toBeUndefined()
   })
 
-  test('does not tell of what another one left, nor of what is the file’s', async () => {
+  test('does not report sockets of another test or of the file', async () => {
     const check = checkOf()
     const [one, other] = [check.beginTest('one'), check.beginTest('other')]
     await Promise.all([check.run(one, dialled), check.run(other, async () => (await dialled()).destroy()), dialled()])
@@ -52,7 +52,7 @@ describe('the check of a test', () => {
     expect((await check.endFile())?.message).toContain('portside: 2 sockets left open')
   })
 
-  test('leaves to the file what was opened after it, and names the test', async () => {
+  test('leaves sockets that were opened after the test to the file, which names the test', async () => {
     const check = checkOf()
     const owner = check.beginTest('a test')
     let socket: net.Socket | undefined
@@ -62,10 +62,10 @@ describe('the check of a test', () => {
     expect(await check.endTest(owner)).toBeUndefined()
     await until(() => socket)
     const error = await check.endFile()
-    expect(error?.message).toContain('  test       a test, which had ended by then')
+    expect(error?.message).toContain('  test       a test, which had already ended')
   })
 
-  test('tells again of a pooled connection that another test leaves in use', async () => {
+  test('reports a pooled connection again that another test leaves in use', async () => {
     const web = await listenHttp((_request, response) => response.end('x'.repeat(4_000_000)))
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
     onTestFinished(() => agent.destroy())
@@ -80,7 +80,7 @@ describe('the check of a test', () => {
     }
   })
 
-  test('says nothing of what verifyNoLeaks has told of', async () => {
+  test('does not report what verifyNoLeaks has reported', async () => {
     const check = checkOf()
     const owner = check.beginTest('a test')
     await check.run(owner, async () => {
@@ -93,7 +93,7 @@ describe('the check of a test', () => {
 })
 
 describe('the kernel', () => {
-  test('is asked at the end of the file, and after each test where that is wanted; what it finds is told once', async (context) => {
+  test('is asked at the end of the file, and after each test with kernel: true; each socket is reported once', async (context) => {
     needsKernel(context)
     for (const kernel of [undefined, true, false]) {
       const check = checkOf({ leaks: { ...(kernel === undefined ? {} : { kernel }) } })
@@ -108,7 +108,7 @@ describe('the kernel', () => {
 })
 
 describe('the options', () => {
-  test('warn prints, and off looks nowhere', async () => {
+  test('mode: warn prints, off does not look', async () => {
     const warn = vi.spyOn(console, 'warn').mockImplementation(() => {})
     onTestFinished(() => void warn.mockRestore())
     for (const leaks of ['off', { mode: 'warn' }] as const) {
@@ -121,7 +121,7 @@ describe('the options', () => {
     expect(warn.mock.calls).toEqual([[expect.stringContaining("'a test' left 2 sockets open")]])
   })
 
-  test('PORTSIDE_LEAKS has the last word', async () => {
+  test('PORTSIDE_LEAKS overrides the mode', async () => {
     vi.stubEnv('PORTSIDE_LEAKS', 'off')
     onTestFinished(() => void vi.unstubAllEnvs())
     expect(checkOf({ leaks: 'fail' }).options.mode).toBe('off')
@@ -131,14 +131,14 @@ describe('the options', () => {
     expect(() => checkOf()).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_VALUE' }))
   })
 
-  test('are refused when they are none', () => {
+  test('are rejected if they are invalid', () => {
     expect(() => checkOf({ leaks: { ignore: [{}] } } as never)).toThrow(
       /a rule with function, endpoint, kind or package/,
     )
     expect(() => checkOf({ leaks: 'never' } as never)).toThrow(/'fail', 'warn' or 'off'/)
   })
 
-  test('ignore holds for tests and for the file', async () => {
+  test('ignore applies to tests and to the file', async () => {
     const check = checkOf({ leaks: { ignore: [{ endpoint: { port: server.port } }] } })
     const owner = check.beginTest('a test')
     await Promise.all([check.run(owner, dialled), dialled()])
@@ -146,7 +146,7 @@ describe('the options', () => {
     expect(await check.endFile()).toBeUndefined()
   })
 
-  test('close closes at once, and what the runner would wait for at the end of the file', async () => {
+  test('close: true closes at once; by default, sockets that the runner would wait for close at the end of the file', async () => {
     for (const [leaks, waits, atOnce, atTheEnd] of [
       [{ close: true }, false, true, true],
       [{}, true, false, true],
@@ -165,7 +165,7 @@ describe('the options', () => {
 })
 
 describe('ignoreLeaks', () => {
-  test('in a test is for that test, and in a file for the file', async () => {
+  test('in a test applies to that test, in a file to the file', async () => {
     const check = checkOf()
     const [one, other] = [check.beginTest('one'), check.beginTest('other')]
     await check.run(one, async () => {
@@ -180,7 +180,7 @@ describe('ignoreLeaks', () => {
     expect(await check.endFile()).toBeUndefined()
   })
 
-  test('in a test makes its check look for nothing', async () => {
+  test('in a test without rules turns the check off', async () => {
     const check = checkOf()
     const owner = check.beginTest('a test')
     await check.run(owner, async () => {
@@ -191,7 +191,7 @@ describe('ignoreLeaks', () => {
     expect(await check.endFile()).toBeUndefined()
   })
 
-  test('with rules leaves the rest to be told', async () => {
+  test('with rules still reports the rest', async () => {
     const check = checkOf()
     const owner = check.beginTest('a test')
     await check.run(owner, async () => {
@@ -202,7 +202,7 @@ describe('ignoreLeaks', () => {
     expect(await check.endFile()).toBeUndefined()
   })
 
-  test('where no file is known is for the file that calls', async () => {
+  test('applies to the file that calls if the runner has not named the file', async () => {
     const check = new LeakCheck(undefined, undefined)
     ignoreLeaks()
     const owner = check.beginTest('a test', import.meta.filename)
@@ -213,13 +213,13 @@ describe('ignoreLeaks', () => {
   })
 })
 
-/** Of a file of its own; what is open in this process already is none of its business. */
+/** The check of another file. It ignores sockets that are already open in this process. */
 function checkOf(options?: RunnerOptions, waits = false): LeakCheck {
   return new LeakCheck(`file-${++files}.test.ts`, options, { waits })
 }
 let files = 0
 
-/** With a listener that this thread knows nothing of. */
+/** Starts a thread with a listener that this thread does not know. */
 async function listeningThread(): Promise<Worker> {
   const code = `const { parentPort } = require('node:worker_threads')
     require('node:net').createServer().listen(0, '127.0.0.1', () => parentPort.postMessage(1))`

@@ -5,7 +5,7 @@ import { checkMainProcess, openInMainProcess, trackMainProcess } from '../../src
 
 trackMainProcess()
 
-test('what is left open in the main process is named and closed, in its own words', async () => {
+test('names and closes sockets that are left open in the main process', async () => {
   expect(await checkMainProcess({}, 'Vitest')).toBeUndefined()
   const server = net.createServer().listen(0, '127.0.0.1')
   onTestFinished(() => void server.close())
@@ -17,7 +17,7 @@ test('what is left open in the main process is named and closed, in its own word
   expect(await checkMainProcess({}, 'Vitest')).toBeUndefined()
 })
 
-test('the mode is obeyed: off looks at nothing, warn prints', async () => {
+test('mode: off does not look, warn prints', async () => {
   const server = await listenTcp()
   onTestFinished(() => void server.close({ grace: 0 }))
   expect(await checkMainProcess({ leaks: 'off' }, 'Jest')).toBeUndefined()
@@ -27,7 +27,7 @@ test('the mode is obeyed: off looks at nothing, warn prints', async () => {
   warned.mockRestore()
 })
 
-test('a rule says what may stay open', async () => {
+test('a socket that matches a rule may stay open', async () => {
   const server = await listenTcp()
   onTestFinished(() => void server.close({ grace: 0 }))
   const ignore = [{ endpoint: { port: server.port }, because: 'this test says so' }]

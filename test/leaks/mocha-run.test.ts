@@ -11,7 +11,7 @@ vi.mock('../../src/runners/announcement.js', () => ({ printLine: vi.fn() }))
 
 // In Mocha itself: test/runners/compat.
 
-/** A class of Mocha's interface, where its command line has loaded Mocha. */
+/** A class with Mocha's interface, at the place where its command line loads Mocha. */
 const { _cache: cache } = Module as unknown as { _cache: Record<string, unknown> }
 const LOADED = '/app/node_modules/mocha/lib/mocha.js'
 class Mocha {
@@ -30,13 +30,13 @@ afterEach(() => vi.resetAllMocks())
 
 const failures = async (): Promise<number> => new Promise((resolve) => void new Mocha().run(resolve))
 
-test('the end of a run is as it was if nothing is left open', async () => {
+test('the end of a run does not change if nothing is left open', async () => {
   expect(Mocha.prototype.run).not.toBe(run)
   expect(new Mocha().run()).toBe(RUNNER)
   expect(await failures()).toBe(2)
 })
 
-test('what the process of Mocha leaves open is one failure more, and is closed', async () => {
+test('sockets that the process of Mocha leaves open count as one more failure, and are closed', async () => {
   const server = net.createServer().listen(0, '127.0.0.1')
   onTestFinished(() => void server.close())
   expect(await failures()).toBe(3)
@@ -44,7 +44,7 @@ test('what the process of Mocha leaves open is one failure more, and is closed',
   expect(await failures()).toBe(2)
 })
 
-test('a run whose tests nobody has checked says that the check is off', async () => {
+test('a run without checked tests says that the check is off', async () => {
   const print = vi.mocked(printLine)
   const unclaimed = mkdtempSync(join(tmpdir(), 'portside-mocha-'))
   vi.stubEnv('TMPDIR', unclaimed)
@@ -61,7 +61,7 @@ test('a run whose tests nobody has checked says that the check is off', async ()
   expect(print).toHaveBeenCalledWith(expect.stringContaining('write exports.mochaHooks = install()'))
 })
 
-test('a second copy of portside does not look once more', () => {
+test('a second copy of portside does not look again', () => {
   const { run } = Mocha.prototype
   cache[LOADED] = { exports: Mocha }
   checkBehindRun(() => undefined)

@@ -11,7 +11,7 @@ import { UDP_HERE } from '../support/here.js'
 
 const { findLeaks, snapshotSockets } = portside
 
-/** What closes each of the sockets that an opener leaves open, each said once. */
+/** The calls that close the sockets of an opener, each once. */
 async function closersOf(open: () => Promise<AsyncDisposable>): Promise<string[]> {
   const since = snapshotSockets()
   const opened = await open()
@@ -21,7 +21,7 @@ async function closersOf(open: () => Promise<AsyncDisposable>): Promise<string[]
   return [...closers]
 }
 
-/** A new kind of server, as CONTRIBUTING says to make one. */
+/** A new kind of server, made as CONTRIBUTING says. */
 async function listenFoo(onConnection?: ConnectionHandler, options: ListenOptions = {}): Promise<TestServer> {
   const handlerErrors = new HandlerErrors()
   const server = net.createServer()
@@ -29,27 +29,27 @@ async function listenFoo(onConnection?: ConnectionHandler, options: ListenOption
   return listenOnAddress(server, options, { opener: 'listenFoo', handlerErrors })
 }
 
-/** Likewise at a path. */
+/** The same on a path. */
 function listenBar(): Promise<UnixTestServer> {
   return listenOnPath(net.createServer(), {}, { opener: 'listenBar' })
 }
 
 describe('a new kind of server', () => {
-  test('is closed by what its own function gave', async () => {
+  test('closes by the result of its own function', async () => {
     expect(await closersOf(() => listenFoo())).toEqual(['close() of what listenFoo() gave'])
   })
 
-  test('is closed so at both of its addresses', async () => {
+  test('closes in the same way on both of its addresses', async () => {
     const dual = () => listenFoo(undefined, { family: 'dual' })
     expect(await closersOf(dual)).toEqual(['close() of what listenFoo() gave'])
   })
 
-  test('is closed so at a path', async () => {
+  test('closes in the same way on a path', async () => {
     expect(await closersOf(listenBar)).toEqual(['close() of what listenBar() gave'])
   })
 })
 
-describe('what portside opened is closed by what its function gave', () => {
+describe('a socket of portside closes by the result of its function', () => {
   const target = { address: '127.0.0.1', port: 9 }
   const OPENERS: Readonly<Record<string, () => Promise<AsyncDisposable>>> = {
     listenTcp: () => portside.listenTcp(),
@@ -111,7 +111,7 @@ describe('what portside opened is closed by what its function gave', () => {
   })
 })
 
-describe('a client that portside gave is closed by itself', () => {
+describe('a client that portside returned closes by its own destroy()', () => {
   test('if a pool connected it', async () => {
     await using server = await portside.listenTcp()
     const pool = portside.createSocketPool()
@@ -119,7 +119,7 @@ describe('a client that portside gave is closed by itself', () => {
       await pool.connect(server.endpoint)
       return pool
     })
-    expect(closers).toEqual(['socket.destroy()', 'socket.destroy(), or the end of its client'])
+    expect(closers).toEqual(['socket.destroy()', 'socket.destroy(), or close its client'])
   })
 
   test('if its server connected it', async () => {
@@ -128,6 +128,6 @@ describe('a client that portside gave is closed by itself', () => {
       const client = await server.connect()
       return { [Symbol.asyncDispose]: async () => void client.destroy() }
     })
-    expect(closers).toEqual(['socket.destroy()', 'socket.destroy(), or the end of its client'])
+    expect(closers).toEqual(['socket.destroy()', 'socket.destroy(), or close its client'])
   })
 })

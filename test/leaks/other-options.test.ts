@@ -9,7 +9,7 @@ const leftBy = async (check: LeakCheck): Promise<string | undefined> => {
   return (await check.endTest(owner))?.message
 }
 
-test('options that are given later replace the ones before', async () => {
+test('later options replace earlier ones', async () => {
   const check = new LeakCheck(import.meta.filename, { leaks: { ignore: [{ kind: 'listener' }] } })
   expect(await leftBy(check)).toBeUndefined()
   check.use({ leaks: 'fail' })
@@ -27,7 +27,7 @@ test('a check that was off can be turned on', async () => {
   await check.endFile()
 })
 
-test('wrong ones are refused, and the ones before stay', () => {
+test('invalid options are rejected, and the earlier ones stay', () => {
   const check = new LeakCheck(import.meta.filename, { leaks: { mode: 'warn' } })
   expect(() => check.use({ leak: 'off' } as RunnerOptions)).toThrow('Invalid option "leak" of install()')
   expect(check.options).toEqual({ mode: 'warn' })

@@ -5,7 +5,7 @@ import { listenTcp } from '../../src/index.js'
 import { Peers } from '../../src/leaks/peers.js'
 import type { TrackedSocket } from '../../src/leaks/tracked-socket.js'
 
-it('passes over a client that was collected before it had an address', async () => {
+it('skips a client that was collected before it had an address', async () => {
   await using server = await listenTcp()
   const client = net.connect(server.port, server.address)
   const [accepted] = (await once(server.server, 'connection')) as [net.Socket]

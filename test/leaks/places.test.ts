@@ -3,7 +3,7 @@ import net from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { assertConnectionRefused, explainSocketError, listenTcp, trackSockets } from '../../src/index.js'
 
-test('an address that this process has taken is explained with the place and the test', async () => {
+test('the error for an address that this process uses names the place and the test', async () => {
   const server = await trackSockets().run({ name: 'an earlier test' }, () => listenTcp())
   onTestFinished(() => void server.close())
   const [error] = await once(net.createServer().listen(server.port, server.address), 'error')
@@ -13,7 +13,7 @@ test('an address that this process has taken is explained with the place and the
   )
 })
 
-test('a failing assertion names them, too', async () => {
+test('a failing assertion names them too', async () => {
   const server = await listenTcp()
   onTestFinished(() => void server.close())
   const failing = assertConnectionRefused(once(net.createServer().listen(server.port, server.address), 'listening'))

@@ -11,7 +11,7 @@ import { until } from '../support/clients.js'
 type Target = { readonly address: string; readonly port: number }
 type Stop = () => void
 
-/** Dials until it is stopped, or has dialled `attempts` times, with a pause between two attempts. */
+/** Dials until it is stopped or has dialled `attempts` times, with a pause between two attempts. */
 function dialler(target: Target | string, { pause = 20, attempts = Number.POSITIVE_INFINITY } = {}) {
   let made = 0
   let closed = 0
@@ -43,7 +43,7 @@ function dialler(target: Target | string, { pause = 20, attempts = Number.POSITI
 const checkOf = (leaks: RunnerOptions['leaks'] = {}): LeakCheck =>
   new LeakCheck(undefined, { leaks: { kernel: false, ...(leaks as object) } })
 
-/** What the end of a file says in which one test has run. */
+/** The error at the end of a file in which one test has run. */
 async function afterTest(run: () => unknown, leaks?: RunnerOptions['leaks']): Promise<Error | undefined> {
   const check = checkOf(leaks)
   const owner = check.beginTest('a test')
@@ -97,7 +97,7 @@ describe('a client that dials again', () => {
     expect(error?.message).toContain("'a test' left 1 client that dials again")
   })
 
-  test('is found at a path', async () => {
+  test('is found on a path', async () => {
     const error = await afterTest(() => stoppedLater(dialler('/nowhere/portside.sock')).failed())
     expect(error?.message).toMatch(/client of \/nowhere\/portside\.sock, not connected[\s\S]*last answer: ENOENT/)
   })
@@ -192,7 +192,7 @@ describe('a client that dials again', () => {
     expect(error?.message).toContain('fix        call redis.quit()')
   })
 
-  test('is not waited for longer than the option says', async () => {
+  test('does not delay the file longer than the option allows', async () => {
     const target = await refused()
     const leave = () => stoppedLater(dialler(target, { pause: 300 })).failed()
     expect(await afterTest(leave, { redialWait: 100 })).toBeUndefined()
@@ -200,7 +200,7 @@ describe('a client that dials again', () => {
     expect(await afterTest(leave)).toBeDefined()
   })
 
-  test('is found without a wait when it has dialled after its test', async () => {
+  test('is found without a wait if it has dialled after its test', async () => {
     const target = await refused()
     const check = checkOf({ redialWait: 0 })
     const owner = check.beginTest('a test')
@@ -220,7 +220,7 @@ describe('a client that dials again', () => {
     await expect(verifyNoLeaks(since)).rejects.toThrow('portside: 1 client that dials again.')
   })
 
-  test('fails its test where the runner can still do that', async () => {
+  test('fails its test if the runner can still do that', async () => {
     const target = await refused()
     const failed: Array<[string, string]> = []
     const failEnded = (owner: { name: string }, error: Error): boolean => {
@@ -249,7 +249,7 @@ describe('a client that dials again', () => {
   })
 })
 
-describe('no leak is', () => {
+describe('the end of a file does not report', () => {
   test.for<[string, (target: Target) => unknown, RunnerOptions['leaks']?]>([
     [
       'a client that was stopped',

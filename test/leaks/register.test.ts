@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 const run = promisify(execFile)
 const TRACKING = join(import.meta.dirname, '../../src/leaks/register.ts')
 
-/** What a process prints that tracks its sockets from its start. */
+/** The output of a process that tracks its sockets from its start. */
 async function printed(source: string): Promise<string> {
   const { stdout } = await run(process.execPath, [
     '--import',
@@ -26,7 +26,7 @@ test('a process that tracks its sockets has no handle of portside', async () => 
   expect(await printed(source)).toBe('0')
 })
 
-test('an asynchronous hook is on only while there is a test to know', async () => {
+test('an async hook is on only while a test runs', async () => {
   const source = `
     import vm from 'node:vm'
     try {

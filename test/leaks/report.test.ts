@@ -43,10 +43,10 @@ describe('a report', () => {
     remote: end(40_000),
     fd: 21,
     acceptedBy: { local: end(3000), openedAt: [{ file, line: 1, column: 1 }] },
-    howToClose: 'socket.destroy(), or the end of its client',
+    howToClose: 'socket.destroy(), or close its client',
   }
 
-  test('has a sentence with the call that closes it, the ends, the state, and the source line', () => {
+  test('has the ends, the state, the source line, and the call that closes the socket', () => {
     expect(report([client])).toBe(
       [
         "portside: 'uploads a build' left 1 socket open.",
@@ -62,7 +62,7 @@ describe('a report', () => {
     )
   })
 
-  test('tells of both ends of one connection once', () => {
+  test('reports both ends of one connection as one item', () => {
     const text = report([client, accepted])
     expect(text).toContain("'uploads a build' left 2 sockets open.")
     expect(text).toContain(
@@ -71,22 +71,22 @@ describe('a report', () => {
     expect(text).not.toContain('2. ')
   })
 
-  test('says of an accepted one where it was dialled and who has accepted it', () => {
+  test('says where an accepted connection was dialled, and which listener accepted it', () => {
     const text = report([accepted])
     expect(text).toContain('1. accepted 127.0.0.1:3000 -> 127.0.0.1:40000, ESTABLISHED, fd 21\n')
     expect(text).toContain(`\n  dialled at ${file}:2:21 in upload\n`)
     expect(text).toContain(`\n  accepted   by the listener on 127.0.0.1:3000, ${file}:1:1\n`)
-    expect(text).toMatch(/\n {2}fix {8}call socket\.destroy\(\), or the end of its client$/)
+    expect(text).toMatch(/\n {2}fix {8}call socket\.destroy\(\), or close its client$/)
   })
 
-  test('names the tests if there are several, and the file if there is none', () => {
+  test('names the tests if there are several, and the file if there is no test', () => {
     const text = report([client, { ...client, test: 'another' }, { ...client, test: undefined }])
     expect(text).toContain('portside: 3 sockets left open.')
     expect(text).toContain('\n  tests      uploads a build\n             another\n')
-    expect(text).toContain(`\n  test       none: outside of a test, in ${file}\n`)
+    expect(text).toContain(`\n  test       none (opened outside of a test, in ${file})\n`)
   })
 
-  test('has one item for what one line opened in ten tests', () => {
+  test('has one item for sockets that one line opened in ten tests', () => {
     const leaks = Array.from({ length: 10 }, (_, index) => ({
       ...client,
       local: end(index + 1),
@@ -115,7 +115,7 @@ describe('a report', () => {
     )
   })
 
-  test('leaves out the source line of the first if the runner shows it', () => {
+  test('leaves out the source line of the first item if the runner shows it', () => {
     const other: SocketLeak = { ...client, kind: 'udp', remote: undefined }
     const text = report([client, other], { framed: true })
     expect(text.match(/> 2 \|/g)).toHaveLength(1)
@@ -124,17 +124,17 @@ describe('a report', () => {
     expect(report([{ ...client, openedAt: ofPackage }], { framed: true })).toContain('pool/index.js:7:3')
   })
 
-  test('says that a test had ended by then', () => {
-    expect(report([{ ...client, late: true }])).toContain('\n  test       uploads a build, which had ended by then\n')
+  test('says that the test had already ended', () => {
+    expect(report([{ ...client, late: true }])).toContain('\n  test       uploads a build, which had already ended\n')
   })
 
-  test('has the last request on a pooled connection, and says where there is no place', () => {
+  test('has the last request on a pooled connection, and says if no place is known', () => {
     const text = report([{ ...client, request: 'GET /large', openedAt: [] }])
     expect(text).toContain('\n  request    GET /large, the last on this connection\n')
     expect(text).toContain('\n  opened at  no code of yours was on the stack\n')
   })
 
-  test('names the package that opened it, nearest to the user, if no code of the user was on the stack', () => {
+  test('names the package nearest to the user if no code of the user was on the stack', () => {
     const openedAt = [
       { function: 'Connection.connect', file: '/project/node_modules/pg/lib/connection.js', line: 49, column: 20 },
       { function: 'create', file: '/project/node_modules/knex/lib/client.js', line: 262, column: 28 },
@@ -170,18 +170,18 @@ describe('a report', () => {
     ])
   })
 
-  test('has no more than ten counts', () => {
+  test('has at most ten counts', () => {
     const leaks = Array.from({ length: 100 }, (_, line) => ({ ...client, openedAt: [{ file, line, column: 1 }] }))
     expect(report(leaks)).toMatch(/\n {2}1 client, [^\n]*\nand 80 more$/)
   })
 
-  test('leaves out what is not known', () => {
+  test('leaves out unknown parts', () => {
     const { howToClose } = client
     expect(report([{ kind: 'unix', local: '', openedAt: [], howToClose }])).toMatch(/^1\. unix\n/m)
   })
 })
 
-test('a report is printed even if a test has replaced console.warn with one that throws', () => {
+test('a report is printed even if a test has replaced console.warn by a function that throws', () => {
   const spy = vi.spyOn(console, 'warn').mockImplementation(() => {
     throw new Error('replaced')
   })
@@ -190,10 +190,10 @@ test('a report is printed even if a test has replaced console.warn with one that
   spy.mockRestore()
 })
 
-describe('what is printed', () => {
+describe('the printed report', () => {
   const text = 'head\n\n1. client\n  opened at  a.js:1:1\n    > 1 | open()\n      | ^\n      2 | more()'
 
-  test('has colours on a terminal only, and not where nobody wants them', () => {
+  test('has colours only on a terminal, and not with NO_COLOR', () => {
     expect(printable(text, { isTTY: false }, {})).toBe(text)
     expect(printable(text, {}, {})).toBe(text)
     expect(printable(text, { isTTY: true }, { NO_COLOR: '1' })).toBe(text)
@@ -204,7 +204,7 @@ describe('what is printed', () => {
 })
 
 describe('a code frame', () => {
-  test('has what there is around the line, and nothing of a file that cannot be read', () => {
+  test('has the lines around the line, and is empty for a file that cannot be read', () => {
     const file = join(temporary(), 'short.js')
     writeFileSync(file, 'only()')
     expect(codeFrame({ file, line: 1, column: 1 })).toEqual(['> 1 | only()', '    | ^'])
@@ -213,7 +213,7 @@ describe('a code frame', () => {
   })
 })
 
-test('a code frame shows a part of a line that a bundler has made', () => {
+test('a code frame shows a part of a long line of a bundler', () => {
   const file = join(temporary(), 'bundle.js')
   writeFileSync(file, `first()\n${'x'.repeat(5000)}open()${'y'.repeat(5000)}`)
   const [first, line, mark] = codeFrame({ file, line: 2, column: 5001 })
@@ -223,7 +223,7 @@ test('a code frame shows a part of a line that a bundler has made', () => {
 })
 
 describe('frames', () => {
-  test('leave out Node, portside and the runner, and know every form of V8', () => {
+  test('leave out Node, portside and the runner, and parse every form of V8', () => {
     const stack = [
       'Error',
       `    at listenTcp (${join(import.meta.dirname, '../../src/servers/tcp.ts')}:1:1)`,
@@ -248,7 +248,7 @@ describe('frames', () => {
     expect(userFrame(framesOf(stack.filter((line) => !line.includes('src'))))?.line).toBe(16)
   })
 
-  test('are none without a trace', () => {
+  test('are empty without a trace', () => {
     expect(framesOf(undefined)).toEqual([])
   })
 
@@ -268,9 +268,9 @@ describe('frames', () => {
   })
 
   test.each([
-    ['stay in it, though its source map names sources outside', '../../src/driver.ts', 'driver.js'],
-    ['stay where they are if it was published without its sources', 'src/driver.ts', 'driver.js'],
-    ['lead to its sources', 'driver.ts', 'driver.ts'],
+    ['stay in the package, although its source map names sources outside', '../../src/driver.ts', 'driver.js'],
+    ['stay where they are if the package was published without its sources', 'src/driver.ts', 'driver.js'],
+    ['lead to the sources of the package', 'driver.ts', 'driver.ts'],
   ])('of a package %s', (_name, sourcefile, found) => {
     const folder = join(temporary(), 'node_modules/typeorm')
     mkdirSync(folder, { recursive: true })
@@ -282,7 +282,7 @@ describe('frames', () => {
     expect(framesOf([`    at open (${file}:1:1)`])).toMatchObject([{ file: join(folder, found), line: 1 }])
   })
 
-  test('of a package stay in it, though the runner maps its stacks to such sources', () => {
+  test('of a package stay in it, although the runner maps its stacks to such sources', () => {
     const prepare = Error.prepareStackTrace
     onTestFinished(() => {
       Error.prepareStackTrace = prepare
@@ -307,13 +307,13 @@ describe('frames', () => {
     })
     Error.prepareStackTrace = (_error, [site]) => {
       expect(site?.getFileName()).toMatch(/^(?:file:\/\/)?\/project\/a\.js$/)
-      // As that of Jest: https://github.com/evanw/node-source-map-support
+      // Like that of Jest: https://github.com/evanw/node-source-map-support
       return 'Error\n    at whatItCalls (/project/a.ts:7:3)'
     }
     expect(linesOf([line])).toEqual([expected])
   })
 
-  test('stay where they are when their map is broken, or gone', () => {
+  test('stay where they are if their map is invalid or missing', () => {
     const file = join(temporary(), 'broken.js')
     for (const url of ['gone.js.map', 'data:application/json;base64,e30', 'data:application/json;base64,%']) {
       writeFileSync(file, `x()\n//# sourceMappingURL=${url}\n`)

@@ -11,7 +11,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { listenHttp, trackSockets } from '../../src/index.js'
 import { openShared, type Shared } from './kinds.js'
 
-// A closed socket of the user is collected, and so are the requests and responses that used it: tests of memory rely on it.
+// Closed sockets of the user are collected, and so are their requests and responses: tests of memory rely on it.
 
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
@@ -123,11 +123,11 @@ afterAll(() => {
   for (const socket of halfOpen) socket.destroy()
 })
 
-it.each(Object.entries(USES))('keeps nothing of %s', { timeout: 20_000 }, async (_, use) => {
+it.each(Object.entries(USES))('keeps no object of %s alive', { timeout: 20_000 }, async (_, use) => {
   const kept: WeakRef<object>[] = []
   const keep = (...objects: object[]): void => void kept.push(...objects.map((object) => new WeakRef(object)))
   for (let time = 0; time < TIMES; time++) await use(keep)
-  // Node itself keeps the last of each kind for a while: in the parser that is used next, for one.
+  // Node itself keeps the last of each kind for a while, for example in the parser that is used next.
   await expect.poll(() => alive(kept), { timeout: 2000, interval: 50 }).toBeLessThanOrEqual(kept.length / TIMES)
 })
 

@@ -21,19 +21,22 @@ const later: SocketLeak = { ...opened, local: end(40_001), openedAt: [MONGODB], 
 const callsOf = (...leaks: SocketLeak[]): string[] =>
   closedTogether(leaks.map((leak) => ({ leak }))).map(({ leak }) => leak.howToClose)
 
-describe('a connection that a driver opened by itself', () => {
-  test('is closed by the call that closes the one of the user, in either order', () => {
+describe('a connection that a driver opened on its own', () => {
+  test("closes by the call that closes the user's connection, in either order", () => {
     expect(callsOf(opened, later)).toEqual(['mongoose.disconnect()', 'mongoose.disconnect()'])
     expect(callsOf(later, opened)).toEqual(['mongoose.disconnect()', 'mongoose.disconnect()'])
   })
 
   test.each<[string, Partial<SocketLeak>]>([
-    ['another test opened that one', { test: 'cancels an order' }],
-    ['that one has another peer', { remote: end(27_018) }],
-    ['that one is of another package', { openedAt: [frame('/project/node_modules/pg/lib/client.js'), USER] }],
-    ['no code of the user opened that one either', { openedAt: [MONGODB, MONGOOSE] }],
-    ['that one is a listener', { kind: 'listener' }],
-    ['that one carries a request', { request: 'GET /' }],
+    ["another test opened the user's connection", { test: 'cancels an order' }],
+    ["the user's connection has another peer", { remote: end(27_018) }],
+    [
+      "the user's connection is of another package",
+      { openedAt: [frame('/project/node_modules/pg/lib/client.js'), USER] },
+    ],
+    ['no code of the user opened the other connection either', { openedAt: [MONGODB, MONGOOSE] }],
+    ['the other socket is a listener', { kind: 'listener' }],
+    ['the other connection carries a request', { request: 'GET /' }],
   ])('keeps its own call if %s', (_name, change) => {
     expect(callsOf({ ...opened, ...change }, later)[1]).toBe('client.close()')
   })

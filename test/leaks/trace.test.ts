@@ -8,7 +8,7 @@ import { afterAll, expect, test } from 'vitest'
 const folder = mkdtempSync(join(tmpdir(), 'portside-trace-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-/** How a package dials when its caller is no longer on the stack. */
+/** Ways in which a package dials when its caller is no longer on the stack. */
 const LATER: Readonly<Record<string, string>> = {
   'a timer': 'setTimeout(dial, 1)',
   'an immediate': 'setImmediate(dial)',
@@ -75,7 +75,7 @@ async function reports(env: NodeJS.ProcessEnv): Promise<Record<string, string>> 
   return JSON.parse(stdout)
 }
 
-test('PORTSIDE_TRACE=on finds who has called a package that dials later', async () => {
+test('PORTSIDE_TRACE=on finds the call of a package that dials later', async () => {
   const places = Object.entries(await reports({ PORTSIDE_TRACE: 'on' })).map(([name, text]) => [
     name,
     /^ {2}opened at +(.*)$/m.exec(text)?.[1],
@@ -95,7 +95,7 @@ test('without it, the report says how to find the line', async () => {
   }
 })
 
-test('another value than on is refused', async () => {
+test('another value of PORTSIDE_TRACE is invalid', async () => {
   await expect(reports({ PORTSIDE_TRACE: 'yes' })).rejects.toThrow(
     "Invalid `PORTSIDE_TRACE`: expected 'on' or 'off', got 'yes'",
   )

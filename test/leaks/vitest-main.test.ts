@@ -7,7 +7,7 @@ import { runOf } from '../../src/runners/vitest-main.js'
 
 trackMainProcess()
 
-/** As Vitest gives itself to a plugin. Its close waits for a teardown. */
+/** Vitest as a plugin sees it. Its close waits for a teardown. */
 function vitestOf(projects: ReadonlyArray<{ name: string; leaks?: 'fail' | 'warn' | 'off' }>) {
   const said: string[] = []
   const hooks: Array<() => Promise<void>> = []
@@ -34,7 +34,7 @@ function vitestOf(projects: ReadonlyArray<{ name: string; leaks?: 'fail' | 'warn
   return { vitest, said, end }
 }
 
-test('a run says once what is on in which project, however often it reruns', () => {
+test('a run says once what is on in which project, also if it reruns', () => {
   const { vitest, said } = vitestOf([{ name: 'a', leaks: 'fail' }, { name: 'b', leaks: 'warn' }, { name: 'c' }])
   expect(vitest.config.reporters).toHaveLength(1)
   for (let run = 0; run < 2; run++) for (const reporter of vitest.config.reporters) reporter.onTestRunStart()
@@ -43,7 +43,7 @@ test('a run says once what is on in which project, however often it reruns', () 
   ])
 })
 
-test('while a teardown does not end, it says what is open; behind it that is a failure of the run, and is closed', async () => {
+test('reports what is open while a teardown does not end; after it, fails the run and closes the sockets', async () => {
   const { vitest, said, end } = vitestOf([
     { name: 'a', leaks: 'warn' },
     { name: 'b', leaks: 'fail' },

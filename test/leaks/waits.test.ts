@@ -15,7 +15,7 @@ const SILENT = `require('node:net').createServer((socket) => socket.on('error', 
 const NOBODY = [process.execPath, ['-e', 'setInterval(() => {}, 1000)']] as const
 const TIMEOUT = 60_000
 
-/** A program that reads what it is sent and answers nothing. */
+/** A program that reads its input and never answers. */
 let silent: ListeningChild
 beforeAll(async () => {
   silent = await spawnListening(process.execPath, ['-e', SILENT])
@@ -24,7 +24,7 @@ afterAll(() => silent.stop())
 
 type Wait = (signal: AbortSignal) => Promise<unknown>
 
-/** What the check says of a test that ends in the middle of a wait. */
+/** The error of the check for a test that ends in the middle of a wait. */
 async function endOf(wait: Wait): Promise<Error | undefined> {
   const check = new LeakCheck(undefined, { leaks: { kernel: false } })
   const abort = new AbortController()
@@ -70,7 +70,7 @@ test.each<{ what: string; wait: Wait }>([
       spawnListening(process.execPath, ['-e', SILENT], { ready: { http: '/' }, timeout: TIMEOUT, signal }),
   },
 ])(
-  'a test that ends while it waits for a program $what has left the program, and no socket of the wait',
+  'a test that ends while it waits for a program $what leaks the program, but no socket of the wait',
   async ({ wait }) => {
     const error = await endOf(wait)
     expect(error?.message).toMatch(/left 1 socket open\.\n\n1\. unix pipes to process \d+/)

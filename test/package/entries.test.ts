@@ -148,9 +148,9 @@ describe.concurrent('Jest', () => {
       ...Array(2).fill("write preset: 'portside'"),
       ...Array(2).fill("write preset: 'portside', in the configuration of Jest"),
       "write runner: 'portside/jest-runner'",
-      "write runner: 'portside/jest-runner', beside testEnvironment",
+      "write runner: 'portside/jest-runner' next to testEnvironmentOptions",
       "write setupFilesAfterEnv: ['portside/jest']",
-      "write setupFilesAfterEnv: ['portside/jest'] for the matchers, or preset: 'portside' for the leak check, too",
+      "write setupFilesAfterEnv: ['portside/jest'] for the matchers, or preset: 'portside' for the leak check too",
       ...Array(3).fill("write testEnvironment: 'portside/jest-environment'"),
     ])
     expect(code).toBe(1)

@@ -26,7 +26,7 @@ beforeAll(async () => {
   ;[cjs, esm] = (await Promise.all(runs)) as [Run, Run]
 }, 180_000)
 afterAll(async () => {
-  // A run that takes too long would go on in a folder that is gone.
+  // A run that takes too long would continue in a deleted folder.
   for (const child of running) child.kill('SIGINT')
   await Promise.all([...running].map((child) => child.exitCode ?? child.signalCode ?? once(child, 'exit')))
   rmSync(consumer, { recursive: true, force: true })
@@ -81,7 +81,7 @@ describe('a test of Playwright', () => {
   })
 })
 
-test('what beforeAll leaves open fails the run when its worker ends', () => {
+test('a socket that beforeAll leaves open fails the run when its worker ends', () => {
   expect(cjs.errors).toHaveLength(1)
   expect(cjs.errors[0]).toMatch(
     /^LeakError: portside: 1 socket left open\.\n\n1\. listener [\s\S]*opened at +checked\/left\./,
@@ -89,7 +89,7 @@ test('what beforeAll leaves open fails the run when its worker ends', () => {
   expect(cjs.code).toBe(1)
 })
 
-test('a run says once that the check is on, unless it is told not to', () => {
+test('a run says once that the check is on, unless an option turns that off', () => {
   const announcements = ({ output }: Run) => output.match(/^portside: leak check .*$/gm)
   expect(announcements(cjs)).toEqual(['portside: leak check on, fail; kernel once a file'])
   expect(announcements(esm)).toBe(null)
@@ -168,7 +168,7 @@ interface Test {
   readonly results: ReadonlyArray<{ readonly errors: ReadonlyArray<{ readonly message: string }> }>
 }
 
-/** By their titles; of several projects together. One that a project skips counts by the others. */
+/** The results by title, of several projects together. If a project skips a test, the results of the others count. */
 function testsOf(suites: readonly Suite[], found = new Map<string, Told>()): Map<string, Told> {
   for (const { suites: inner = [], specs } of suites) {
     for (const { title, tests } of specs) {

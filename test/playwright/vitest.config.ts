@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-/** Playwright's own runs take a while each. */
+/** Each run of Playwright takes a while. */
 export default defineConfig({
   test: {
     include: ['test/playwright/**/*.test.ts'],

@@ -15,7 +15,7 @@ describe('the line that a run prints', () => {
     expect(announcementOf(options, asksKernel)).toBe(line)
   })
 
-  test('is printed unless an option or the environment says no', () => {
+  test('is printed unless an option or the environment turns it off', () => {
     expect([isAnnounced(undefined), isAnnounced(true), isAnnounced(false)]).toEqual([true, true, false])
     vi.stubEnv('PORTSIDE_ANNOUNCE', 'off')
     expect(isAnnounced(true)).toBe(false)
@@ -23,7 +23,7 @@ describe('the line that a run prints', () => {
     expect(isAnnounced(undefined)).toBe(true)
   })
 
-  test('refuses another value of PORTSIDE_ANNOUNCE', () => {
+  test('rejects another value of PORTSIDE_ANNOUNCE', () => {
     vi.stubEnv('PORTSIDE_ANNOUNCE', 'false')
     expect(() => isAnnounced(undefined)).toThrow("Invalid `PORTSIDE_ANNOUNCE`: expected 'off', got 'false'.")
   })

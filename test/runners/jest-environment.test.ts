@@ -10,7 +10,7 @@ const error = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREF
 describe('the environment for Jest', () => {
   test('is the same class under both names', () => expect(Environment).toBe(TestEnvironment))
 
-  test('adds the matchers to the expect of a test file, when that is set up', async () => {
+  test('adds the matchers to the expect of a test file during its set-up', async () => {
     const environment = open()
     const assertion = jestExpect(error)
     await environment.handleTestEvent({ name: 'test_start' }, {})
@@ -23,7 +23,7 @@ describe('the environment for Jest', () => {
     await environment.teardown()
   })
 
-  test.for(['leaks', 'announce'])('refuses %s outside of portside', (name) => {
+  test.for(['leaks', 'announce'])('rejects %s outside of portside', (name) => {
     expect(() => open(TestEnvironment, { [name]: 'warn' })).toThrow(
       expect.objectContaining({
         code: 'ERR_PORTSIDE_UNKNOWN_OPTION',
@@ -32,11 +32,11 @@ describe('the environment for Jest', () => {
     )
   })
 
-  test('leaves options to an environment on top of it', () => {
+  test('ignores options of an environment that extends it', () => {
     expect(() => open(TestEnvironment, { host: 'localhost', url: 'http://localhost' })).not.toThrow()
   })
 
-  test('lets an environment on top of it, and one below it, hear the events, too', async () => {
+  test('passes events to an environment that extends it and to its base class', async () => {
     const heard: string[] = []
     Object.assign(Object.getPrototypeOf(TestEnvironment.prototype), {
       handleTestEvent: ({ name }: { name: string }) => void heard.push(`below: ${name}`),
@@ -52,7 +52,7 @@ describe('the environment for Jest', () => {
     expect(heard).toEqual(['below: run_start', 'on top: run_start'])
   })
 
-  test('looks at timers at the end of a file only if there are others than those of the reporters of Jest', async () => {
+  test("looks at timers at the end of a file only if there are timers other than those of Jest's reporters", async () => {
     const look = vi.spyOn(Session.prototype, 'connect')
     const warn = vi.spyOn(console, 'warn').mockReturnValue()
     const status = setInterval(() => {}, 1000)
@@ -74,7 +74,7 @@ describe('the environment for Jest', () => {
   })
 })
 
-/** As Jest makes it, with what it reads of its settings. */
+/** Makes it as Jest does, with the settings that it reads. */
 function open(Kind = TestEnvironment, testEnvironmentOptions: object = {}): TestEnvironment {
   const projectConfig = { globals: {}, testEnvironmentOptions, fakeTimers: {} }
   const config = { globalConfig: {}, projectConfig } as unknown as ConstructorParameters<typeof TestEnvironment>[0]

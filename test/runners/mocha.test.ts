@@ -2,11 +2,11 @@ import { describe, expect, test } from 'vitest'
 import { type HookContext, type NetScope, useNet } from '../../src/runners/mocha.js'
 import { withGlobals } from '../support/globals.js'
 
-// What Mocha alone has. The rest of useNet() is in use-net.test.ts, and Mocha itself in test/runners/consumers.
+// Tests for Mocha only. The rest of useNet() is in use-net.test.ts, and Mocha itself runs in test/runners/consumers.
 
 type Hook = (this: HookContext | undefined) => unknown
 
-/** The hooks that useNet() registers, by the names of Mocha. */
+/** The hooks that useNet() registers, by their names in Mocha. */
 function registered(): { net: NetScope; hooks: Record<'beforeEach' | 'afterEach' | 'after', Hook> } {
   const hooks: Record<string, Hook> = {}
   const register = (name: string) => (hook: Hook) => void Object.assign(hooks, { [name]: hook })
@@ -15,7 +15,7 @@ function registered(): { net: NetScope; hooks: Record<'beforeEach' | 'afterEach'
   return { net, hooks: hooks as ReturnType<typeof registered>['hooks'] }
 }
 
-/** The context of a hook, and what the hook was given as the error of its test. */
+/** The context of a hook, and the errors that the hook got for its test. */
 function contextOf(test: { skipped: boolean }): { context: HookContext; errors: unknown[] } {
   const errors: unknown[] = []
   const runnable = { error: (error: unknown) => void errors.push(error), isPending: () => test.skipped }
@@ -34,13 +34,13 @@ function failAtClose(): { closing: Hook } {
 }
 
 describe('a close that fails', () => {
-  test('fails its test, and not its suite', async () => {
+  test('fails its test, not its suite', async () => {
     const { context, errors } = contextOf({ skipped: false })
     await failAtClose().closing.call(context)
     expect(errors).toEqual([undoFailed])
   })
 
-  test('fails the hook of a test that was skipped, where Mocha would drop the error', async () => {
+  test('fails the hook of a skipped test, because Mocha would drop the error', async () => {
     const { context, errors } = contextOf({ skipped: true })
     await expect(failAtClose().closing.call(context)).rejects.toBe(undoFailed)
     expect(errors).toEqual([])
@@ -51,7 +51,7 @@ describe('a close that fails', () => {
   })
 })
 
-test('a scope whose afterEach never ran is closed after its suite', async () => {
+test('a scope whose afterEach never ran closes after its suite', async () => {
   const { net, hooks } = registered()
   hooks.beforeEach.call(undefined)
   const { server } = await net.listenTcp()

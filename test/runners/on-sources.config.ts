@@ -4,7 +4,7 @@ import { sourceAliases } from '../support/source-aliases.js'
 
 const root = join(import.meta.dirname, '../..')
 
-/** The project of a user of Vitest, and portside's sources where it would have the package. */
+/** The project of a Vitest user, with portside's sources instead of the package. */
 export default defineConfig({
   root: join(root, 'fixtures/projects/consumer-vitest'),
   cacheDir: join(root, 'node_modules/.vite'),

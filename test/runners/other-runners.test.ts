@@ -3,11 +3,11 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { blocksOf, commandOf, OTHER_RUNNERS } from './compat/other-runners.js'
 
-// docs/other-runners.md says what `npm run compat` has run.
+// docs/other-runners.md shows the files that `npm run compat` runs.
 
 const fixtures = join(import.meta.dirname, '../../fixtures/projects/other-runners')
 
-/** The hook and the configuration, without the tests that it is tried with. */
+/** The hook and the configuration, without the test files. */
 function hookFiles(folder: string): string[] {
   return readdirSync(join(fixtures, folder), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -23,12 +23,12 @@ test('every project of another runner is in the table', () => {
 describe.each(OTHER_RUNNERS)('$heading', (runner) => {
   const blocks = blocksOf(runner)
 
-  test('has on its page, word for word, the files that run', () => {
+  test('has its files on the page, word for word', () => {
     const shown = blocks.filter(({ language }) => language !== 'sh').map(({ code }) => code)
     expect(shown.sort()).toEqual(hookFiles(runner.folder).sort())
   })
 
-  test('has on its page one command, which runs its program', () => {
+  test('has one command on the page, which runs its program', () => {
     expect(blocks.filter(({ language }) => language === 'sh')).toHaveLength(1)
     expect(commandOf(runner).slice(0, 1)).toEqual(['npx'])
     expect(commandOf(runner).length).toBeGreaterThan(1)

@@ -23,7 +23,7 @@ describe('webServer()', () => {
     expect(() => webServer(command as string, options as object)).toThrow(expect.objectContaining({ code, argument }))
   })
 
-  test('gives one port for the same arguments, holds each, and passes on what is for Playwright', async () => {
+  test('returns one port for the same arguments, holds each port, and passes options to Playwright', async () => {
     const { lines, child } = await run(`
       const first = webServer('npm start')
       const again = webServer('npm start')
@@ -54,13 +54,13 @@ describe('webServer()', () => {
     for (const held of [port, otherPort] as number[]) await (await reservePort({ port: [held] })).release()
   })
 
-  test('keeps no process alive', async () => {
+  test('does not keep the process alive', async () => {
     const { child } = await run(`webServer('npm start'); console.log('called')`)
     if (child.exitCode === null) await once(child, 'exit')
     expect(child.exitCode).toBe(0)
   })
 
-  test('does not take the ports of a run around this one', async () => {
+  test('does not use the ports of a run that has started this one', async () => {
     const outer = JSON.stringify({ pid: process.pid, ports: {} })
     const { lines } = await run(`webServer('npm start'); console.log(process.env.PORTSIDE_WEB_SERVERS, process.pid)`, {
       PORTSIDE_WEB_SERVERS: outer,
@@ -80,7 +80,7 @@ describe('webServer()', () => {
     expect(() => webServer('npm start', { name: 'api' })).toThrow(/^Cannot find the port of a web server \(api\)\.\n/)
   })
 
-  test('hands the port over when the variables are read, where nothing listens on a held port', async () => {
+  test('releases the port when the variables are read, if nothing can listen on a held port', async () => {
     const handOver = vi.fn()
     const variables = environment({ A: 'b' }, '3000', handOver, false)
     expect(handOver).not.toHaveBeenCalled()
@@ -93,7 +93,7 @@ describe('webServer()', () => {
   })
 })
 
-/** Runs ES module code that has the functions, until it has printed a line. */
+/** Runs an ES module that has the functions, until it has printed a line. */
 async function run(code: string, env: NodeJS.ProcessEnv = {}): Promise<{ lines: string; child: ChildProcess }> {
   const from = (file: string): string => JSON.stringify(new URL(file, TRANSPILED).href)
   const imports = [

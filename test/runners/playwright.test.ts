@@ -3,11 +3,11 @@ import type { TestInfo } from '@playwright/test'
 import { describe, expect, test } from 'vitest'
 import { PlaywrightCheck } from '../../src/runners/playwright-leaks.js'
 
-// What runs in real Playwright is in test/package/playwright.test.ts.
+// The tests in real Playwright are in test/playwright.
 
 const QUIET = { announce: false }
 
-/** Runs what it is given as some version of Playwright does: by a method that portside knows, or by another one. */
+/** Runs code as some version of Playwright does: through a method that portside knows, or through another. */
 function playwright(method: string): TestInfo & { run(runnable: object, action: () => Promise<void>): Promise<void> } {
   class TestInfoImpl {
     readonly titlePath = ['a.spec.ts', 'a group', 'a test']
@@ -35,8 +35,8 @@ async function leak(opened: net.Server[]): Promise<void> {
 const fixture = (title: string, phase: 'setup' | 'teardown') => ({ type: 'test', fixture: { title, phase } })
 const close = (opened: net.Server[]): void => opened.forEach((server) => void server.close())
 
-describe.each(['_runWithTimeout', '_runAsStage'])('where Playwright runs all by %s', (method) => {
-  test('a test has what it and its fixtures open, and not what the file and the worker do', async () => {
+describe.each(['_runWithTimeout', '_runAsStage'])('if Playwright runs everything through %s', (method) => {
+  test('a test owns the sockets of its fixtures, not those of the file and the worker', async () => {
     const [opened, kept]: [net.Server[], net.Server[]] = [[], []]
     const check = new PlaywrightCheck()
     const info = playwright(method)
@@ -53,7 +53,7 @@ describe.each(['_runWithTimeout', '_runAsStage'])('where Playwright runs all by 
     expect(kept.map(({ listening }) => listening)).toEqual([false, false])
   })
 
-  test('a test without the check is not reported, and nor is it when the worker ends', async () => {
+  test('a test without the check is not reported, also not when the worker ends', async () => {
     const opened: net.Server[] = []
     const check = new PlaywrightCheck()
     const [unchecked, checked] = [playwright(method), playwright(method)]
@@ -68,8 +68,8 @@ describe.each(['_runWithTimeout', '_runAsStage'])('where Playwright runs all by 
   })
 })
 
-describe('where Playwright has no method that portside knows', () => {
-  test('what a test leaves open is reported when the worker ends', async () => {
+describe('if Playwright has no method that portside knows', () => {
+  test('sockets that a test leaves open are reported when the worker ends', async () => {
     const opened: net.Server[] = []
     const check = new PlaywrightCheck()
     const info = playwright('_runAnew')

@@ -3,12 +3,12 @@ import { checkPlace, checkPreloads, isPreloaded } from '../../src/runners/right-
 import { runnerProgram, thisRunner } from '../../src/runners/this-runner.js'
 
 describe('an entry for a runner', () => {
-  test('can be loaded where that runner runs', () => {
+  test('loads in that runner', () => {
     expect(thisRunner()).toBe('Vitest')
     expect(() => checkPlace('vitest', 'Vitest')).not.toThrow()
   })
 
-  test('says what to write where another one runs', () => {
+  test('says what to write in another runner', () => {
     expect(() => checkPlace('mocha', 'Mocha')).toThrow(
       expect.objectContaining({
         code: 'ERR_PORTSIDE_UNSUPPORTED',
@@ -20,7 +20,7 @@ describe('an entry for a runner', () => {
   })
 })
 
-test('the entry for Playwright says what to write where Vitest runs', async () => {
+test('the entry for Playwright says what to write in Vitest', async () => {
   await expect(import('../../src/runners/playwright.js')).rejects.toThrow(
     /^Cannot use portside\/playwright here\.\n.*Vitest runs.*\n.*portside\/vitest\/plugin/,
   )
@@ -37,20 +37,20 @@ test.for([
   ['/app/playwright/cli.js', undefined],
   ['/app/tools/playwright', undefined],
   ['/app/node_modules/.bin/vitest', 'Vitest'],
-] as const)('the program %s is that of %s', ([program, runner]) => {
+] as const)('the program %s belongs to %s', ([program, runner]) => {
   const [own = ''] = process.argv.splice(1, 1, program)
   onTestFinished(() => void process.argv.splice(1, 1, own))
   expect(runnerProgram()).toBe(runner)
 })
 
-test('an entry for the main process of a runner can be loaded in a process that a test of another one has started', () => {
+test('an entry for the main process of a runner loads in a process that a test of another runner has started', () => {
   expect(() => checkPreloads('jest-environment', 'Jest')).not.toThrow()
   vi.stubEnv('NODE_OPTIONS', '--import portside/jest-environment')
   expect(() => checkPreloads('jest-environment', 'Jest')).toThrow(/^Cannot use .*\n.*--import.*\n.*preset: 'portside'/)
   vi.unstubAllEnvs()
 })
 
-describe('what Node was told to load first', () => {
+describe('isPreloaded finds an entry in the options of Node', () => {
   test.for([
     [['--import', 'portside/jest'], '', 'jest', true],
     [['--import=portside/jest'], '', 'jest', true],

@@ -4,7 +4,7 @@ import * as jest from '../../src/runners/jest.js'
 import * as mocha from '../../src/runners/mocha.js'
 import { codeOf, withGlobals } from '../support/globals.js'
 
-// Vitest has hooks that do what those of each runner do. The runners themselves: test/runners/consumers.
+// The hooks of Vitest stand in for those of each runner. The runners themselves: test/runners/consumers.
 const RUNNERS = [
   ['Jest', jest.useNet, { beforeEach, afterEach }],
   ['Mocha, BDD', mocha.useNet, { beforeEach, afterEach, after: afterAll }],
@@ -29,11 +29,11 @@ describe.each(RUNNERS)('useNet() of %s', (_, useNet, globals) => {
 
   test('closes the scope after its test', () => expect(server.server.listening).toBe(false))
 
-  test('refuses outside of a test', () => {
+  test('throws outside of a test', () => {
     expect([whileDefining, inBeforeAll]).toEqual(['ERR_PORTSIDE_SCOPE_CLOSED', 'ERR_PORTSIDE_SCOPE_CLOSED'])
   })
 
-  test('checks its options at once, and registers nothing for wrong ones', () => {
+  test('checks its options at once, and registers nothing if they are invalid', () => {
     const registered: unknown[] = []
     const hooks = Object.keys(globals).map((name) => [name, (hook: unknown) => registered.push(hook)])
     const refused = (options: object): unknown =>
@@ -49,7 +49,7 @@ describe.each(RUNNERS)('useNet() of %s', (_, useNet, globals) => {
     const other = withGlobals(globals, () => useNet({ grace: 60_000 }))
     const undone: string[] = []
 
-    test('gives two scopes', () => {
+    test('makes two scopes', () => {
       net.defer(() => void undone.push('net'))
       other.defer(() => void undone.push('other'))
       onTestFinished(() => expect(undone.sort()).toEqual(['net', 'other']))

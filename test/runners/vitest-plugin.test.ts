@@ -11,7 +11,7 @@ describe('the plugin', () => {
     expect(provide).toMatchObject({ portside: { leaks: 'warn' } })
   })
 
-  test('checks once if it is named twice, by the options that were given last', async () => {
+  test('checks once if it is listed twice, with the last options', async () => {
     const first = portside({ leaks: { mode: 'warn' }, announce: false })
     const { setupFiles, provide } = await configured({}, first, portside({ leaks: { idlePools: 'close' } }), portside())
     expect(setupFiles).toHaveLength(1)
@@ -19,13 +19,13 @@ describe('the plugin', () => {
     expect(provide).not.toHaveProperty('portside.leaks.mode')
   })
 
-  test('keeps the options of provide, and refuses those of both', async () => {
+  test('keeps the options of provide, and rejects options in both places', async () => {
     const given = { provide: { portside: { leaks: 'off' as const } } }
     expect((await configured({ ...given }, portside())).provide).toMatchObject({ portside: { leaks: 'off' } })
-    await expect(configured(given, portside({ leaks: 'warn' }))).rejects.toThrow('and so has provide.portside')
+    await expect(configured(given, portside({ leaks: 'warn' }))).rejects.toThrow('both portside() and provide.portside')
   })
 
-  test('leaves tests in a browser alone', async () => {
+  test('does not change projects in a browser', async () => {
     const browser = { enabled: true } as NonNullable<InlineConfig['browser']>
     expect(await configured({ browser }, portside())).toEqual({ browser })
   })
@@ -39,22 +39,22 @@ describe('the plugin', () => {
     [{ leak: 'off' }, 'Invalid option "leak" of portside(): did you mean "leaks"?'],
     [{ leaks: { mod: 'off' } }, 'Invalid option "mod" of portside().leaks: did you mean "mode"?'],
     [{ leaks: 'wran' }, "Invalid `mode`: expected 'fail', 'warn' or 'off', got 'wran'"],
-    [{ fallback: 'forks' }, 'Invalid `host`: expected a profile beside `fallback`'],
-    [{ leaks: { signal: AbortSignal.abort() } }, 'Invalid `signal`: expected an option that a worker can have'],
+    [{ fallback: 'forks' }, 'Invalid `host`: expected a profile next to `fallback`'],
+    [{ leaks: { signal: AbortSignal.abort() } }, 'Invalid `signal`: expected an option that can be sent to a worker'],
     [{ leaks: { ignore: [{ function: { test() {} } }] } }, 'Invalid `leaks`: expected values that can be sent'],
     [{ announce: 'off' }, 'Invalid `announce`: expected true or false'],
   ])('refuses %j', ([options, message]) => {
     expect(() => portside(options as PluginOptions)).toThrow(message)
   })
 
-  test('sends expressions of rules to the workers', async () => {
+  test('sends regular expressions of rules to the workers', async () => {
     const ignore = [{ function: /^connect/ }]
     expect((await configured({}, portside({ leaks: { ignore } }))).provide).toMatchObject({
       portside: { leaks: { ignore } },
     })
   })
 
-  test('names the variable that has a wrong mode, and the mode that was meant', () => {
+  test('names the variable with an invalid mode, and the nearest mode', () => {
     vi.stubEnv('PORTSIDE_LEAKS', 'wran')
     try {
       expect(() => portside()).toThrow(
@@ -66,7 +66,7 @@ describe('the plugin', () => {
   })
 })
 
-/** A configuration of Vitest when all of its plugins have seen it. */
+/** A configuration of Vitest after all of its plugins have seen it. */
 async function configured(test: InlineConfig, ...plugins: ReturnType<typeof portside>[]): Promise<InlineConfig> {
   const config = { test }
   for (const { config: hook } of plugins) await (hook as (config: object) => Promise<void>)(config)

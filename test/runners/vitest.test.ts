@@ -19,7 +19,7 @@ describe('net', () => {
     expect(server.server.listening).toBe(true)
   })
 
-  it('is another one in the next test, and the last one is closed', ({ net }) => {
+  it('is new in the next test, and the last scope is closed', ({ net }) => {
     expect(nets.has(net)).toBe(false)
     expect(server.server.listening).toBe(false)
   })
@@ -34,7 +34,7 @@ vitestTest('the matchers are there once install() is called, as often as it is',
   assertion.toBeConnectionRefused()
 })
 
-// Concurrent tests, retries, options, and teardowns that fail: what makes a test fail is seen from outside only.
+// Concurrent tests, retries, options and failing teardowns: only another process can see a test fail.
 vitestTest('the suite of a user passes and fails where it should', async ({ onTestFinished }) => {
   const folder = mkdtempSync(join(tmpdir(), 'portside-vitest-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))

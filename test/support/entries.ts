@@ -233,7 +233,7 @@ function asking(portside: Portside): Entry[] {
     ]),
     entry('findLeaks()', 'findLeaks', 'ignore', () => [portside.findLeaks, portside.snapshotSockets(), {}]),
     entry('verifyNoLeaks()', 'verifyNoLeaks', 'kernel', () => [portside.verifyNoLeaks, portside.snapshotSockets(), {}]),
-    entry('a rule of what is no leak', 'ignoreLeaks', 'package', () => [portside.ignoreLeaks, { package: 'x' }]),
+    entry('a leak rule', 'ignoreLeaks', 'package', () => [portside.ignoreLeaks, { package: 'x' }]),
   ]
 }
 

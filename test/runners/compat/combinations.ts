@@ -12,16 +12,16 @@ import {
   type Tally,
 } from './outcome.js'
 
-/** A runner of some version on some Node, and what has to be found with it. */
+/** A version of a runner on a version of Node, and the expected results. */
 export interface LeakCombination {
   readonly name: string
   readonly expected: Tally
-  /** How many runs it takes, each of which says once that the check is on. */
+  /** How many runs it needs. Each says once that the check is on. */
   readonly runs: number
   run(): Promise<{ outcome: Outcome; output: string }>
 }
 
-/** What `fixtures/projects/leaks` has for each runner. */
+/** The expected numbers for `fixtures/projects/leaks`, by runner. */
 const EXPECTED: Readonly<Record<'vitest' | 'jest' | 'mocha' | 'node:test' | 'playwright', Tally>> = {
   vitest: { leaking: 34, clean: 54, files: 2, hooks: 5 },
   jest: { leaking: 44, clean: 64, files: 2, hooks: 8 },
@@ -51,10 +51,10 @@ const MOCHA_WAYS: Readonly<Record<string, readonly string[]>> = {
   'installed twice': ['--require', './install.cjs'],
 }
 
-/** The oldest that portside supports, and the newest. */
+/** The oldest and the newest version of Playwright that portside supports. */
 const PLAYWRIGHT = { '1.50': ['20', '22'], '1': NODES }
 
-/** All of them. */
+/** All combinations. */
 export function leakCombinations(matrix: Matrix): LeakCombination[] {
   const nodes = new Map(NODES.map((version) => [version, nodeVersion(matrix, version)]))
   const made = (name: string, packages: string[]): (() => Promise<Project>) =>
@@ -134,7 +134,7 @@ const mochaRun =
   (args: readonly string[]): Run =>
   async (node, folder) => {
     const options = ['node_modules/mocha/bin/mocha.js', '--require', 'portside/mocha', '--reporter', 'json', ...args]
-    // Apart: files of one process have one report of what is no test's.
+    // In separate runs, because files of one process have one report of sockets without a test.
     const outputs = [await run(node, [...options, 'mocha/*.test.{cjs,mjs}'], folder)]
     outputs.push(await run(node, [...options, 'mocha-hooks/*.test.cjs'], folder))
     return { outcome: together(outputs.map(readMochaReport)), output: outputs.join('\n') }

@@ -1,4 +1,4 @@
-// For `node --test-reporter`: each event a line of JSON.
+// For `node --test-reporter`: prints each event as a line of JSON.
 export default async function* report(events) {
   for await (const { type, data } of events) {
     const { name = '', message, details } = data

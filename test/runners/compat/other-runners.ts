@@ -10,18 +10,18 @@ import type { Outcome } from './outcome.js'
 
 /** A runner that portside has no entry for, with the hook of docs/other-runners.md. */
 export interface OtherRunner {
-  /** Of its section on the page. */
+  /** The heading of its section on the page. */
   readonly heading: string
   /** Below `fixtures/projects/other-runners`. */
   readonly folder: string
   readonly package: string
   readonly version: string
-  /** What the command of the page is given: a file that leaks, and one that does not. */
+  /** The arguments of the page's command: a file that leaks, and a file that does not. */
   readonly files: readonly [leaking: string, clean: string]
   readonly more?: readonly string[]
-  /** What it prints behind each of them. A run that does not say so has not run all of the tests. */
+  /** What it prints after each file. Without this line, the run has not run all tests. */
   readonly ends: readonly [leaking: string, clean: string]
-  /** What it prints of a test that leaks, as an expression. */
+  /** A pattern for its output for a test that leaks. */
   blames(title: string): string
 }
 
@@ -61,7 +61,7 @@ export const OTHER_RUNNERS: readonly OtherRunner[] = [
     package: 'tap',
     version: '21',
     files: JS,
-    // Nothing here is covered, and tap takes that for a failure.
+    // Nothing here is covered, which tap treats as a failure.
     more: ['--disable-coverage', '--reporter=tap'],
     ends: ['{ total: 6, pass: 2, fail: 4 }', '{ total: 2, pass: 2 }'],
     blames: (title) => `^ +not ok \\d+ - ${title}: portside: `,
@@ -86,7 +86,7 @@ export const OTHER_RUNNERS: readonly OtherRunner[] = [
   },
 ]
 
-/** Each of them on Node 20: what is tested is the hook, and not the version. */
+/** All of them on Node 20: the hook is tested, not the version. */
 export function otherRunnerCombinations(matrix: Matrix, node: () => Promise<string>): LeakCombination[] {
   return OTHER_RUNNERS.map((runner) => {
     const { folder, package: name, version } = runner
@@ -107,7 +107,7 @@ export function blocksOf({ heading }: OtherRunner): ReturnType<typeof codeBlocks
   return codeBlocks(section.find((text) => text.startsWith(`${heading}\n`)) ?? '')
 }
 
-/** The command of the page, without the pattern for its files: `npx ava`. */
+/** The command of the page without the pattern for its files: `npx ava`. */
 export function commandOf(runner: OtherRunner): string[] {
   const { code = '' } = blocksOf(runner).find(({ language }) => language === 'sh') ?? {}
   return code.split(' ').filter((word) => !word.includes('*'))
@@ -136,7 +136,7 @@ async function runOther(runner: OtherRunner, node: string, folder: string) {
   return { outcome: { tests: isWhole ? tests : [], files: [] }, output: `${leaking.output}\n${clean.output}` }
 }
 
-/** Its tests of that file, by their titles. */
+/** The titles of the tests in that file. */
 function titlesIn(folder: string, { folder: name }: OtherRunner, file: 'leaking' | 'clean'): string[] {
   const path = { cucumber: `features/${file}.feature`, jasmine: `spec/${file}.spec.js` }[name] ?? `test/${file}.test.js`
   const text = readFileSync(join(folder, path), 'utf8')

@@ -1,25 +1,25 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 
-/** What a run of a project came to: each test by its title, and what was said of a file as a whole. */
+/** The results of a run: each test by its title, and the messages about files as a whole. */
 export interface Outcome {
   readonly tests: ReadonlyArray<{ readonly title: string; readonly failed: boolean; readonly said: string }>
   readonly files: readonly string[]
 }
 
-/** How many of what has to be found. */
+/** The expected numbers. */
 export interface Tally {
-  /** Tests that leak, and fail because of it. */
+  /** Tests that leak, and fail for it. */
   readonly leaking: number
-  /** Tests that do not, and pass. */
+  /** Tests that do not leak, and pass. */
   readonly clean: number
   /** Files that leave something open outside of their tests. */
   readonly files: number
-  /** Hooks that do, and are named by their file's report: those that are no test's. */
+  /** Hooks that leak outside of a test, and are named in the report of their file. */
   readonly hooks: number
 }
 
-/** What was found, and what is wrong with it. The titles of the tests say what has to become of them. */
+/** The results, and what is wrong with them. The title of a test says its expected result. */
 export function tallyOf({ tests, files }: Outcome): { found: Tally; complaints: string[] } {
   const complaints: string[] = []
   let [leaking, clean] = [0, 0]
@@ -40,10 +40,10 @@ export function tallyOf({ tests, files }: Outcome): { found: Tally; complaints: 
 /** The functions of hooks.cjs that a report names. */
 const hooksIn = (said: string): string[] => said.match(/LEAK_\w+_/g) ?? []
 
-/** `leaks by afterEach, done` is a test of what that hook opens; in any other no hook leaks. */
+/** `leaks by afterEach, done` tests sockets of that hook. In other tests, no hook leaks. */
 const hookOf = (title: string): string => `LEAK_${title.replace(/^leaks by /, '').replace(/\W+/g, '_')}_`
 
-/** A failure of the test's own does not hide its leak, nor the other way round. */
+/** A failure of the test does not hide its leak, and the leak does not hide the failure. */
 const saysBoth = (title: string, said: string): boolean =>
   (!title.startsWith('leaks by') || hooksIn(said).length > 0) &&
   (!title.includes('and fails') || said.includes('its own error')) &&
@@ -53,7 +53,7 @@ const LEAK = "' left "
 /** `file.test`: four listeners, and both ends of a connection. */
 const FILE_LEAK = 'portside: 6 sockets left open'
 
-/** The report of Jest, which Vitest writes, too. */
+/** The report of Jest. Vitest writes the same form. */
 export function readJestReport(path: string): Outcome {
   if (!existsSync(path)) return NONE
   const { testResults } = JSON.parse(readFileSync(path, 'utf8')) as JestReport
@@ -91,16 +91,16 @@ interface JestReport {
   }>
 }
 
-/** The report of Mocha, for which a test that fails behind its end has passed before. */
+/** The report of Mocha, in which a test that fails after its end has also passed. */
 export function readMochaReport(text: string): Outcome {
   const begin = text.indexOf('{\n  "stats"')
   if (begin === -1) return NONE
-  // Behind it is what the run has printed on its standard error.
+  // The standard error output of the run follows it.
   const { passes, failures } = JSON.parse(text.slice(begin, text.indexOf('\n}', begin) + 2)) as MochaReport
   const ofHooks = failures.filter(({ title }) => title.includes(' hook'))
   const failed = failures.filter((failure) => !ofHooks.includes(failure))
   const said = new Map<string, string>()
-  // Of several errors of one test this report has the first, and the fields of the others.
+  // If a test has several errors, this report has the first, and only the fields of the others.
   for (const { fullTitle, err } of failed) {
     const errors = `${err.message}\n${JSON.stringify(err.multiple ?? [])}\n`
     said.set(fullTitle, (said.get(fullTitle) ?? '') + errors)
@@ -126,7 +126,7 @@ interface MochaTest {
   readonly err: { readonly message?: string; readonly multiple?: unknown }
 }
 
-/** What node-reporter.mjs has written of node:test: an event a line. */
+/** The output of node-reporter.mjs for node:test: an event a line. */
 export function readNodeEvents(text: string): Outcome {
   const tests: Array<{ title: string; failed: boolean; said: string }> = []
   const files: string[] = []
@@ -151,7 +151,7 @@ interface NodeEvent {
   readonly suite: boolean
 }
 
-/** The report of Playwright. Of a retry the last attempt counts; a test that is expected to fail has failed. */
+/** The report of Playwright. The last attempt of a retry counts. A test that is expected to fail counts as failed. */
 export function readPlaywrightReport(path: string): Outcome {
   if (!existsSync(path)) return NONE
   const { suites, errors } = JSON.parse(readFileSync(path, 'utf8')) as PlaywrightReport

@@ -6,8 +6,8 @@ import { packInto } from '../consumers/project.js'
 import { type LeakCombination, leakCombinations } from './combinations.js'
 import { type Tally, tallyOf } from './outcome.js'
 
-// The leak check with each runner, of each version, on each Node: in tests that leave open what can be left open, and in
-// tests that do not. With arguments only those whose names match each of them: `npm run compat -- 'jest 30' 'Node 2[06]'`.
+// Runs the leak check with each version of each runner on each Node, in tests that leak and tests that do not. With arguments, it runs only
+// combinations whose names match all of them: `npm run compat -- 'jest 30' 'Node 2[06]'`.
 
 const folder = mkdtempSync(join(tmpdir(), 'portside-compat-'))
 try {
@@ -21,7 +21,7 @@ try {
   rmSync(folder, { recursive: true, force: true })
 }
 
-/** Runs them all, a line for each in its order, and tells whether all are right. */
+/** Runs all of them, prints a line for each in order, and returns whether all are right. */
 async function report(combinations: readonly LeakCombination[]): Promise<boolean> {
   const slot = limited(availableParallelism())
   const running = combinations.map((combination) => ({ combination, checked: slot(() => checked(combination)) }))

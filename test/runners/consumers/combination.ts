@@ -1,16 +1,16 @@
 /** One line of the table. */
 export interface Combination {
   readonly name: string
-  /** What a user has to set for it, and why; shown beside it. */
+  /** What a user must set for it, and why. Shown next to the result. */
   readonly needs?: string | undefined
-  /** Gives what is wrong, for people to read; nothing where all is right. */
+  /** Returns what is wrong, for people to read. Empty if everything is right. */
   check(): Promise<string[]>
 }
 
-/** What the combinations have in common. */
+/** The context of all combinations. */
 export interface Matrix {
-  /** portside as it is published. */
+  /** The packed package. */
   readonly tarball: string
-  /** Everything is written below this. */
+  /** The folder for everything that is written. */
   readonly folder: string
 }

@@ -5,7 +5,7 @@ import { readPage } from '../../support/documentation.js'
 import type { Expected } from './expected.js'
 import type { Project } from './project.js'
 
-/** Makes each `js` block of the page that has a test a CommonJS test file; all of its tests have to pass. */
+/** Writes each `js` block with a test to a CommonJS test file. All of its tests must pass. */
 export function writeExamples({ folder }: Project, page: string): Record<string, Expected> {
   const files: Record<string, Expected> = {}
   for (const { language, line, code } of codeBlocks(readPage(page))) {

@@ -1,10 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 
-/** What a test file of a consumer has to come to. */
+/** The expected results of a consumer's test file. */
 export interface Expected {
   readonly passed: readonly string[]
-  /** Tests that have to fail, and what the runner has to say of each. */
+  /** Tests that must fail, and what the runner must print for each. */
   readonly failed: Readonly<Record<string, ReadonlyArray<string | RegExp>>>
 }
 
@@ -31,7 +31,7 @@ export const MATCHERS: Expected = {
   },
 }
 
-/** The same where nobody has installed the matchers. Without this, a suite that checks nothing would look right. */
+/** The same without the matchers. Otherwise a suite that checks nothing would look right. */
 export const WITHOUT_MATCHERS: Expected = {
   passed: [],
   failed: Object.fromEntries(
@@ -66,7 +66,7 @@ export const VITEST_NET: Expected = {
   },
 }
 
-/** The same before Vitest 4.1, where a fixture never gets what another `extend()` puts in the place of one it uses. */
+/** The same before Vitest 4.1, where a fixture does not get the value that another `extend()` gives to a fixture it uses. */
 export const VITEST_4_0_NET: Expected = moved(VITEST_NET, 'fails since Vitest 4.1: options of extend() that are none')
 
 function moved({ passed, failed }: Expected, title: string): Expected {
@@ -74,7 +74,7 @@ function moved({ passed, failed }: Expected, title: string): Expected {
   return { passed: [...passed, title], failed: rest }
 }
 
-/** `net.test` of the consumer that has Jest, and what else uses `useNet()` there. */
+/** `net.test` of the consumer that has Jest, and its other files that use `useNet()`. */
 export const JEST_NET: Readonly<Record<string, Expected>> = {
   net: {
     passed: [
@@ -102,7 +102,7 @@ export const JEST_NET: Readonly<Record<string, Expected>> = {
   retries: { passed: ['each retry has a scope of its own'], failed: {} },
 }
 
-/** The report of a runner, in the form of Jest, which Vitest writes, too. */
+/** The report of a runner, in the form of Jest, which Vitest writes too. */
 interface Report {
   testResults: Array<{
     name: string

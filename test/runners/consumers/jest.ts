@@ -7,11 +7,11 @@ import { type Project, project, run } from './project.js'
 
 interface Way {
   readonly config: object
-  /** The test files, without their endings. */
+  /** The test files, without their extensions. */
   readonly expected: Readonly<Record<string, Expected>>
 }
 
-/** How the matchers come into `expect`, and `useNet()` into a test. */
+/** The ways to add the matchers to `expect`, and to use `useNet()` in a test. */
 const WAYS: Readonly<Record<string, Way>> = {
   "testEnvironment: 'portside/jest-environment'": {
     config: { testEnvironment: 'portside/jest-environment' },
@@ -55,7 +55,7 @@ export function jestProjects({ folder, tarball }: Matrix): Map<string, () => Pro
   )
 }
 
-/** Each Jest, with test files of both module systems, in each way that there is, and once without matchers. */
+/** Each Jest, with test files of both module systems, in each way, and once without matchers. */
 export function jestCombinations(projects: Map<string, () => Promise<Project>>): Combination[] {
   return [...projects].flatMap(([version, made]) => [
     ...(['cjs', 'mjs'] as const).flatMap((ending) =>
@@ -75,7 +75,7 @@ export function jestCombinations(projects: Map<string, () => Promise<Project>>):
   ])
 }
 
-/** Runs the expected files, and no others. */
+/** Runs only the expected files. */
 async function runJest({ folder }: Project, config: object, expected: Record<string, Expected>): Promise<string[]> {
   const report = join(mkdtempSync(join(folder, 'report-')), 'report.json')
   const files = Object.keys(expected)

@@ -1,4 +1,4 @@
-/** Runs what it is given, so many at once, in the order in which it came. */
+/** Runs the actions in order, so many at once. */
 export function limited(limit: number): <T>(task: () => Promise<T>) => Promise<T> {
   const waiting: Array<() => void> = []
   let free = limit

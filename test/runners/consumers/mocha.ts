@@ -25,7 +25,7 @@ const NET: Expected = {
     'fails: it hides nothing': ['the test failed', 'the undo failed'],
   },
 }
-/** Mocha skips the close of the scope behind an afterEach that fails; it follows behind the suite, and behind the leak check. */
+/** After an afterEach that fails, Mocha skips the close of the scope. It follows after the suite, and after the leak check. */
 const { passed, failed } = NET
 const CHECKED: Expected = {
   passed: passed.filter((title) => title !== 'is a test above it'),
@@ -64,7 +64,7 @@ export function mochaCombinations({ folder, tarball }: Matrix): Combination[] {
   })
 }
 
-/** What is wrong with a run of Mocha; `hooks` has the messages of the hooks that have to fail. */
+/** What is wrong with a run of Mocha. `hooks` has the messages of the hooks that must fail. */
 async function runMocha(
   { folder }: Project,
   args: readonly string[],

@@ -6,19 +6,16 @@ import { npm } from '../../support/npm.js'
 import type { Matrix } from './combination.js'
 import { limited } from './limited.js'
 
-/** A project of a user: a folder of its own, with what it depends on. */
+/** A project of a user: a folder with its dependencies. */
 export interface Project {
   readonly folder: string
   versionOf(name: string): string
 }
 
-/** Two at once: npm waits for the network half of the time. */
+/** Two at once, because npm waits for the network half of the time. */
 const installing = limited(2)
 
-/**
- * Gives a function that copies a project of `fixtures/projects` and installs `packages` there, once, when it is called
- * first.
- */
+/** Returns a function that copies a project of `fixtures/projects` and installs `packages` there, once, when it is first called. */
 export function project(folder: string, fixture: string | undefined, packages: string[]): () => Promise<Project> {
   let made: Promise<Project> | undefined
   const make = async (): Promise<Project> => {
@@ -35,28 +32,28 @@ export function project(folder: string, fixture: string | undefined, packages: s
   return () => (made ??= installing(make))
 }
 
-/** portside as it is published, in the folder. */
+/** Packs portside into the folder. */
 export async function packInto(folder: string): Promise<string> {
   const root = join(import.meta.dirname, '../../..')
   const [{ filename }] = JSON.parse(await npm(['pack', '--json', '--pack-destination', folder], root))
   return join(folder, filename)
 }
 
-/** The path of a Node of that major version: of this one, or else of one from the registry. */
+/** The path of a Node of that major version: this Node, or else one from the registry. */
 export function nodeVersion({ folder }: Pick<Matrix, 'folder'>, major: string): () => Promise<string> {
   if (process.versions.node.startsWith(`${major}.`)) return async () => process.execPath
   const made = project(join(folder, `node-${major}`), undefined, [`node@${major}`])
   return async () => join((await made()).folder, 'node_modules/node/bin/node')
 }
 
-/** The Node that runs a tool which needs at least that one: this one, or else one from the registry. */
+/** The Node for a tool that needs at least that version: this Node, or else one from the registry. */
 export function nodeFor({ folder }: Matrix, major: number, minor: number): () => Promise<string> {
   const [ownMajor = 0, ownMinor = 0] = process.versions.node.split('.').map(Number)
   if (ownMajor > major || (ownMajor === major && ownMinor >= minor)) return async () => process.execPath
   return nodeVersion({ folder }, String(major))
 }
 
-/** Runs a program to its end, whatever that is, and gives what it printed. */
+/** Runs a program until it exits, and returns its output, also if it failed. */
 export async function run(command: string, args: string[], cwd: string, env?: NodeJS.ProcessEnv): Promise<string> {
   return (await exitOf(command, args, cwd, env)).output
 }

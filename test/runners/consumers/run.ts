@@ -9,8 +9,8 @@ import { packInto } from './project.js'
 import { typeCombinations } from './types.js'
 import { vitestCombinations, vitestProjects } from './vitest.js'
 
-// portside as it is published, in projects as its users have them, with each runner that it says it works with. All of
-// it is installed from the registry into a folder that goes afterwards. `-- PATTERN` runs the combinations that match it.
+// Runs the packed portside in projects like those of users, with each runner that it supports. Everything is installed from the registry
+// into a temporary folder. `-- PATTERN` runs the combinations whose names match.
 
 const pattern = new RegExp(process.argv[2] ?? '')
 
@@ -31,7 +31,7 @@ try {
   rmSync(folder, { recursive: true, force: true })
 }
 
-/** Runs them all, a line for each in its order, and tells whether all are right. */
+/** Runs all of them, prints a line for each in order, and returns whether all are right. */
 async function report(combinations: readonly Combination[]): Promise<boolean> {
   const slot = limited(availableParallelism())
   const running = combinations.map((combination) => ({ combination, checked: slot(() => timed(combination)) }))

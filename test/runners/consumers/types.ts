@@ -6,12 +6,12 @@ import { type Project, project, run } from './project.js'
 const COMPILERS = ['5.9', '6', '7']
 const sources = join(import.meta.dirname, '../../types')
 
-/** What is compiled at once, as a user's project would be. */
+/** Files that are compiled together, like a user's project. */
 interface Program {
   readonly file: string
-  /** For the option of that name. */
+  /** For the option `types`. */
   readonly types: readonly string[]
-  /** What is not for these types. */
+  /** Files that are not for these types. */
   readonly without?: RegExp
 }
 
@@ -31,7 +31,7 @@ const TYPES_JEST: readonly Program[] = [
   { file: 'jest-option', types: ['node', 'jest', 'portside/jest'] },
 ]
 
-/** Each runner's types with each TypeScript, every declaration checked. */
+/** The types for each runner with each TypeScript. Every declaration is checked. */
 export function typeCombinations(
   { folder }: Matrix,
   vitest: Map<string, () => Promise<Project>>,
@@ -67,10 +67,10 @@ export function typeCombinations(
   ]
 }
 
-/** Vitest 3.2 and @types/chai both declare Chai.Assert.containSubset, one as a property and one as a method. */
+/** Vitest 3.2 and @types/chai both declare Chai.Assert.containSubset, one as a property, the other as a method. */
 const SKIPPING = "skipLibCheck, for Vitest's own"
 
-/** As an ES module and as CommonJS, for each has its own copy of the declarations, and a project may have both. */
+/** As an ES module and as CommonJS, because each has its own declarations, and a project may have both. */
 function writeProgram(target: string, program: Program, needs: string | undefined): void {
   const text = readFileSync(join(sources, `${program.file}.ts`), 'utf8').replace(program.without ?? '', '')
   for (const ending of ['mts', 'cts']) writeFileSync(join(target, `${program.file}.${ending}`), text)

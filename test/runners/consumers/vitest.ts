@@ -11,13 +11,13 @@ const POOLS: Readonly<Record<string, readonly string[]>> = {
   vmThreads: ['--pool=vmThreads'],
 }
 
-/** How the matchers come into `expect`. */
+/** The ways to add the matchers to `expect`. */
 const SETUPS: Readonly<Record<string, string>> = {
   "setupFiles: ['portside/vitest/setup']": 'portside/vitest/setup',
   'install()': './install.ts',
 }
 
-/** A project for each Vitest. The types of Node are those that Vitest 5 asks for. */
+/** A project for each Vitest. The types of Node are those that Vitest 5 requires. */
 export function vitestProjects({ folder, tarball }: Matrix): Map<string, () => Promise<Project>> {
   const packages = (version: string): string[] => [`vitest@${version}`, 'vite', '@types/node@22', tarball]
   return new Map(
@@ -28,7 +28,7 @@ export function vitestProjects({ folder, tarball }: Matrix): Map<string, () => P
   )
 }
 
-/** Each Vitest, in each pool, with the matchers installed in each way, and once without them. */
+/** Each Vitest, in each pool, with the matchers added in each way, and once without them. */
 export function vitestCombinations(matrix: Matrix, projects: Map<string, () => Promise<Project>>): Combination[] {
   const newer = nodeFor(matrix, 22, 12)
   return [...projects].flatMap(([version, made]) => {
