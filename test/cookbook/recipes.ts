@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { codeBlocks } from '../support/documentation.js'
+import { codeBlocks } from '../support/code-blocks.js'
 
 /** A section of a page of docs/cookbook: its files, as a reader would copy them into a project. */
 export interface Recipe {
