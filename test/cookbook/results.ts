@@ -71,7 +71,13 @@ async function runVitest(
   const vitest = ['node_modules/vitest/vitest.mjs', 'run', ...paths, '--reporter=./reporter.mjs']
   const [command = '', ...args] = as([process.execPath, ...vitest])
   const results = join(project, outputFile)
-  const { output } = await exitOf(command, args, project, { PATH, HOME: project, COOKBOOK_RESULTS: results })
+  const { output } = await exitOf(command, args, project, {
+    PATH,
+    HOME: project,
+    // A copy without its teardown leaves files.
+    TMPDIR: project,
+    COOKBOOK_RESULTS: results,
+  })
   let run: Run
   try {
     run = JSON.parse(readFileSync(results, 'utf8'))

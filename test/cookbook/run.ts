@@ -23,7 +23,8 @@ const folder = mkdtempSync(join(tmpdir(), 'portside-cookbook-'))
 try {
   await run()
 } finally {
-  rmSync(folder, { recursive: true, force: true })
+  // A program of a copy without its teardown may still be exiting.
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
 }
 
 async function run(): Promise<void> {
@@ -50,10 +51,10 @@ async function run(): Promise<void> {
   const failed: string[] = errors === '' ? [] : [`== types\n${errors}`]
   for (const { name } of recipes) {
     const { time = '', verdict, complaints } = line(results.get(name), skipped.get(name))
-    console.log(`${name.padEnd(34)} ${time.padStart(7)}  ${verdict}`)
+    console.log(`${name.padEnd(39)} ${time.padStart(7)}  ${verdict}`)
     if (complaints.length > 0) failed.push([`== ${name}`, ...complaints].join('\n'))
   }
-  console.log(`${'types of all of them'.padEnd(42)}  ${errors === '' ? 'ok' : 'FAILED'}`)
+  console.log(`${'types of all of them'.padEnd(47)}  ${errors === '' ? 'ok' : 'FAILED'}`)
   for (const output of failed) console.log(`\n${output}`)
   console.log(
     `\n${cooked.length} recipes have run, ${skipped.size} are skipped; in ${seconds(performance.now() - started)}`,
