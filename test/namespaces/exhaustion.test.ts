@@ -222,7 +222,7 @@ describe('a range that is large', () => {
       code: 'ERR_PORTSIDE_LARGE_RANGE',
       message: expect.stringMatching(
         new RegExp(
-          `^Cannot take all ephemeral ports, ${first} to ${last}\\.\n {2}expected {3}a range of at most ${size - 1} ports\n {2}got {8}one of ${size}\n {2}cause {6}.*\n {2}fix {8}.*ephemeralPorts: 16`,
+          `^Cannot take all ephemeral ports, ${first} to ${last}\\.\n {2}expected {3}a range of at most ${size - 1} ports\n {2}got {8}a range of ${size}\n {2}cause {6}.*\n {2}fix {8}.*ephemeralPorts: 16`,
         ),
       ),
     })

@@ -402,7 +402,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
       })
       expect(text).toMatchObject({
         code: 'EACCES',
-        message: expect.stringContaining('a file that may not be executed'),
+        message: expect.stringContaining('a file that is not executable'),
       })
       expect(noFolder).toMatchObject({
         code: 'ENOENT',

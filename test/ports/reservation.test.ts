@@ -209,7 +209,7 @@ describe('what is wished for', () => {
     const error = await reservePort({ port: [taken.port, second] }).catch((error) => error)
     expect(error).toMatchObject({ code: 'EADDRINUSE', errors: [{ port: taken.port }, { port: second }] })
     expect(error.headline).toBe(
-      `Cannot reserve ports ${taken.port}, ${second} on ${taken.address}: none of the 2 is free, the first fails with EADDRINUSE`,
+      `Cannot reserve ports ${taken.port}, ${second} on ${taken.address}: none of the 2 ports is free; the first fails with EADDRINUSE`,
     )
     expect(error.message).toMatch(/\n {2}fix {8}name more ports, or leave port out; \.errors has each failure$/)
     await taken.close()
@@ -228,7 +228,7 @@ describe('what is wished for', () => {
     await using held = await reservePort()
     await expect(reservePort({ port: [held.port] })).rejects.toMatchObject({
       code: 'EADDRINUSE',
-      message: expect.stringContaining('a reservation of portside holds it'),
+      message: expect.stringContaining('a portside reservation holds it'),
     })
     await using other = await reservePort({ port: held.port })
     expect(other.port).not.toBe(held.port)
@@ -248,7 +248,7 @@ describe('what is wished for', () => {
     await expect(reservePort({ port: 6667 })).rejects.toMatchObject({
       code: 'ERR_PORTSIDE_NO_PORT',
       message: expect.stringMatching(
-        /^Cannot reserve port 6667\.\n(?:.+\n)* {2}cause {6}fetch refuses port 6667 .*\n {2}fix {8}.*fetchSafe: false/,
+        /^Cannot reserve port 6667\.\n(?:.+\n)* {2}cause {6}fetch blocks port 6667 .*\n {2}fix {8}.*fetchSafe: false/,
       ),
     })
     const reservation = await reservePort({ port: [6667], fetchSafe: false }).catch((error) => error)
@@ -329,13 +329,15 @@ describe('handing over', () => {
       await expect(listenTcp(undefined, { port: reservation, ...other })).rejects.toMatchObject({
         code: 'ERR_INVALID_ARG_VALUE',
         message: expect.stringMatching(
-          /^Cannot listen on the port of a reservation\.\n {2}expected {3}a reservation of a port on .+\n {2}got {8}one of .*:\d+\n/,
+          /^Cannot listen on the port of a reservation\.\n {2}expected {3}a reservation of a port on .+\n {2}got {8}a reservation of .*:\d+\n/,
         ),
       })
     }
     await expect(listenUdp(undefined, { port: reservation })).rejects.toMatchObject({
       code: 'ERR_INVALID_ARG_VALUE',
-      message: expect.stringContaining('\n  expected   a reservation of a UDP port\n  got        one of a TCP port\n'),
+      message: expect.stringContaining(
+        '\n  expected   a reservation of a UDP port\n  got        a reservation of a TCP port\n',
+      ),
     })
     expect(reservation.held).toBe(true)
   })
@@ -390,7 +392,7 @@ describe('several reservations', () => {
   it('are not more than there are', async () => {
     await expect(reservePorts(3, { port: [20_001, 20_002] })).rejects.toMatchObject({
       code: 'ERR_PORTSIDE_NO_PORT',
-      message: expect.stringMatching(/^Cannot reserve 3 ports\.\n {2}expected {3}at most 2, .*ports 20001, 20002/),
+      message: expect.stringMatching(/^Cannot reserve 3 ports\.\n {2}expected {3}at most 2: .*ports 20001, 20002/),
     })
     await expect(reservePorts(65_000)).rejects.toMatchObject({
       code: 'ERR_PORTSIDE_NO_PORT',

@@ -176,7 +176,7 @@ describe('waitForListening({ pid })', () => {
     const child = run('setTimeout(() => {}, 50)')
     const ended = await failureOf(waitForListening(child, { timeout: 20_000 }))
     expect(ended).toMatchObject({ code: 'ERR_PORTSIDE_CHILD_EXITED' })
-    expect(ended.message).toContain(`Cannot wait until process ${child.pid} listens: the process has ended.\n`)
+    expect(ended.message).toContain(`Cannot wait until process ${child.pid} listens: the process has exited.\n`)
     const gone = await failureOf(waitForListening({ pid: child.pid }))
     expect(gone).toMatchObject({ code: 'ESRCH' })
     for (const { message } of [ended, gone]) expect(message).toMatch(READABLE)

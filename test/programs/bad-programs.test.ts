@@ -40,9 +40,9 @@ describe('a program that does not start', () => {
     [
       './no/such/program',
       'ENOENT',
-      'got        no such file\n  fix        pass the path of the program; of a script, ',
+      'got        no such file\n  fix        pass the path of the program; for a script, ',
     ],
-    [fixture('never-listen.sh'), 'EACCES', 'got        a file that may not be executed\n  fix        pass the path'],
+    [fixture('never-listen.sh'), 'EACCES', 'got        a file that is not executable\n  fix        pass the path'],
   ])('%s: %s', async (command, code, text) => {
     const failure = await failureOf(spawnListening(command))
     expect(failure).toMatchObject({ code, syscall: 'spawn', path: command })
@@ -105,7 +105,7 @@ describe('a program that never is ready', () => {
       cause: { code: 'ECONNREFUSED' },
       output: '',
     })
-    expect(failure.message).toContain('cause      it listens nowhere\n  fix        see whether the program reads PORT')
+    expect(failure.message).toContain('cause      it listens nowhere\n  fix        check that the program reads PORT')
     expect(failure.message).toMatch(READABLE)
   })
 
@@ -193,7 +193,7 @@ describe('a program that never is ready', () => {
     if (loopbackFamilies().length < 2) context.skip('one family only')
     const { message } = await never('server(PORT)', /you wait on/, { family: 'dual' })
     expect(message).toMatch(
-      /you wait on 127\.0\.0\.1:\d+ and \[::1\]:\d+\n {2}fix {8}make the program listen on ::1, too/,
+      /you wait on 127\.0\.0\.1:\d+ and \[::1\]:\d+\n {2}fix {8}make the program also listen on ::1/,
     )
   })
 
@@ -201,7 +201,7 @@ describe('a program that never is ready', () => {
     const { message, code } = await failureOf(spawnListening('portside-no-such-program start  now'))
     expect(code).toBe('ENOENT')
     expect(message).toContain(
-      "fix        pass the program and its arguments apart: 'portside-no-such-program', ['start', 'now']",
+      "fix        pass the program and its arguments separately: 'portside-no-such-program', ['start', 'now']",
     )
   })
 
@@ -215,7 +215,7 @@ describe('a program that never is ready', () => {
     const code = "server().once('listening', () => process.kill(process.pid, 'SIGSTOP'))"
     const options = { ready: { http: '/' }, grace: 50 } as const
     const { message } = await never(code, /no answer/, options)
-    expect(message).toContain('cause      a signal has stopped it, and SIGCONT would continue it (signal(7))\n')
+    expect(message).toContain('cause      a signal has stopped it; SIGCONT continues it (signal(7))\n')
     expect(runs(Number(/pid (\d+)/.exec(message)?.[1]))).toBe(false)
   })
 })

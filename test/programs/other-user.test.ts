@@ -54,7 +54,7 @@ it('says that it cannot see where a process of another user listens', async (con
   expect(await nobodySees(context, ['programs/wait-for-process', 'programs/not-ready'], code)).toEqual({
     code: 'ERR_PORTSIDE_WAIT_TIMEOUT',
     because: 'its sockets cannot be seen: it runs as another user, or has changed its user (proc_pid_fd(5))',
-    next: 'name the port on which it listens, or run the tests as its user or as root with CAP_SYS_PTRACE',
+    next: 'pass the port on which it listens, or run the tests as its user or as root with CAP_SYS_PTRACE',
   })
 })
 

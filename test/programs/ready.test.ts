@@ -76,7 +76,7 @@ describe('ready: { http }', () => {
     const failure = await refusal(child, { http: '/status/200?fine', status: thrower }, /boom/)
     expect(failure.lastAnswer).toEqual({ status: 200, body: 'fine', error: boom })
     expect(failure.cause).toBe(boom)
-    expect(failure.message).toContain('got        status 200: fine; the function given as status threw: boom\n')
+    expect(failure.message).toContain('got        status 200: fine; the status function threw: boom\n')
   })
 
   it('needs no end of a body that has begun as wanted: a stream of events is ready', async () => {
@@ -204,12 +204,12 @@ describe('ready: a function', () => {
         () => {
           throw Object.create(null)
         },
-        'the function given as ready threw: a value that cannot be printed',
+        'the ready function threw: a value that cannot be printed',
       ],
-      [() => new Promise<boolean>(() => {}), 'the function given as ready has not settled'],
-      [(() => {}) as unknown as () => boolean, 'the function given as ready returned undefined'],
-      [(() => ({})) as unknown as () => boolean, 'the function given as ready returned an object'],
-      [() => false, 'the function given as ready returned false'],
+      [() => new Promise<boolean>(() => {}), 'the ready function has not settled'],
+      [(() => {}) as unknown as () => boolean, 'the ready function returned undefined'],
+      [(() => ({})) as unknown as () => boolean, 'the ready function returned an object'],
+      [() => false, 'the ready function returned false'],
     ]
     const refusals = cases.map(([ready, got]) =>
       refusal(child, ready, new RegExp(`got {8}${got.replace(/[()]/g, '\\$&')}`)),
@@ -310,7 +310,7 @@ describe('output', () => {
     await using child = await start(`${WORDS} server()`, { output: 'ignore' })
     expect([child.stdout, child.stderr]).toEqual(['', ''])
     const failure = await failureOf(start(WORDS, { output: 'ignore' }))
-    expect(failure.message).toContain("got        no output: it is dropped by output: 'ignore'\n")
+    expect(failure.message).toContain("got        no output: output: 'ignore' drops it\n")
     for (const ready of [/up/, { output: /up/ }, ['listening', /up/]] as const) {
       const refused = await failureOf(start(WORDS, { output: 'ignore', ready: ready as Ready }))
       expect(refused).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE', argument: 'output' })

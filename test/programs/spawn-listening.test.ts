@@ -264,7 +264,7 @@ describe('spawnListening by port', () => {
       stderr: 'no configuration in /etc/nowhere\n',
       stdout: '',
     })
-    expect(failure.message).toContain(`Cannot start ${node}: the program ended before it was ready, with code 3.\n`)
+    expect(failure.message).toContain(`Cannot start ${node}: the program exited with code 3 before it was ready.\n`)
     expect(failure.message).toContain(
       '\n  got        this output of the program\n    no configuration in /etc/nowhere\n  fix        ',
     )
@@ -272,21 +272,21 @@ describe('spawnListening by port', () => {
 
   it.each([
     [
-      'by a signal',
+      'is ended by a signal',
       "process.kill(process.pid, 'SIGKILL')",
       { exitCode: null, signal: 'SIGKILL' },
-      'by SIGKILL.\n  got        no output of the program\n  fix        ',
+      'was ended by SIGKILL before it was ready.\n  got        no output of the program\n  fix        ',
     ],
     [
-      'with code 0',
+      'exits with code 0',
       "console.log('done')",
       { exitCode: 0, stdout: 'done\n' },
-      'with code 0.\n  got        this output of the program\n    done\n  fix        ',
+      'exited with code 0 before it was ready.\n  got        this output of the program\n    done\n  fix        ',
     ],
-  ])('rejects when the program ends %s before it listens', async (_how, code, fields, message) => {
+  ])('rejects when the program %s before it listens', async (_how, code, fields, message) => {
     const failure = await failureOf(spawnListening(node, ['-e', code], byPort))
     expect(failure).toMatchObject({ code: 'ERR_PORTSIDE_CHILD_EXITED', ...fields })
-    expect(failure.message).toContain(`Cannot start ${node}: the program ended before it was ready, ${message}`)
+    expect(failure.message).toContain(`Cannot start ${node}: the program ${message}`)
   })
 
   it('rejects with the output of a program that never listens, and ends it', async (context) => {
@@ -302,7 +302,7 @@ describe('spawnListening by port', () => {
       output: expect.stringContaining('looking for a database'),
       lastAnswer: { error: { code: 'ECONNREFUSED' } },
     })
-    expect(failure.message).toContain(`Cannot start sh: it runs (pid ${pid}) and is not ready after 500 ms.\n`)
+    expect(failure.message).toContain(`Cannot start sh: it runs (pid ${pid}) but is not ready after 500 ms.\n`)
     expect(failure.message).toMatch(/^ {2}got {8}\S+: ECONNREFUSED \(connection refused\).*; and this output/m)
     expect(failure.message).toContain('this output of the program\n    looking for a database\n')
     expect(runs(pid)).toBe(false)
@@ -534,7 +534,7 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
     expect(await child.exited).toEqual({ code: null, signal: 'SIGKILL' })
     const failure = await failureOf(child[Symbol.asyncDispose]())
     expect(failure).toMatchObject({ code: 'ERR_PORTSIDE_CHILD_EXITED', exitCode: null, signal: 'SIGKILL' })
-    expect(failure.message).toContain('The program ended by itself, by SIGKILL.\n')
+    expect(failure.message).toContain('The program was ended by SIGKILL before stop() was called.\n')
   })
 
   it('is disposed of quietly when its user has seen by stop() how it ended', async () => {
@@ -587,7 +587,7 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
     ['a name that PATH lacks', 'portside-no-such-program', 'ENOENT', 'no such file'],
     ['a path at which nothing is', './no/such/program', 'ENOENT', 'no such file'],
     ['a directory', fixture(''), 'ENOENT', 'no such file'],
-    ['a file that is not executable', fixture('serve-descriptor.py'), 'EACCES', 'a file that may not be executed'],
+    ['a file that is not executable', fixture('serve-descriptor.py'), 'EACCES', 'a file that is not executable'],
   ])('refuses %s as a program', async (_what, command, code, actual) => {
     const failure = await failureOf(spawnListening(command, ['argument'], { by }))
     expect(failure).toMatchObject({ code, syscall: 'spawn', path: command, spawnargs: ['argument'] })

@@ -41,7 +41,7 @@ describe('waitForReady', () => {
     expect(paths).toEqual(['/200', '/204', '/302', '/399', '/302?a=b'])
     const failure = await refusal(`${server.url}302`, { status: 200 }, /status 302/)
     expect(failure).toMatchObject({ code: 'ERR_PORTSIDE_NOT_READY', lastAnswer: { status: 302, body: '' } })
-    expect(failure.message).toMatch(/^Cannot wait until \S+ is ready: it is not after \d+ ms\.\n/)
+    expect(failure.message).toMatch(/^Cannot wait until \S+ is ready: it is not ready after \d+ ms\.\n/)
     expect(failure.message).toContain(`expected   GET ${server.url}302 to answer with status 200\n`)
     expect(failure.message).toContain('got        status 302, an empty body\n  fix        fix what the server answers')
     expect(failure.message).toMatch(READABLE)

@@ -208,7 +208,7 @@ describe('waitForListening', () => {
       `Cannot wait until ${place} is listening.\n  expected   a connection\n  got        ${place}: `,
     )
     expect(failure.message).toMatch(
-      /: ECONNREFUSED \(connection refused\), after \d+ attempts in \d+ ms\n {2}fix {8}see whether the listener is up, .+$/,
+      /: ECONNREFUSED \(connection refused\), after \d+ attempts in \d+ ms\n {2}fix {8}check that the listener is up, .+$/,
     )
   })
 
