@@ -4,24 +4,24 @@ import { unlessAborted } from '../signals.js'
 import { type Family, familyOf, LOOPBACK } from './endpoint.js'
 import { loopbackFamilies, whyFamilyIsMissing } from './probe.js'
 
-/** Where to bind, as its user says it. */
+/** Where to bind, as the user passes it. */
 export interface AddressOptions {
   family?: Family | 'dual' | undefined
   host?: string | undefined
-  /** Aborted: the lookup of a name is not waited for. */
+  /** When it aborts, the call does not wait for the lookup of a name. */
   signal?: AbortSignal | undefined
 }
 
 /** Which addresses to bind. */
 export interface Addresses {
   readonly addresses: readonly string[]
-  /** `all`: one port on each of them; `first`: the first that can be bound. */
+  /** `all`: the same port on each of them; `first`: the first that can be bound. */
   readonly bind: 'all' | 'first'
 }
 
 /**
  * Turns `family` and `host` into addresses. Throws ERR_INVALID_ARG_VALUE, ERR_PORTSIDE_FAMILY_UNAVAILABLE, or the
- * resolver's code (ENOTFOUND, EAI_AGAIN) for a name that does not resolve. `asked` is what is to be done there.
+ * resolver's code (ENOTFOUND, EAI_AGAIN) for a name that does not resolve. `asked` begins the headline of an error.
  */
 export function addressesFor(options: AddressOptions, asked = 'listen on'): Addresses | Promise<Addresses> {
   const { family, host } = options
@@ -46,7 +46,10 @@ function available(family: Family, asked: string): string {
   throw portsideError('ERR_PORTSIDE_FAMILY_UNAVAILABLE', {
     headline: `Cannot ${asked} ${LOOPBACK[family]}`,
     expected: `a host with ${family}`,
-    actual: `one that has ${loopbackFamilies().join(' and ') || 'neither family'} only`,
+    actual:
+      loopbackFamilies().length === 0
+        ? 'a host without loopback'
+        : `a host with ${loopbackFamilies().join(' and ')} only`,
     because: reason,
     next: 'leave family out, or run the test for each of loopbackFamilies()',
   })
@@ -58,19 +61,19 @@ function anyFamily(): Family {
 
 function addressesOfHost({ host, family, signal }: AddressOptions, asked: string): Addresses | Promise<Addresses> {
   if (typeof host !== 'string') throw invalidArgument('ERR_INVALID_ARG_TYPE', 'host', 'a string', host)
-  // The resolver reads up to there.
+  // The resolver stops at a null byte.
   if (host.includes('\0')) throw invalidArgument('ERR_INVALID_ARG_VALUE', 'host', 'a name without null bytes', host)
   if (family === 'dual') {
     throw invalidArgument(
       'ERR_INVALID_ARG_VALUE',
       'family',
-      "'IPv4', 'IPv6' or nothing beside a host: 'dual' is both loopback addresses",
+      "'IPv4' or 'IPv6' with host, because 'dual' means both loopback addresses",
       family,
     )
   }
   if (net.isIP(host) === 0) return unlessAborted(signal, `${asked} '${host}'`, resolved(host, family, asked))
   if (family !== undefined && familyOf(host) !== family) {
-    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'host', `an ${family} address, as family says`, host)
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'host', `an ${family} address, because family is '${family}'`, host)
   }
   return { addresses: [host], bind: 'first' }
 }
@@ -87,7 +90,7 @@ async function resolved(host: string, family: Family | undefined, asked: string)
   } catch (cause) {
     throw portsideError(codeOf(cause) ?? 'ENOTFOUND', {
       headline: `Cannot ${asked} '${host}'`,
-      expected: `a name that resolves to ${family ?? 'an'} address of this host`,
+      expected: `a name that resolves to an ${family === undefined ? '' : `${family} `}address of this host`,
       because: (cause as Error).message,
       next: 'pass an address of this host, or leave host out for loopback',
       cause,

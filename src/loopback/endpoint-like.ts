@@ -8,8 +8,8 @@ import { type Endpoint, familyOf, formatEndpoint, LOOPBACK, toEndpoint, unmapped
 import { loopbackFamilies } from './probe.js'
 
 /**
- * Whatever names an endpoint: one of its own, a server (all of its endpoints), a URL, a port of `localhost`, or the path of
- * a unix socket.
+ * Anything that names an endpoint: an endpoint, a server (all of its endpoints), a URL, a port of `localhost`, or the path
+ * of a unix socket.
  */
 export type EndpointLike =
   | Pick<Endpoint, 'address' | 'port'>
@@ -18,17 +18,17 @@ export type EndpointLike =
   | URL
   | number
 
-/** A place as it was named: the host may be a name. Port 0 is none. */
+/** A place as the user named it: the host may be a name. The port is not 0. */
 export type Named = { readonly host: string; readonly port: number } | { readonly path: string }
 
-/** The places that are named, several for a server that has several. Throws ERR_INVALID_ARG_TYPE or ERR_SOCKET_BAD_PORT. */
+/** The places that a target names: several if a server has several. Throws ERR_INVALID_ARG_TYPE or ERR_SOCKET_BAD_PORT. */
 export function namedBy(target: EndpointLike): Named[] {
   return readArgument('endpoint', TARGET, target, () => placesOf(target))
 }
 
 function placesOf(target: EndpointLike): Named[] {
   if (typeof target === 'object' && target !== null) {
-    // A unix server has both: its path, and an address with port 0.
+    // A unix server has a path, and also an address with port 0.
     if ('path' in target && target.path !== undefined) return [{ path: validPath(target.path, target) }]
     const { family, address, protocol, pathname } = target as Partial<Record<string, unknown>>
     if (family === 'Unix') return [{ path: validPath(address, target) }]
@@ -41,7 +41,7 @@ function placesOf(target: EndpointLike): Named[] {
   return [place]
 }
 
-/** Gives, for each attempt, what to dial. A name is looked up each time: it may not resolve yet. */
+/** Returns the dials of each attempt. A name is looked up each time, because it may not resolve yet. */
 export function dialsOf(target: EndpointLike): () => Promise<net.NetConnectOpts[]> | net.NetConnectOpts[] {
   const dials = namedBy(target).map(dialsOfPlace)
   return dials.length === 1 && dials[0] !== undefined
@@ -49,14 +49,14 @@ export function dialsOf(target: EndpointLike): () => Promise<net.NetConnectOpts[
     : async () => (await Promise.all(dials.map((dial) => dial()))).flat()
 }
 
-/** The addresses of a place. Those of `localhost` are the loopback addresses of this host, whatever its table says. */
+/** The addresses of a host. `localhost` has the loopback addresses of this host, regardless of its table. */
 export async function addressesOf(host: string): Promise<string[]> {
   if (net.isIP(host) !== 0) return [unmapped(host)]
   const { lookup } = await import('node:dns/promises')
   const found = await lookup(host, { all: true }).catch(() => [])
   const addresses = new Set(found.map(({ address }) => address))
   if (host !== 'localhost') return [...addresses]
-  // A listener on the other family is one on localhost to most people, and a family that is not here has none.
+  // Users expect localhost to include the other family too. A family that this host lacks is left out.
   const families = loopbackFamilies()
   for (const family of families) addresses.add(LOOPBACK[family])
   return [...addresses].filter((address) => families.includes(familyOf(address)))
@@ -68,7 +68,7 @@ export function nameOf(target: EndpointLike): string {
     .join(' and ')
 }
 
-/** An endpoint or a path for a message; abstract names begin with a NUL, which people write as @ (unix(7)). */
+/** An endpoint or a path for a message. An abstract name begins with a NUL, written as @ (unix(7)). */
 export function printable(place: Pick<Endpoint, 'address' | 'port'> | string): string {
   return typeof place === 'string' ? place.replace(/^\0/, '@') : formatEndpoint(place)
 }
@@ -96,7 +96,7 @@ function givenPort(port: unknown): number {
   return validPort(port)
 }
 
-/** A host under another name would be taken for localhost. Other properties are those of the object's own purpose. */
+/** A misspelt `host` would mean localhost. Unrelated properties are allowed, because the object may serve another purpose. */
 function refuseMisspelt(target: object): void {
   const { hostname } = target as { hostname?: unknown }
   if (hostname !== undefined && !('host' in target || 'address' in target)) throw misspelt('hostname', 'host')
@@ -121,7 +121,7 @@ function fromUrl({ hostname, port, protocol }: URL): { host: string; port: numbe
   return { host: hostname.replace(/^\[|\]$/g, ''), port: givenPort(port === '' ? standard : Number(port)) }
 }
 
-/** Undefined for what is no encoding of anything. */
+/** Undefined if the encoding is invalid. */
 function decoded(pathname: string): string | undefined {
   try {
     return decodeURIComponent(pathname)

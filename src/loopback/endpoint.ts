@@ -11,8 +11,18 @@ export interface Endpoint {
 }
 
 /**
- * `127.0.0.1:3000`, `[::1]:3000`: the form of RFC 3986 §3.2.2, ready for a URL or a message. Throws ERR_INVALID_ARG_TYPE for
- * anything without an address and a port.
+ * Formats an endpoint for a URL or a message: `127.0.0.1:3000`, `[::1]:3000` (RFC 3986 §3.2.2). It leaves out a zone index,
+ * which a URL cannot have.
+ *
+ * @throws ERR_INVALID_ARG_TYPE if the argument has no address and port
+ * @example
+ * ```ts
+ * import { formatEndpoint } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * expect(formatEndpoint({ address: '::1', port: 3000 })).toBe('[::1]:3000')
+ * ```
+ * @see docs/loopback.md#formatendpoint
  */
 export function formatEndpoint(endpoint: { readonly address: string; readonly port: number }): string {
   return readArgument('endpoint', 'an address and a port', endpoint, () => {
@@ -21,7 +31,7 @@ export function formatEndpoint(endpoint: { readonly address: string; readonly po
   })
 }
 
-/** An address as the host part of a URL. A zone index has no place in a WHATWG URL and is left out. */
+/** An address as the host part of a URL, without a zone index, which a WHATWG URL cannot have. */
 export function bracketed(address: string): string {
   return net.isIPv6(address) ? `[${address.replace(/%.*$/, '')}]` : address
 }
@@ -33,14 +43,14 @@ export function familyOf(address: string): Family {
   return net.isIPv6(address) ? 'IPv6' : 'IPv4'
 }
 
-/** `::ffff:127.0.0.1`, as a dual-stack socket names an IPv4 peer (ipv6(7)), is `127.0.0.1` to that peer. */
+/** Turns `::ffff:127.0.0.1`, as a dual-stack socket names an IPv4 peer (ipv6(7)), into `127.0.0.1`. */
 export function unmapped(address: string): string {
   return address.startsWith('::ffff:') && net.isIPv4(address.slice(7)) ? address.slice(7) : address
 }
 
 /**
- * An address as the kernel's tables have it: of several spellings the shortest (RFC 5952), without a zone, an IPv4-mapped
- * one as the IPv4 address. What is no address stays as it is.
+ * An address as the kernel's tables have it: in its shortest spelling (RFC 5952), without a zone, and an IPv4-mapped address
+ * as IPv4. A text that is not an address stays unchanged.
  */
 export function canonical(address: string): string {
   if (!net.isIPv6(address)) return address

@@ -1,5 +1,5 @@
 /**
- * The ports that `fetch` refuses, whatever listens there: the "bad ports" of the Fetch standard.
+ * The ports that `fetch` blocks, whether or not anything listens there: the "bad ports" of the Fetch standard.
  * https://fetch.spec.whatwg.org/#port-blocking
  */
 export const FETCH_REFUSES: ReadonlySet<number> = new Set([

@@ -7,7 +7,7 @@ export interface PlaceOptions extends AddressOptions {
   port?: number | PortReservation | undefined
 }
 
-/** Where something is to be bound. */
+/** Where to bind. */
 export interface Place {
   readonly addresses: Addresses
   readonly port: number
@@ -16,9 +16,9 @@ export interface Place {
 }
 
 /**
- * Reads `host`, `family` and `port`. With a reservation the place is where that keeps the port, unless one of its
- * addresses is named. Throws as `addressesFor()`, and ERR_SOCKET_BAD_PORT or ERR_INVALID_ARG_VALUE for a port or a
- * reservation that will not do.
+ * Reads `host`, `family` and `port`. With a reservation the place is all of its addresses, unless `host` or `family` names
+ * one of them. Throws as `addressesFor()`, and ERR_SOCKET_BAD_PORT or ERR_INVALID_ARG_VALUE if the port or the reservation
+ * does not fit.
  */
 export function placeOf(options: PlaceOptions, protocol: PortProtocol): Place | Promise<Place> {
   const { port } = options
@@ -29,7 +29,7 @@ export function placeOf(options: PlaceOptions, protocol: PortProtocol): Place | 
   return { addresses: where, port: valid, reservation: undefined }
 }
 
-/** Binds at the place: with a reservation, as its port is handed over. */
+/** Binds at the place. With a reservation, the bind is a hand-over of its port. */
 export function bindAt<T>({ reservation }: Place, protocol: PortProtocol, bind: () => Promise<T>): Promise<T> {
   return reservation === undefined ? bind() : reservation.handOver(bind, protocol)
 }
@@ -43,7 +43,7 @@ async function reservedPlace(
   if (reservation.protocol !== 'both' && reservation.protocol !== protocol) {
     throw unfit(
       `a reservation of a ${protocol.toUpperCase()} port`,
-      `one of a ${reservation.protocol.toUpperCase()} port`,
+      `a reservation of a ${reservation.protocol.toUpperCase()} port`,
     )
   }
   if (options.host === undefined && options.family === undefined) {
@@ -54,7 +54,7 @@ async function reservedPlace(
   if (kept.length === 0 || (bind === 'all' && kept.length < addresses.length)) {
     throw unfit(
       `a reservation of a port on ${addresses.join(bind === 'all' ? ' and ' : ' or ')}`,
-      `one of ${endpoints.map(formatEndpoint).join(' and ')}`,
+      `a reservation of ${endpoints.map(formatEndpoint).join(' and ')}`,
     )
   }
   return { addresses: { addresses: kept, bind }, port, reservation }
@@ -62,7 +62,7 @@ async function reservedPlace(
 
 const all = (addresses: readonly string[]): Addresses => ({ addresses, bind: addresses.length > 1 ? 'all' : 'first' })
 
-/** A reservation of a wildcard address keeps the port of its family, that of `::` the one of both (ipv6(7)). */
+/** A reservation of 0.0.0.0 covers IPv4; a reservation of `::` covers both families (ipv6(7)). */
 function covers({ address, family }: Endpoint, asked: string): boolean {
   if (address === asked || address === WILDCARD.IPv6) return true
   const wildcard = WILDCARD[family]
@@ -74,6 +74,6 @@ function unfit(expected: string, actual: string): Error {
     headline: 'Cannot listen on the port of a reservation',
     expected,
     actual,
-    next: 'reserve what is to be listened on, or leave host and family out to listen where the port is kept',
+    next: 'reserve the address and protocol that you listen on, or leave host and family out to listen where the port is reserved',
   })
 }

@@ -3,31 +3,40 @@ import type { Endpoint } from './endpoint.js'
 
 export type PortProtocol = 'tcp' | 'udp'
 
-/** A port that is kept for its holder until it is released. Made by `reservePort()`. */
+/** A reserved port, as `reservePort()` returns it. Disposing releases it. */
 export interface PortReservation extends Endpoint, AsyncDisposable {
-  /** The first of the endpoints, as `address`, `port` and `family` say it, too. */
+  /** The first of `endpoints`. `address`, `port` and `family` are its fields. */
   readonly endpoint: Endpoint
-  /** Where it is kept: two when dual. */
+  /** Where the port is reserved: two endpoints if dual. */
   readonly endpoints: readonly Endpoint[]
   readonly protocol: PortProtocol | 'both'
   /**
-   * True while the kernel keeps the port for this reservation. False after `release()`, and where the kernel lets nobody
-   * listen on a held port (all but Linux) from the first hand-over on.
+   * True while the kernel keeps the port for this reservation. False after `release()`. A UDP port, and on systems other
+   * than Linux a TCP port, is held only until the first hand-over. With `'both'` it describes the TCP port.
    */
   readonly held: boolean
   /**
-   * Runs `bind`, which binds the port or starts what does. On Linux the port stays held meanwhile and afterwards, so it
-   * can be handed over again; elsewhere it is let go right before. A UDP port is let go right before on every system.
-   * Rejects with ERR_PORTSIDE_RESERVATION_RELEASED after `release()`, and with whatever `bind` throws.
+   * Runs `bind`, a function that binds the port or starts a program that does, and resolves to its result.
+   *
+   * On Linux a TCP port stays held throughout, so you can hand it over again. Elsewhere, and for UDP, portside frees the
+   * port right before it calls `bind`.
+   *
+   * @throws ERR_PORTSIDE_RESERVATION_RELEASED after `release()`
+   * @throws ERR_INVALID_ARG_VALUE if `protocol` is not reserved
+   * @see docs/ports.md#a-server-of-your-own
    */
   handOver<T>(bind: () => T | Promise<T>, protocol?: PortProtocol): Promise<T>
-  /** The bound datagram socket that keeps a UDP port on this address, once; from then on it is the caller's. */
+  /**
+   * Returns the bound datagram socket that keeps a UDP port on this address, once. You close it.
+   *
+   * @throws ERR_PORTSIDE_RESERVATION_RELEASED after `release()`
+   */
   takeSocket(address: string): dgram.Socket | undefined
-  /** Lets go of the port. Resolves when no socket of the reservation is left; later calls share the promise. */
+  /** Releases the port. Resolves when all sockets of the reservation are closed. Later calls share the promise. */
   release(): Promise<void>
 }
 
-/** Told by what only a reservation can do: classes differ between two copies of portside. */
+/** Recognizes a reservation by its members: its class differs between two copies of portside. */
 export function isReservation(port: unknown): port is PortReservation {
   try {
     const { handOver, endpoints } = (typeof port === 'object' && port !== null ? port : {}) as Partial<PortReservation>

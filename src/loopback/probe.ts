@@ -12,23 +12,35 @@ export interface LoopbackSupport {
   readonly ipv6: boolean
   /** The families that can be bound, IPv4 first. */
   readonly families: Family[]
-  /** Whether a listener on `::` also takes connections to 127.0.0.1. */
+  /** Whether a listener on `::` also accepts connections to 127.0.0.1. */
   readonly dualStackWildcard: boolean
-  /** What `localhost` resolves to, in the order in which this process would try it. */
+  /** The addresses of `localhost`, in the order in which this process tries them. */
   readonly localhost: Array<{ address: string; family: Family }>
-  /** Why a family is missing. */
+  /** Why a family is missing, with the kernel's code. */
   readonly reasons: { ipv4?: string; ipv6?: string }
 }
 
 /**
- * The families whose loopback address this host can bind, IPv4 first. Synchronous, so that `describe.each` can use
- * it. The kernel is asked once per process.
+ * Returns the families whose loopback address this host can bind, IPv4 first. It is synchronous, so `describe.each` can use
+ * it. portside asks the kernel once per process.
+ *
+ * @example
+ * ```ts
+ * import { listenHttp, loopbackFamilies } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * for (const family of loopbackFamilies()) {
+ *   await using server = await listenHttp(undefined, { family })
+ *   expect(server.family).toBe(family)
+ * }
+ * ```
+ * @see docs/loopback.md#loopbackfamilies
  */
 export function loopbackFamilies(): Family[] {
   return FAMILIES.filter((family) => whyFamilyIsMissing(family) === undefined)
 }
 
-/** Why this host lacks a family, as its kernel said it; undefined where it has it. */
+/** Why this host lacks a family, with the kernel's code. Undefined if it has the family. */
 export function whyFamilyIsMissing(family: Family): string | undefined {
   const known = processState('loopback.missing', () => new Map<Family, string | undefined>())
   if (known.has(family)) return known.get(family)
@@ -41,9 +53,20 @@ export function whyFamilyIsMissing(family: Family): string | undefined {
 }
 
 /**
- * What this host's loopback can do, found out by binding. Asked once per process and remembered; every call gets the
- * same answer. To learn whether `::` takes IPv4 it listens on the wildcard for a moment and lets only its own
- * connection in.
+ * Finds out what loopback can do on this host, by binding. It asks once per process, and every call gets the same answer.
+ *
+ * To learn whether `::` accepts IPv4 it listens briefly on the wildcard, and closes every connection immediately.
+ *
+ * @example
+ * ```ts
+ * import { loopbackFamilies, probeLoopback } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * const { families, reasons } = await probeLoopback()
+ * expect(families).toEqual(loopbackFamilies())
+ * expect(Object.keys(reasons).length + families.length).toBe(2)
+ * ```
+ * @see docs/loopback.md#probeloopback
  */
 export function probeLoopback(): Promise<LoopbackSupport> {
   return processState('loopback.support', async () => {
@@ -66,12 +89,12 @@ export function probeLoopback(): Promise<LoopbackSupport> {
 
 const FAMILIES: readonly Family[] = ['IPv4', 'IPv6']
 
-/** Codes of a lack of descriptors or memory. They say nothing about the address, and the next bind gets its own answer. */
+/** Codes of a lack of descriptors or memory. They say nothing about the address, so the answer is not remembered. */
 const SHORTAGES: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'])
 
 /**
- * A datagram socket is the only one that Node binds within the call, given a look-up that answers within the call;
- * the kernel checks the address as it does for TCP.
+ * Node binds only a datagram socket synchronously, and only with a synchronous lookup. The kernel checks the address as it
+ * does for TCP.
  */
 function bindOnce(family: Family): unknown {
   const socket = dgram.createSocket({
@@ -102,13 +125,13 @@ async function wildcardTakesIPv4(found: Family[]): Promise<boolean> {
     const { port } = server.address() as net.AddressInfo
     return await new Promise<boolean>((resolve) => {
       const socket = net.connect({ host: LOOPBACK.IPv4, port })
-      // A reset, so that the probe leaves no TIME_WAIT behind.
+      // A reset leaves no TIME_WAIT.
       socket.once('connect', () => void socket.resetAndDestroy())
       socket.once('error', () => resolve(false))
       socket.once('close', (failed) => resolve(!failed))
     })
   } catch {
-    // Not even `::` can be bound, so it takes nothing.
+    // `::` cannot be bound, so it accepts nothing.
     return false
   } finally {
     await new Promise((resolve) => server.close(resolve))
@@ -121,7 +144,7 @@ async function lookUpLocalhost(): Promise<LoopbackSupport['localhost']> {
     const found = await lookup('localhost', { all: true })
     return found.map(({ address }) => ({ address, family: familyOf(address) }))
   } catch {
-    // A host without any entry for localhost: it resolves to nothing, and that is the answer.
+    // A host without an entry for localhost.
     return []
   }
 }

@@ -7,10 +7,10 @@ import { turn, whenOverdue } from '../timers.js'
 import { ASKED, failed, unsupported } from './failures.js'
 import { describeStep, type Step } from './set-up.js'
 
-/** Longest that one step of a set-up, or one command, may take, in milliseconds. */
+/** Longest time for one step of a set-up, or one command, in milliseconds. */
 export const PATIENCE = 10_000
 
-/** What the shell of a holder says, line by line. */
+/** Reads the answers of a holder's shell, line by line. */
 export class Answers {
   readonly #shell: ChildProcess
   readonly #steps: readonly Step[]
@@ -40,7 +40,7 @@ export class Answers {
     shell.once('close', () => this.#end({}))
   }
 
-  /** Until everything is set up. Rejects with the step that failed, or that did not answer in time, or ABORT_ERR. */
+  /** Resolves when everything is set up. Rejects with the step that failed or did not answer in time, or ABORT_ERR. */
   async ready(signal?: AbortSignal): Promise<void> {
     for (;;) {
       const line = await this.#next(this.#asked(), signal)
@@ -50,7 +50,7 @@ export class Answers {
     }
   }
 
-  /** Until a command is done. Rejects as `ready()`. */
+  /** Resolves when a command is done. Rejects as `ready()`. */
   async done(asked: string, signal?: AbortSignal): Promise<void> {
     const line = await this.#next(asked, signal)
     if (line === 'done') return
@@ -59,7 +59,7 @@ export class Answers {
     throw failed(asked, line === undefined ? 'a private network that is gone' : said)
   }
 
-  /** Ends the shell and all that it has started: a tool that hangs would hold its pipes. */
+  /** Ends the shell and its children: a tool that hangs would keep its pipes open. */
   giveUp(error?: Error): void {
     this.#givenUp ??= error
     if (this.#shell.pid !== undefined) endGroup(this.#shell.pid)
@@ -81,7 +81,7 @@ export class Answers {
     cancel()
     forget()
     if (this.#givenUp !== undefined) throw this.#givenUp
-    // What a tool said of its failure was written before, and may be read after.
+    // The message of a tool on standard error may be read after the answer.
     await turn()
     return this.#lines.shift()
   }
@@ -112,5 +112,5 @@ export class Answers {
   }
 }
 
-/** ip(8) says in which line of its batch it failed. */
+/** ip(8) prints the line of its batch that failed. */
 const lineOf = (stderr: string): number => Number(/^Command failed -:(\d+)$/m.exec(stderr)?.[1] ?? 1)

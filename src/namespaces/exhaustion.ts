@@ -13,43 +13,69 @@ import { closedBy } from '../sockets/infrastructure.js'
 
 /** @experimental */
 export interface ExhaustOptions {
-  /** What holds the ports: connections that are bound to them, or listeners. Default: `'connect'`. */
+  /**
+   * What holds the ports: connections that are bound to them, or listeners.
+   * @default 'connect'
+   */
   by?: 'connect' | 'listen'
-  /** The most ports that the ephemeral range may have. Default: 1024. */
+  /**
+   * The largest ephemeral range that it takes, in ports.
+   * @default 1024
+   */
   limit?: number
+  /** When it aborts, the call gives back all ports and rejects with `ABORT_ERR`. */
   signal?: AbortSignal
 }
 
 /**
- * Every ephemeral port of the loopback addresses, taken.
+ * Holds every ephemeral port of the loopback addresses. Disposing releases them.
  * @experimental
  */
 export interface Exhaustion extends AsyncDisposable {
   readonly by: 'connect' | 'listen'
-  /** The ephemeral range. */
+  /** The first port of the ephemeral range. */
   readonly first: number
+  /** The last port of the ephemeral range. */
   readonly last: number
+  /** The number of ports in the ephemeral range. */
   readonly size: number
-  /** How many ports of it this holds, on one address or both; the others were taken before. */
+  /** How many of these ports this holds, on one address or both. The others were taken before. */
   readonly held: number
-  /** What the kernel said to the attempt after the last port: EADDRNOTAVAIL to a connect, EADDRINUSE to a listen. */
+  /** The kernel's error for the attempt after the last port: EADDRNOTAVAIL of a connect, EADDRINUSE of a listen. */
   readonly error: Error
-  /** Gives all of them back, by resets, so that none stays in TIME_WAIT. Later calls share the promise. */
+  /** Gives all ports back, by resets, so that none stays in TIME_WAIT. Later calls share the promise. */
   release(): Promise<void>
 }
 
 /**
- * Takes what is left of the ephemeral range on 127.0.0.1 and ::1, and holds it. Meanwhile each connect of this host fails, and
- * each listen on port 0 of these addresses or a wildcard: with real errors of the kernel, for every process in this network
- * namespace. A connect fails with EADDRNOTAVAIL, one with a `localAddress` and a listen with EADDRINUSE.
+ * Takes every free ephemeral port of 127.0.0.1 and ::1, and holds them until you release them.
  *
- * It is meant for a private network with a small range. One larger than `limit` is refused with ERR_PORTSIDE_LARGE_RANGE
- * before anything is opened, for it would take the ports of everything else on the machine. Rejects also with EMFILE where the
- * descriptors run out first, ABORT_ERR, ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE and ERR_OUT_OF_RANGE, each after giving
- * back what it had.
+ * Meanwhile these calls fail with errors of the kernel, for every process in this network namespace:
  *
- * A connect picks a port that it shares with connections to other destinations, but never one that somebody has bound, which
- * is why the connections that hold them are bound first (`__inet_hash_connect` in Linux; ip(7), ip_local_port_range).
+ * - a connect to a loopback address: EADDRNOTAVAIL; with a `localAddress`: EADDRINUSE
+ * - a listen on port 0 of these addresses or a wildcard: EADDRINUSE
+ *
+ * It is for a private network with a small range. Elsewhere it would take the ports of everything else on the machine.
+ *
+ * The connections that hold the ports are bound first: a connect shares its port with connections to other destinations, but
+ * never takes a bound port (`__inet_hash_connect` in Linux; ip(7), ip_local_port_range).
+ *
+ * @throws ERR_PORTSIDE_LARGE_RANGE if the range has more than `limit` ports
+ * @throws EMFILE if the descriptors run out first
+ * @throws ABORT_ERR if `signal` aborts
+ * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE if an option is invalid
+ * @example
+ * ```ts
+ * import { assertEphemeralPortsExhausted, ephemeralPorts, exhaustEphemeralPorts, listenTcp } from 'portside'
+ * import net from 'node:net'
+ *
+ * await using server = await listenTcp()
+ * if ((await ephemeralPorts()).size <= 1024) {
+ *   await using exhaustion = await exhaustEphemeralPorts()
+ *   await assertEphemeralPortsExhausted(() => net.connect(server.port, server.address))
+ * }
+ * ```
+ * @see docs/exhaustion.md#exhaustephemeralports
  * @experimental
  */
 export function exhaustEphemeralPorts(options: ExhaustOptions = {}): Promise<Exhaustion> {
@@ -107,13 +133,13 @@ function refuseLarge(asked: string, { first, last }: PortRange, limit: number): 
   throw portsideError('ERR_PORTSIDE_LARGE_RANGE', {
     headline: `Cannot ${asked}`,
     expected: `a range of at most ${limit} ports`,
-    actual: `one of ${size}`,
+    actual: `a range of ${size}`,
     because: 'nothing else on this machine could connect or listen meanwhile',
-    next: 'run it on a host with few: spawnInNamespace({ ephemeralPorts: 16 }, ...), namespacePool({ ephemeralPorts: 16 }) or `portside run --ephemeral-ports 16`; or raise limit',
+    next: 'run it on a host with few ports: spawnInNamespace({ ephemeralPorts: 16 }, ...), namespacePool({ ephemeralPorts: 16 }) or `portside run --ephemeral-ports 16`; or raise limit',
   })
 }
 
-/** The ports that it holds from now on, or what the kernel said where none is left. */
+/** Resolves to the ports that it holds from now on, or to the kernel's error if none is left. */
 type Take = (address: string, undos: UndoList) => Promise<readonly number[] | Error>
 
 const takeByConnecting: Take = async (address, undos) => {
@@ -123,7 +149,7 @@ const takeByConnecting: Take = async (address, undos) => {
     return [anchor.port, anchor.sinkPort]
   } catch (error) {
     if (codeOf(error) !== 'EADDRINUSE') throw error
-    // It was bound first: a connect that is not is told differently, unless a port has been given back in between.
+    // This connect was bound first. A plain connect gets another error, unless a port was freed in between.
     return (await refusalOf(address)) ?? (error as Error)
   }
 }
@@ -139,10 +165,10 @@ const takeByListening: Take = (address, undos) => {
   })
 }
 
-/** What the kernel says to a connect for want of a port to connect from, which it looks for before it dials. */
+/** The kernel's error for a connect without a free local port. It looks for the port before it dials. */
 function refusalOf(address: string): Promise<Error | undefined> {
   return new Promise((resolve) => {
-    const client = net.connect({ host: address, port: NOBODY })
+    const client = net.connect({ host: address, port: UNUSED })
     client.once('error', (error) => resolve(codeOf(error) === 'EADDRNOTAVAIL' ? error : undefined))
     client.once('connect', () => {
       client.resetAndDestroy()
@@ -151,8 +177,8 @@ function refusalOf(address: string): Promise<Error | undefined> {
   })
 }
 
-/** tcpmux (RFC 1078), which nobody speaks. */
-const NOBODY = 1
+/** tcpmux (RFC 1078), which no server uses. */
+const UNUSED = 1
 
 class HeldPorts implements Exhaustion {
   readonly first: number

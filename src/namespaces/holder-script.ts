@@ -1,19 +1,18 @@
 import type { Step } from './set-up.js'
 
 /**
- * Sets a network namespace up, keeps it, and ends what is in it when it is told to, or when its standard input ends.
+ * Sets up a network namespace and keeps it. On the line `end`, or when its standard input ends, it ends the processes in it.
  *
- * Each step is announced before it is taken, so that the last one is the one that failed; the tool has said why on standard
- * error. What calls tools runs beside the loop that reads: a tool that hangs does not keep it from the end of its input, and a shell
- * that ends because it cannot fork says so by its trap. A single command of ip(8) is run without a pipe, which would fork once more.
- * As the first process of a pid namespace it waits for the loop, and so for all that have lost their parent. When it ends, the kernel
- * ends all others there at once (pid_namespaces(7)). Without a pid namespace it looks for them: proc(5) tells who is in its network
- * namespace. A process that is about to end others may still start some, so it looks until it
- * finds none, and not for ever. When its input ends without a word, this process may have been ended while a program was
- * about to enter: it looks again.
- *
- * A file in the place of another is on a file system that only this namespace sees, which stays with the file. It is mounted for
- * a moment on a directory that each Linux has: over a file that had been removed, a host within this host could not mount its own.
+ * - Each step is announced before it runs, so the last announced step is the failed one. The tool prints why on standard error.
+ * - Tools run in parallel to the loop that reads, so a tool that hangs does not hide the end of the input. A shell that exits
+ *   because it cannot fork reports that by its trap. A single command of ip(8) runs without a pipe, which would fork once more.
+ * - As the first process of a pid namespace it waits for the loop, and so reaps processes that have lost their parent. When it
+ *   exits, the kernel ends all others there (pid_namespaces(7)).
+ * - Without a pid namespace it looks for the processes: proc(5) shows which are in its network namespace. A process may start
+ *   others before it is ended, so it looks until it finds none, with a limit. If its input ends without `end`, this process
+ *   may have ended while a program was about to enter, so it looks again.
+ * - A replaced file is on a file system that only this namespace sees. It is mounted briefly on a directory that each Linux
+ *   has: over a removed file, a host within this host could not mount its own.
  */
 export const HOLDER_SCRIPT = `
 trap '' HUP INT QUIT TERM PIPE USR1 USR2
@@ -79,7 +78,7 @@ sweep
 sleep 0.2
 sweep`
 
-/** What the script takes as its arguments. */
+/** The arguments of the script. */
 export function argumentsOf(steps: readonly Step[]): string[] {
   return steps.flatMap((step) => {
     if (step.kind === 'ip') return [step.commands.length === 1 ? 'ip' : 'batch', step.commands.join('\n')]

@@ -13,35 +13,32 @@ import { hasOwnFiles, type Step } from './set-up.js'
 import { toolPath } from './tools.js'
 
 export interface HolderOptions {
-  /** Whether the user of this process is root in there. */
+  /** Whether the user of this process is root inside. */
   readonly root?: boolean
-  /** Whose user namespace it is made in, so that the two can be joined. Default: that of this process. */
+  /** The holder in whose user namespace it is made, so that the two can be linked. Default: that of this process. */
   readonly within?: Holder
   readonly signal?: AbortSignal | undefined
-  /**
-   * Whether it may have a pid namespace, where the kernel gives one. Default: true. Not one whose ip(8) is given pids of this
-   * machine.
-   */
+  /** Whether it may have a pid namespace. Default: true. False if its ip(8) gets pids of this machine. */
   readonly pids?: boolean
-  /** Longest that one step may take, in milliseconds. Default 10 000. */
+  /** Longest time for one step, in milliseconds. Default: 10 000. */
   readonly patience?: number
 }
 
 /**
- * A shell in a network namespace, with the rights to set it up: it keeps the namespace while nobody else is in it, and ends
- * what is left in it when it is told to, or when its standard input ends, which it does however this process ends.
+ * A shell in a network namespace, with the rights to set it up. It keeps the namespace while no other process is in it. It ends
+ * the processes in it on request, or when its standard input ends, which happens however this process ends.
  */
 export class Holder {
   readonly #shell: ChildProcess
   readonly #exited: Promise<unknown>
   readonly #answers: Answers
   readonly #patience: number
-  /** What nsenter(1) has to be told to join it. */
+  /** The options of nsenter(1) that join it. */
   readonly entrance: readonly string[]
   #closing: Promise<void> | undefined
   #asking: Promise<unknown> = Promise.resolve()
 
-  /** Of the first process in it, on this machine. */
+  /** The pid of the first process in it, on this machine. */
   readonly pid: number
 
   private constructor(
@@ -59,14 +56,14 @@ export class Holder {
     this.#exited = new Promise((resolve) => void shell.once('close', resolve))
   }
 
-  /** Whether it has a pid namespace: who joins it then has the program as its child. */
+  /** Whether it has a pid namespace: a process that joins it then has the program as its child. */
   get hasPids(): boolean {
     return this.entrance.includes('--pid')
   }
 
   /**
-   * Rejects with ERR_PORTSIDE_UNSUPPORTED where no namespace can be made, ERR_PORTSIDE_NAMESPACE for a step that failed or took
-   * longer than the patience, ABORT_ERR at once when the signal is aborted. Then nothing of it is left.
+   * Rejects with ERR_PORTSIDE_UNSUPPORTED if no namespace can be made, ERR_PORTSIDE_NAMESPACE if a step fails or takes longer
+   * than the patience, and ABORT_ERR immediately when the signal aborts. Then nothing of it is left.
    */
   static async start(steps: readonly Step[], options: HolderOptions = {}): Promise<Holder> {
     const why = whyNoPrivateNetworks()
@@ -86,7 +83,7 @@ export class Holder {
   static async #start(steps: readonly Step[], options: HolderOptions, pids: boolean): Promise<Holder> {
     const { within, signal, patience = PATIENCE } = options
     const ownUsers = !isRootOfTheMachine()
-    // Its processes are in a proc(5) of its own.
+    // A pid namespace needs its own proc(5).
     const ownFiles = pids || hasOwnFiles(steps)
     toolPath('ip')
     const join = within === undefined ? [] : [toolPath('nsenter'), ...within.joinUsers(), '--']
@@ -106,7 +103,7 @@ export class Holder {
       await answers.ready(signal)
       pid = pids ? childrenOf(shell.pid as number)[0] : shell.pid
       // A kernel without CONFIG_PROC_CHILDREN.
-      if (pid === undefined) throw unsupported('proc(5) does not tell the children of a process')
+      if (pid === undefined) throw unsupported('proc(5) does not list the children of a process')
     } catch (error) {
       answers.giveUp()
       throw error
@@ -123,11 +120,11 @@ export class Holder {
     return new Holder(shell, pid, answers, entrance, patience)
   }
 
-  /** Runs a command of ip(8) in it. Rejects with ERR_PORTSIDE_NAMESPACE, and ABORT_ERR; then the holder is gone. */
+  /** Runs a command of ip(8) in it. Rejects with ERR_PORTSIDE_NAMESPACE or ABORT_ERR; then the holder is gone. */
   ip(command: string, signal?: AbortSignal): Promise<void> {
     const asked = this.#asking.then(async () => {
       if (this.#closing !== undefined) throw failed(`run 'ip ${command}'`, 'a private network that is closed')
-      // Until it has answered, this process does not end for want of anything to do.
+      // Keeps this process alive until the shell has answered.
       this.#shell.ref()
       ;(this.#shell.stdin as Writable).write(`${command}\n`)
       await this.#answers.done(`run 'ip ${command}'`, signal)
@@ -137,7 +134,7 @@ export class Holder {
     return asked
   }
 
-  /** Ends everything in it, and gives it up, by force where it does not answer in time. Later calls share the promise. */
+  /** Ends everything in it, by force if it does not answer in time. Later calls share the promise. */
   close(): Promise<void> {
     this.#closing ??= this.#asking.then(async () => {
       this.#shell.ref()
@@ -154,25 +151,25 @@ export class Holder {
   }
 }
 
-/** Asked once, by making one: a container may keep proc(5) from being mounted. */
+/** Found out once, by making one: a container may forbid to mount proc(5). */
 let pidsPossible = true
 
 const OWN_PIDS = ['--pid', '--fork', '--kill-child', '--mount-proc']
 
-/** The user keeps the id that it has, or is root; the shell keeps the rights of whoever makes a user namespace. */
+/** The user keeps its id, or is root. The shell keeps the rights of the creator of a user namespace. */
 function users({ root = false }: HolderOptions): string[] {
   const [uid, gid] = root ? [0, 0] : [process.geteuid?.() ?? 0, process.getegid?.() ?? 0]
   return ['--user', `--map-user=${uid}`, `--map-group=${gid}`, '--keep-caps']
 }
 
-/** In a session of its own: signals for the group of this process are not for it, and one signal ends it with its tools. */
+/** In its own session: signals for the group of this process do not reach it, and one signal ends it with its tools. */
 function started(program: string, args: readonly string[]): ChildProcess {
   const { PATH } = process.env
   const env = { LC_ALL: 'C', ...(PATH === undefined ? {} : { PATH }) }
   try {
     const shell = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env, cwd: '/', detached: true })
     for (const stream of shell.stdio) if (stream) infrastructure(stream)
-    // One that is gone takes no words any more; what it has left to say is in its exit.
+    // If the shell is gone, writes fail. Its exit is handled elsewhere.
     shell.stdin?.on('error', () => {})
     return infrastructure(shell)
   } catch (error) {
@@ -180,7 +177,7 @@ function started(program: string, args: readonly string[]): ChildProcess {
   }
 }
 
-/** This process may end while there are private networks: they end with it. */
+/** Private networks do not keep this process alive: they end with it. */
 function letGo(shell: ChildProcess): void {
   shell.unref()
   for (const stream of shell.stdio) (stream as (Readable & { unref?(): void }) | null)?.unref?.()

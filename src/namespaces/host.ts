@@ -18,10 +18,10 @@ export interface HostOptions extends HolderOptions {
   readonly neighbours?: Neighbours
 }
 
-/** Those of `child_process.spawn()`, less what has no meaning there: a shell, another user, another name. */
+/** The options of `child_process.spawn()`, without a shell, another user and another name, which are not possible here. */
 export type HostSpawnOptions = Omit<SpawnOptions, 'shell' | 'uid' | 'gid' | 'argv0'>
 
-/** A host of its own: a private network in which programs run. */
+/** A private network in which programs run. */
 export class PrivateHost implements AsyncDisposable {
   readonly #holder: Holder
   readonly #profile: HostProfile
@@ -45,7 +45,7 @@ export class PrivateHost implements AsyncDisposable {
     return this.#holder.pid
   }
 
-  /** Throws what is wrong with the command; ENOENT or EACCES where it cannot be run. */
+  /** Throws as `checkSpawn()`, and ENOENT or EACCES if the command cannot be run. */
   spawn(command: string, args: readonly string[] = [], options: HostSpawnOptions = {}): ChildProcess {
     checkSpawn(command, args, options)
     const asked = `start ${command} in a private network`
@@ -53,7 +53,7 @@ export class PrivateHost implements AsyncDisposable {
       throw portsideError('ERR_PORTSIDE_NAMESPACE', {
         headline: `Cannot ${asked}`,
         because: 'the private network is closed',
-        next: 'start it before the network is closed',
+        next: 'start it before you close the network',
       })
     }
     const { cwd = process.cwd(), detached = false } = options
@@ -70,7 +70,7 @@ export class PrivateHost implements AsyncDisposable {
     refuseAborted(options.signal, asked)
     const aborting = options.signal && new AbortController()
     const forget = onAbort(options.signal, () => aborting?.abort(options.signal?.reason))
-    // Each program with a signal of its own: Node would listen once for each to that of the user.
+    // Each program gets its own signal: Node would add a listener to the user's signal for each.
     const outside = { ...options, detached: detached && !hasPids }
     const own = aborting === undefined ? outside : { ...outside, signal: aborting.signal }
     const child = readArgument('stdio', 'streams and descriptors that a program can have', options.stdio, () =>
@@ -80,7 +80,7 @@ export class PrivateHost implements AsyncDisposable {
     child.once('exit', forget).once('error', forget)
     this.#children.add(child)
     child.once('close', () => this.#children.delete(child)).once('error', () => this.#children.delete(child))
-    // What a user sees of it is what the user has started.
+    // The user sees the program instead of nsenter.
     return Object.assign(child, { spawnfile: command, spawnargs: [command, ...args] })
   }
 
@@ -89,10 +89,10 @@ export class PrivateHost implements AsyncDisposable {
     return this.#holder.ip(command, signal)
   }
 
-  /** Ends what runs in it. Resolves when its programs have closed; one whose output nobody reads is not waited for. */
+  /** Ends all programs in it. Resolves when they have closed. Does not wait for a program whose output nothing reads. */
   async close(): Promise<void> {
     this.#closed = true
-    // One that is on its way in is not yet seen in there.
+    // The holder does not see a program that is just entering.
     for (const child of this.#children) child.kill('SIGKILL')
     await this.#holder.close()
     await Promise.all([...this.#children].map(closed))
@@ -102,10 +102,10 @@ export class PrivateHost implements AsyncDisposable {
     return this.close()
   }
 
-  /** What is to be done between the entrance and the program, each of which becomes the next. */
+  /** The tools between nsenter and the program. Each becomes the next. */
   #wrapped(cwd: string): string[] {
     const { openFiles } = this.#profile
-    // Who joins a mount namespace stands at its root (setns(2)).
+    // A process that joins a mount namespace starts at its root (setns(2)).
     const back = this.#holder.entrance.includes('--mount') ? [toolPath('unshare'), `--wd=${cwd}`, '--'] : []
     const limited = openFiles === undefined ? [] : [toolPath('prlimit'), `--nofile=${openFiles}:${openFiles}`, '--']
     return [...back, ...limited]
@@ -114,7 +114,7 @@ export class PrivateHost implements AsyncDisposable {
 
 export { programEnded }
 
-/** Until a program that has ended has closed its streams, as far as these are read. */
+/** Resolves when an ended program has closed its streams, or after a second if nothing reads them. */
 function closed(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, UNREAD)
@@ -134,12 +134,17 @@ export function checkSpawn(command: string, args: readonly string[], options: Ho
   for (const name of ['shell', 'uid', 'gid', 'argv0'] as const) {
     const value = (options as SpawnOptions)[name]
     if (value !== undefined && value !== false) {
-      throw invalidArgument('ERR_INVALID_ARG_VALUE', name, 'nothing: a private network has none', value)
+      throw invalidArgument(
+        'ERR_INVALID_ARG_VALUE',
+        name,
+        'no value, because a private network does not support it',
+        value,
+      )
     }
   }
 }
 
-/** Who may not raise the limit would learn of it from a program that ends at once. */
+/** Checked here: otherwise the program would exit immediately if this user may not raise the limit. */
 function checkOpenFiles({ openFiles }: HostProfile): void {
   const most = mostOpenFiles()
   if (openFiles !== undefined && most !== undefined && openFiles > most && process.geteuid?.() !== 0) {

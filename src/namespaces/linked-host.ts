@@ -9,22 +9,27 @@ import type { SpawnInNamespaceOptions } from './spawn-in-namespace.js'
 import { readHostSpawn } from './spawn-options.js'
 
 /**
- * A host of a network. Its programs have a loopback of their own, and the link to the other hosts.
+ * A host of a network. Its programs have their own loopback, and the link to the other hosts.
  * @experimental
  */
 export interface NetworkHost {
   readonly name: string
-  /** On the link: of IPv4, where the host has that, else of IPv6. */
+  /** Its address on the link: IPv4 if the host has it, otherwise IPv6. */
   readonly address: string
+  /** Its address on the link, for each family. */
   readonly addresses: Readonly<Partial<Record<Family, string>>>
   /**
-   * Starts a program on the host, as `spawnInNamespace()`. Throws ENOENT or EACCES where it cannot be run,
-   * ERR_PORTSIDE_NAMESPACE where the network is closed, ABORT_ERR for a signal that is aborted.
+   * Starts a program on the host, as `spawnInNamespace()`, and returns its `ChildProcess` immediately.
+   *
+   * @throws ENOENT if the command does not exist
+   * @throws EACCES if the command is not executable
+   * @throws ERR_PORTSIDE_NAMESPACE if the network is closed
+   * @throws ABORT_ERR if `signal` is aborted
    */
   spawn(command: string, args?: readonly string[], options?: Omit<SpawnInNamespaceOptions, 'root'>): ChildProcess
 }
 
-/** What a host takes from the options of its network. */
+/** The options of a network that its hosts use. */
 interface LinkOptions {
   readonly hosts: Readonly<Record<string, HostProfile>>
   readonly mtu?: number
@@ -79,17 +84,17 @@ export class LinkedHost implements NetworkHost {
     return this.#host.spawn(command, args, readHostSpawn(options))
   }
 
-  /** Sends what goes to the other host to an address of the link that nobody has, or no longer does. */
+  /** Sends packets for the other host to an unused link address, or stops doing so. */
   async turnAway(other: LinkedHost, away: boolean): Promise<void> {
     for (const family of Object.keys(this.addresses) as Family[]) {
       const address = other.addresses[family]
       if (address === undefined) continue
       await this.#host.ip(
-        away ? `neigh replace ${address} lladdr ${NOBODY} dev eth0 nud permanent` : `neigh del ${address} dev eth0`,
+        away ? `neigh replace ${address} lladdr ${UNUSED} dev eth0 nud permanent` : `neigh del ${address} dev eth0`,
       )
     }
   }
 }
 
-/** An address of the kind that everybody may give out (IEEE 802, locally administered). */
-const NOBODY = '02:00:00:00:00:00'
+/** A locally administered address (IEEE 802), which no host has. */
+const UNUSED = '02:00:00:00:00:00'

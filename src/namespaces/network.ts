@@ -10,43 +10,71 @@ import { checkProfile, type HostProfile } from './profile.js'
 
 /** @experimental */
 export interface NetworkOptions {
-  /** The hosts by name; each resolves the names of all. */
+  /** The hosts by name. Each host resolves the names of all. */
   hosts: Readonly<Record<string, HostProfile>>
   /**
-   * The largest packet that the link between the hosts passes on, in bytes, whatever the hosts believe: larger ones vanish, as
-   * at a router that says nothing. From 68, with IPv6 from 1280, to 65536. Default: all that the hosts send.
+   * The largest packet that the link passes, in bytes: from 68, with IPv6 from 1280, to 65536. The hosts do not know it:
+   * larger packets vanish, as at a router that reports nothing.
+   * @default unlimited
    */
   mtu?: number
-  /** Whether programs are root on their hosts. Default: false. */
+  /**
+   * Whether programs are root on their hosts.
+   * @default false
+   */
   root?: boolean
+  /** When it aborts, the call rejects with `ABORT_ERR`. */
   signal?: AbortSignal
 }
 
-/** @experimental */
+/**
+ * Hosts on one link, as `createNetwork()` returns them. Disposing closes the network.
+ * @experimental
+ */
 export interface PrivateNetwork extends AsyncDisposable {
   readonly hosts: readonly NetworkHost[]
-  /** Throws ERR_INVALID_ARG_VALUE for a name that no host has. */
+  /**
+   * Returns the host with this name.
+   *
+   * @throws ERR_INVALID_ARG_VALUE if no host has the name
+   */
   host(name: string): NetworkHost
   /**
-   * Lets nothing pass between two hosts any more, either way, as if a cable were cut: no error comes, connects and writes
-   * wait for an answer until they time out. The hosts go on in every other way.
+   * Cuts the link between two hosts, in both directions, as if a cable were cut. Neither host gets an error: connects and
+   * writes wait until they time out. Other hosts still reach both.
    */
   cut(one: string, other: string): Promise<void>
-  /** Undoes a cut; without names, all of them. What waits for an answer gets it when the kernel sends again. */
+  /** Undoes a cut, all cuts of one host, or without names all cuts. Waiting data goes on when the kernel sends again. */
   heal(one?: string, other?: string): Promise<void>
-  /** Ends all programs on all hosts, and the network with them. Later calls share the promise. */
+  /** Ends all programs on all hosts, and the network. Later calls share the promise. */
   close(): Promise<void>
 }
 
 /**
- * Several hosts on one link, each with addresses of both families, `10.0.0.N` and `fd00::N`, and a default route to a router
- * from which nothing leads on: a destination outside of the network is unreachable (ENETUNREACH, after a second where the
- * router's word comes before the kernel has finished the connect, and so when it asks again). Nothing of it is seen from this
- * machine, and this machine is not seen from there.
+ * Creates several hosts on one link, each with addresses of both families, `10.0.0.N` and `fd00::N`. This machine and the hosts
+ * cannot reach each other. Linux only.
  *
- * Rejects as `spawnInNamespace()`.
+ * The default route of each host leads to a router without a way out, so a destination outside fails with ENETUNREACH. That
+ * takes a second if the router answers before the kernel has finished the connect. The link is a bridge in its own namespace,
+ * with a pair of virtual interfaces for each host (veth(4)).
  *
- * The link is a bridge in a namespace of its own, with a pair of virtual interfaces for each host (veth(4)).
+ * Closing or disposing the network ends all programs on its hosts.
+ *
+ * @throws ERR_PORTSIDE_UNSUPPORTED if private networks are not possible here; `because` says why
+ * @throws ERR_PORTSIDE_NAMESPACE if a step fails or does not answer within 10 seconds; `headline` names it
+ * @throws ABORT_ERR if `signal` aborts
+ * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE if an option or a profile is invalid
+ * @example
+ * ```ts
+ * import { createNetwork, namespaceSupport } from 'portside'
+ *
+ * if ((await namespaceSupport()).supported) {
+ *   await using network = await createNetwork({ hosts: { web: {}, db: {} } })
+ *   network.host('db').spawn('sleep', ['60'])
+ *   await network.cut('web', 'db')
+ * }
+ * ```
+ * @see docs/private-networks.md#createnetwork
  * @experimental
  */
 export function createNetwork(options: NetworkOptions): Promise<PrivateNetwork> {
@@ -55,7 +83,7 @@ export function createNetwork(options: NetworkOptions): Promise<PrivateNetwork> 
     names: namesOf<NetworkOptions>()('hosts', 'mtu', 'root', 'signal'),
     example: '{ hosts: { a: {}, b: {} } }',
   }
-  // Without options there are no hosts, which is refused with the others.
+  // Without options, null makes readOptions() throw.
   return calledBy(createNetwork, () => link(readOptions(options ?? (null as never), spec)))
 }
 
@@ -154,7 +182,7 @@ class Network implements PrivateNetwork {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'hosts', 'two hosts', `${one}, twice`)
   }
 
-  /** All of them, or those of one host. */
+  /** All cuts, or the cuts of one host. */
   #cutsOf(one: string | undefined): string[] {
     const host = one === undefined ? undefined : this.host(one)
     return [...this.#cuts].flatMap(([key, pair]) => (host === undefined || pair.includes(host) ? [key] : []))

@@ -5,32 +5,56 @@ import { integer } from '../numbers.js'
 import { readOptions } from '../options.js'
 
 /**
- * What a host is like. Whatever is left out is as Linux makes a new one: both families, 32768 to 60999, MTU 65536.
+ * Describes a host of a private network. Keys that you leave out are as Linux makes a new network.
  * @experimental
  */
 export interface HostProfile {
-  /** The ephemeral range: so many ports, or from the first to the last. */
+  /**
+   * The ephemeral range: a number of ports, or the first and the last port.
+   * @default [32_768, 60_999]
+   */
   readonly ephemeralPorts?: number | readonly [first: number, last: number]
-  /** Default: true. False: no address of IPv4, 127.0.0.1 included, and no name that stands for one. */
+  /**
+   * False: the host has no IPv4 address, not even 127.0.0.1, and no name for one.
+   * @default true
+   */
   readonly ipv4?: boolean
-  /** Default: true. False: no IPv6 at all, and no name that stands for an address of it. */
+  /**
+   * False: the host has no IPv6, and no name for an IPv6 address.
+   * @default true
+   */
   readonly ipv6?: boolean
-  /** Whether a listener on `::` leaves IPv4 alone (`net.ipv6.bindv6only`). Default: false. */
+  /**
+   * Whether a listener on `::` does not accept IPv4 (`net.ipv6.bindv6only`).
+   * @default false
+   */
   readonly bindV6Only?: boolean
-  /** The first port that everybody may bind. Default: 1024. */
+  /**
+   * The first port that every user may bind. Above 32768 the ephemeral range also begins there.
+   * @default 1024
+   */
   readonly firstUnprivilegedPort?: number
-  /** Of loopback, and of the link of a network, in bytes: from 68, with IPv6 from 1280, to 65536. */
+  /**
+   * The MTU of loopback and of the link of a network, in bytes: from 68, with IPv6 from 1280, to 65536.
+   * @default 65_536, of a link 1500
+   */
   readonly mtu?: number
-  /** What `localhost` resolves to, in order: an address of each family at most. Default: as here, less families that are off. */
+  /**
+   * The addresses of `localhost`, in order: at most one of each family.
+   * @default as on this machine, without families that are off
+   */
   readonly localhost?: readonly string[]
-  /** What the kernel does about destinations: an address, a prefix (`192.0.2.0/24`) or `default`. */
+  /** How the kernel refuses connects to a destination: an address, a prefix (`192.0.2.0/24`) or `default`. */
   readonly routes?: Readonly<Record<string, RouteKind>>
-  /** How many descriptors each program may have (RLIMIT_NOFILE, both limits). */
+  /**
+   * How many descriptors each program may have (RLIMIT_NOFILE, both limits).
+   * @default the limits of this process
+   */
   readonly openFiles?: number
 }
 
 /**
- * How the kernel refuses: EHOSTUNREACH, EACCES, EINVAL (ip-route(8)); over IPv6 see docs/private-networks.md.
+ * How the kernel refuses a connect: `'unreachable'` EHOSTUNREACH, `'prohibit'` EACCES, `'blackhole'` EINVAL (ip-route(8)).
  * @experimental
  */
 export type RouteKind = 'unreachable' | 'prohibit' | 'blackhole'
@@ -40,7 +64,7 @@ const DEFAULT_UNPRIVILEGED = 1024
 const LAST_PORT = 65_535
 const LARGEST_MTU = 65_536
 
-/** Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for what no host could be. */
+/** Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE if the profile is invalid. */
 export function checkProfile(profile: HostProfile): void {
   if (profile === undefined) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'profile', 'an object', profile)
   readOptions(profile, { of: 'the profile of a host', names: Object.keys(CHECKS), example: '{ ipv6: false }' })
@@ -54,7 +78,7 @@ export function checkProfile(profile: HostProfile): void {
   }
 }
 
-/** The ephemeral range that a profile asks for, where it asks for one or cannot have the default. */
+/** The ephemeral range of a profile. Undefined if it is the default. */
 export function rangeOf({
   ephemeralPorts,
   firstUnprivilegedPort = 0,
@@ -65,7 +89,7 @@ export function rangeOf({
     return [from, from + ephemeralPorts - 1]
   }
   if (ephemeralPorts !== undefined) return ephemeralPorts
-  // The kernel refuses a range that begins with privileged ports (net/ipv4/sysctl_net_ipv4.c).
+  // The kernel rejects a range that begins with privileged ports (net/ipv4/sysctl_net_ipv4.c).
   return firstUnprivilegedPort > first ? [firstUnprivilegedPort, LAST_PORT] : undefined
 }
 
@@ -89,7 +113,7 @@ const CHECKS: Readonly<Record<keyof HostProfile, Check>> = {
 }
 
 function checkRange(value: unknown, { firstUnprivilegedPort = DEFAULT_UNPRIVILEGED }: HostProfile): void {
-  // Port 0 stands for any port.
+  // Port 0 means any port.
   const least = Math.max(1, typeof firstUnprivilegedPort === 'number' ? firstUnprivilegedPort : DEFAULT_UNPRIVILEGED)
   if (!Array.isArray(value)) {
     integer('ephemeralPorts', value, 1, LAST_PORT - least + 1)
@@ -111,7 +135,7 @@ function checkLocalhost(value: unknown): void {
   if (value.length === 0 || wrong !== undefined) {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'localhost', 'one address or two', wrong ?? 'none')
   }
-  // getaddrinfo(3) sorts those of one family by rules that nobody can set (RFC 6724 §6, rule 9).
+  // getaddrinfo(3) sorts addresses of one family by fixed rules (RFC 6724 §6, rule 9).
   const [first, second, ...rest] = value
   if (rest.length > 0 || (second !== undefined && isIP(first) === isIP(second))) {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'localhost', 'one address of each family at most', value.join(', '))
@@ -146,7 +170,7 @@ function checkRoutes(value: unknown, { ipv4, ipv6 }: HostProfile): void {
   }
 }
 
-/** 4 or 6, also for `192.0.2.0/24`; 0 for what is neither an address nor a prefix. */
+/** 4 or 6 for an address or a prefix such as `192.0.2.0/24`, otherwise 0. */
 function familyOfPrefix(destination: string): number {
   const [address = '', length, ...rest] = destination.split('/')
   const family = address.includes('%') || rest.length > 0 ? 0 : isIP(address)

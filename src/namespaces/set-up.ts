@@ -4,26 +4,26 @@ import { portsideError } from '../errors.js'
 import type { Family } from '../loopback/endpoint.js'
 import { DEFAULT_RANGE, type HostProfile, rangeOf } from './profile.js'
 
-/** What is done inside of a new network namespace, one after another; the holder knows how. */
+/** A step that sets up a new network namespace. The holder runs one after the other. */
 export type Step =
-  /** Commands of ip(8), in one process of it. */
+  /** Commands for one process of ip(8). */
   | { readonly kind: 'ip'; readonly commands: readonly string[] }
   | { readonly kind: 'write'; readonly file: string; readonly value: string }
-  /** Another text in the place of a file, for this mount namespace only. */
+  /** Replaces the text of a file, in this mount namespace only. */
   | { readonly kind: 'replace'; readonly file: string; readonly text: string; readonly what: string }
 
-/** Names of the other hosts on the same network, with their addresses. */
+/** The names of the other hosts on the network, with their addresses. */
 export type Neighbours = Readonly<Record<string, readonly string[]>>
 
-/** What makes a host of a profile; throws ERR_PORTSIDE_UNSUPPORTED where this kernel lacks what it asks for. */
+/** The steps that make the host of a profile. Throws ERR_PORTSIDE_UNSUPPORTED if this kernel lacks a feature of it. */
 export function stepsOf(profile: HostProfile, neighbours: Neighbours = {}): Step[] {
   return [...sysctls(profile), links(profile), ...names(profile, neighbours)]
 }
 
-/** Whether a host of the profile needs a view of the files of its own. */
+/** Whether the steps need their own mount namespace. */
 export const hasOwnFiles = (steps: readonly Step[]): boolean => steps.some(({ kind }) => kind === 'replace')
 
-/** What a step does, for its error. */
+/** Describes a step, for its error. */
 export function describeStep(step: Step, line = 1): string {
   if (step.kind === 'ip') return `run 'ip ${step.commands[line - 1] ?? step.commands.join('; ')}'`
   if (step.kind === 'write') return `set ${sysctlOf(step.file)} to ${step.value}`
@@ -34,7 +34,7 @@ const sysctlOf = (file: string): string => file.replace(NET, 'net/').replaceAll(
 
 const NET = '/proc/sys/net/'
 
-/** Of both families, those that this kernel has. */
+/** The families that this kernel has. */
 export const kernelFamilies = (): Family[] => (existsSync(`${NET}ipv6/`) ? ['IPv4', 'IPv6'] : ['IPv4'])
 
 const lacksIPv6 = (): boolean => !kernelFamilies().includes('IPv6')
@@ -42,7 +42,7 @@ const lacksIPv6 = (): boolean => !kernelFamilies().includes('IPv6')
 function sysctls(profile: HostProfile): Step[] {
   const { ipv4 = true, ipv6 = true, bindV6Only, firstUnprivilegedPort } = profile
   const write = (name: string, value: string): Step => ({ kind: 'write', file: NET + name, value })
-  // Where the kernel was started without IPv6, it is off already.
+  // If the kernel was started without IPv6, it is off already.
   const without = lacksIPv6()
   if (without && (!ipv4 || bindV6Only)) throw noIPv6()
   const off = ipv6 || without ? [] : [write('ipv6/conf/all/disable_ipv6', '1')]
@@ -51,7 +51,7 @@ function sysctls(profile: HostProfile): Step[] {
   const ports = range === undefined ? [] : [write('ipv4/ip_local_port_range', range.join(' '))]
   const start =
     firstUnprivilegedPort === undefined ? [] : [write('ipv4/ip_unprivileged_port_start', String(firstUnprivilegedPort))]
-  // Each is refused where the privileged ports would reach into the range, as that is at the moment.
+  // In this order, because the kernel rejects privileged ports that overlap with the current range.
   const both = (firstUnprivilegedPort ?? 0) <= DEFAULT_RANGE[0] ? [...start, ...ports] : [...ports, ...start]
   return [...off, ...only, ...both]
 }
@@ -64,7 +64,7 @@ function noIPv6(): Error {
   })
 }
 
-/** lo is there, and down. */
+/** A new network has lo, which is down. */
 function links({ ipv4 = true, ipv6 = true, mtu, routes = {} }: HostProfile): Step {
   const up = `link set lo ${mtu === undefined ? '' : `mtu ${mtu} `}up`
   const defaults = [...(ipv4 ? ['0.0.0.0/0'] : []), ...(ipv6 && !lacksIPv6() ? ['::/0'] : [])]
@@ -95,8 +95,7 @@ function names({ ipv4 = true, ipv6 = true, localhost }: HostProfile, neighbours:
 }
 
 /**
- * getaddrinfo(3) sorts what it finds: IPv6 before IPv4 unless gai.conf(5) says otherwise, whose rules take the place of
- * all that are built in (RFC 6724 §2.1).
+ * getaddrinfo(3) sorts IPv6 before IPv4 unless gai.conf(5) has other rules, which replace all built-in rules (RFC 6724 §2.1).
  */
 function order(addresses: readonly string[], what: string): Step[] {
   const first = addresses.findIndex(isIPv4)
@@ -115,7 +114,7 @@ interface HostsLine {
   readonly names: readonly string[]
 }
 
-/** hosts(5) of this machine. */
+/** The lines of hosts(5) on this machine. */
 function hosts(): HostsLine[] {
   const text = existsSync('/etc/hosts') ? readFileSync('/etc/hosts', 'utf8') : ''
   return text.split('\n').flatMap((line) => {

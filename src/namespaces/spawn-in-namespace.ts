@@ -9,25 +9,45 @@ import { checkProfile, type HostProfile } from './profile.js'
 import { readSpawn } from './spawn-options.js'
 
 /**
- * Those of `child_process.spawn()`, less `shell`, `uid`, `gid` and `argv0`.
+ * The options of `child_process.spawn()`, without `shell`, `uid`, `gid` and `argv0`.
  * @experimental
  */
 export interface SpawnInNamespaceOptions extends Omit<SpawnOptions, 'shell' | 'uid' | 'gid' | 'argv0'> {
-  /** Whether the program is root in there: it may then change its network. Default: false, the user stays who it is. */
+  /**
+   * Whether the program is root inside, and so may change its network. Otherwise it runs as the current user.
+   * @default false
+   */
   root?: boolean
 }
 
 /**
- * Starts a program on a host of its own: a network namespace with a loopback interface and nothing else, as the profile says.
- * Resolves when the program is started; its exit code, signals, standard streams and IPC channel are its own. `pid` and `kill()` are
- * those of the program on this machine; it has a pid namespace, where the kernel gives one, and sees another pid. What it has left
- * running in there is ended when it ends, and all of it is when this process ends, however that comes.
+ * Starts a program on its own host: a network namespace with only a loopback interface, as the profile describes it. Linux
+ * only. Resolves to its `ChildProcess` when the program runs.
  *
- * Rejects with ERR_PORTSIDE_UNSUPPORTED and the reason where there are no private networks (`namespaceSupport()`), with
- * ERR_PORTSIDE_NAMESPACE and the step that failed, with ENOENT or EACCES for a program that cannot be run, ABORT_ERR, and
- * ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for a profile or options that no host could have.
+ * Its exit code, signals, standard streams and IPC channel are its own. `pid` and `kill()` refer to the program on this machine.
+ * The program has its own pid namespace if the kernel allows it, and then sees another pid.
  *
- * network_namespaces(7), user_namespaces(7): https://man7.org/linux/man-pages/man7/network_namespaces.7.html
+ * When the program exits, every process that it left on its host is ended. When this process ends, in any way, the program and
+ * its host end too. Source: https://man7.org/linux/man-pages/man7/network_namespaces.7.html
+ *
+ * @throws ERR_PORTSIDE_UNSUPPORTED if private networks are not possible here; `because` says why
+ * @throws ERR_PORTSIDE_NAMESPACE if a step fails or does not answer within 10 seconds; `headline` names it
+ * @throws ENOENT if the command does not exist
+ * @throws EACCES if the command is not executable
+ * @throws ABORT_ERR if `signal` aborts
+ * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE if the profile or an option is invalid
+ * @example
+ * ```ts
+ * import { text } from 'node:stream/consumers'
+ * import { namespaceSupport, spawnInNamespace } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * if ((await namespaceSupport()).supported) {
+ *   const child = await spawnInNamespace({ ipv6: false }, 'cat', ['/proc/sys/net/ipv6/conf/lo/disable_ipv6'])
+ *   expect(await text(child.stdout!)).toBe('1\n')
+ * }
+ * ```
+ * @see docs/private-networks.md#spawninnamespace
  * @experimental
  */
 export function spawnInNamespace(
@@ -39,7 +59,7 @@ export function spawnInNamespace(
   return calledBy(spawnInNamespace, () => launchInNamespace(profile, command, args, readSpawn(options)))
 }
 
-/** With `terminal`, what a terminal sends to the whole process group ends the program only if the program agrees. */
+/** With `terminal`, a signal of the terminal for the whole process group does not end the host before the program exits. */
 export async function launchInNamespace(
   profile: HostProfile,
   command: string,
@@ -69,7 +89,7 @@ export async function launchInNamespace(
   }
 }
 
-/** Until the system has started it; Node tells what is wrong by an event. */
+/** Resolves when the system has started the program. Node reports a failure by an event. */
 function running(child: ChildProcess, asked: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const fail = (cause: Error): void => {

@@ -6,7 +6,7 @@ import { milliseconds } from '../numbers.js'
 import { readOptions } from '../options.js'
 import { handleOf } from '../platform/node-internals.js'
 
-/** The options of `child_process.spawn()` that have a meaning in a private network. */
+/** The options of `child_process.spawn()` that a private network supports. */
 const SPAWN = [
   'cwd',
   'env',
@@ -23,7 +23,7 @@ const SPAWN = [
 const NONE = 'leave it out: a program in a private network cannot have it'
 const instead = { shell: NONE, uid: NONE, gid: NONE, argv0: NONE }
 
-/** Reads the options of `spawnInNamespace()`. What Node takes and a private network has not is refused by `checkSpawn()`. */
+/** Reads the options of `spawnInNamespace()`. `checkSpawn()` rejects the options of Node that are not supported. */
 export const readSpawn = <Options extends object>(options: Options): Options =>
   readOptions(options, {
     of: 'spawnInNamespace()',
@@ -32,7 +32,7 @@ export const readSpawn = <Options extends object>(options: Options): Options =>
     instead,
   })
 
-/** The same of `spawn()` of a host. */
+/** Reads the options of `spawn()` of a host. */
 export const readHostSpawn = <Options extends object>(options: Options): Options =>
   readOptions(options, {
     of: 'host.spawn()',
@@ -42,8 +42,8 @@ export const readHostSpawn = <Options extends object>(options: Options): Options
   })
 
 /**
- * Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for a value that Node would refuse, because Node
- * looks at it only after the private network is there.
+ * Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for an invalid value. Node would check it only after
+ * the private network is made.
  */
 export function checkSpawnValues(options: SpawnOptions & { serialization?: unknown }): void {
   for (const name of ['detached', 'windowsHide', 'windowsVerbatimArguments'] as const) checkBoolean(name, options[name])
@@ -74,6 +74,6 @@ function isStdio(stdio: unknown): boolean {
 function isStream(value: unknown): boolean {
   if (value === undefined || value === null || value === 'ipc' || STREAMS.includes(value)) return true
   if (typeof value === 'number') return Number.isInteger(value) && value >= 0 && value < 2 ** 31
-  // A stream of Node has a descriptor, or a handle once it is open.
+  // A stream of Node has a descriptor, or a handle when it is open.
   return typeof (value as { fd?: unknown }).fd === 'number' || handleOf(value as object) !== undefined
 }

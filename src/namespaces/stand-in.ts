@@ -4,8 +4,8 @@ import { childrenOf, identified, isAlive, isRunning, isStopped, type OtherProces
 import { clearInterval, now, setInterval, setTimeout } from '../timers.js'
 
 /**
- * Who joins a pid namespace has the program as its child (setns(2)), and stays outside: it ends as the program does. This makes it
- * look like the program: its pid is that of the program on this machine, and signals go there.
+ * A process that joins a pid namespace stays outside and has the program as its child (setns(2)). It exits as the program does.
+ * This makes it look like the program: `pid` is the pid of the program on this machine, and signals go to the program.
  */
 export function standIn(child: ChildProcess): void {
   const own = child.pid
@@ -32,7 +32,7 @@ export function standIn(child: ChildProcess): void {
     }
   const { kill } = child
   patch(child, 'kill', forward, 'the process that Node knows is not the program')
-  // It stops with the program (util-linux), and then hears neither that the program goes on nor that it has ended.
+  // nsenter stops with the program (util-linux), and then notices neither that the program continues nor that it exits.
   const waking = setInterval(() => {
     const program = look()
     if (program !== undefined && isStopped(own) && !isStopped(program.pid)) kill.call(child, 'SIGCONT')
@@ -40,16 +40,16 @@ export function standIn(child: ChildProcess): void {
   for (const event of ['exit', 'error']) child.once(event, () => clearInterval(waking))
 }
 
-/** Milliseconds between two looks at who stands in for a program. */
+/** Milliseconds between two looks at a stopped nsenter. */
 const WAKING = 50
 
-/** Until the program has ended, too: what a terminal sends to its process group may end the one that waits for it. */
+/** Resolves when the program has exited: a signal of the terminal may end nsenter before the program. */
 export async function programEnded(child: ChildProcess): Promise<void> {
   const program = programs.get(child)?.()
   while (program !== undefined && isRunning(program)) await pause()
 }
 
-/** Finds the program, as soon as there is one. */
+/** Finds the program when it exists. */
 type Look = () => OtherProcess | undefined
 
 const programs = new WeakMap<ChildProcess, Look>()
@@ -63,20 +63,20 @@ const pause = (): Promise<void> => new Promise((resolve) => void setTimeout(reso
 
 const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null
 
-/** For who asks at once: a pid cannot be promised. */
+/** Blocks until the program exists, because `pid` is not a promise. */
 function waitFor(look: Look, own: number): OtherProcess | undefined {
   const cell = new Int32Array(new SharedArrayBuffer(4))
   for (const limit = now() + LIMIT; look() === undefined && isAlive(own) && now() < limit; ) Atomics.wait(cell, 0, 0, 1)
   return look()
 }
 
-/** Longest that the event loop is held up for a pid, in milliseconds. */
+/** Longest time to block the event loop for a pid, in milliseconds. */
 const LIMIT = 1000
 
 function send({ pid }: OtherProcess, signal: NodeJS.Signals | number): void {
   try {
     process.kill(pid, signal)
   } catch {
-    // ESRCH: it has ended.
+    // ESRCH: it has exited.
   }
 }

@@ -2,15 +2,25 @@ import { codeOf, type PortsideError } from '../errors.js'
 import { PrivateHost } from './host.js'
 
 /**
- * Whether programs can have private networks here; where not, why.
+ * Whether private networks are possible here, or the reason why not.
  * @experimental
  */
 export type NamespaceSupport = { readonly supported: true } | { readonly supported: false; readonly reason: string }
 
 /**
- * Asks the kernel by making a private network, once; later calls share the answer. Never rejects. The reason says what stands
- * in the way: another system than Linux, a missing program and its package, a limit, AppArmor, a container.
- * @experimental
+ * Finds out whether private networks are possible here, by making one. It asks once per process, and never rejects.
+ *
+ * The reason says what prevents them: another system than Linux, a missing program and its package, a limit, AppArmor, a
+ * container. Use it to skip a test.
+ *
+ * @example
+ * ```ts
+ * import { namespaceSupport } from 'portside'
+ *
+ * const support = await namespaceSupport()
+ * console.log(support.supported ? 'private networks are possible' : support.reason)
+ * ```
+ * @see docs/private-networks.md#namespacesupport
  */
 export function namespaceSupport(): Promise<NamespaceSupport> {
   answer ??= probe()
@@ -26,7 +36,7 @@ async function probe(): Promise<NamespaceSupport> {
     return { supported: true }
   } catch (error) {
     const { actual, because, message } = error as PortsideError
-    // What failed for want of a process or a descriptor may not fail the next time.
+    // A failure by lack of processes or descriptors may not happen again.
     if (codeOf(error) !== 'ERR_PORTSIDE_UNSUPPORTED') answer = undefined
     return { supported: false, reason: because ?? actual ?? message }
   }

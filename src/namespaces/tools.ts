@@ -1,7 +1,7 @@
 import { portsideError } from '../errors.js'
 import { findProgram } from '../platform/program.js'
 
-/** The programs that make and enter namespaces, with the package that brings each (on Debian, Fedora and Alpine alike). */
+/** The programs that make and enter namespaces, with their packages (the same on Debian, Fedora and Alpine). */
 const PACKAGES = {
   unshare: 'util-linux',
   nsenter: 'util-linux',
@@ -12,7 +12,7 @@ const PACKAGES = {
 
 export type Tool = keyof typeof PACKAGES
 
-/** The path of a tool, from PATH. Throws ERR_PORTSIDE_UNSUPPORTED where it is missing, with how to get it. */
+/** The path of a tool in PATH. Throws ERR_PORTSIDE_UNSUPPORTED if it is missing, with the package to install. */
 export function toolPath(tool: Tool, path = process.env.PATH ?? ''): string {
   const found = findProgram(tool, { path }).path
   if (found !== undefined) return found

@@ -4,29 +4,28 @@ import { closedBy, infrastructure } from '../sockets/infrastructure.js'
 import { joinSink, type Sink } from './sink.js'
 
 /**
- * A TCP port held by a connection of this process: its client is bound to the port and never listens.
+ * A TCP port held by a connection of this process. Its client is bound to the port and does not listen.
  *
- * Because it was bound explicitly, the kernel gives its port to nobody who asks for port 0 and to no outgoing connection,
- * in any process: automatic binds pass over every port whose bind bucket somebody bound by number or address
- * (`__inet_hash_connect` and `inet_csk_find_open_port` in Linux; ip(7), ip_local_port_range). Nobody listens, so whoever
- * dials it is refused, and it is never the source of a dial, so nobody connects to itself. On Linux it can be listened on
- * meanwhile: see `listensWhileHeld`.
+ * The bind is explicit, so the kernel gives the port to no bind to port 0 and to no outgoing connection: both pass over a
+ * port that was bound by number or address (`__inet_hash_connect` and `inet_csk_find_open_port` in Linux; ip(7),
+ * ip_local_port_range). Nothing listens, so connections to the port are refused. On Linux a listener can share the port:
+ * see `listensWhileHeld`.
  */
 export interface Anchor {
   readonly port: number
-  /** That of the listener to which it is connected, which all anchors of this process share. */
+  /** The port of the listener to which it is connected, which all anchors of this process share. */
   readonly sinkPort: number
   readonly held: boolean
   /**
-   * Ends the connection, by a reset that leaves nothing behind. With `bridge`, by a FIN of the held end: it stays in
-   * TIME_WAIT, which automatic binds pass over and explicit ones do not (RFC 9293 §3.6.1).
+   * Closes the connection by a reset, which leaves nothing. With `bridge`, by a FIN of the held end: it stays in TIME_WAIT,
+   * which binds to port 0 pass over and explicit binds do not (RFC 9293 §3.6.1).
    */
   release(bridge?: boolean): Promise<void>
 }
 
 /**
- * Holds the port on a local address; 0 for one that the kernel picks. A wildcard address is bound before the connection
- * narrows it down to loopback, so that the port is taken only where nobody listens on any address.
+ * Holds the port on a local address; 0: a port that the kernel picks. A wildcard address is bound before the connection
+ * narrows it down to loopback, so the bind fails if anything listens on any address.
  * Rejects with the system's code: EADDRINUSE, EADDRNOTAVAIL, EACCES, EMFILE.
  */
 export async function openAnchor(address: string, port: number, howToClose: string | undefined): Promise<Anchor> {
@@ -42,7 +41,7 @@ export async function openAnchor(address: string, port: number, howToClose: stri
     })
     closedBy(client, howToClose)
     await connected(client)
-    // From here on the kernel's reset is the only thing that it could hear.
+    // From here on the only possible error is a reset.
     client.on('error', () => {})
     const accepted = await sink.accepted(client).catch(async (error: unknown) => {
       client.resetAndDestroy()
@@ -50,7 +49,7 @@ export async function openAnchor(address: string, port: number, howToClose: stri
       throw error
     })
     client.unref()
-    // Its listener may be older than the leak check.
+    // The listener may be older than the leak check, which then does not know its connections.
     infrastructure(accepted).unref()
     return new ConnectedAnchor(client, accepted, sink, sinkPort)
   } catch (error) {
@@ -90,14 +89,14 @@ class ConnectedAnchor implements Anchor {
   async #end(bridge: boolean): Promise<void> {
     const closed = Promise.all([whenClosed(this.#client), whenClosed(this.#accepted)])
     if (bridge) {
-      // A FIN takes an answer; with nothing else to do, the process would end before it came.
+      // The FIN needs an answer. Without a referenced socket the process could end before it comes.
       this.#client.ref()
       this.#accepted.ref()
       this.#client.end()
       this.#accepted.resume()
       this.#client.resume()
     } else {
-      // The reset ends both ends in the kernel, so neither leaves a TIME_WAIT.
+      // The reset closes both ends in the kernel, so neither leaves a TIME_WAIT.
       this.#client.resetAndDestroy()
       this.#accepted.destroy()
     }

@@ -14,17 +14,13 @@ export interface CandidateOptions {
 export interface Candidates {
   /** Tried first, in this order. */
   readonly wished: readonly number[]
-  /** Whether the kernel may pick one where none of these can be had. */
+  /** Whether the kernel may pick a port if all of these are taken. */
   readonly anyOther: boolean
-  /** Whether this port may be had at all. */
+  /** Whether this port is not excluded. */
   allows(port: number): boolean
 }
 
-/**
- * Reads `port`, `exclude` and `fetchSafe`. A number is a wish: where it is taken, the kernel picks. An iterable is the
- * list to choose from. Throws ERR_SOCKET_BAD_PORT, ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE, and
- * ERR_PORTSIDE_NO_PORT where nothing that was asked for is allowed.
- */
+/** Reads `port`, `exclude` and `fetchSafe`. Throws as `reservePort()` for invalid options. */
 export function candidatesOf({ port = 0, exclude = [], fetchSafe = true }: CandidateOptions): Candidates {
   checkBoolean('fetchSafe', fetchSafe)
   const excluded = new Set(portsIn(exclude, 'exclude'))
@@ -34,18 +30,18 @@ export function candidatesOf({ port = 0, exclude = [], fetchSafe = true }: Candi
   const wished = typeof port === 'object' ? [...new Set(portsIn(port, 'port'))] : [validPort(port)]
   if (wished.length === 0) {
     throw portsideError('ERR_INVALID_ARG_VALUE', {
-      headline: 'Cannot reserve one of the ports that were given',
+      headline: 'Cannot reserve a port of the list',
       argument: 'port',
       expected: 'a port, or an iterable with at least one',
       actual: 'an empty iterable',
-      next: 'name a port, or leave port out so that the kernel picks',
+      next: 'pass a port, or leave port out to let the kernel pick',
     })
   }
   if (wished.every((candidate) => !allows(candidate))) throw nothingAllowed(wished, fetchSafe)
   return { wished: wished.filter(allows), anyOther: typeof port === 'number', allows }
 }
 
-/** The ports of a range that are allowed, once around from a random place: users at the same time start apart. */
+/** The allowed ports of a range, once around from a random place, so that concurrent callers start apart. */
 export function* sweep({ first, last }: PortRange, { allows }: Candidates): Generator<number> {
   const size = last - first + 1
   const start = Math.floor(Math.random() * size)
@@ -56,7 +52,7 @@ export function* sweep({ first, last }: PortRange, { allows }: Candidates): Gene
 }
 
 function portsIn(ports: Iterable<number>, name: string): number[] {
-  // Consumed once: an iterable may be a generator.
+  // Read once: an iterable may be a generator.
   return readArgument(name, 'an iterable of ports', ports, () =>
     typeof ports === 'object'
       ? Array.from(notEndless(ports, name), (port) => validPort(port ?? null, name))
@@ -81,9 +77,10 @@ function nothingAllowed(wished: readonly number[], fetchSafe: boolean): Error {
     actual: 'none',
     because:
       refused.length > 0
-        ? `fetch refuses ${listed(refused)} (https://fetch.spec.whatwg.org/#port-blocking), and fetchSafe excludes what it refuses`
+        ? `fetch blocks ${listed(refused)} (https://fetch.spec.whatwg.org/#port-blocking), and fetchSafe excludes blocked ports`
         : 'each of them is in exclude',
-    next: refused.length > 0 ? 'take another port, or pass fetchSafe: false' : 'take another port, or exclude fewer',
+    next:
+      refused.length > 0 ? 'take another port, or pass fetchSafe: false' : 'take another port, or exclude fewer ports',
   })
 }
 

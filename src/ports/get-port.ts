@@ -10,30 +10,52 @@ import { setTimeout } from '../timers.js'
 import { notEndless } from './candidates.js'
 import { reserveFor } from './reserve-port.js'
 
-/** The options of get-port 7. Those of `server.listen()` beside `host` are taken and make no difference. */
+/** The options of get-port 7. Options of `server.listen()` other than `host` are accepted and have no effect. */
 export interface Options extends Omit<net.ListenOptions, 'port'> {
-  /** A preferred port, or an iterable of them, tried in order. Where none can be had, the kernel picks. */
+  /** A preferred port, or an iterable of them, tried in order. If all are taken, the kernel picks. */
   readonly port?: number | Iterable<number> | undefined
-  /** Ports that must not be returned, whoever picks. */
+  /** Ports that must not be returned, neither as preferred ports nor as the kernel's choice. */
   readonly exclude?: Iterable<number> | undefined
-  /** Keeps the port as long as this process runs, instead of 30 seconds. Default false. */
+  /**
+   * Keeps the port as long as this process runs, instead of 30 seconds.
+   * @default false
+   */
   readonly reserve?: boolean | undefined
-  /** An address of this host. Default: a port on which nobody listens on any address. */
+  /**
+   * An address of this host.
+   * @default a port on which nothing listens on any address
+   */
   readonly host?: string | undefined
 }
 
-/** How long a port is kept for whoever is going to listen on it, in milliseconds. */
+/** How long a port is kept until you listen on it, in milliseconds. */
 const KEPT = 30_000
 
 const LOWEST = 1024
 const HIGHEST = 65_535
 
 /**
- * A free TCP port, in place of the default export of get-port 7: same options, same errors, same fall-back.
+ * Returns a free TCP port. It replaces the default export of get-port 7, with the same options, errors and fallback.
  *
- * The kernel keeps it for you: for 30 seconds, with `reserve` as long as this process runs, or until
- * `clearLockedPorts()`. In that time it is given to nobody who asks for port 0 and to no outgoing connection, and no
- * other call returns it, in any process or thread of this host. Listen on it as usual. It keeps no process alive.
+ * The kernel keeps the port for 30 seconds, or with `reserve` as long as this process runs, or until `clearLockedPorts()`.
+ * Meanwhile no bind to port 0, no outgoing connection and no other call gets it, in any process or thread of this host.
+ * Listen on it as usual. It does not keep the process alive.
+ *
+ * @throws TypeError if `exclude` is not an iterable of safe integers
+ * @throws ERR_SOCKET_BAD_PORT if a preferred port is invalid
+ * @throws Error 'No available ports found' if no port is free; its `cause` says why
+ * @example
+ * ```ts
+ * import { listenTcp } from 'portside'
+ * import getPort, { clearLockedPorts } from 'portside/get-port'
+ * import { expect } from 'vitest'
+ *
+ * const port = await getPort()
+ * await using server = await listenTcp(undefined, { port })
+ * expect(server.port).toBe(port)
+ * clearLockedPorts()
+ * ```
+ * @see docs/ports.md#portsideget-port
  */
 export default function getPort(options?: Options): Promise<number> {
   return calledBy(getPort, () => find(options))
@@ -52,11 +74,26 @@ async function find(options?: Options): Promise<number> {
       cause = error
     }
   }
-  // The last one is of the kernel's choice, and says who holds the ports.
+  // The last attempt is the kernel's choice, and its error names the holders of the ports.
   throw new Error('No available ports found', { cause })
 }
 
-/** The numbers from one port to another, for `port` and `exclude`. From 1024 to 65535. */
+/**
+ * Returns the numbers from one port to another, both included, for `port` and `exclude`. Ports are from 1024 to 65535.
+ *
+ * @throws TypeError if an argument is not an integer
+ * @throws RangeError if an argument is out of range, or `to` is less than `from`
+ * @example
+ * ```ts
+ * import getPort, { clearLockedPorts, portNumbers } from 'portside/get-port'
+ * import { expect } from 'vitest'
+ *
+ * const port = await getPort({ exclude: portNumbers(40_000, 40_099) })
+ * expect([...portNumbers(40_000, 40_099)]).not.toContain(port)
+ * clearLockedPorts()
+ * ```
+ * @see docs/ports.md#portsideget-port
+ */
 export function portNumbers(from: number, to: number): Iterable<number> {
   if (!Number.isInteger(from) || !Number.isInteger(to)) {
     throw new TypeError('`from` and `to` must be integer numbers')
@@ -68,13 +105,24 @@ export function portNumbers(from: number, to: number): Iterable<number> {
   return count(from, to)
 }
 
-/** Lets go of every port that `getPort()` keeps in this thread, those of `reserve` included. */
+/**
+ * Releases every port that `getPort()` keeps in this thread, including ports kept by `reserve`.
+ *
+ * @example
+ * ```ts
+ * import getPort, { clearLockedPorts } from 'portside/get-port'
+ *
+ * await getPort({ reserve: true })
+ * clearLockedPorts()
+ * ```
+ * @see docs/ports.md#portsideget-port
+ */
 export function clearLockedPorts(): void {
   for (const reservation of kept()) void reservation.release()
   kept().clear()
 }
 
-/** Kept by every copy of portside in this thread. */
+/** Shared by every copy of portside in this thread. */
 const kept = (): Set<PortReservation> => processState('ports.get-port', () => new Set<PortReservation>())
 
 async function keep(
@@ -88,11 +136,11 @@ async function keep(
     fetchSafe: false,
     ...(wished.length === 0 ? {} : { port: wished }),
   }
-  // Of many preferred ports most may be taken, and nobody reads why.
+  // Preferred ports are often taken, and the reason is not shown.
   const explains = wished.length === 0
   const reservation = await reserveFor('clearLockedPorts() of portside/get-port', wanted, { explains })
   kept().add(reservation)
-  // Where nobody can listen on a held port, TIME_WAIT and the lock keep it from here on.
+  // If nothing can listen on a held port, TIME_WAIT and the lock keep it from here on.
   if (!listensWhileHeld()) await reservation.handOver(() => {})
   if (!reserve) {
     setTimeout(() => {
@@ -105,7 +153,7 @@ async function keep(
 
 const PASSED_OVER: ReadonlySet<string | undefined> = new Set(['EADDRINUSE', 'EACCES', 'ERR_PORTSIDE_NO_PORT'])
 
-/** Not bound for listening: the reservation is narrowed down to loopback before anybody could connect to it. */
+/** The reservation does not listen and is narrowed down to loopback, so nothing can connect to the wildcard. */
 const everywhere = (): string => (loopbackFamilies().includes('IPv6') ? WILDCARD.IPv6 : WILDCARD.IPv4)
 
 function excludedPorts(exclude: Iterable<number> | undefined): ReadonlySet<number> {
@@ -113,7 +161,7 @@ function excludedPorts(exclude: Iterable<number> | undefined): ReadonlySet<numbe
   if (typeof exclude[Symbol.iterator] !== 'function') {
     throw new TypeError('The `exclude` option must be an iterable.')
   }
-  // Read once: a generator, such as portNumbers() gives, has no second time.
+  // Read once: portNumbers() returns a generator.
   const excluded = new Set<number>(notEndless(exclude, 'exclude'))
   for (const element of excluded as Set<unknown>) {
     if (typeof element !== 'number') {
@@ -128,20 +176,20 @@ function excludedPorts(exclude: Iterable<number> | undefined): ReadonlySet<numbe
   return excluded
 }
 
-/** What was asked for, and at last 0: the kernel's choice. */
+/** The preferred ports, then 0: the kernel's choice. */
 function* preferredPorts(ports: Options['port']): Generator<number> {
   if (ports) yield* typeof ports === 'number' ? [ports] : ports
   yield 0
 }
 
-/** A port as `server.listen()` takes it, which is also a numeric string; its own error for one that it does not take. */
+/** Accepts a port as `server.listen()` does, which includes numeric strings, and throws its error for an invalid port. */
 function at(preferred: unknown): number[] {
   const port = typeof preferred === 'string' && preferred.trim() !== '' ? Number(preferred) : preferred
   if (port === undefined || port === null || port === 0) return []
   if (typeof port === 'number' && Number.isInteger(port) && port >= 0 && port <= HIGHEST) return [port]
   // Throws ERR_SOCKET_BAD_PORT before it binds anything.
   new net.Server().listen({ port: preferred as number })
-  throw new TypeError('unreachable: Node took a port that is none')
+  throw new TypeError('unreachable: Node accepted an invalid port')
 }
 
 function* count(from: number, to: number): Generator<number> {

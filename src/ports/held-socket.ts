@@ -3,8 +3,8 @@ import { familyOf } from '../loopback/endpoint.js'
 import { closedBy } from '../sockets/infrastructure.js'
 
 /**
- * A UDP port held by a bound socket: without SO_REUSEADDR, which Node sets for datagrams only when asked, nobody else
- * can bind it (socket(7)), not even by number. Whatever is sent to it meanwhile is dropped.
+ * Holds a UDP port by a bound socket. Without SO_REUSEADDR, which Node sets for datagrams only on request, no other socket
+ * can bind the port (socket(7)). Datagrams sent to it are dropped.
  */
 export function holdSocket(address: string, port: number, howToClose: string | undefined): Promise<dgram.Socket> {
   return new Promise((resolve, reject) => {

@@ -7,13 +7,13 @@ import type { ReserveOptions } from './reserve-port.js'
 /** A port that a thread of this process holds until the process ends. */
 export interface ThreadHold {
   readonly port: number
-  /** Where nothing can listen on a port that is held, gives it up for the program that is about to listen. */
+  /** Frees the port for the program that is about to listen, on systems where nothing can listen on a held port. */
   handOver(): void
 }
 
 /**
- * Reserves a port without a turn of the event loop, for callers that cannot wait: sockets of Node are bound by the event loop, so a thread
- * has one for them. It keeps no process alive. Throws what `reservePort()` rejects with.
+ * Reserves a port synchronously. Node binds sockets in the event loop, so a thread does it. The thread does not keep the
+ * process alive. Throws as `reservePort()` rejects.
  */
 export function holdInThread(options: Pick<ReserveOptions, 'family'>): ThreadHold {
   const { port1, port2 } = new MessageChannel()
@@ -24,7 +24,7 @@ export function holdInThread(options: Pick<ReserveOptions, 'family'>): ThreadHol
     return receiveMessageOnPort(port1)?.message ?? { error: { code: 'ERR_PORTSIDE_WAIT_TIMEOUT', ...NO_ANSWER } }
   }
   const workerData = { entry: entryFile(), answers: port2, done, options }
-  // Without what Node was told to load first: a loader of TypeScript would take longer than the reservation.
+  // Without the preloaded modules of this process: a TypeScript loader would take longer than the reservation.
   const worker = new Worker(SCRIPT, { eval: true, execArgv: [], workerData, transferList: [port2] })
   worker.unref()
   const { port = 0 } = orThrow(answer())
@@ -42,7 +42,7 @@ const TIMEOUT = 30_000
 
 const NO_ANSWER = {
   headline: 'Cannot reserve a port in a thread',
-  because: `the thread has not answered for ${TIMEOUT} ms`,
+  because: `the thread did not answer within ${TIMEOUT} ms`,
   next: 'run it again when the machine is less busy',
 }
 
@@ -62,7 +62,7 @@ function orThrow(answer: Answer): Answer {
   throw portsideError(code, lines)
 }
 
-/** The thread is CJS: loaders of the process, which the main thread may have to answer, have no part in it. */
+/** The thread loads CJS, because the main thread, which waits, may have to answer the loaders of ES modules. */
 function entryFile(): string {
   const built = ownFile('index.cjs')
   return existsSync(built) ? built : ownFile('index.js')

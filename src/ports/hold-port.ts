@@ -11,19 +11,19 @@ import type { Candidates } from './candidates.js'
 import { closeSocket, holdSocket } from './held-socket.js'
 import { lockPort, type PortLock } from './lock.js'
 
-/** What a port is to be held for. */
+/** Which port to hold, and where. */
 export interface Wanted {
   readonly addresses: readonly string[]
   readonly protocol: PortProtocol | 'both'
   readonly candidates: Candidates
   readonly platform: NodeJS.Platform | undefined
-  /** What its user calls to release it: a leak report says so. */
+  /** The call that releases it, for a leak report. */
   readonly howToClose: string | undefined
 }
 
 /**
- * Holds this port, or with 0 one that the kernel picks, on all of the addresses. Rejects with EADDRINUSE where somebody
- * has it; `exhausted` is set on the error where the kernel had none to give.
+ * Holds this port on all of the addresses; 0: a port that the kernel picks. Rejects with EADDRINUSE if the port is taken.
+ * The error has `exhausted` if the kernel had no port left.
  */
 export async function hold(
   { addresses, protocol, candidates, platform, howToClose }: Wanted,
@@ -40,7 +40,7 @@ export async function hold(
     if (protocol === 'udp' || lock !== undefined) return
     lock = await lockPort(picked, platform)
     if (lock === undefined) {
-      const held = taken(picked, 'a reservation of portside holds it, in this or another process')
+      const held = taken(picked, 'a portside reservation holds it, in this or another process')
       throw Object.assign(held, { locked: true })
     }
     undos.add(lock.release)
@@ -112,7 +112,7 @@ class Reservation implements PortReservation {
     if (!kept.includes(protocol)) {
       throw invalidArgument('ERR_INVALID_ARG_VALUE', 'protocol', `'${kept.join("' or '")}', as reserved`, protocol)
     }
-    // Without a turn of the event loop in between.
+    // No turn of the event loop in between: another process must not get the port.
     if (protocol === 'udp') void this.#closeSockets()
     else if (!this.#holdings.whileHeld) await this.#releaseAnchors()
     return bind()
@@ -136,14 +136,14 @@ class Reservation implements PortReservation {
     return this.release()
   }
 
-  /** All of it begins within the call: the descriptors are closed when it returns. */
+  /** The descriptors are closed when the call returns. */
   async #end(): Promise<void> {
     await Promise.all([this.#releaseAnchors(), this.#closeSockets(), this.#holdings.lock?.release()])
   }
 
   #releaseAnchors(): Promise<unknown> {
     const { anchors, whileHeld } = this.#holdings
-    // Where nobody could listen before, TIME_WAIT keeps the kernel from giving the port away until somebody does.
+    // If nothing could listen on the held port, TIME_WAIT keeps the kernel from giving it away until something listens.
     return Promise.all(anchors.map((anchor) => anchor.release(!whileHeld)))
   }
 
@@ -158,18 +158,18 @@ class Reservation implements PortReservation {
     if (this.#released === undefined) return
     throw portsideError('ERR_PORTSIDE_RESERVATION_RELEASED', {
       headline: `Cannot ${asked} the reservation of port ${this.port}`,
-      because: 'it has been released, and somebody else may have the port',
+      because: 'it is released, and another process may have the port',
       next: 'release it after its last use, or reserve another port',
     })
   }
 }
 
-/** The addresses to anchor for one that was asked for: a listener on `::` takes the IPv4 port, too, where it can. */
+/** The addresses to anchor for an address: a listener on `::` also takes the IPv4 port if it can. */
 function anchored(address: string): string[] {
   return address === WILDCARD.IPv6 && loopbackFamilies().includes('IPv4') ? [address, WILDCARD.IPv4] : [address]
 }
 
-/** Marks the one EADDRINUSE that no other port would mend: the kernel itself had none to give. */
+/** Marks an EADDRINUSE for which trying another port does not help: the kernel had no port left. */
 function conflicting(error: unknown, port: number, acquired: number): unknown {
   const exhausted = port === 0 && acquired === 0 && codeOf(error) === 'EADDRINUSE'
   return exhausted ? Object.assign(error as object, { exhausted }) : error

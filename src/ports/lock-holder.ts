@@ -3,7 +3,7 @@ import { escaped } from '../message.js'
 import { portLockPlace } from '../platform/port-lock.js'
 import { ownersOf, type SocketOwner } from '../socket-table/owners.js'
 
-/** The processes that have the lock on a port, with their users; none where the system does not tell. */
+/** The processes that have the lock on a port, with their users. Empty if the system does not say. */
 export function lockHolders(port: number, platform?: NodeJS.Platform): SocketOwner[] {
   const place = portLockPlace(port, platform)
   if (place === undefined || !('name' in place)) return []
@@ -24,6 +24,6 @@ export function describeLockHolder({ pid, program, hidden, thisProcess, uid }: S
 }
 
 function userOf(pid: number | undefined): number | undefined {
-  // A process cannot be asked about where /proc is not that of its system.
+  // The process is missing if /proc belongs to another pid namespace.
   return pid === undefined ? undefined : statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid
 }

@@ -7,21 +7,21 @@ import { type PortLockPlace, portLockPlace } from '../platform/port-lock.js'
 import { infrastructure } from '../sockets/infrastructure.js'
 
 /**
- * Keeps other users of portside on this host from taking the same TCP port: the kernel lets two sockets be bound to one
- * port as long as neither listens. It is gone at the latest with its process, however that ends.
+ * Keeps other reservations on this host from taking the same TCP port: the kernel lets two sockets be bound to one port as
+ * long as neither listens. The system frees the lock when its process ends, however it ends.
  */
 export interface PortLock {
   release(): Promise<void>
 }
 
-/** How lock files are opened: a descriptor, which no garbage collector closes. */
+/** Opens lock files by descriptor: the garbage collector would close a `FileHandle`. */
 export interface LockFiles {
   open(path: string, flags: number, mode: number): Promise<number>
   fchmod(fd: number, mode: number): Promise<void>
   close(fd: number): Promise<void>
 }
 
-/** The lock on a port; undefined if another holder has it. On a system that has no such locks, every call gets one. */
+/** Takes the lock on a port. Undefined if another holder has it. On a system without such locks every call succeeds. */
 export async function lockPort(
   port: number,
   platform?: NodeJS.Platform,
@@ -32,7 +32,7 @@ export async function lockPort(
   return 'name' in place ? lockName(place.name, port) : lockFile(place, port, files)
 }
 
-/** A listener on a name that only one can have. */
+/** A listener on a name that only one socket can have. */
 function lockName(path: string, port: number): Promise<PortLock | undefined> {
   return new Promise((resolve, reject) => {
     const server = infrastructure(net.createServer((socket) => socket.destroy()))
@@ -47,12 +47,12 @@ function lockName(path: string, port: number): Promise<PortLock | undefined> {
   })
 }
 
-// Taken at load: a test may replace the functions of node:fs.
+// Read when the module loads: a test may replace the functions of node:fs later.
 const FILES: LockFiles = { open: promisify(fs.open), fchmod: promisify(fs.fchmod), close: promisify(fs.close) }
 
 /**
- * A descriptor with an exclusive lock, which closing it or the end of the process drops (open(2)). The file stays: if it
- * were removed, a holder of the removed file and a holder of its successor could both have the lock.
+ * A descriptor with an exclusive lock, which lasts until the descriptor is closed or the process ends (open(2)). The file
+ * stays: if it were removed, a holder of the removed file and a holder of its successor could both have the lock.
  */
 async function lockFile(place: LockFile, port: number, files: LockFiles): Promise<PortLock | undefined> {
   try {
@@ -61,9 +61,9 @@ async function lockFile(place: LockFile, port: number, files: LockFiles): Promis
     return { release: () => (closed ??= files.close(fd)) }
   } catch (error) {
     const code = codeOf(error) ?? ''
-    // Another descriptor has the lock; the two are one number on these systems (open(2)).
+    // Another descriptor has the lock. Both codes are the same number on these systems (open(2)).
     if (code === 'EAGAIN' || code === 'EWOULDBLOCK') return undefined
-    // Another user has created the file a moment ago, with a strict umask.
+    // Another user has just created the file, and has not changed its mode yet.
     if (code === 'EACCES' && fs.existsSync(place.file)) return undefined
     throw thrown(error, `lock port ${port}`)
   }
@@ -71,7 +71,7 @@ async function lockFile(place: LockFile, port: number, files: LockFiles): Promis
 
 type LockFile = Extract<PortLockPlace, { file: string }>
 
-/** A descriptor of the file if this call has created it; undefined if it exists. */
+/** A descriptor of the file if this call creates it. Undefined if the file exists. */
 async function created({ file, create, mode }: LockFile, files: LockFiles): Promise<number | undefined> {
   let fd: number
   try {
@@ -80,7 +80,7 @@ async function created({ file, create, mode }: LockFile, files: LockFiles): Prom
     if (codeOf(error) === 'EEXIST') return undefined
     throw error
   }
-  // The umask has narrowed the mode. An existing file keeps its mode: it may be a hard link to something else.
+  // The umask has narrowed the mode. Not done for an existing file, which may be a hard link to something else.
   await files.fchmod(fd, mode)
   return fd
 }

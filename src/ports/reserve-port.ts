@@ -18,44 +18,80 @@ import { hold, type Wanted } from './hold-port.js'
 import { describeLockHolder, lockHolders } from './lock-holder.js'
 
 export interface ReserveOptions {
-  /** Default: the first of `loopbackFamilies()`. `'dual'`: the port is kept on 127.0.0.1 and on ::1. */
+  /**
+   * The family of the loopback address. `'dual'` reserves the port on 127.0.0.1 and on ::1.
+   * @default the first of `loopbackFamilies()`
+   */
   family?: Family | 'dual'
-  /** An address of this host, or a name, instead of `family`. Of a name's addresses one for each family is kept. */
+  /**
+   * An address of this host, or a name, instead of `family`. If a name has several addresses, one of each family is used.
+   */
   host?: string
   /**
-   * A number is a wish: where it is taken, the kernel picks another. An iterable is the list to choose from, in its
-   * order. Default 0: the kernel picks.
+   * A number is a preference: if it is taken, the kernel picks another. An iterable is a list to choose from, in order: the
+   * call reserves one of these ports or fails. 0: the kernel picks.
+   * @default 0
    */
   port?: number | Iterable<number>
-  /** Ports that it must not be. */
+  /** Ports that must not be reserved. */
   exclude?: Iterable<number>
-  /** Default `'tcp'`. `'both'`: one number in both port spaces. */
+  /**
+   * The transport. `'both'` reserves the same number for TCP and UDP.
+   * @default 'tcp'
+   */
   protocol?: PortProtocol | 'both'
-  /** Default true: no port that `fetch` refuses (https://fetch.spec.whatwg.org/#port-blocking). */
+  /**
+   * Excludes the ports that `fetch` blocks (https://fetch.spec.whatwg.org/#port-blocking).
+   * @default true
+   */
   fetchSafe?: boolean
-  /** Aborted before the port is held: rejects with an AbortError, and nothing stays held. */
+  /** If it aborts before the port is reserved, the call rejects with `ABORT_ERR` and nothing stays reserved. */
   signal?: AbortSignal
 }
 
 /** Several reservations, released together. */
 export interface PortReservations extends ReadonlyArray<PortReservation>, AsyncDisposable {
   readonly ports: readonly number[]
-  /** True while all of them are. */
+  /** True while the kernel keeps all of the ports. */
   readonly held: boolean
+  /** Releases all of them. Later calls share the promise. */
   release(): Promise<void>
 }
 
 /**
- * A port that the kernel keeps for you, on loopback, until you release it or this process ends. On the addresses that are
- * kept and on wildcards, it gives the port to nobody who asks for port 0 and to no outgoing connection, in any process;
- * whoever dials it meanwhile is refused; no other user of portside on this host gets it. On Linux any program that asks
- * for this number and sets SO_REUSEADDR, as Node and most servers do, can listen on it while it is held, so that there is
- * no gap in which to lose it: bind first, release afterwards.
+ * Reserves a port on loopback that no other process gets until you release it or this process ends.
  *
- * It keeps no process alive. On Linux it costs three descriptors, five when dual. Rejects with
- * ERR_SOCKET_BAD_PORT, ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_PORTSIDE_FAMILY_UNAVAILABLE,
- * ERR_PORTSIDE_NO_PORT where everything is excluded, EADDRINUSE where nothing of what was asked for is free, and
- * EADDRNOTAVAIL, ENOTFOUND, EACCES, EMFILE, ABORT_ERR. Whatever was acquired by then is given back.
+ * The kernel does not give the port to a bind to port 0, on the reserved addresses or a wildcard, nor to an outgoing
+ * connection. No other portside reservation on this host gets it. Connections to it are refused until something listens.
+ *
+ * On Linux a program that sets SO_REUSEADDR, as Node and most servers do, can listen on the port while it is reserved.
+ * So listen first and release afterwards: there is no gap in which to lose the port.
+ *
+ * A reservation does not keep the process alive. On Linux it costs three descriptors, five if dual. A call that fails
+ * gives back everything that it had acquired.
+ *
+ * @throws ERR_SOCKET_BAD_PORT if a port is not an integer from 0 to 65535
+ * @throws ERR_INVALID_ARG_TYPE if an option has the wrong type
+ * @throws ERR_INVALID_ARG_VALUE if an option has an invalid value
+ * @throws ERR_OUT_OF_RANGE if a list has more than 65536 ports
+ * @throws ERR_PORTSIDE_FAMILY_UNAVAILABLE if this host lacks the family
+ * @throws ERR_PORTSIDE_NO_PORT if all ports that you asked for are excluded
+ * @throws EADDRINUSE if every port that you asked for is taken; `errors` has the reason for each
+ * @throws EADDRNOTAVAIL if `host` is not an address of this host
+ * @throws ENOTFOUND if `host` does not resolve
+ * @throws EACCES if the ports are privileged
+ * @throws EMFILE if no descriptor is left
+ * @throws ABORT_ERR if `signal` aborts
+ * @example
+ * ```ts
+ * import { listenHttp, reservePort } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * await using reservation = await reservePort()
+ * await using server = await listenHttp(undefined, { port: reservation })
+ * expect(server.port).toBe(reservation.port)
+ * ```
+ * @see docs/ports.md#reserveport
  */
 export function reservePort(options: ReserveOptions = {}): Promise<PortReservation> {
   return calledBy(reservePort, () =>
@@ -64,8 +100,8 @@ export function reservePort(options: ReserveOptions = {}): Promise<PortReservati
 }
 
 /**
- * The same for what holds a port as part of something else, which is told how it is closed. Without `explains` an error has its
- * code and no more: an explanation reads the tables of the kernel.
+ * Reserves a port for another part of portside. A leak report shows `howToClose`. Without `explains` an error has only its
+ * code, because an explanation reads the tables of the kernel.
  */
 export async function reserveFor(
   howToClose: string | undefined,
@@ -75,7 +111,7 @@ export async function reserveFor(
   return reserve({ ...(await wantOf(options, howToClose)), explains, advice })
 }
 
-/** Reads the options of `of`, a function that reserves. */
+/** Reads the options of the function `of`. */
 export function readReserve<Options extends ReserveOptions>(options: Options | undefined, of: string): Options {
   return readOptions(options, { of, names: RESERVE, example: '{ port: [3000, 3001] }', instead: RESERVE_INSTEAD })
 }
@@ -87,7 +123,23 @@ const RESERVE_INSTEAD = {
   timeout: 'leave it out: a reservation does not wait',
 }
 
-/** So many ports at once: all of them, or none and an error as that of `reservePort()`. `count` is at least 1. */
+/**
+ * Reserves several ports at once: all of them, or it rejects as `reservePort()` does and reserves none.
+ *
+ * `count` is from 1 to 65535. Disposing the result releases all of them.
+ *
+ * @throws ERR_OUT_OF_RANGE if `count` is out of range
+ * @throws ERR_PORTSIDE_NO_PORT if there are fewer ports than `count`
+ * @example
+ * ```ts
+ * import { reservePorts } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * await using reserved = await reservePorts(3)
+ * expect(new Set(reserved.ports).size).toBe(3)
+ * ```
+ * @see docs/ports.md#reserveports
+ */
 export function reservePorts(count: number, options: ReserveOptions = {}): Promise<PortReservations> {
   return calledBy(reservePorts, () => reserveAll(count, readReserve(options, 'reservePorts()')))
 }
@@ -108,7 +160,7 @@ async function reserveAll(count: number, options: ReserveOptions): Promise<PortR
     throw await undos.runAfter(error)
   }
   let released: Promise<void> | undefined
-  // All of them begin within the call.
+  // All releases begin synchronously.
   const release = (): Promise<void> => {
     released ??= Promise.all(reservations.map((reservation) => reservation.release())).then(() => {})
     return released
@@ -121,18 +173,18 @@ async function reserveAll(count: number, options: ReserveOptions): Promise<PortR
   }) as unknown as PortReservations
 }
 
-/** What a user wants, read and checked; `wished` goes on where the last reservation of a series ended. */
+/** The checked options of a user. `wished` continues where the last reservation of a series ended. */
 export interface Want extends Wanted {
   readonly wished: Iterator<number>
   readonly signal: AbortSignal | undefined
   readonly explains?: boolean
-  /** What to do if none is free. */
+  /** The `fix` of the error if no port is free. */
   readonly advice?: string | undefined
 }
 
 const PROTOCOLS: ReadonlyArray<ReserveOptions['protocol']> = ['tcp', 'udp', 'both']
 
-/** `platform` is this one's, except in tests of what others do. */
+/** `platform` defaults to this one. Tests pass others. */
 export async function wantOf(
   options: ReserveOptions,
   howToClose: string | undefined,
@@ -151,7 +203,7 @@ export async function wantOf(
 
 const ASKED = 'reserve a port'
 
-/** Reserves the next port that is wanted and can be had. */
+/** Reserves the next wanted port that is free. */
 export async function reserve(want: Want): Promise<PortReservation> {
   const reservation = await next(want)
   if (want.signal?.aborted) await reservation.release()
@@ -171,7 +223,7 @@ async function next(want: Want): Promise<PortReservation> {
   return pick(want)
 }
 
-/** Picks that may be excluded, locked, or taken on the other address, before portside looks for one by itself. */
+/** How many picks of the kernel may be excluded, locked, or taken on the other address, before portside searches itself. */
 const PICKS = 32
 
 async function pick(want: Want): Promise<PortReservation> {
@@ -192,12 +244,12 @@ async function pick(want: Want): Promise<PortReservation> {
 function onePerFamily(addresses: readonly string[]): string[] {
   const found = loopbackFamilies()
   const present = addresses.filter((address) => found.includes(familyOf(address)))
-  // Where this host has none of them, let its kernel say so.
+  // If this host has none of them, its kernel gives the error.
   const usable = present.length > 0 ? present : addresses.slice(0, 1)
   return usable.filter((address, index) => usable.findIndex((other) => familyOf(other) === familyOf(address)) === index)
 }
 
-/** A port that somebody else has is passed over; anything else ends the search. */
+/** Passes over a port that is taken. Any other error ends the search. */
 function passOver(error: unknown, failures: unknown[], { addresses }: Want): undefined {
   const code = codeOf(error)
   if ((code !== 'EADDRINUSE' && code !== 'EACCES') || (error as { exhausted?: boolean }).exhausted) {
@@ -214,12 +266,12 @@ function noneFree({ candidates, addresses, platform, explains, advice }: Want, f
       headline: `Cannot reserve ${asked} on ${addresses.join(' and ')}`,
       expected: 'at least one port that is not excluded',
       actual: 'none',
-      next: 'exclude fewer',
+      next: 'exclude fewer ports',
     })
   }
   if (explains === false) return failure as Error
   const place = addresses.join(' and ')
-  // Only the first is explained: each explanation reads the kernel's table.
+  // Only the first failure is explained: each explanation reads the kernel's table.
   const first = thrown(failure, `reserve ${asked} on ${place}`) as PortsideError & { owners?: readonly SocketOwner[] }
   const code = codeOf(first) ?? 'EADDRINUSE'
   const several = failures.length > 1
@@ -227,7 +279,7 @@ function noneFree({ candidates, addresses, platform, explains, advice }: Want, f
   const holders = locked ? lockHolders(port, platform) : []
   const error = portsideError(code, {
     headline: several
-      ? `Cannot reserve ${asked} on ${place}: none of the ${failures.length} is free, the first fails with ${code}`
+      ? `Cannot reserve ${asked} on ${place}: none of the ${failures.length} ports is free; the first fails with ${code}`
       : `Cannot reserve ${asked} on ${place}: ${code} (${describeErrno(code) ?? first.message})`,
     because: first.because,
     owner: (first.owner ?? list(holders.map((holder) => describeLockHolder(holder, port)))) || undefined,
@@ -248,7 +300,7 @@ function refuseMoreThanThereAre(count: number, { wished, anyOther, allows }: Can
   if (count <= there) return
   throw portsideError('ERR_PORTSIDE_NO_PORT', {
     headline: `Cannot reserve ${count} ports`,
-    expected: `at most ${there}, which is how many ${anyOther ? `the ephemeral range ${first}-${last} has` : `of ${listed(wished.filter(allows))} there are`}`,
+    expected: `at most ${there}: ${anyOther ? `the ephemeral range is ${first}-${last}` : `the list allows ${listed(wished.filter(allows))}`}`,
     actual: `${count}`,
     next: anyOther
       ? 'reserve fewer, or widen the range (net.ipv4.ip_local_port_range)'

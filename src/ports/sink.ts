@@ -5,8 +5,8 @@ import { processState } from '../process-state.js'
 import { infrastructure } from '../sockets/infrastructure.js'
 
 /**
- * Where the anchors of this process are connected to: a listener on loopback that takes them and does nothing. One for
- * each family, made for the first anchor and closed with the last; it keeps no process alive.
+ * The listener on loopback to which the anchors of this process connect. There is one for each family. It opens with the
+ * first anchor, closes with the last, and does not keep the process alive.
  */
 export class Sink {
   readonly #server: net.Server
@@ -18,10 +18,10 @@ export class Sink {
 
   constructor(family: Family, gone: () => void) {
     this.#gone = gone
-    // Nothing is read: an anchor says nothing.
+    // Nothing is read: an anchor sends nothing.
     this.#server = infrastructure(net.createServer({ pauseOnConnect: true }))
     this.#server.on('connection', (socket) => this.#take(socket))
-    // EMFILE: who has connected stays in the queue. Those that wait for it close their ends, which makes room.
+    // EMFILE: connections stay in the queue. Their clients reject and close, which frees descriptors.
     this.#server.on('error', (error) => {
       for (const { reject } of this.#waiting.values()) reject(error)
     })
@@ -34,13 +34,13 @@ export class Sink {
     this.#ready.catch(() => {})
   }
 
-  /** One anchor more; needs its `leave`. */
+  /** Counts one more anchor. Each needs a `leave()`. */
   join(): this {
     this.#anchors++
     return this
   }
 
-  /** One anchor less. */
+  /** Counts one anchor less, and closes with the last. */
   leave(): void {
     if (--this.#anchors > 0) return
     this.#gone()
@@ -52,14 +52,14 @@ export class Sink {
     return this.#ready
   }
 
-  /** The other end of a connected client, once it is accepted. Rejects where the client closes before. */
+  /** Resolves to the other end of a connected client when it is accepted. Rejects if the client closes first. */
   accepted(client: net.Socket): Promise<net.Socket> {
     const { localAddress, localPort } = client
     const key = keyOf(localAddress, localPort)
     const arrived = this.#arrived.get(key)
     this.#arrived.delete(key)
     if (arrived !== undefined) return Promise.resolve(arrived)
-    // Waiting is work: with nothing else to do, the process would end with the promise pending.
+    // Without a referenced handle the process could end while the promise is pending.
     this.#server.ref()
     return new Promise((resolve, reject) => {
       const settle = (): void => {
@@ -84,7 +84,7 @@ export class Sink {
   }
 
   #take(socket: net.Socket): void {
-    // The reset with which an anchor ends.
+    // An anchor closes by a reset.
     socket.on('error', () => {})
     const key = keyOf(socket.remoteAddress, socket.remotePort)
     const waiting = this.#waiting.get(key)
@@ -92,7 +92,7 @@ export class Sink {
       waiting.resolve(socket)
       return
     }
-    // A client that does not know yet that it is connected, or a stranger, who is gone when it goes.
+    // A client whose 'connect' event has not come yet, or a client of another program.
     this.#arrived.set(
       key,
       socket.once('close', () => this.#arrived.delete(key)),
@@ -125,5 +125,5 @@ function abandoned(port: number | undefined): Error {
 
 const keyOf = (address: string | undefined, port: number | undefined): string => `${address}|${port}`
 
-/** Anchors of one process that are opened at once; the kernel cuts it to what it allows (listen(2), somaxconn). */
+/** How many anchors may open at once. The kernel caps it (listen(2), somaxconn). */
 const BACKLOG = 65_535

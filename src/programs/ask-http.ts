@@ -7,12 +7,12 @@ import { clearTimeout, setTimeout } from '../timers.js'
 import { type Condition, type ReadyAnswer, repeatable, toError } from './condition.js'
 import type { HttpReady } from './ready.js'
 
-/** Which certificates are accepted: any, for a program of ours on loopback, or those that Node or a `ca` vouches for. */
+/** Which certificates are accepted: any, for a program on loopback, or those that Node or a `ca` trusts. */
 export type Trust = 'any' | { readonly ca?: tls.SecureContextOptions['ca'] }
 
 export interface Request {
   readonly protocol: 'http:' | 'https:'
-  /** What is dialled. */
+  /** The address to dial. */
   readonly host: string
   readonly port: number
   readonly path: string
@@ -21,7 +21,7 @@ export interface Request {
   readonly trust: Trust
 }
 
-/** Asks a program over HTTP. Whether it speaks TLS is found out: one that does has no answer to plain HTTP. */
+/** Requests a path over HTTP. Finds out whether the program speaks TLS, by the answer to plain HTTP. */
 export function httpCondition(given: HttpReady, trust: Trust): Condition {
   const { http: path } = given
   let protocol: Request['protocol'] = 'http:'
@@ -41,9 +41,9 @@ export function httpCondition(given: HttpReady, trust: Trust): Condition {
   }
 }
 
-/** Whether the answer is what comes of HTTP that is sent to a server of TLS, or of TLS that is sent to one of HTTP. */
+/** Whether the answer is typical of HTTP sent to a TLS server, or of TLS sent to an HTTP server. */
 function mayBeOther(protocol: Request['protocol'], { status, error }: ReadyAnswer): boolean {
-  // Servers in Go, nginx and Apache answer plain HTTP with it, as HTTP.
+  // TLS servers in Go, nginx and Apache answer plain HTTP with this status.
   if (status !== undefined) return protocol === 'http:' && status === 400
   return NOT_HTTP.test(codeOf(error) ?? '')
 }
@@ -55,7 +55,7 @@ type Wanted = Pick<HttpReady, 'status' | 'body'>
 export const expectedAnswer = ({ status, body }: Wanted): string =>
   [
     typeof status === 'function'
-      ? 'a status for which the function given as status returns true'
+      ? 'a status for which the status function returns true'
       : status === undefined
         ? 'a status from 200 to 399'
         : `status ${status}`,
@@ -65,7 +65,7 @@ export const expectedAnswer = ({ status, body }: Wanted): string =>
 function isGood(status: number, wanted: Wanted['status']): boolean {
   if (typeof wanted === 'function') {
     const verdict: unknown = wanted(status)
-    // A promise is not true. Its rejection must not end the process.
+    // A promise is not true. Its rejection must not be unhandled.
     Promise.resolve(verdict).catch(() => {})
     return verdict === true
   }
@@ -74,13 +74,13 @@ function isGood(status: number, wanted: Wanted['status']): boolean {
 
 interface Asked {
   readonly answer: ReadyAnswer
-  /** It is the wanted one. */
+  /** Whether the answer is the expected one. */
   readonly ready: boolean
 }
 
 /**
- * Asks once, on a connection of its own. Resolves with the answer, or with the error if none comes. It reads no further than the
- * wanted answer: the body of a stream of events has no end.
+ * Sends one request on a new connection. Resolves to the answer, or to the error if none comes. It stops reading when the
+ * answer matches: the body of an event stream does not end.
  */
 export async function askHttp(request: Request, wanted: Wanted, signal: AbortSignal): Promise<Asked> {
   const { protocol, host, port, path, name = host, trust } = request
@@ -90,7 +90,7 @@ export async function askHttp(request: Request, wanted: Wanted, signal: AbortSig
     port,
     path,
     signal,
-    // A connection that nothing keeps.
+    // No agent keeps the connection open.
     agent: false,
     headers: { host: `${bracketed(name)}:${port}`, accept: '*/*', 'user-agent': 'portside' },
     ...(protocol === 'https:'
@@ -136,11 +136,11 @@ export async function askHttp(request: Request, wanted: Wanted, signal: AbortSig
   })
 }
 
-/** An address is no name for SNI (RFC 6066 §3). */
+/** An address is not a valid name for SNI (RFC 6066 §3). */
 const serverNameOf = (name: string): string => (/^[\d.]+$|:/.test(name) ? '' : name)
 
-/** Characters of a body that are looked at. */
+/** How many characters of a body are matched. */
 const LARGEST = 65_536
 
-/** Longest that one request waits, in milliseconds: a server may have dropped the first ones. */
+/** Longest wait of one request, in milliseconds: a server may drop early requests. */
 const ATTEMPT = 5000

@@ -6,7 +6,7 @@ import { clearTimeout, setTimeout } from '../timers.js'
 import { type Condition, type ReadyAnswer, repeatable } from './condition.js'
 import type { TcpReady } from './ready.js'
 
-/** Sends the bytes and reads until the answer matches, on a connection of its own for each attempt. */
+/** Sends the bytes and reads until the answer matches, on a new connection for each attempt. */
 export function tcpCondition({ send, expect }: TcpReady): Condition {
   const sent = typeof send === 'string' ? JSON.stringify(bounded(send, LONGEST_SHOWN)) : `${send.length} bytes`
   const pattern = repeatable(expect)
@@ -22,7 +22,7 @@ export function tcpCondition({ send, expect }: TcpReady): Condition {
         : `the answer ${JSON.stringify(body?.slice(0, 500))}`),
     ask: (endpoint, signal) => {
       const answer = exchange(endpoint, send, pattern, quiet, signal)
-      // An answer that comes slowly gets more time with each attempt.
+      // A slow answer gets more time with each attempt.
       quiet = Math.min(quiet * 2, LONGEST_QUIET)
       return answer
     },
@@ -44,7 +44,7 @@ function exchange(
       clearTimeout(silence)
       signal.removeEventListener('abort', cut)
       resolve(answer)
-      // By a FIN: a reset would be an error of the program's.
+      // By a FIN: a reset would be an error in the program.
       if (socket.connecting || signal.aborted) socket.destroy()
       else socket.destroySoon()
     }
@@ -56,7 +56,7 @@ function exchange(
     socket.setEncoding('utf8').on('data', (text: string) => {
       body = (body + text).slice(-LARGEST)
       if (pattern.test(body)) return settle(undefined)
-      // A server that has answered "not yet" may keep the connection open and say no more.
+      // A server may answer "not yet" and keep the connection open.
       clearTimeout(silence)
       silence = setTimeout(cut, quiet)
     })
@@ -64,13 +64,13 @@ function exchange(
   })
 }
 
-/** Characters of what is sent that a message shows. */
+/** How many sent characters a message shows. */
 const LONGEST_SHOWN = 100
 
-/** Characters of an answer that are looked at. */
+/** How many characters of an answer are matched. */
 const LARGEST = 65_536
 
-/** How long an answer that does not match may pause, at the first attempt and at most, in milliseconds. */
+/** How long an answer that does not match may pause: at the first attempt, and at most, in milliseconds. */
 const QUIET = 50
 const LONGEST_QUIET = 1000
 

@@ -6,30 +6,30 @@ import { describeErrno } from '../platform/errno.js'
 import { infrastructure } from '../sockets/infrastructure.js'
 import { clearTimeout, setTimeout, whenOverdue } from '../timers.js'
 
-/** What one address answered. */
+/** The answer of one address. */
 export interface Answer {
   readonly place: Endpoint | string
-  /** Undefined: it accepted. */
+  /** Undefined if it accepted. */
   readonly error?: Error
-  /** The wait was over before it answered. */
+  /** The wait ended before it answered. */
   readonly cut?: boolean
-  /** The end of a connection that was accepted. */
+  /** The close of an accepted connection. */
   readonly farewell?: Farewell
 }
 
-/** Dials each once, until it answers, for a second at most, or the signal is aborted; and leaves without a trace. */
+/** Dials each once, for a second at most, or until the signal aborts. Resolves when its connections are closed. */
 export async function ask(dials: net.NetConnectOpts[], giveUp: AbortSignal): Promise<Answer[]> {
   const answers = await dialEach(dials, giveUp)
   await farewells(answers, 'to the end')
   return answers
 }
 
-/** The same without the end of the connections: `farewells()` waits for that. */
+/** As `ask()`, without waiting for the connections to close: `farewells()` does that. */
 export function dialEach(dials: net.NetConnectOpts[], giveUp: AbortSignal): Promise<Answer[]> {
   return Promise.all(dials.map((dial) => askOne(dial, giveUp)))
 }
 
-/** `later`: they end when the listener has accepted them, and keep this process no longer alive. */
+/** `later`: the connections close when the listener has accepted them, and do not keep this process alive. */
 export async function farewells(answers: readonly Answer[], wait: 'to the end' | 'later'): Promise<void> {
   for (const { farewell } of answers) {
     if (wait === 'later') farewell?.unref()
@@ -54,11 +54,11 @@ function askOne(dial: net.NetConnectOpts, giveUp: AbortSignal): Promise<Answer> 
       socket.destroy()
       settle({ error: noAnswer(place), cut: true })
     }
-    // An accept queue that is full does not answer. Dialled again, it may.
+    // A full accept queue does not answer. A later dial may succeed.
     const cancel = whenOverdue(ATTEMPT, unanswered)
     giveUp.addEventListener('abort', cut, { once: true })
     if (giveUp.aborted) cut()
-    // A reset comes from a listener that had the connection.
+    // A reset comes from a listener that accepted the connection.
     socket.once('error', (error) => settle(codeOf(error) === 'ECONNRESET' ? {} : { error }))
     socket.once('connect', () => {
       if (isSelfConnected(socket)) {
@@ -72,8 +72,8 @@ function askOne(dial: net.NetConnectOpts, giveUp: AbortSignal): Promise<Answer> 
 }
 
 /**
- * Ends our half of a connection and hears the other out: bytes that nobody reads, and bytes that come after a close, are answered
- * with a reset, which many a server takes for the end of itself.
+ * Ends this half of a connection and reads the other half until it ends. Unread bytes, and bytes after a close, would cause a
+ * reset, which crashes a server without an error handler.
  */
 export class Farewell {
   /** Resolves when the connection is closed: by the listener, by the signal, or when the listener has had its time. */
@@ -99,22 +99,22 @@ export class Farewell {
     socket.end()
   }
 
-  /** A program may accept a good deal later than it listens. */
+  /** A program may accept much later than it listens. */
   unref(): void {
     this.#socket.unref()
     this.#timer.unref()
   }
 }
 
-/** How long a listener gets to end its half of a connection that said nothing, in milliseconds. */
+/** How long a listener gets to end its half of the connection, in milliseconds. */
 const FAREWELL = 1000
 
 /** Longest that one attempt waits for an answer, in milliseconds. */
 const ATTEMPT = 1000
 
 /**
- * A dial to a port of the ephemeral range may be given that very port as its own, and then meets itself: a simultaneous
- * open (RFC 9293 §3.5).
+ * The kernel may give a client that dials a port of the ephemeral range the same port. The client then connects to itself: a
+ * simultaneous open (RFC 9293 §3.5).
  */
 function isSelfConnected({ localPort, localAddress, remotePort, remoteAddress }: net.Socket): boolean {
   return localPort !== undefined && localPort === remotePort && localAddress === remoteAddress
@@ -132,8 +132,8 @@ function noAnswer(place: Endpoint | string): Error {
 function selfConnected(place: Endpoint | string): Error {
   return portsideError('ERR_PORTSIDE_SELF_CONNECT', {
     headline: `Cannot connect to ${printable(place)}`,
-    actual: 'a connection of the port with itself',
-    because: 'nobody listens there, and the kernel picked that very port for the client',
+    actual: 'a connection of the port to itself',
+    because: 'nothing listens there, and the kernel picked the same port for the client',
   })
 }
 

@@ -11,8 +11,9 @@ import { type EndedFamily, type EndedProcess, endFamily, endLeftBehind } from '.
 import { type Launched, launch } from './launch.js'
 import { Output, type OutputMode, type PrintedTo } from './output.js'
 
+/** How a program exited. */
 export interface ChildExit {
-  /** Null where a signal ended it. */
+  /** Null if a signal ended it. */
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
 }
@@ -30,14 +31,14 @@ interface ChildOptions {
 
 const DEFAULT_GRACE = 1000
 
-/** A program that we started, what it said last, and how it ended. */
+/** A program that portside started, with its output and its exit. */
 export class Child {
   readonly process: ChildProcess
-  /** Resolves when it runs; rejects with the system's error where it could not be started. */
+  /** Resolves when it runs. Rejects with the system's error if it cannot be started. */
   readonly spawned: Promise<void>
   readonly exited: Promise<ChildExit>
   readonly output: Output
-  /** Undefined if it could not be started. */
+  /** Undefined if the program could not be started. */
   readonly family: ProgramFamily | undefined
   readonly #grace: number
   readonly #stopSignal: NodeJS.Signals
@@ -46,7 +47,7 @@ export class Child {
   #exit: ChildExit | undefined
   #stopping: Promise<ChildExit> | undefined
 
-  /** `asked` is what its errors say was to be done. */
+  /** `asked` begins the headline of its errors. */
   constructor(
     private readonly asked: string,
     path: string,
@@ -70,7 +71,7 @@ export class Child {
         this.#exit = { code, signal: by }
         const byItself = this.endedByItself
         const forgotten = this.#stopping === undefined ? this.#endedByItself() : undefined
-        // Its last words may still be in the pipe; a process that it left behind may keep that open for ever.
+        // Output may still be in the pipe. A process that the program left may keep the pipe open for ever.
         const told = async (): Promise<void> => {
           await forgotten
           if (byItself && code !== 0) this.output.failed()
@@ -99,12 +100,12 @@ export class Child {
     return this.output.stderr
   }
 
-  /** The processes of the program that were ended: by stop(), or when the program had ended and left them. */
+  /** The processes of the program that portside ended, by `stop()` or after the program had exited and left them. */
   get ended(): readonly EndedProcess[] {
     return this.#ended
   }
 
-  /** It has ended, and nobody here had asked for it. */
+  /** The program has exited, and portside had not stopped it. */
   get endedByItself(): boolean {
     return this.#exit !== undefined && this.#stopping === undefined && !this.process.killed
   }
@@ -142,10 +143,10 @@ export class Child {
 
   #notStopped(refused: EndedFamily['refused']): Error {
     return portsideError('EPERM', {
-      headline: `The program is not stopped: ${refused.length === 1 ? 'a process of it does' : 'processes of it do'} not take signals from this process`,
+      headline: `Cannot stop ${refused.length === 1 ? 'a process' : `${refused.length} processes`} of the program: this process may not send signals to ${refused.length === 1 ? 'it' : 'them'}`,
       owner: listOf(refused, named),
-      because: 'they run as another user (kill(2))',
-      next: 'end them as their user, or start the program without sudo and its like',
+      because: 'another user runs these processes (kill(2))',
+      next: 'end them as their user, or start the program without sudo or setpriv',
     })
   }
 
@@ -154,15 +155,15 @@ export class Child {
     return this.#launched.forget()
   }
 
-  /** The end of the program as an error that has what it said last. `because` says more than its output does. */
+  /** The exit of the program as an error with the end of its output. */
   failure({ code, signal }: ChildExit, { listened, because, owner, next }: FailureDetails): Error {
-    const how = signal === null ? `with code ${code}` : `by ${signal}`
+    const how = signal === null ? `exited with code ${code}` : `was ended by ${signal}`
     const left = this.#ended
     const forked = !listened && left.length > 0
     const error = portsideError('ERR_PORTSIDE_CHILD_EXITED', {
       headline: listened
-        ? `The program ended by itself, ${how}`
-        : `Cannot ${this.asked}: the program ended before it was ready, ${how}`,
+        ? `The program ${how} before stop() was called`
+        : `Cannot ${this.asked}: the program ${how} before it was ready`,
       actual: this.output.describe(),
       because:
         because ?? (forked ? `it left processes running, which portside ended:\n${listOf(left, named)}` : undefined),
@@ -170,7 +171,7 @@ export class Child {
       next:
         next ??
         (forked
-          ? 'keep the program in the foreground: pass the option that turns its daemon mode off'
+          ? 'keep the program in the foreground: pass its option that turns daemon mode off'
           : 'run the program by hand with the same arguments and environment'),
     })
     return Object.assign(error, { exitCode: code, signal, stderr: this.stderr, stdout: this.stdout })
@@ -187,7 +188,7 @@ interface FailureDetails {
 const named = ({ pid, program }: Pick<EndedProcess, 'pid' | 'program'>): string =>
   `pid ${pid}${program ? ` (${escaped(program)})` : ''}`
 
-/** How long output may come after the exit, in milliseconds. */
+/** How long portside waits for output after the exit, in milliseconds. */
 const LAST_WORDS = 200
 
 /** Throws ERR_INVALID_ARG_TYPE or ERR_UNKNOWN_SIGNAL. */

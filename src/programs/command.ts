@@ -8,13 +8,13 @@ export interface CommandOptions {
   readonly env?: NodeJS.ProcessEnv | undefined
 }
 
-/** Throws ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE for what no system could start. */
+/** Throws ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE for a command that no system could start. */
 export function checkCommand(
   command: string,
   args: readonly string[],
   { cwd, env = process.env }: CommandOptions,
 ): void {
-  // A URL is recognized by Node: that of a Jest test file is of another realm.
+  // Node recognizes the URL: in a Jest test file its class is of another realm.
   if (cwd !== undefined && typeof cwd !== 'string') readArgument('cwd', DIRECTORY, cwd, () => pathOf(cwd))
   if (cwd === '' || (typeof cwd === 'string' && cwd.includes('\0'))) {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'cwd', DIRECTORY, cwd)
@@ -37,7 +37,7 @@ export function checkCommand(
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'args', 'strings without null bytes', broken)
   }
   const [cut] = readArgument('env', 'an object of strings', env, () => {
-    // Copied with its symbols, as it is for the program.
+    // Copied with its symbols, as it will be for the program.
     if (typeof env !== 'object' || (env.PATH !== undefined && typeof env.PATH !== 'string')) return undefined
     return Object.entries({ ...env }).find(([name, value]) => `${name}${value}`.includes('\0')) ?? []
   })
@@ -62,8 +62,8 @@ function pathOf(cwd: URL): string {
 const isTexts = (values: readonly unknown[]): values is string[] => values.every((value) => typeof value === 'string')
 
 /**
- * The file to execute for a command. Throws ENOENT where there is none, or no such working directory, ENOTDIR where that is
- * none, and EACCES where the file may not be executed, with the fields of an error of `spawn()`.
+ * The file to execute for a command. Throws ENOENT if the file or the working directory does not exist, ENOTDIR if `cwd` is
+ * not a directory, and EACCES if the file is not executable, with the fields of an error of `spawn()`.
  */
 export function programOf(command: string, args: readonly string[], options: CommandOptions, asked: string): string {
   const { cwd = '.', env = process.env } = options
@@ -75,12 +75,12 @@ export function programOf(command: string, args: readonly string[], options: Com
   throw Object.assign(
     portsideError(code ?? 'ENOENT', {
       headline: `Cannot ${asked}`,
-      expected: 'a program that can be executed',
-      actual: code === 'EACCES' ? 'a file that may not be executed' : 'no such file',
+      expected: 'an executable program',
+      actual: code === 'EACCES' ? 'a file that is not executable' : 'no such file',
       because: code === 'EACCES' || command.includes('/') ? undefined : 'no directory in PATH has it',
       next: /\s/.test(command)
-        ? `pass the program and its arguments apart: ${apart(command)}`
-        : 'pass the path of the program; of a script, pass the path of its interpreter, and the script as the first argument',
+        ? `pass the program and its arguments separately: ${apart(command)}`
+        : 'pass the path of the program; for a script, pass the path of its interpreter, and the script as the first argument',
     }),
     { syscall: 'spawn', path: command, spawnargs: args },
   )
@@ -90,7 +90,7 @@ function noDirectory(code: string, asked: string, directory: string): Error {
   const error = portsideError(code, {
     headline: `Cannot ${asked}`,
     expected: 'a working directory',
-    actual: `${directory}, which ${code === 'ENOENT' ? 'does not exist' : code === 'ENOTDIR' ? 'is no directory' : `cannot be entered (${code})`}`,
+    actual: `${directory}, which ${code === 'ENOENT' ? 'does not exist' : code === 'ENOTDIR' ? 'is not a directory' : `cannot be entered (${code})`}`,
     next: 'make the directory first, or leave cwd out',
   })
   return Object.assign(error, { syscall: 'spawn', path: directory })

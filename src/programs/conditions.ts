@@ -8,13 +8,13 @@ import { type Condition, type ReadyAnswer, repeatable, toError } from './conditi
 import type { Output } from './output.js'
 import { isRegExp, type Ready } from './ready.js'
 
-/** Of a program of ours there is output to match. */
+/** `output` exists only for a program that portside started. */
 export interface ReadyContext {
   readonly output?: Output | undefined
   readonly trust: Trust
 }
 
-/** The conditions of a wait, without 'listening', which every wait has. */
+/** The conditions of a wait, without 'listening', which every wait includes. */
 export function conditionsOf(ready: readonly Ready[], { output, trust }: ReadyContext): Condition[] {
   return ready.flatMap((one): Condition[] => {
     if (one === 'listening') return []
@@ -55,7 +55,7 @@ function functionCondition(given: (endpoint: Endpoint) => unknown): Condition {
   }
   return {
     expected: `${name} to resolve to true`,
-    // One call at a time: one that hangs is not called again.
+    // One call at a time: a call that hangs is not repeated.
     ask: (endpoint, signal) => {
       running ??= call(endpoint)
       return unlessCut(running, signal, { error: new Error(`${name} has not settled`) })
@@ -70,7 +70,7 @@ function calledAs(given: { readonly name: string }): string {
   } catch {
     // A proxy that throws.
   }
-  return 'the function given as ready'
+  return 'the ready function'
 }
 
 async function unlessCut<T>(work: Promise<T>, signal: AbortSignal, otherwise: T): Promise<T> {

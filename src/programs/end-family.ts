@@ -15,27 +15,27 @@ import { programOf } from '../socket-table/socket-holders.js'
 import { clearTimeout, now, setTimeout } from '../timers.js'
 
 /**
- * A process of a program, and how it was ended.
+ * A process of a program that portside ended.
  * @experimental
  */
 export interface EndedProcess {
   readonly pid: number
-  /** What the process calls itself: `node`. */
+  /** The name of the process: `node`. */
   readonly program: string | undefined
-  /** The signal that it was sent last. Null if it ended before it was sent one. */
+  /** The last signal that portside sent to it. Null if it exited before. */
   readonly signal: NodeJS.Signals | null
 }
 
 export interface EndedFamily {
   readonly ended: readonly EndedProcess[]
-  /** Those of another user, which take no signal from this process (kill(2)) and still run. */
+  /** Processes of another user that still run: this process may not send signals to them (kill(2)). */
   readonly refused: ReadonlyArray<Pick<EndedProcess, 'pid' | 'program'>>
 }
 
 /**
- * Ends a program and all that it started. The signal goes to the program, which may end its own children in its own order. When
- * it has ended, what is left gets the same signal, in the same order: a child gets it when its parent has ended, unless the
- * parent has ended it. SIGKILL ends what is left when the grace is over.
+ * Ends a program and all processes that it started. The signal goes to the program, which may end its own children in its own
+ * way. When it has exited, the remaining processes get the same signal, each after its parent has exited. SIGKILL ends the
+ * rest when the grace is over.
  */
 export async function endFamily(
   child: ChildProcess,
@@ -58,13 +58,13 @@ export async function endFamily(
     for (const one of ones) {
       if (end(one, what)) sent.set(one.pid, what)
       else if (isRunning(one)) refused.add(one.pid)
-      // One that is stopped gets a signal when it is continued (signal(7)).
+      // A stopped process gets a signal when it continues (signal(7)).
       if (isStopped(one.pid)) end(one, 'SIGCONT')
     }
   }
-  // On Windows a program does not survive the signal, and its children would.
+  // On Windows the signal ends the program but not its children.
   const treeEnded = endTree(family.pid)
-  // Only the tree is lost when the program ends: its session, its group and its mark stay with those that it started.
+  // Read now: when the program exits, the tree is lost. Its session, its group and its mark stay with its children.
   if (!treeEnded) note(family.tree().map(identified).filter(isRunning))
   if (child.kill(signal)) sent.set(family.pid, signal)
   if (isStopped(family.pid)) child.kill('SIGCONT')
@@ -95,12 +95,12 @@ export async function endFamily(
   }
 }
 
-/** What a program left behind when it ended by itself. Ends it. */
+/** Ends the processes that a program left when it exited. */
 export function endLeftBehind(family: ProgramFamily): EndedProcess[] {
-  // There, a list of processes takes a second.
+  // On these systems a list of processes takes a second.
   if (endsWithItsParent()) return []
   const ended: EndedProcess[] = []
-  // One that is ended may have begun another meanwhile.
+  // A process may have started another before it was ended.
   for (let round = 0; round < ROUNDS; round++) {
     const left = family.members()
     if (left.length === 0) break
@@ -114,7 +114,7 @@ export function endLeftBehind(family: ProgramFamily): EndedProcess[] {
   return ended
 }
 
-/** The processes whose parent is not in the list. All of them if the system does not name the parents. */
+/** The processes whose parent is not in the list. All of them if the system does not know the parents. */
 function topmost(processes: readonly OtherProcess[]): OtherProcess[] {
   const pids = new Set(processes.map(({ pid }) => pid))
   return processes.filter(({ pid }) => !pids.has(tryStat(pid)?.parent ?? 0))
@@ -122,7 +122,7 @@ function topmost(processes: readonly OtherProcess[]): OtherProcess[] {
 
 const ROUNDS = 10
 
-/** Longest that a process which was sent SIGKILL is waited for, in milliseconds. */
+/** Longest wait for a process after SIGKILL, in milliseconds. */
 const KILL_LIMIT = 1000
 
 const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null

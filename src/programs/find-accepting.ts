@@ -8,14 +8,14 @@ import { type Answer, Farewell } from './ask.js'
 import type { Finder, Found } from './finder.js'
 
 /**
- * Finds a program that has our listening sockets: it is ready when it accepts. A connection of ours waits in the accept queue of
- * the first. Before it is accepted, no process has its other end.
+ * Finds a program that has listening sockets of portside: it is ready when it accepts. A connection of portside waits in the
+ * accept queue of the first. No process has its other end until the program accepts it.
  */
 export class AcceptFinder implements Finder {
   #probe: net.Socket | undefined
   #heard: 'nothing' | 'an answer' | 'the end' = 'nothing'
 
-  /** `asksOtherwise`: other conditions are asked in place of this one. */
+  /** `asksOtherwise`: other conditions replace this one. */
   constructor(
     private readonly endpoints: readonly [Endpoint, ...Endpoint[]],
     private readonly asksOtherwise: boolean,
@@ -44,7 +44,7 @@ export class AcceptFinder implements Finder {
     return { answers: [], stranger: undefined }
   }
 
-  /** To be called when the wait is over. */
+  /** Call it when the wait is over. */
   close(): void {
     this.#probe?.destroy()
   }
@@ -54,7 +54,7 @@ export class AcceptFinder implements Finder {
     const hear = (): void => {
       this.#heard = 'an answer'
     }
-    // A reset or an error.
+    // Called for a reset or an error.
     const end = (): void => {
       if (this.#heard === 'nothing') this.#heard = 'the end'
     }
@@ -67,7 +67,7 @@ export class AcceptFinder implements Finder {
 
   #isAccepted({ connecting, localPort }: net.Socket): boolean {
     if (this.#heard === 'an answer') return true
-    // The end of a listener resets what is in its queue (inet_csk_listen_stop in net/ipv4/inet_connection_sock.c).
+    // A listener that closes resets the connections in its queue (inet_csk_listen_stop in net/ipv4/inet_connection_sock.c).
     if (this.#heard === 'the end') return listenersReachedAt(this.endpoints[0]).length > 0
     if (connecting || localPort === undefined) return false
     const { port } = this.endpoints[0]

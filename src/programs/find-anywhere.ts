@@ -8,22 +8,25 @@ import type { Finder, Found } from './finder.js'
 import { whoseListener } from './listener.js'
 
 /**
- * Which of several listeners is meant.
+ * Selects one of several listeners of a program.
  * @experimental
  */
 export interface Match {
-  /** The family by which it has to be reachable. */
+  /** The family that reaches it. */
   family?: Family
   /** Its port, or a list of ports in the order of preference. */
   port?: number | readonly number[]
-  /** Which of those that fit, from 0 in the order in which the program opened them. Default 0. */
+  /**
+   * Which of the listeners that fit, counted from 0 in the order in which the program opened them.
+   * @default 0
+   */
   order?: number
 }
 
-/** Finds a program at whatever ports it listens on. */
+/** Finds a program at the ports on which it listens. */
 export class AnywhereFinder implements Finder {
   #looks = 0
-  /** Those that have left their parents. */
+  /** Processes that have left their parents. */
   #strays: readonly number[] = []
   #before = ''
 
@@ -49,7 +52,7 @@ export class AnywhereFinder implements Finder {
     const now = listeners.map(({ local, inode }) => `${JSON.stringify(local)} ${inode}`).join()
     const settled = now === this.#before
     this.#before = now
-    // One that opens several ports opens them one after the other.
+    // A program may open several ports one after the other.
     if (listeners.length === 0 || !settled) return undefined
     const found: Endpoint[] = []
     const answers: Answer[] = []
@@ -71,7 +74,7 @@ export class AnywhereFinder implements Finder {
     return { answers: [], stranger: undefined }
   }
 
-  /** Those that have left their parents are looked for now and then: for them each process of the host is asked. */
+  /** Looks for processes that have left their parents only now and then, because that reads every process of the host. */
   #look(): readonly SocketEntry[] {
     const tree = this.family.tree()
     if (this.#looks++ % 16 === 8) {
@@ -81,7 +84,7 @@ export class AnywhereFinder implements Finder {
     return socketsOf([...tree, ...this.#strays], { protocol: 'tcp', state: 'LISTEN' }).sockets
   }
 
-  /** Where a client reaches a listener. One of `::` takes IPv4, too, unless the program has said otherwise (IPV6_V6ONLY, ipv6(7)). */
+  /** Where a client reaches a listener. `::` also accepts IPv4 unless the program sets IPV6_V6ONLY (ipv6(7)). */
   async #reached({ address, port }: Endpoint, giveUp: AbortSignal, answers: Answer[]): Promise<Endpoint | undefined> {
     const wanted = this.match.family
     const families = [...loopbackFamilies()].sort((one, other) => Number(other === wanted) - Number(one === wanted))

@@ -6,7 +6,7 @@ import { type Answer, dialEach, farewells } from './ask.js'
 import type { Finder, Found } from './finder.js'
 import { type Whose, whoseListener } from './listener.js'
 
-/** Finds a program at endpoints that are known: at all of them, or at the first that it listens on. */
+/** Finds a program at known endpoints: at all of them, or at the first on which it listens. */
 export class EndpointFinder implements Finder {
   #answers: readonly Answer[] = []
   readonly #strangers = new Map<Endpoint, SocketOwner>()
@@ -27,7 +27,7 @@ export class EndpointFinder implements Finder {
   }
 
   async find(giveUp: AbortSignal): Promise<Found | undefined> {
-    // A stranger is dialled once, and then asked about.
+    // A listener of another program is dialled only once.
     const dialled = this.endpoints.filter(
       (endpoint) => !this.#strangers.has(endpoint) || this.#whose(endpoint).own !== false,
     )
@@ -35,7 +35,7 @@ export class EndpointFinder implements Finder {
       dialled.map((endpoint) => ({ host: dialAddress(endpoint), port: endpoint.port })),
       giveUp,
     )
-    // An attempt that the end of the wait cut off says less than the one before.
+    // If the end of the wait cuts an attempt off, the previous answers say more.
     if (this.#answers.length === 0 || (answers.length > 0 && !answers.some(({ cut }) => cut))) this.#answers = answers
     const accepting = dialled.filter((_endpoint, index) => answers[index]?.error === undefined)
     const found = this.#foundAmong(accepting)

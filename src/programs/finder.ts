@@ -4,21 +4,22 @@ import type { Answer } from './ask.js'
 
 /** Where a program listens. */
 export interface Found {
-  /** Each as a client dials it. The first is the one that the conditions are asked at. */
+  /** Each as a client dials it. The conditions are checked at the first. */
   readonly endpoints: readonly [Endpoint, ...Endpoint[]]
-  /** The listener belongs to the program or to a process that it started; undefined if the system does not say. */
+  /** True: the listener belongs to the program or to a process that it started. Undefined: the system does not say. */
   readonly owned: true | undefined
 }
 
-/** Looks for the listeners of a program, once a call. */
+/** Looks for the listeners of a program. */
 export interface Finder {
-  /** What it looks for: `a listener on 127.0.0.1:3000`. */
+  /** The line `expected`: `a listener on 127.0.0.1:3000`. */
   readonly expected: string
-  /** Whether all endpoints have to be found, or one; or the program has to accept a connection. */
+  /** Whether it needs all endpoints, one endpoint, or a connection that the program accepts. */
   readonly needs: 'all' | 'one' | 'an accept'
+  /** Looks once. */
   find(giveUp: AbortSignal): Promise<Found | undefined>
-  /** Whether what was found is still there. */
+  /** Whether the found listeners are still there. */
   holds(found: Found): boolean
-  /** What the last look saw instead. */
+  /** The answers and the other program of the last look. */
   seen(): { readonly answers: readonly Answer[]; readonly stranger: SocketOwner | undefined }
 }

@@ -9,8 +9,8 @@ import { endFamily } from './end-family.js'
 import { type Watchdog, watchdog } from './watchdog.js'
 
 /**
- * A program that has the standard streams and the terminal of this process. It stays in the process group of this process, to which
- * a terminal sends its signals. It is watched as the programs of `spawnListening()` are: none outlives this process.
+ * A program with the standard streams and the terminal of this process. It stays in the process group of this process, to
+ * which a terminal sends its signals. The watchdog ends it when this process ends, as the programs of `spawnListening()`.
  */
 export class ForegroundProgram {
   /** Rejects with the system's error if the program cannot be started. */
@@ -31,12 +31,12 @@ export class ForegroundProgram {
     this.exited = this.#ended(dog)
   }
 
-  /** Throws ENOENT or EACCES if there is no such program. */
+  /** Throws ENOENT or EACCES if the program does not exist or is not executable. */
   static check(command: string, args: readonly string[]): void {
     programOf(command, args, {}, `start ${command}`)
   }
 
-  /** `all`: also to the processes that the program started, as a terminal sends it. */
+  /** `all`: also sends it to the processes that the program started, as a terminal does. */
   kill(signal: NodeJS.Signals, all: boolean): void {
     const members = all ? this.#family?.members() : undefined
     if (members === undefined || members.length === 0) this.#child.kill(signal)
@@ -44,7 +44,7 @@ export class ForegroundProgram {
   }
 
   /**
-   * Waits until the program has ended by a signal that it has got. What it has left then gets the signal, too. When the grace is
+   * Waits until the program has exited after a signal. The processes that it left then get the signal too. When the grace is
    * over, SIGKILL ends all of them.
    */
   async end(signal: NodeJS.Signals, grace: number): Promise<void> {
@@ -58,7 +58,7 @@ export class ForegroundProgram {
     return portsideError(codeOf(cause) ?? 'ERR_PORTSIDE_CHILD_EXITED', {
       headline: `Cannot start ${this.command}`,
       actual: cause.message,
-      next: 'see whether the file is for this system and its interpreter is there',
+      next: 'check that the file is for this system and that its interpreter exists',
       cause,
     })
   }

@@ -7,23 +7,23 @@ import { watchdog } from './watchdog.js'
 export interface LaunchOptions {
   readonly cwd?: string | URL | undefined
   readonly env: NodeJS.ProcessEnv
-  /** Listening sockets of ours, which it gets as its descriptors from 3 on, with LISTEN_PID. */
+  /** Listening sockets of portside, which the program gets as its descriptors from 3 on, with LISTEN_PID. */
   readonly sockets: readonly number[]
 }
 
 export interface Launched {
   readonly child: ChildProcess
-  /** Resolves when the program runs, or has been ended before; rejects with the system's error where it cannot. */
+  /** Resolves when the program runs, or was ended before. Rejects with the system's error if it cannot run. */
   readonly running: Promise<void>
-  /** What the environment of the program, and of all that it starts, has; undefined if it is not watched. */
+  /** The mark in the environment of the program and its descendants. Undefined if the program is not watched. */
   readonly mark: string | undefined
-  /** To be called when it has ended. */
+  /** Call it when the program has exited. */
   forget(): Promise<void> | undefined
 }
 
 /**
- * Starts a program that is watched from before its first instruction on: no moment is left at which this process may end
- * and the program go on. Where the system sees to that by itself, or has no shell, the program is started as it is.
+ * Starts a program that is watched before its first instruction, so that it cannot outlive this process. If the system ends
+ * programs with their parent, or has no shell, the program starts directly.
  */
 export function launch(asked: string, path: string, args: readonly string[], options: LaunchOptions): Launched {
   const { cwd, sockets } = options
@@ -39,7 +39,7 @@ export function launch(asked: string, path: string, args: readonly string[], opt
       env,
       stdio: ['ignore', 'pipe', 'pipe', ...sockets, ...(waits ? (['pipe'] as const) : [])],
       windowsHide: true,
-      // The first of a process group: so those are found, too, that have lost their parent.
+      // The first of a process group, so that processes without their parent are found too.
       detached: dog !== undefined,
     }
     child = attempt(asked, () => spawn(start.file, start.args, spawning))
@@ -60,14 +60,14 @@ export function launch(asked: string, path: string, args: readonly string[], opt
     child.kill('SIGKILL')
     throw notStarted(asked, error)
   })
-  // Who asks later is told.
+  // A rejection before anything awaits these promises must not be unhandled.
   for (const promise of [running, watched]) promise?.catch(() => {})
-  // What a user sees of it is what the user has started.
+  // The user sees the program instead of the shell.
   Object.assign(child, { spawnfile: path, spawnargs: [path, ...args] })
   return { child, running, mark, forget: () => dog?.release(pid) }
 }
 
-/** E2BIG and its like come within the call. */
+/** spawn() throws some errors synchronously, such as E2BIG. */
 function attempt<T>(asked: string, start: () => T): T {
   try {
     return start()
@@ -76,7 +76,7 @@ function attempt<T>(asked: string, start: () => T): T {
   }
 }
 
-/** What the system would have said of the program: a shell says it in words, and ends with 127 if there is no such file. */
+/** The system's error for the program. A shell prints it as text, and exits with 127 if the file does not exist. */
 async function refusal(child: ChildProcess, path: string, args: readonly string[], said: string): Promise<Error> {
   if (child.exitCode === null) await new Promise((resolve) => void child.once('exit', resolve))
   const code = child.exitCode === 127 ? 'ENOENT' : /too long/i.test(said) ? 'E2BIG' : 'EACCES'
@@ -87,13 +87,13 @@ function notStarted(asked: string, cause: Error): Error {
   return portsideError(codeOf(cause) ?? 'ERR_PORTSIDE_CHILD_EXITED', {
     headline: `Cannot ${asked}`,
     actual: cause.message,
-    next: ADVICE[codeOf(cause) ?? ''] ?? 'see whether the file is for this system and its interpreter is there',
+    next: ADVICE[codeOf(cause) ?? ''] ?? 'check that the file is for this system and that its interpreter exists',
     cause,
   })
 }
 
 const ADVICE: Record<string, string> = {
-  E2BIG: 'pass fewer or shorter arguments and variables, what is long in a file',
+  E2BIG: 'pass fewer or shorter arguments and variables, or put long values into a file',
   EMFILE: 'close sockets and files, or raise the limit (ulimit -n)',
   EAGAIN: 'end processes, or raise the limit (ulimit -u)',
 }

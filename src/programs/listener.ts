@@ -10,18 +10,18 @@ import { inodesOf } from '../socket-table/socket-holders.js'
 import { socketTable } from '../socket-table/socket-table.js'
 import { socketsOf } from '../socket-table/sockets-of.js'
 
-/** Whose listener a client of an endpoint reaches. */
+/** The owner of the listener that a client of an endpoint reaches. */
 export type Whose =
   | { readonly own: true }
   /** The system does not say. */
   | { readonly own: undefined }
-  /** Somebody else's; without a stranger, nothing listens there now. */
+  /** It belongs to another program. Without `stranger`, nothing listens there now. */
   | { readonly own: false; readonly stranger?: SocketOwner }
 
 /**
- * Whether the listener that a client of the endpoint reaches is the program's, or that of a process which it started. Of several
- * the kernel takes the one that is bound most exactly (net/ipv4/inet_hashtables.c, compute_score); of several that share an
- * address by SO_REUSEPORT any, so that all of them have to be the program's.
+ * Whether the listener that a client of the endpoint reaches belongs to the program or to a process that it started. Of several
+ * listeners the kernel takes the most specific bind (net/ipv4/inet_hashtables.c, compute_score). If several share an address by
+ * SO_REUSEPORT, it takes any, so all of them must belong to the program.
  */
 export function whoseListener(endpoint: Endpoint, family: ProgramFamily): Whose {
   let listeners: SocketEntry[]
@@ -48,20 +48,20 @@ function mostExact(listeners: readonly SocketEntry[], address: string): SocketEn
 
 function ownByInode(listeners: readonly SocketEntry[], family: ProgramFamily): Array<boolean | undefined> {
   const has = (inodes: ReadonlySet<number>, { inode }: SocketEntry): boolean => inode !== undefined && inodes.has(inode)
-  // Most programs listen by themselves.
+  // Most programs listen in their first process, so that is checked first.
   for (const pidsOf of [() => [family.pid], () => family.tree()]) {
     const quick = inodesOf(pidsOf())
     if (listeners.every((entry) => has(quick.inodes, entry))) return listeners.map(() => true)
   }
   const { inodes, unreadable } = inodesOf(family.members().map(({ pid }) => pid))
-  // A listener that another process visibly holds is not the program's, even if some of its processes are hidden.
+  // A listener with a visible owner outside the program is not the program's, even if processes of the program are hidden.
   return listeners.map((entry) => has(inodes, entry) || (unreadable && entry.pid === undefined ? undefined : false))
 }
 
 const ownByPid = (listeners: readonly SocketEntry[], family: ProgramFamily): Array<boolean | undefined> =>
   listeners.map(({ pid }) => (pid === undefined ? undefined : family.has(pid)))
 
-/** Where a program, and what it started, can be reached, for people and for programs. */
+/** Where a program and its descendants listen. */
 export interface ListensOn {
   /** TCP endpoints as they are bound, and paths of unix sockets. */
   readonly places: ReadonlyArray<Endpoint | string>

@@ -9,63 +9,92 @@ import type { Ready } from './ready.js'
 
 export interface SpawnListeningOptions extends Pick<SpawnOptions, 'cwd' | 'env'> {
   /**
-   * `'port'` (default): the program gets a number in `PORT` and listens there by itself, on a port that is reserved until it
-   * does. `'descriptor'`: it gets the listening socket itself.
+   * `'port'`: the program gets a number in `PORT` and listens on it. The port is reserved until it does. `'descriptor'`: the
+   * program gets the listening socket itself.
+   * @default 'port'
    */
   by?: 'port' | 'descriptor'
   /**
-   * A number is this port or an error. A reservation stays its holder's. `'any'`: the program picks its port, and portside finds
-   * it. Default 0: a free port.
+   * 0: a free port. A number: this port, or the call fails. A reservation stays yours. `'any'`: the program picks its port,
+   * and portside finds it.
+   * @default 0
    */
   port?: number | PortReservation | 'any'
-  /** With `port: 'any'`: which of several listeners is meant. Default: the first that it opened. */
+  /**
+   * With `port: 'any'`: which of several listeners to take.
+   * @default the listener that the program opened first
+   */
   match?: Match
-  /** Default: by port either loopback address, by descriptor the first of `loopbackFamilies()`. `'dual'`: both of them. */
+  /**
+   * The loopback address on which the program listens. With `'dual'` it must listen on both.
+   * @default by port either loopback address, by descriptor the first of `loopbackFamilies()`
+   */
   family?: Family | 'dual'
-  /** An address of this host, or a name, instead of `family`. Of a name, the first address on which the program listens. */
+  /** An address of this host, or a name, instead of `family`. The program must listen on one of the addresses of a name. */
   host?: string
-  /** When the program is ready, besides listening. Of several, all have to be met. Default `'listening'`. */
+  /**
+   * What makes the program ready, in addition to listening. All of several conditions must be true.
+   * @default 'listening'
+   */
   ready?: Ready | readonly Ready[]
-  /** Milliseconds that the program gets to be ready. Default 10 000. */
+  /**
+   * Milliseconds until the program must be ready.
+   * @default 10_000
+   */
   timeout?: number
   /**
-   * `'buffer'` (default): the end of its output is kept. `'on-failure'`: and printed if it fails. `'inherit'`: and printed as it
-   * comes. `'ignore'`: dropped.
+   * `'buffer'`: keeps the end of its output. `'on-failure'`: also prints it if the program fails. `'inherit'`: also prints it
+   * as it comes. `'ignore'`: drops it.
+   * @default 'buffer'
    */
   output?: OutputMode
-  /** The signal that `stop()` sends first. Default SIGTERM. */
+  /**
+   * The signal that `stop()` sends first.
+   * @default 'SIGTERM'
+   */
   stopSignal?: NodeJS.Signals
-  /** Milliseconds that the program gets to end after that signal, before SIGKILL. Default 1000. */
+  /**
+   * Milliseconds between that signal and SIGKILL.
+   * @default 1000
+   */
   grace?: number
-  /** Longest accept queue, by descriptor. Default 511. */
+  /**
+   * Longest accept queue, by descriptor.
+   * @default 511
+   */
   backlog?: number
-  /** Aborted: the program is stopped; if it was not ready yet, the call rejects with an AbortError. */
+  /** When it aborts, portside stops the program. If the program was not ready yet, the call rejects with `ABORT_ERR`. */
   signal?: AbortSignal
 }
 
-/** A program that is ready. */
+/** A program that is ready, as `spawnListening()` returns it. Disposing stops it. */
 export interface ListeningChild extends AsyncDisposable {
   readonly child: ChildProcess
-  /** The first of the endpoints. `address`, `port` and `family` are its own. */
+  /** The first of `endpoints`. `address`, `port` and `family` are its fields. */
   readonly endpoint: Endpoint
-  /** Where it listens: two when dual; with `port: 'any'` all of them, the one that matches first. */
+  /** Where it listens: two endpoints if dual; with `port: 'any'` all of them, with the match first. */
   readonly endpoints: readonly Endpoint[]
   readonly address: string
   readonly port: number
   readonly family: Family
   /** True: the listener belongs to the program or to a process that it started. Undefined: the system does not say. */
   readonly owned: true | undefined
-  /** Resolves when the program has ended. */
+  /** Resolves when the program has exited. */
   readonly exited: Promise<ChildExit>
-  /** The end of what it wrote to stderr and to stdout, up to 16 KiB each. */
+  /** The end of its stderr, up to 16 384 characters. */
   readonly stderr: string
+  /** The end of its stdout, up to 16 384 characters. */
   readonly stdout: string
-  /** The processes of the program that have been ended, after `stop()`, or after the program had left them behind. */
+  /** The processes of the program that portside ended, by `stop()` or after the program had exited and left them. */
   readonly ended: readonly EndedProcess[]
   /**
-   * Ends the program and the processes that it started. The signal (default: `stopSignal`) goes to the program; when it has ended,
-   * to what is left; when the grace is over, SIGKILL goes to all of them. Resolves when they have ended, with how the program
-   * ended. Later calls share the promise.
+   * Ends the program and the processes that it started. Resolves when they have ended, to the exit of the program.
+   *
+   * The signal (default: `stopSignal`) goes to the program, then to the processes that it left. After the grace, SIGKILL ends
+   * the rest. Later calls share the promise.
+   *
+   * @throws EPERM if a process runs as another user and takes no signal from this process
+   * @see docs/programs.md#the-end
    */
   stop(signal?: NodeJS.Signals): Promise<ChildExit>
 }

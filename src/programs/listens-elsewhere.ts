@@ -9,7 +9,7 @@ interface Seen {
   /** The endpoints of the wait. Empty if the program may listen anywhere. */
   readonly endpoints: readonly Endpoint[]
   readonly needs: Finder['needs']
-  /** A listener was found, and something else is missing. */
+  /** A listener was found, and another condition is missing. */
   readonly isFound: boolean
 }
 
@@ -18,7 +18,7 @@ interface Elsewhere {
   readonly next?: string
 }
 
-/** Where a program listens in place of what was waited for, and what to do about that. */
+/** Where a program listens instead of the expected endpoint, and what to do about it. */
 export function listensElsewhere(seen: Seen): Elsewhere | undefined {
   const { listensOn, endpoints, needs, isFound } = seen
   if (needs === 'an accept') return notAccepted(listensOn, endpoints, isFound)
@@ -31,12 +31,12 @@ export function listensElsewhere(seen: Seen): Elsewhere | undefined {
 
 const HIDDEN: Elsewhere = {
   because: 'its sockets cannot be seen: it runs as another user, or has changed its user (proc_pid_fd(5))',
-  next: 'name the port on which it listens, or run the tests as its user or as root with CAP_SYS_PTRACE',
+  next: 'pass the port on which it listens, or run the tests as its user or as root with CAP_SYS_PTRACE',
 }
 
-const NOTHING = 'see whether the program reads PORT and why it does not listen, or pass a longer timeout'
+const NOTHING = 'check that the program reads PORT and find out why it does not listen, or pass a longer timeout'
 
-/** The listening sockets that the program was given are its own, and say nothing. */
+/** The listening sockets that portside passed belong to the program from the start, so they are left out. */
 function notAccepted(
   listensOn: ListensOn | undefined,
   endpoints: readonly Endpoint[],
@@ -60,7 +60,7 @@ function adviceFor({ places, udp }: ListensOn, endpoints: readonly Endpoint[], n
   if (wanted === undefined)
     return tcp.length > 0
       ? 'change match, or pass a longer timeout'
-      : 'see why the program does not listen, or pass a longer timeout'
+      : 'find out why the program does not listen, or pass a longer timeout'
   if (tcp.length === 0) return NOTHING
   const samePort = tcp.find(({ port }) => port === wanted.port)
   if (samePort === undefined)
@@ -69,7 +69,7 @@ function adviceFor({ places, udp }: ListensOn, endpoints: readonly Endpoint[], n
     ({ address }) => !tcp.some((one) => one.port === wanted.port && one.address === address),
   )
   if (needs === 'all' && missing !== undefined && missing !== wanted)
-    return `make the program listen on ${missing.address}, too, or leave family out`
+    return `make the program also listen on ${missing.address}, or leave family out`
   const { address, family } = samePort
   const option = address === LOOPBACK[family] ? `family: '${family}'` : `host: '${address}'`
   return `pass ${option}, or make the program listen on ${wanted.address}`

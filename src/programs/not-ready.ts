@@ -20,13 +20,13 @@ export interface NotReady {
   readonly family: ProgramFamily
   /** The endpoints of the wait. Empty if the program may listen anywhere. */
   readonly endpoints: readonly Endpoint[]
-  /** What a program of ours said. */
+  /** The output of a program that portside started. */
   readonly output?: Output | undefined
-  /** The code, unless a stranger has the port. */
+  /** The code, unless another program has the port. */
   readonly code: 'ERR_PORTSIDE_NOT_READY' | 'ERR_PORTSIDE_WAIT_TIMEOUT'
 }
 
-/** That a program was not ready in time: what was waited for, what came instead, and why, as far as the system says it. */
+/** The error of a program that is not ready in time. */
 export function notReady(wait: NotReady): PortsideError {
   const { asked, timeout, finder, unready, family, endpoints, output, code } = wait
   const { answers, stranger } = finder.seen()
@@ -38,7 +38,7 @@ export function notReady(wait: NotReady): PortsideError {
   const refusal = answers.find(({ error }) => error !== undefined)?.error
   const saw = found === undefined ? answers.map(describeDialled) : pending.map(describePending)
   const error = portsideError(taken?.isWanted ? 'ERR_PORTSIDE_PORT_TAKEN' : code, {
-    headline: `Cannot ${asked}: it runs (pid ${family.pid}) and is not ready after ${timeout} ms`,
+    headline: `Cannot ${asked}: it runs (pid ${family.pid}) but is not ready after ${timeout} ms`,
     expected: found === undefined ? finder.expected : pending.map(({ condition }) => condition.expected).join('; '),
     actual: [saw.filter(Boolean).join('; '), output?.describe()].filter(Boolean).join('; and '),
     because: [isStopped(family.pid) && STOPPED, !taken?.isWanted && elsewhere?.because, taken?.because]
@@ -58,9 +58,9 @@ export function notReady(wait: NotReady): PortsideError {
 
 const ANSWERS = 'fix what the program answers or prints, or pass a longer timeout'
 
-const STOPPED = 'a signal has stopped it, and SIGCONT would continue it (signal(7))'
+const STOPPED = 'a signal has stopped it; SIGCONT continues it (signal(7))'
 
-/** A stranger that the finder saw at one of the endpoints. */
+/** Another program that the finder saw at one of the endpoints. */
 const takenBy = (owner: SocketOwner | undefined): TakenPort | undefined =>
   owner && {
     because: 'another program listens on the port',
@@ -69,7 +69,7 @@ const takenBy = (owner: SocketOwner | undefined): TakenPort | undefined =>
     isWanted: true,
   }
 
-/** A port that the program says is in use, and that another process has. */
+/** A port that is in use by another process, according to the output of the program. */
 function saidTaken({ output, endpoints, family }: NotReady): TakenPort | undefined {
   const taken = output && takenPort(`${output.stderr}\n${output.stdout}`, endpoints, family)
   return taken?.owner === undefined ? undefined : taken

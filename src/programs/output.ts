@@ -2,29 +2,29 @@ import type { ChildProcess } from 'node:child_process'
 import { stripVTControlCharacters } from 'node:util'
 
 /**
- * `'buffer'`: the end of it is kept. `'on-failure'`: and printed if the program fails. `'inherit'`: and printed as it comes.
- * `'ignore'`: it is read and dropped.
+ * What happens to the output of a program. `'buffer'`: portside keeps the end of it. `'on-failure'`: portside also prints it if
+ * the program fails. `'inherit'`: portside also prints it as it comes. `'ignore'`: portside reads and drops it.
  * @experimental
  */
 export type OutputMode = 'buffer' | 'inherit' | 'ignore' | 'on-failure'
 
 export const OUTPUT_MODES: readonly OutputMode[] = ['buffer', 'inherit', 'ignore', 'on-failure']
 
-/** How much of the end of each stream is kept, in characters. A line that is longer is matched in parts. */
+/** How much of the end of each stream is kept, in characters. A longer line is matched in parts. */
 const KEPT = 16_384
 
 const STREAMS = ['stdout', 'stderr'] as const
 
-/** Where what a program writes is printed. */
+/** Where the output of a program is printed. */
 export interface PrintedTo {
   readonly stdout: { write(text: string): unknown }
   readonly stderr: { write(text: string): unknown }
 }
 
-/** What a program writes. */
+/** The output of a program. */
 export class Output {
   readonly #kept = { stdout: '', stderr: '' }
-  /** The line that each stream is in the middle of. */
+  /** The unfinished line of each stream. */
   readonly #begun = { stdout: '', stderr: '' }
   readonly #listeners = new Set<(line: string) => void>()
   #isPrinted = false
@@ -49,27 +49,27 @@ export class Output {
     return this.#kept.stderr
   }
 
-  /** Calls back with each line, without its colors, and with what is there of an unfinished one. Returns what ends that. */
+  /** Calls back with each line, without colors, and with the beginning of an unfinished line. Returns a function that ends it. */
   onLine(callback: (line: string) => void): () => void {
     this.#listeners.add(callback)
     return () => this.#listeners.delete(callback)
   }
 
-  /** Its last lines, without colors: those of stdout, then those of stderr. */
+  /** Its last lines, without colors: first of stdout, then of stderr. */
   get tail(): string {
     return [lastLines(this.stdout), lastLines(this.stderr)].filter(Boolean).join('\n')
   }
 
-  /** The same for a message. */
+  /** The last lines for a message. */
   describe(): string {
-    if (this.mode === 'ignore') return "no output: it is dropped by output: 'ignore'"
+    if (this.mode === 'ignore') return "no output: output: 'ignore' drops it"
     if (this.tail === '') return 'no output of the program'
     const [stdout, stderr] = [lastLines(this.stdout), lastLines(this.stderr)].map((text) => text.replace(/^/gm, '  '))
     if (stdout?.trim() && stderr?.trim()) return `this output of the program\n${stdout}\nand on stderr\n${stderr}`
     return `this output of the program\n${stdout?.trim() ? stdout : stderr}`
   }
 
-  /** To be called when the program has failed, and nothing more comes of it. Further calls do nothing. */
+  /** Prints the output in the mode `'on-failure'`. To be called when the program has failed and its output has ended. */
   failed(): void {
     if (this.mode !== 'on-failure' || this.#isPrinted) return
     this.#isPrinted = true
@@ -89,7 +89,7 @@ export class Output {
   }
 }
 
-/** So many of each stream are in a message. */
+/** Lines of each stream in a message. */
 const SHOWN = 15
 
 const lastLines = (text: string): string => stripVTControlCharacters(text).trim().split('\n').slice(-SHOWN).join('\n')

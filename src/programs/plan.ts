@@ -16,7 +16,7 @@ import { checkReady, type Ready, readsOutput } from './ready.js'
 export interface Plan {
   readonly path: string
   readonly args: readonly string[]
-  /** What its errors say was to be done. */
+  /** Begins the headline of its errors. */
   readonly name: string
   readonly by: 'descriptor' | 'port'
   readonly ready: readonly Ready[]
@@ -25,7 +25,7 @@ export interface Plan {
   readonly backlog: number | undefined
   readonly signal: AbortSignal | undefined
   readonly env: NodeJS.ProcessEnv
-  /** What the process itself is given. */
+  /** The options of the process. */
   readonly child: {
     readonly cwd: string | URL | undefined
     readonly grace: number | undefined
@@ -36,7 +36,7 @@ export interface Plan {
   }
 }
 
-/** Throws for a bad argument, with Node's codes; ENOENT or EACCES if there is no such program; ABORT_ERR. */
+/** Throws Node's codes for an invalid argument, ENOENT or EACCES for a program that cannot run, and ABORT_ERR. */
 export function planOf(command: string, args: readonly string[], options: SpawnListeningOptions): Plan {
   checkCommand(command, args, options)
   const { by = 'port', port, match, backlog, timeout = 10_000, grace, signal, output = 'buffer', stopSignal } = options
@@ -67,7 +67,7 @@ export function planOf(command: string, args: readonly string[], options: SpawnL
   const anywhere = port === 'any'
   const checked = match === undefined ? undefined : checkMatch(match)
   if (checked !== undefined && !anywhere) {
-    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'match', "no match without port: 'any'", match, ANYWHERE)
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'match', "match only with port: 'any'", match, ANYWHERE)
   }
   if (!anywhere && port !== undefined && typeof port !== 'number' && !isReservation(port)) {
     throw invalidArgument(
@@ -86,7 +86,7 @@ export function planOf(command: string, args: readonly string[], options: SpawnL
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'by', "'port', because port is 'any'", by)
   }
   if (backlog !== undefined && by === 'port') {
-    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'backlog', "no backlog without by: 'descriptor'", backlog, OWN)
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'backlog', "backlog only with by: 'descriptor'", backlog, OWN)
   }
   const name = `start ${command}`
   refuseAborted(signal, name)
@@ -95,7 +95,7 @@ export function planOf(command: string, args: readonly string[], options: SpawnL
     throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
       headline: `Cannot ${name} with a listening socket`,
       because: why,
-      next: 'leave by out, for a program that listens on the number in PORT',
+      next: 'leave by out: the program then gets a number in PORT',
     })
   }
   const { cwd, env = process.env } = options
@@ -106,7 +106,7 @@ export function planOf(command: string, args: readonly string[], options: SpawnL
 
 const ANYWHERE = "pass port: 'any', or leave match out"
 const MATCHED = 'pass match: { family }, or leave it out'
-const OWN = 'leave backlog out: by port the program makes its own accept queue'
+const OWN = 'leave backlog out: by port the program sets its own backlog'
 
 const MATCH = {
   of: 'match',

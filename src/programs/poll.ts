@@ -5,16 +5,16 @@ import { now, setTimeout, whenOverdue } from '../timers.js'
 
 export interface PollOptions {
   readonly timeout: number
-  /** Milliseconds between two attempts. Undefined: soon at first, then less and less often. */
+  /** Milliseconds between two attempts. Undefined: short at first, then longer. */
   readonly interval?: number | undefined
   readonly signal?: AbortSignal | undefined
-  /** Ends the wait as the time does. */
+  /** Ends the wait as the timeout does. */
   readonly stop?: AbortSignal
 }
 
 /**
- * Attempts until something comes of it; undefined when the time is over. An attempt is given a signal that says so. Rejects with
- * ABORT_ERR if the signal is aborted, and with what an attempt throws. `asked` is what was to be done.
+ * Attempts until an attempt returns a result. Resolves to undefined when the timeout expires, which also aborts `giveUp`.
+ * Rejects with ABORT_ERR if the signal aborts, and with the error of an attempt. `asked` begins the headline of an error.
  */
 export async function poll<T extends object | string>(
   asked: string,
@@ -23,7 +23,7 @@ export async function poll<T extends object | string>(
 ): Promise<T | undefined> {
   refuseAborted(signal, asked)
   const giveUp = new AbortController()
-  // Each pause listens to it.
+  // Each pause adds a listener.
   setMaxListeners(0, giveUp.signal)
   const end = (): void => giveUp.abort()
   const cancel = whenOverdue(timeout, end)
@@ -54,9 +54,9 @@ export async function poll<T extends object | string>(
   }
 }
 
-/** A thirty-second part of the time that was waited, to 20 ms: a program that is up is found while little more has passed. */
+/** Pauses for 1/32 of the time waited so far, up to 20 ms, so that a program is found soon after it is up. */
 async function growing(waited: number): Promise<void> {
   const pause = Math.min(waited / 32, 20)
-  // p-wait-for itself makes a pause of 1 ms.
+  // p-wait-for pauses for 1 ms itself.
   if (pause > 1) await new Promise<void>((resolve) => void setTimeout(resolve, pause - 1))
 }

@@ -5,42 +5,54 @@ import type { Endpoint } from '../loopback/endpoint.js'
 import { readOptions } from '../options.js'
 
 /**
- * What makes a program ready. Each also means that it listens.
+ * What makes a program ready. Every condition also requires that the program listens.
  * @experimental
  */
 export type Ready =
-  /** It accepts connections. */
+  /** The program accepts connections. */
   | 'listening'
   /** A line of its output matches. */
   | RegExp
   | { output: RegExp }
   | HttpReady
   | TcpReady
-  /** Called again and again until it resolves to true. One that throws is not ready yet. */
+  /** portside calls it again and again until it resolves to true. If it throws, the program is not ready yet. */
   | ((endpoint: Endpoint) => boolean | Promise<boolean>)
 
-/** @experimental */
+/**
+ * The program is ready when it answers a GET request.
+ * @experimental
+ */
 export interface HttpReady {
-  /** A path, such as `/health`. Portside finds out whether the program speaks HTTP or HTTPS. */
+  /** A path, such as `/health`. portside finds out whether the program speaks HTTP or HTTPS. */
   http: string
-  /** Default: from 200 to 399. Redirects are not followed. */
+  /**
+   * The status, or a function that returns true for it. Redirects are not followed.
+   * @default from 200 to 399
+   */
   status?: number | ((status: number) => boolean)
-  /** Default: any. The first 64 KiB are looked at. */
+  /**
+   * Matches the first 64 KiB of the body.
+   * @default any body
+   */
   body?: RegExp
 }
 
-/** @experimental */
+/**
+ * The program is ready when it answers these bytes.
+ * @experimental
+ */
 export interface TcpReady {
-  /** What is written first. `''`: nothing, for a server that speaks first. */
+  /** The bytes to send. `''`: none, for a server that speaks first. */
   send: string | Uint8Array
-  /** What the program has to answer. */
+  /** Matches the answer. */
   expect: RegExp
 }
 
 const EXPECTED =
   "'listening', a regular expression for a line of output, { http }, { send, expect }, a function, or an array of these"
 
-/** Checks what a user gave. Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_PORTSIDE_UNKNOWN_OPTION. */
+/** Checks the option `ready`. Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_PORTSIDE_UNKNOWN_OPTION. */
 export function checkReady(given: unknown): readonly Ready[] {
   const all = readArgument('ready', EXPECTED, given, () => {
     const listed: unknown[] = given === undefined ? [] : Array.isArray(given) ? Array.from(given) : [given]
@@ -64,7 +76,7 @@ export function checkReady(given: unknown): readonly Ready[] {
   return all as Ready[]
 }
 
-/** One of another realm, too. */
+/** Also true for a regular expression of another realm. */
 export const isRegExp = (value: unknown): value is RegExp => types.isRegExp(value)
 
 const ANY = {
@@ -84,7 +96,7 @@ function checkHttp(given: HttpReady): void {
   checkAnswer(given, 'ready.')
 }
 
-/** `status` and `body`, as `waitForReady()` has them, too. */
+/** Checks `status` and `body`, also for `waitForReady()`. */
 export function checkAnswer({ status, body }: Pick<HttpReady, 'status' | 'body'>, of = ''): void {
   const code = typeof status === 'number' && Number.isInteger(status) && status >= 100 && status <= 599
   if (status !== undefined && !code && typeof status !== 'function') {
@@ -108,11 +120,11 @@ function checkTcp(given: TcpReady): void {
   if (!isRegExp(expect)) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'ready.expect', 'a regular expression', expect)
 }
 
-/** Whether one of them needs what a program prints. */
+/** Whether a condition needs the output of the program. */
 export const readsOutput = (ready: readonly Ready[]): boolean =>
   ready.some((one) => isRegExp(one) || (typeof one === 'object' && 'output' in one))
 
-/** The same for a program that portside did not start, whose output it does not read. */
+/** Checks `ready` for a program that portside did not start: portside does not read its output. */
 export function checkReadyOfOthers(given: unknown): readonly Ready[] {
   const ready = checkReady(given)
   if (!readsOutput(ready)) return ready

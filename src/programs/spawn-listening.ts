@@ -4,23 +4,38 @@ import type { ListeningChild, SpawnListeningOptions } from './listening-child.js
 import { start } from './start.js'
 
 /**
- * Starts a program and waits until it is ready: until it listens, and the listener belongs to it or to a process that it started.
- * A listener of another process is never taken for it.
+ * Starts a program and resolves when it is ready: it listens, and the listener belongs to it or to a process that it started.
+ * portside never takes a listener of another process for it.
  *
- * By port the program gets a number in `PORT`. The kernel holds that port until the program listens. With `port: 'any'` the
- * program picks its port and portside finds it. By descriptor it gets the listening socket as descriptor 3, with `LISTEN_FDS=1`
- * and `LISTEN_PID`, the protocol of sd_listen_fds(3), and no `PORT`; it is ready when it accepts a connection.
+ * - By port, the program gets a number in `PORT`. The kernel holds that port until the program listens.
+ * - With `port: 'any'` the program picks its port, and portside finds it.
+ * - By descriptor, the program gets the listening socket as descriptor 3, with `LISTEN_FDS=1` and `LISTEN_PID` as in
+ *   sd_listen_fds(3), and no `PORT`. It is ready when it accepts a connection.
  *
- * The program is watched before its first instruction: when this process or thread ends, in whatever way, the program and those
- * that it started end, too. It has a session and a process group of its own, where the system has groups.
+ * When this process or thread ends, in any way, the program and the processes that it started end too. The program has its own
+ * session and process group, if the system has groups.
  *
- * Disposing stops it, and rejects with ERR_PORTSIDE_CHILD_EXITED if it had ended by itself with a failure and nobody has called
- * `stop()`.
+ * Disposing stops the program. It rejects with ERR_PORTSIDE_CHILD_EXITED if the program failed before anything called `stop()`.
  *
- * Rejects with ERR_PORTSIDE_NOT_READY when the time is over, with `lastAnswer`, `output` and `listensOn`; ERR_PORTSIDE_PORT_TAKEN
- * if another program listens on the port then, with its `owner`; ERR_PORTSIDE_CHILD_EXITED if the program ends first, with
- * `exitCode`, `signal` and its output; ENOENT or EACCES if there is no such program or interpreter; ERR_PORTSIDE_UNSUPPORTED by
- * descriptor on Windows, and with `port: 'any'` on a system without a table of sockets; and as `reservePort()`.
+ * @throws ERR_PORTSIDE_NOT_READY if the program is not ready in time; see `lastAnswer`, `output` and `listensOn`
+ * @throws ERR_PORTSIDE_PORT_TAKEN if it is not ready in time and another program listens on the port; see `owner`
+ * @throws ERR_PORTSIDE_CHILD_EXITED if the program exits first; see `exitCode`, `signal`, `stderr` and `stdout`
+ * @throws ENOENT if the program, its interpreter or the directory does not exist
+ * @throws EACCES if the program is not executable
+ * @throws ERR_PORTSIDE_UNSUPPORTED by descriptor on Windows, or with `port: 'any'` on a system without a table of sockets
+ * @throws ABORT_ERR if `signal` aborts before the program is ready
+ * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE if an argument is invalid; further as `reservePort()`
+ * @example
+ * ```ts
+ * import { spawnListening } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * const program = `require('node:http').createServer((req, res) => res.end('hello')).listen(process.env.PORT)`
+ * await using child = await spawnListening(process.execPath, ['-e', program], { ready: { http: '/' } })
+ * const response = await fetch(`http://localhost:${child.port}/`)
+ * expect(await response.text()).toBe('hello')
+ * ```
+ * @see docs/programs.md#spawnlistening
  */
 export function spawnListening(
   command: string,

@@ -24,7 +24,7 @@ import { type Plan, planOf } from './plan.js'
 import { strangerNowAt, type TakenPort, takenPort } from './taken-port.js'
 import { untilReady } from './until-ready.js'
 
-/** What `spawnListening()` does with options that are read. The command line prints the output elsewhere. */
+/** Runs `spawnListening()` with checked options. The command line passes its own `printedTo`. */
 export async function start(
   command: string,
   args: readonly string[],
@@ -35,7 +35,7 @@ export async function start(
   const plan = { ...planned, child: { ...planned.child, printedTo } }
   const { port } = options
   if (port === 'any') return startAnywhere(plan)
-  // Nobody but this call can release it: of a test that ends meanwhile only the program is reported.
+  // Only this call can release it, so a leak report names the program and not the reservation.
   const reservation = isReservation(port)
     ? port
     : await reserveFor(undefined, reserveOptions(options), { advice: TAKEN })
@@ -54,7 +54,7 @@ export async function start(
 
 const TAKEN = 'end the program that has the port, or leave port out'
 
-/** Without a word about it, by port, a program may listen on either loopback address. */
+/** By port, without an option for the address, a program may listen on either loopback address. */
 const isAnyFamily = ({ family, host, port, by }: SpawnListeningOptions): boolean =>
   family === undefined && host === undefined && by !== 'descriptor' && !isReservation(port)
 
@@ -66,7 +66,7 @@ function reserveOptions(options: SpawnListeningOptions): ReserveOptions {
     ...(both ? { family: 'dual' } : family === undefined ? {} : { family }),
     ...(host === undefined ? {} : { host }),
     ...(signal === undefined ? {} : { signal }),
-    // A list of one: it is this port or none.
+    // A list of one: this port or an error.
     ...(port === undefined || port === 0 ? {} : { port: [port], fetchSafe: false }),
   }
 }
@@ -83,8 +83,8 @@ function startAnywhere(plan: Plan): Promise<ListeningChild> {
 }
 
 /**
- * Nothing here lets the event loop poll between the bind and the end of our own copies, or this process would accept
- * connections that are the program's.
+ * The event loop must not poll between the bind and the close of this process's copies. Otherwise this process would accept
+ * connections that are for the program.
  */
 async function startByDescriptor(
   plan: Plan,
@@ -117,10 +117,10 @@ function listening({ address, port }: Endpoint, backlog = 511): Promise<net.Serv
   })
 }
 
-/** Node hands a server to its own forks only; any other program takes the bare descriptor. */
+/** Node passes a server only to its own forks. Other programs take the descriptor. */
 const descriptorOf = (server: net.Server): number => handleOf(server)?.fd as number
 
-/** Waits until the program is ready. If that fails, the program is ended first. */
+/** Waits until the program is ready. If it is not, ends the program before it rejects. */
 async function ready(
   plan: Plan,
   child: Child,
@@ -134,7 +134,7 @@ async function ready(
     return exit
   })
   try {
-    // Before it runs, for its first line.
+    // Before the program runs, so that its first line is not missed.
     const conditions = conditionsOf(plan.ready, { output: child.output, trust: 'any' })
     await child.spawned
     refuseAborted(signal, name)
@@ -143,13 +143,13 @@ async function ready(
     const result = await untilReady(name, finder, conditions, { timeout, signal, stop: died.signal })
     if (died.signal.aborted) throw endedEarly(child, await ended, endpoints, finder.seen().stranger)
     if ('ready' in result) return new ListeningProgram(child, result.ready)
-    // Before it is stopped: what it listens on is asked of the kernel.
+    // Before the program is stopped, because the error says where it listens.
     const { output } = child
     const what = { asked: name, timeout, finder, family, endpoints, output, unready: result.unready }
     throw notReady({ ...what, code: 'ERR_PORTSIDE_NOT_READY' })
   } catch (error) {
     const aborted = signal?.aborted && !child.endedByItself
-    // That it could not be stopped either says less.
+    // The first error says more than a failure to stop it.
     await child.stop().catch(() => {})
     child.output.failed()
     throw aborted ? abortError(signal as AbortSignal, name) : error
@@ -174,7 +174,7 @@ function endedEarly(
   return owner === undefined ? error : Object.assign(error, { owners: [owner] })
 }
 
-/** What was seen while the program ended may have been its own listener. A stranger is still there. */
+/** The listener seen while the program exited may have been its own. A listener of another program is still there. */
 function strangerOf(
   stranger: SocketOwner | undefined,
   endpoints: readonly Endpoint[],

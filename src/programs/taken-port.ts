@@ -2,18 +2,18 @@ import type { Endpoint } from '../loopback/endpoint.js'
 import type { ProgramFamily } from '../platform/program-family.js'
 import { listenersOn, listenersReachedAt, type SocketOwner } from '../socket-table/owners.js'
 
-/** Why a program that says so could not listen, as far as the system says it. */
+/** Why a program could not listen, according to its output and the system. */
 export interface TakenPort {
   readonly because: string
   readonly owner: SocketOwner | undefined
   readonly next: string
-  /** It is the port that was waited for. */
+  /** Whether it is the port on which portside waits. */
   readonly isWanted: boolean
 }
 
 /**
- * Reads in the output of a program that a port was in use, and looks for the listener there. `endpoints` are those where it was
- * to listen. Undefined if the output says nothing of the kind, or nothing is found out.
+ * Searches the output of a program for a port that is in use, and looks for the listener there. `endpoints` are the endpoints
+ * of the wait. Undefined if the output does not mention such a port, or nothing listens there.
  */
 export function takenPort(
   output: string,
@@ -30,7 +30,7 @@ export function takenPort(
       return { because: 'another program listens on the port', owner, next: END_IT, isWanted: true }
     return { because: named.has(wanted) ? RESERVED : ONE_OF, owner, next: REUSE, isWanted: true }
   }
-  // A line may have other numbers, such as the time.
+  // A line may have other numbers, such as a time.
   for (const port of named) {
     const owner = attempt(() => listenersOn(port)[0])
     if (owner === undefined) continue
@@ -41,8 +41,8 @@ export function takenPort(
 }
 
 /**
- * A listener that is not the program's, on one of its endpoints, or else on another address of the port: one on 127.0.0.1 keeps
- * the program from listening on `::`.
+ * A listener of another program on one of the endpoints, or on another address of the port: a listener on 127.0.0.1 keeps the
+ * program from listening on `::`.
  */
 export function strangerNowAt(
   endpoints: readonly Endpoint[],
@@ -60,7 +60,7 @@ const PORT = /(?::|\bport |', )(\d{1,5})\b/gi
 const END_IT = 'end the program that has the port'
 const REUSE = 'make the program set SO_REUSEADDR, or by descriptor, use descriptor 3'
 const RESERVED =
-  'one of: another program listened on the port and has closed since; the program does not set SO_REUSEADDR, which a port that is reserved for it needs (socket(7)); by descriptor, it does not use descriptor 3'
+  'one of: another program listened on the port and has closed since; the program does not set SO_REUSEADDR, which a reserved port needs (socket(7)); by descriptor, it does not use descriptor 3'
 const ONE_OF = `${RESERVED}; the program wants another port, which is taken`
 
 function attempt<T>(look: () => T | undefined): T | undefined {

@@ -4,17 +4,17 @@ import type { Condition, ReadyAnswer } from './condition.js'
 import type { Finder, Found } from './finder.js'
 import { type PollOptions, poll } from './poll.js'
 
-/** What a wait has come to when its time is over. */
+/** The state of a wait when its timeout expires. */
 export interface Unready {
-  /** Undefined if nothing was found that listens. */
+  /** Undefined if no listener was found. */
   readonly found: Found | undefined
-  /** The conditions that were not met, and what was answered to each last. */
+  /** The conditions that are not true, each with its last answer. */
   readonly pending: ReadonlyArray<{ readonly condition: Condition; readonly answer: ReadyAnswer | undefined }>
 }
 
 /**
- * Waits until a listener is found and all conditions are met by it. A condition that was met is not asked again, unless the
- * listener goes away. Resolves to what was missing when the time was over.
+ * Waits until a listener is found and all conditions are true. A condition that was true is not checked again unless the
+ * listener goes away. Resolves to the missing parts when the timeout expires.
  */
 export async function untilReady(
   asked: string,
@@ -36,7 +36,7 @@ export async function untilReady(
     )
     for (const [condition, answer] of answers) {
       if (answer === undefined) pending.delete(condition)
-      // One that the end of the wait cut off says less than the one before.
+      // If the end of the wait cuts an attempt off, the previous answer says more.
       else if (!giveUp.aborted || pending.get(condition) === undefined) pending.set(condition, answer)
     }
     const [ready, refused] = [pending.size === 0, answers.some(([, answer]) => answer?.error !== undefined)]
@@ -62,7 +62,7 @@ async function askOnce(
   try {
     return await condition.ask(endpoint, giveUp)
   } catch (error) {
-    // A function of the user's, given as status, that throws.
+    // The status function of the user threw.
     return { error: error as Error }
   }
 }

@@ -11,17 +11,17 @@ import { checkReadyOfOthers, type HttpReady } from './ready.js'
 import { type Unready, untilReady } from './until-ready.js'
 import type { ListeningWaitOptions, WaitOptions } from './wait-options.js'
 
-/** Waits until the target listens and answers as `ready` says; a URL with a path is asked for it. */
+/** Waits until the target listens and the conditions of `ready` are true. A URL with a path must also answer. */
 export async function waitForAnswer(target: EndpointLike, options: ListeningWaitOptions): Promise<Endpoints> {
   if (typeof target === 'object' && 'path' in target && target.path !== undefined) {
-    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'ready', 'nothing for a unix socket', options.ready)
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'ready', 'no conditions for a unix socket', options.ready)
   }
   const conditions = conditionsOf(checkReadyOfOthers(options.ready), { trust: 'any' })
   if (typeof target === 'object' && 'href' in target) conditions.push(urlCondition(target, {}, 'any'))
   return wait(target, conditions, options, 'ERR_PORTSIDE_WAIT_TIMEOUT')
 }
 
-/** Waits until a URL answers. Resolves with the answer. */
+/** Waits until a URL answers. Resolves to the answer. */
 export async function waitForUrl(
   url: URL,
   wanted: Pick<HttpReady, 'status' | 'body'>,
@@ -77,7 +77,7 @@ class TargetFinder implements Finder {
   }
 }
 
-/** Asks for a URL, at the address that has accepted a connection. */
+/** Requests a URL at the address that has accepted a connection. */
 function urlCondition(
   url: URL,
   wanted: Pick<HttpReady, 'status' | 'body'>,
@@ -109,7 +109,7 @@ function expired(
   const last = pending.find(({ answer }) => answer !== undefined)?.answer
   const dialled = answers.find(({ error }) => error !== undefined)?.error
   const error = portsideError(code, {
-    headline: `Cannot ${asked}: it is not after ${timeout} ms`,
+    headline: `Cannot ${asked}: it is not ready after ${timeout} ms`,
     expected: found === undefined ? finder.expected : pending.map(({ condition }) => condition.expected).join('; '),
     actual:
       found === undefined
@@ -122,8 +122,7 @@ function expired(
 }
 
 function adviceFor(found: Found | undefined, error: Error | undefined, isPlain: boolean): string {
-  if (found === undefined)
-    return 'see whether the listener is up, on this port and this family, or pass a longer timeout'
+  if (found === undefined) return 'check that the listener is up, on this port and family, or pass a longer timeout'
   const code = (error as NodeJS.ErrnoException | undefined)?.code ?? ''
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'use a name in the URL that the certificate of the server has'
   if (/CERT|SELF_SIGNED|UNABLE_TO_/.test(code)) return 'pass the certificate of the server, or of its authority, as ca'

@@ -11,7 +11,7 @@ import { checkReadyOfOthers } from './ready.js'
 import { untilReady } from './until-ready.js'
 import type { ListeningWaitOptions } from './wait-options.js'
 
-/** Waits until a process, or one that it started, listens on TCP ports, wherever they are. */
+/** Waits until a process, or one that it started, listens on any TCP port. */
 export async function waitForProcess(pid: number, options: ListeningWaitOptions): Promise<Endpoints> {
   const { timeout = 10_000, interval, signal } = options
   const asked = `wait until process ${pid} listens`
@@ -22,14 +22,14 @@ export async function waitForProcess(pid: number, options: ListeningWaitOptions)
   if (!isRunning(itself)) {
     throw portsideError('ESRCH', {
       headline: `Cannot ${asked}: ESRCH (no such process)`,
-      next: 'pass the pid of a process that runs; if it has ended already, see its output',
+      next: 'pass the pid of a process that runs; if it has exited already, see its output',
     })
   }
   if (family.tree().every((one) => socketsOf([one], { state: 'LISTEN' }).unreadable)) {
     throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
       headline: `Cannot ${asked}`,
-      because: 'it may not be looked into from here (proc_pid_fd(5))',
-      next: 'wait for its port, or do it as its user or as root',
+      because: 'this user may not inspect the process (proc_pid_fd(5))',
+      next: 'wait for its port, or run this as its user or as root',
     })
   }
   const over = new AbortController()
@@ -49,8 +49,8 @@ export async function waitForProcess(pid: number, options: ListeningWaitOptions)
   if ('ready' in result) return endpointsOf(result.ready.endpoints)
   if (over.signal.aborted || !isRunning(itself)) {
     throw portsideError('ERR_PORTSIDE_CHILD_EXITED', {
-      headline: `Cannot ${asked}: the process has ended`,
-      next: 'see why it ended',
+      headline: `Cannot ${asked}: the process has exited`,
+      next: 'find out why it exited',
     })
   }
   const { unready } = result

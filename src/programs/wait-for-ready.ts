@@ -8,17 +8,31 @@ import { checkTimes, type WaitOptions } from './wait-options.js'
 
 /** @experimental */
 export interface ReadyWaitOptions extends WaitOptions, Pick<HttpReady, 'status' | 'body'> {
-  /** Certificates that the server's is checked against, as for `tls.connect()`. Default: those that Node trusts. */
+  /**
+   * Certificates to check the server's against, as for `tls.connect()`.
+   * @default the certificates that Node trusts
+   */
   ca?: SecureContextOptions['ca']
 }
 
 /**
- * Waits until a URL answers with the status and the body that are wanted: by default with any body, and a status from 200 to 399.
- * It sends GET requests, each on a connection of its own, and follows no redirects. A name is asked at all of its addresses, and
- * `localhost` at the loopback addresses of both families, until one of them accepts.
+ * Waits until a URL answers with the expected status and body: by default a status from 200 to 399 and any body.
  *
- * Rejects with ERR_PORTSIDE_NOT_READY, whose `lastAnswer` has the `status` and the `body`, or the `error`, of the last answer;
- * ABORT_ERR; ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for invalid arguments.
+ * It sends GET requests, each on a new connection, and follows no redirects. It tries all addresses of a name, and the loopback
+ * addresses of both families for `localhost`.
+ *
+ * @throws ERR_PORTSIDE_NOT_READY if the timeout expires; `lastAnswer` has the last `status` and `body`, or the `error`
+ * @throws ABORT_ERR if `signal` aborts
+ * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE if an argument is invalid
+ * @example
+ * ```ts
+ * import { listenHttp, waitForReady } from 'portside'
+ *
+ * let requests = 0
+ * await using server = await listenHttp((_request, response) => response.writeHead(requests++ < 3 ? 503 : 200).end('up'))
+ * await waitForReady(new URL('/health', server.url), { body: /up/ })
+ * ```
+ * @see docs/programs.md#waitforready
  * @experimental
  */
 export function waitForReady(url: string | URL, options: ReadyWaitOptions = {}): Promise<void> {

@@ -2,15 +2,22 @@ import { milliseconds } from '../numbers.js'
 import type { Ready } from './ready.js'
 
 export interface WaitOptions {
-  /** Milliseconds until the wait is given up. Default 10 000. */
+  /**
+   * Milliseconds until the call rejects.
+   * @default 10_000
+   */
   timeout?: number
-  /** Milliseconds between two attempts. Default 20. */
+  /**
+   * Milliseconds between two attempts.
+   * @default 20
+   */
   interval?: number
+  /** When it aborts, the call rejects with `ABORT_ERR`. */
   signal?: AbortSignal
 }
 
 export interface ListeningWaitOptions extends WaitOptions {
-  /** What else has to be true, besides listening. Not a line of output, which only `spawnListening()` reads. */
+  /** What must be true in addition to listening. Not a line of output, which only `spawnListening()` reads. */
   ready?: Exclude<Ready, RegExp | { output: RegExp }> | ReadonlyArray<Exclude<Ready, RegExp | { output: RegExp }>>
 }
 

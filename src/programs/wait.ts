@@ -14,27 +14,41 @@ import { waitForProcess } from './wait-for-process.js'
 import { checkTimes, type ListeningWaitOptions, type WaitOptions } from './wait-options.js'
 
 /**
- * Waits until a connection to the target is accepted, and resolves with the endpoints that accepted one. The array has the `address`,
- * `port` and `family` of its first. For the path of a unix socket it resolves with the path.
+ * Waits until the target accepts a connection, and resolves to the endpoints that accepted. The array also has the `address`,
+ * `port` and `family` of the first. For the path of a unix socket it resolves to the path.
  *
- * Of a process, `{ pid }`, it finds the TCP ports on which the process, or one that it started, listens, and resolves with all of
- * them. A URL of HTTP that has a path is also asked, until the answer has a status from 200 to 399; so is what `ready` says.
+ * - For `{ pid }` or a `ChildProcess` it resolves to all TCP endpoints on which the process, or one that it started, listens.
+ * - If a `URL` object of http or https has a path, it also requests the URL until the status is from 200 to 399.
+ * - It tries all addresses of a name, and the loopback addresses of both families for `localhost`.
  *
- * It connects and never binds: a bind could take the port from the listener that it waits for. It asks a name at all of its
- * addresses, and `localhost` at the loopback addresses of both families. It closes its connection at once, without a byte, and reads
- * what the listener sends, for a second at most. That leaves one TIME_WAIT, because a reset would be an error at the listener.
+ * It connects and never binds: a bind could take the port from the listener. It closes the connection immediately without
+ * sending a byte, and reads what the listener sends for up to one second. That leaves one TIME_WAIT: a reset would be an error
+ * for the listener.
  *
- * Rejects with ERR_PORTSIDE_WAIT_TIMEOUT, whose `cause` is the last error seen; ESRCH if there is no such process, and
- * ERR_PORTSIDE_CHILD_EXITED if it ends; ABORT_ERR; ERR_SOCKET_BAD_PORT, ERR_INVALID_ARG_TYPE or ERR_OUT_OF_RANGE for invalid
- * arguments.
+ * @throws ERR_PORTSIDE_WAIT_TIMEOUT if the timeout expires; `cause` is the last error
+ * @throws ESRCH if there is no process with the pid
+ * @throws ERR_PORTSIDE_CHILD_EXITED if the process exits
+ * @throws ERR_PORTSIDE_UNSUPPORTED if the system does not list the sockets of the process
+ * @throws ABORT_ERR if `signal` aborts
+ * @throws ERR_SOCKET_BAD_PORT, ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE if an argument is invalid
+ * @example
+ * ```ts
+ * import { listenTcp, waitForListening } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * await using server = await listenTcp()
+ * const found = await waitForListening({ host: server.address, port: server.port }, { timeout: 5000 })
+ * expect(found.port).toBe(server.port)
+ * ```
+ * @see docs/programs.md#waitforlistening-and-waitforrefused
  */
 export function waitForListening(target: { readonly path: string }, options?: WaitOptions): Promise<string>
 export function waitForListening(
-  target: number | URL | { readonly port: number } | ProcessLike,
+  target: number | URL | { readonly port: number } | { readonly pid: number | undefined } | ChildProcess,
   options?: ListeningWaitOptions,
 ): Promise<Endpoints>
 export function waitForListening(
-  target: EndpointLike | ProcessLike,
+  target: EndpointLike | { readonly pid: number | undefined } | ChildProcess,
   options?: ListeningWaitOptions,
 ): Promise<Endpoints | string>
 export function waitForListening(target: Target, options: ListeningWaitOptions = {}): Promise<Endpoints | string> {
@@ -52,7 +66,24 @@ export function waitForListening(target: Target, options: ListeningWaitOptions =
   })
 }
 
-/** Waits until every address of the target refuses connections: the port went away. Otherwise as `waitForListening`. */
+/**
+ * Waits until every address of the target refuses connections. Targets are as for `waitForListening()`, except processes.
+ *
+ * A unix socket that does not exist counts as refused. A name that does not resolve does not.
+ *
+ * @throws ERR_PORTSIDE_WAIT_TIMEOUT if the timeout expires; `cause` is the last error
+ * @throws ABORT_ERR if `signal` aborts
+ * @throws ERR_SOCKET_BAD_PORT, ERR_INVALID_ARG_TYPE or ERR_OUT_OF_RANGE if an argument is invalid
+ * @example
+ * ```ts
+ * import { listenTcp, waitForRefused } from 'portside'
+ *
+ * const server = await listenTcp()
+ * await server.close()
+ * await waitForRefused(server.endpoint)
+ * ```
+ * @see docs/programs.md#waitforlistening-and-waitforrefused
+ */
 export async function waitForRefused(target: EndpointLike, options: WaitOptions = {}): Promise<void> {
   await calledBy(waitForRefused, () => {
     const read = readOptions(options, { of: 'waitForRefused()', names: NAMES, example: '{ timeout: 5000 }' })
@@ -61,17 +92,15 @@ export async function waitForRefused(target: EndpointLike, options: WaitOptions 
   })
 }
 
-/** Node has no pid in a `ChildProcess` that could not be started. */
-type ProcessLike = { readonly pid: number | undefined } | ChildProcess
-
-type Target = EndpointLike | ProcessLike
+/** A `ChildProcess` that could not be started has no pid. */
+type Target = EndpointLike | { readonly pid: number | undefined } | ChildProcess
 
 const NAMES = namesOf<WaitOptions>()('timeout', 'interval', 'signal')
 const LISTENING = namesOf<ListeningWaitOptions>()('timeout', 'interval', 'signal', 'ready')
 
 const TARGET = 'an endpoint, a server, a URL, a port, { path } or { pid }'
 
-/** A `ChildProcess` is one, too. */
+/** Also true for a `ChildProcess`. */
 function isProcess(target: Target): target is { readonly pid: number } {
   const names = ['port', 'path', 'endpoints', 'href']
   const [isOne, pid] = readArgument('endpoint', TARGET, target, () => {
@@ -79,10 +108,10 @@ function isProcess(target: Target): target is { readonly pid: number } {
     return names.some((name) => name in target) ? [false] : [true, target.pid]
   })
   if (!isOne || (Number.isInteger(pid) && (pid as number) > 0)) return isOne
-  throw invalidArgument('ERR_INVALID_ARG_TYPE', 'pid', 'the number of a process that was started', pid)
+  throw invalidArgument('ERR_INVALID_ARG_TYPE', 'pid', 'the pid of a process that was started', pid)
 }
 
-/** The root of a server is its address, too: `http://127.0.0.1:3000/` is what `url` of any server says. */
+/** The root path does not count, because the `url` of every server has it: `http://127.0.0.1:3000/`. */
 const hasPath = (target: unknown): boolean => {
   if (typeof target !== 'object' || target === null || !('href' in target)) return false
   const { protocol, pathname, search } = target as URL
@@ -101,7 +130,7 @@ async function waitFor(
   let attempts = 0
   const found = await poll(asked, { timeout, interval, signal }, async (giveUp) => {
     const answers = await ask(await dials(), giveUp)
-    // An attempt that the end of the wait cut off says less than the one before.
+    // If the end of the wait cuts an attempt off, the previous answers say more.
     if (last.length === 0 || (answers.length > 0 && !answers.some(({ cut }) => cut))) last = answers
     attempts++
     return wanted === 'listening' ? listeningOf(answers) : refusedBy(answers)
@@ -115,7 +144,7 @@ function listeningOf(answers: readonly Answer[]): Array<Endpoint | string> | und
   return accepted.length === 0 ? undefined : accepted
 }
 
-/** Codes with which a kernel says that nobody listens; of a unix socket also that there is none. */
+/** Kernel codes for an endpoint without a listener, including a unix socket that does not exist. */
 const REFUSALS: ReadonlySet<string | undefined> = new Set([
   'ECONNREFUSED',
   'ENOENT',
@@ -150,10 +179,10 @@ function expired({ asked, wanted, attempts, last, waited }: Expiry): Error {
 }
 
 function adviceFor(wanted: 'listening' | 'refused', last: readonly Answer[]): string {
-  if (wanted === 'refused') return 'see who still listens there, or pass a longer timeout'
-  if (last.length === 0) return 'see whether the name is right and resolves here, or pass a longer timeout'
+  if (wanted === 'refused') return 'check what still listens there, or pass a longer timeout'
+  if (last.length === 0) return 'check that the name is right and resolves here, or pass a longer timeout'
   const isPath = typeof last[0]?.place === 'string'
   return isPath
-    ? 'see whether the listener is up, at this path, or pass a longer timeout'
-    : 'see whether the listener is up, on this port and this family, or pass a longer timeout'
+    ? 'check that the listener is up, at this path, or pass a longer timeout'
+    : 'check that the listener is up, on this port and family, or pass a longer timeout'
 }

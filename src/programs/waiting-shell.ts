@@ -6,9 +6,9 @@ import { turn } from '../timers.js'
 export const SHELL = '/bin/sh'
 
 /**
- * A shell that waits, and then becomes a program, which so has its pid (execve(2)). It waits for a line on the descriptor
- * behind those of the program. If that ends, this process is gone, and the program never runs. While a shell redirects a
- * descriptor, it keeps a copy with close-on-exec set: the program does not get it, and its end says that the program runs.
+ * A shell that waits, and then becomes a program, which gets its pid (execve(2)). It waits for a line on the descriptor after
+ * the program's. If that descriptor ends, this process is gone, and the program never runs. While a shell redirects a
+ * descriptor, it keeps a copy with close-on-exec set. The program does not get the copy, so its end shows that the program runs.
  */
 export function waitingShell(
   program: string,
@@ -29,7 +29,7 @@ export function waitingShell(
   return { file: SHELL, args: ['-c', script.join('\n'), NAME, ...values, ...unspeakable(env), program, ...args] }
 }
 
-/** Lets the program run. Resolves when it does, or to what the shell said if it could not become the program. */
+/** Lets the program run. Resolves when it runs, or to the shell's message if it could not become the program. */
 export async function letRun(child: ChildProcess, sockets: number): Promise<string | undefined> {
   const at = gateOf(sockets)
   const gate = infrastructure(child.stdio[at] as Duplex)
@@ -40,14 +40,14 @@ export async function letRun(child: ChildProcess, sockets: number): Promise<stri
   }
   child.stderr?.on('data', hear)
   await new Promise<void>((resolve) => {
-    // A shell that is ended meanwhile may reset it.
+    // If the shell is ended meanwhile, this may be reset.
     gate
       .on('error', () => {})
       .once('end', () => gate.destroy())
       .once('close', () => resolve())
     gate.resume().write('\n')
   })
-  // What the shell wrote before its end may be read after it.
+  // Output of the shell may be read after its exit.
   await turn()
   child.stderr?.off('data', hear)
   return said.startsWith(`${NAME}: `)
@@ -60,15 +60,15 @@ export async function letRun(child: ChildProcess, sockets: number): Promise<stri
 
 const gateOf = (sockets: number): number => 3 + sockets
 
-/** Shells begin their messages with it. */
+/** Shells begin their messages with this name. */
 const NAME = 'portside-start'
 
-/** A shell sets these for itself, bash(1) the level, and ours the last; the program gets them as its user gave them. */
+/** Variables that shells set: SHLVL by bash(1), the last by the script above. The program gets the user's values. */
 const SHELL_VARIABLES = ['PWD', 'OLDPWD', 'SHLVL', 'PORTSIDE_GO']
 
 /**
- * A shell passes on the variables that it can name, and may drop all others (POSIX, Shell Command Language 2.5.3): these
- * go through env(1), as arguments.
+ * A shell may drop variables whose names are not valid in a shell (POSIX, Shell Command Language 2.5.3). They go through env(1)
+ * as arguments.
  */
 function unspeakable(env: NodeJS.ProcessEnv): string[] {
   const others = Object.entries(env).filter(([name, value]) => value !== undefined && !/^[A-Za-z_]\w*$/.test(name))

@@ -8,12 +8,12 @@ import { infrastructure } from '../sockets/infrastructure.js'
 import { SHELL } from './waiting-shell.js'
 
 /**
- * Ends programs that would outlive this process, or this thread, however that ends: a test runner ends its workers by a
- * signal, and then nothing here runs any more. A shell of ours reads pids from a pipe; when the pipe ends, it ends the
- * programs that are still on its list, and what they have started. It runs while there are any.
+ * Ends programs that would outlive this process or thread. A test runner ends its workers by a signal, after which nothing in
+ * this process runs. So a shell reads pids from a pipe. When the pipe ends, the shell ends the programs on its list and their
+ * descendants. It runs while there are programs.
  */
 export class Watchdog {
-  /** All of its programs have it in their environment, each with a number of its own behind it. */
+  /** Every program has it in its environment, followed by a number. */
   readonly #mark = randomUUID()
   #shell: Shell | undefined
   #held = 0
@@ -30,15 +30,15 @@ export class Watchdog {
   }
 
   /**
-   * Resolves when the kernel has the pid for it, whatever becomes of this process then. Rejects where nobody watches. The shell
-   * starts here: the program's own shell, which waits for this, starts meanwhile.
+   * Resolves when the kernel has the pid for the watchdog: from then on this process may end. Rejects if the watchdog cannot
+   * start. It starts here, while the program's own shell, which waits for this, starts too.
    */
   async watch(pid: number): Promise<void> {
     this.#shell ??= new Shell(this.#mark, () => this.gone(this))
     await this.#shell.write(`+ ${pid}\n`)
   }
 
-  /** Resolves when it no longer watches; with the last, when it has ended itself. */
+  /** With the last program, resolves when the watchdog has exited. */
   release(pid: number | undefined): Promise<void> | undefined {
     if (pid !== undefined) this.#shell?.write(`- ${pid}\n`).catch(() => {})
     if (--this.#held > 0) return undefined
@@ -54,13 +54,13 @@ class Shell {
   #failure: Error | undefined
 
   constructor(mark: string, gone: () => void) {
-    // In a session of its own: a signal for the group of this process, such as Ctrl-C, must not end it first.
+    // In its own session: a signal for the group of this process, such as Ctrl-C, must not end it first.
     this.#shell = spawn(SHELL, ['-c', SCRIPT, 'portside-watchdog', mark], {
       stdio: ['pipe', 'ignore', 'ignore'],
       detached: true,
     })
     infrastructure(this.#shell).unref()
-    // Without a free descriptor there is none.
+    // Undefined if no descriptor is free.
     this.#pids = this.#shell.stdin ?? undefined
     this.#pids?.on('error', () => {})
     ;(this.#pids as (Writable & { unref?(): void }) | undefined)?.unref?.()
@@ -76,7 +76,7 @@ class Shell {
     })
   }
 
-  /** Resolves when the kernel has the line. Rejects if it was not started. */
+  /** Resolves when the kernel has the line. Rejects if the shell could not start. */
   async write(line: string): Promise<void> {
     if (this.#shell.pid === undefined || this.#pids === undefined) {
       await this.#ended
@@ -95,9 +95,9 @@ class Shell {
 }
 
 /**
- * A process that is stopped starts no other while its children are listed; these are in proc(5), on Linux. A program is the
- * first of its process group, which has also those that have lost their parent. One that has left that, too, has the mark in
- * its environment, on Linux.
+ * A stopped process starts no other while its children are listed, from proc(5) on Linux. A program is the first of its process
+ * group, which includes processes that have lost their parent. On Linux a process that has left the group has the mark in its
+ * environment.
  */
 const SCRIPT = `
 trap '' HUP INT TERM
@@ -128,7 +128,7 @@ for round in 1 2 3 4 5; do
   done
 done`
 
-/** For the program that is started next: `watch()` it at once, and `release()` it when it has ended. None without a shell. */
+/** For the next program: call `watch()` immediately, and `release()` when it has exited. Undefined without a shell. */
 export function watchdog(): Watchdog | undefined {
   if (endsWithItsParent() || !existsSync(SHELL)) return undefined
   const state = processState<{ dog?: Watchdog | undefined }>('programs.watchdog', () => ({}))

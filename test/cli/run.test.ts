@@ -92,7 +92,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`portside run (${whyNoNamespace ??
     expect(await portside('run', file)).toMatchObject({
       code: 126,
       stderr: expect.stringMatching(
-        /^portside run: Cannot start .+\n(?: {2}.+\n)* {2}got {8}a file that may not be executed\n(?: {2}.+\n)*$/,
+        /^portside run: Cannot start .+\n(?: {2}.+\n)* {2}got {8}a file that is not executable\n(?: {2}.+\n)*$/,
       ),
     })
   })

@@ -114,7 +114,7 @@ describe('portside start', () => {
       { stdout: '', code: null, signal: 'SIGTERM' },
     ])
     for (const { stderr } of results) {
-      expect(stderr).toMatch(/^portside start: Cannot start .* the program ended before it was ready/m)
+      expect(stderr).toMatch(/^portside start: Cannot start .* the program (exited|was ended) .* before it was ready/m)
     }
   })
 
@@ -140,7 +140,7 @@ describe('portside start', () => {
     ])
     // COMMAND was not started.
     expect(results[2]?.stderr).toMatch(/^portside start: Cannot start no-such-command\.\n/)
-    expect(results[3]?.stderr).toMatch(/^ {2}fix {8}see whether .* its interpreter is there$/m)
+    expect(results[3]?.stderr).toMatch(/^ {2}fix {8}check that .* its interpreter exists$/m)
   })
 
   it('exits with 125 when another process has the port', async (context) => {

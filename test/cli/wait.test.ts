@@ -134,7 +134,7 @@ describe('portside wait', () => {
     const { stdout, stderr, code } = await ended(start(['wait', '--pid', '2147483647']))
     expect({ stdout, code }).toEqual({ stdout: '', code: 3 })
     expect(stderr).toBe(
-      'portside wait: Cannot wait until process 2147483647 listens: ESRCH (no such process). fix: pass the pid of a process that runs; if it has ended already, see its output\n',
+      'portside wait: Cannot wait until process 2147483647 listens: ESRCH (no such process). fix: pass the pid of a process that runs; if it has exited already, see its output\n',
     )
   })
 
@@ -150,7 +150,7 @@ describe('portside wait', () => {
     await once(other, 'exit')
     expect(code).toBe(3)
     expect(stderr).toMatch(
-      / cause: it may not be looked into .* fix: wait for its port, or do it as its user or as root\n$/,
+      / cause: this user may not inspect the process .* fix: wait for its port, or run this as its user or as root\n$/,
     )
   })
 

@@ -12,7 +12,7 @@ leavesNothingOpen()
 
 const FAMILIES = loopbackFamilies()
 const IPV4 = { address: '127.0.0.1', port: 3000, family: 'IPv4' } as const
-/** Where a listener on :: is met. */
+/** The address at which a client reaches a listener on ::. */
 const MET = loopbackFamilies().includes('IPv6') ? '::1' : '127.0.0.1'
 const IPV6 = { address: '::1', port: 3000, family: 'IPv6' } as const
 
@@ -37,7 +37,7 @@ describe('an endpoint', () => {
     { what: 'a path', target: { path: '/tmp/s.sock' }, named: [{ path: '/tmp/s.sock' }], name: '/tmp/s.sock' },
     { what: 'an abstract name', target: { path: '\0a' }, named: [{ path: '\0a' }], name: '@a' },
     {
-      what: 'no path beside a port',
+      what: 'a port without a path',
       target: { path: undefined, port: 3000 },
       named: [{ host: 'localhost', port: 3000 }],
       name: 'localhost:3000',
@@ -61,13 +61,13 @@ describe('an endpoint', () => {
       name: 'a.test:443',
     },
     {
-      what: 'what a URL of another realm has',
+      what: 'the members of a URL of another realm',
       target: { href: 'ws://a.test/', hostname: 'a.test', port: '', protocol: 'ws:' },
       named: [{ host: 'a.test', port: 80 }],
       name: 'a.test:80',
     },
     {
-      what: 'several',
+      what: 'a server with several endpoints',
       target: { ...IPV4, endpoints: [IPV4, IPV6] },
       named: [
         { host: '127.0.0.1', port: 3000 },
@@ -76,13 +76,13 @@ describe('an endpoint', () => {
       name: '127.0.0.1:3000 and [::1]:3000',
     },
     {
-      what: 'one of several that are one',
+      what: 'a server with one endpoint',
       target: { ...IPV4, endpoints: [IPV6] },
       named: [{ host: '127.0.0.1', port: 3000 }],
       name: '127.0.0.1:3000',
     },
     {
-      what: 'of a server without any more',
+      what: 'a server without endpoints',
       target: { ...IPV4, endpoints: [] },
       named: [{ host: '127.0.0.1', port: 3000 }],
       name: '127.0.0.1:3000',
@@ -100,19 +100,19 @@ describe('an endpoint', () => {
     { what: 'a server of Node', target: net.createServer(), code: 'ERR_INVALID_ARG_TYPE' },
     { what: 'an empty path', target: { path: '' }, code: 'ERR_INVALID_ARG_TYPE' },
     { what: 'a path that is null', target: { path: null, port: 3000 }, code: 'ERR_INVALID_ARG_TYPE' },
-    { what: 'an address that is empty', target: { address: '', port: 3000 }, code: 'ERR_INVALID_ARG_TYPE' },
+    { what: 'an empty address', target: { address: '', port: 3000 }, code: 'ERR_INVALID_ARG_TYPE' },
     { what: 'port 0', target: { ...IPV4, port: 0 }, code: 'ERR_SOCKET_BAD_PORT' },
     {
-      what: 'one of several with port 0',
+      what: 'a server with port 0 among its endpoints',
       target: { ...IPV4, endpoints: [IPV4, { ...IPV6, port: 0 }] },
       code: 'ERR_SOCKET_BAD_PORT',
     },
     { what: 'a port that is a text', target: { ...IPV4, port: '3000' }, code: 'ERR_SOCKET_BAD_PORT' },
     { what: 'a port that is null', target: { ...IPV4, port: null }, code: 'ERR_SOCKET_BAD_PORT' },
-    { what: 'a port that is no integer', target: 0.5, code: 'ERR_SOCKET_BAD_PORT' },
-    { what: 'a port that is none', target: -1, code: 'ERR_SOCKET_BAD_PORT' },
+    { what: 'a port that is not an integer', target: 0.5, code: 'ERR_SOCKET_BAD_PORT' },
+    { what: 'a negative port', target: -1, code: 'ERR_SOCKET_BAD_PORT' },
     { what: 'a URL without a port', target: new URL('tcp://a.test'), code: 'ERR_SOCKET_BAD_PORT' },
-    { what: 'a URL of no path', target: new URL('unix:'), code: 'ERR_INVALID_ARG_TYPE' },
+    { what: 'a URL without a path', target: new URL('unix:'), code: 'ERR_INVALID_ARG_TYPE' },
     { what: 'a URL of a path with a lone %', target: new URL('unix:///tmp/100%'), code: 'ERR_INVALID_ARG_TYPE' },
     { what: 'a URL of port 0', target: new URL('http://a.test:0'), code: 'ERR_SOCKET_BAD_PORT' },
   ])('is not $what', ({ target, code }) => {
@@ -121,7 +121,7 @@ describe('an endpoint', () => {
     }
   })
 
-  it('is a server of portside, each of its own', async () => {
+  it('is a portside server of each kind', async () => {
     await using one = await listenTcp()
     await using udp = await listenUdp()
     expect(namedBy(one)).toEqual([{ host: one.address, port: one.port }])
@@ -130,7 +130,7 @@ describe('an endpoint', () => {
     expect(namedBy(one)).toEqual([{ host: one.address, port: one.port }])
   })
 
-  it('is a server or a reservation on both families: both', async (context) => {
+  it('is a server or a reservation on both families: both endpoints', async (context) => {
     if (FAMILIES.length < 2) context.skip(`this host has ${FAMILIES[0]} only`)
     await using server = await listenTcp(undefined, { family: 'dual' })
     await using reservation = await reservePort({ family: 'dual' })
@@ -141,7 +141,7 @@ describe('an endpoint', () => {
     }
   })
 
-  it.each(['endpoint', 'url'] as const)('is a unix server, by its path as by its %s', async (name) => {
+  it.each(['endpoint', 'url'] as const)('is a unix server, by its path and by its %s', async (name) => {
     await using server = await listenUnix()
     expect(namedBy(server)).toEqual([{ path: server.path }])
     expect(namedBy(server[name])).toEqual([{ path: server.path }])
@@ -149,7 +149,7 @@ describe('an endpoint', () => {
   })
 })
 
-describe('what is dialled', () => {
+describe('a dial', () => {
   it.each<{ target: EndpointLike; dials: object[] }>([
     { target: IPV4, dials: [{ host: '127.0.0.1', port: 3000 }] },
     { target: { address: '0.0.0.0', port: 3000 }, dials: [{ host: '127.0.0.1', port: 3000 }] },
@@ -163,7 +163,7 @@ describe('what is dialled', () => {
     expect(await dialsOf(target)()).toEqual(dials)
   })
 
-  it('is looked up each time: a name may not resolve yet', async () => {
+  it('looks a name up each time, because it may not resolve yet', async () => {
     const dials = dialsOf({ host: 'later.test', port: 3000 })
     resolvesTo()
     expect(await dials()).toEqual([])
@@ -180,13 +180,13 @@ describe('the addresses of a host', () => {
     ['127.0.0.9', ['127.0.0.9']],
     ['::1', ['::1']],
     ['::ffff:127.0.0.1', ['127.0.0.1']],
-  ])('are, for %s, %j, which nobody is asked for', async (host, addresses) => {
+  ])('are, for %s, %j, without a lookup', async (host, addresses) => {
     const lookup = resolvesTo('192.0.2.1')
     expect(await addressesOf(host)).toEqual(addresses)
     expect(lookup).not.toHaveBeenCalled()
   })
 
-  it('are what a name resolves to, each once, and none where it does not', async () => {
+  it('are the addresses of a name, each once, and none if it does not resolve', async () => {
     resolvesTo('127.0.0.1', '127.0.0.2', '127.0.0.1')
     expect(await addressesOf('a.test')).toEqual(['127.0.0.1', '127.0.0.2'])
     vi.spyOn(dns, 'lookup').mockRejectedValue(Object.assign(new Error('ENOTFOUND'), { code: 'ENOTFOUND' }))
@@ -196,7 +196,7 @@ describe('the addresses of a host', () => {
   })
 
   it.each([[[]], [['127.0.0.1']], [['::1']], [['::1', '127.0.0.1']]])(
-    'are, for localhost, those of all families, though it resolves to %j',
+    'are, for localhost, those of all families, even if it resolves to %j',
     async (addresses) => {
       resolvesTo(...addresses)
       expect((await addressesOf('localhost')).sort()).toEqual(loopbacks())
@@ -206,7 +206,7 @@ describe('the addresses of a host', () => {
   const loopbacks = (): string[] => FAMILIES.map((family) => (family === 'IPv4' ? '127.0.0.1' : '::1')).sort()
 })
 
-describe('a place is printed', () => {
+describe('a printed place', () => {
   it.each<[Parameters<typeof printable>[0], string]>([
     [IPV6, '[::1]:3000'],
     ['/tmp/s.sock', '/tmp/s.sock'],
@@ -240,7 +240,7 @@ describe('a property of an endpoint', () => {
     [{ hostname: '127.0.0.1', port: 1 }, 'hostname', 'host'],
     [{ hots: '127.0.0.1', port: 1 }, 'hots', 'host'],
     [{ host: '127.0.0.1', prot: 1 }, 'prot', 'port'],
-  ])('is refused in %o, where it would mean localhost or no port', (target, name, meant) => {
+  ])('is rejected in %o, because it would mean localhost or no port', (target, name, meant) => {
     expect(() => namedBy(target as EndpointLike)).toThrow(
       expect.objectContaining({
         code: 'ERR_PORTSIDE_UNKNOWN_OPTION',
@@ -249,7 +249,7 @@ describe('a property of an endpoint', () => {
     )
   })
 
-  it('may be of another purpose', () => {
+  it('may have another purpose', () => {
     const target = { host: 'a.test', port: 1, user: 'u', pass: 'p', hosts: 2 }
     expect(namedBy(target)).toEqual([{ host: 'a.test', port: 1 }])
   })

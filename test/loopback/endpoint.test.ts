@@ -15,7 +15,7 @@ describe('formatEndpoint', () => {
 })
 
 describe('an address', () => {
-  it('is bracketed only where it is of IPv6', () => {
+  it('has brackets only if it is IPv6', () => {
     expect(bracketed('::')).toBe('[::]')
     expect(bracketed('0.0.0.0')).toBe('0.0.0.0')
     expect(bracketed('localhost')).toBe('localhost')
@@ -23,21 +23,21 @@ describe('an address', () => {
 
   it.each([
     ['0.0.0.0', '127.0.0.1'],
-    // Met by IPv4 where there is no IPv6.
+    // By IPv4 if the host has no IPv6.
     ['::', loopbackFamilies().includes('IPv6') ? '::1' : '127.0.0.1'],
     ['127.0.0.9', '127.0.0.9'],
     ['::1', '::1'],
-  ])('to bind, %s, is dialled at %s', (bound, dialled) => {
+  ])('for a listener, %s, is dialled at %s', (bound, dialled) => {
     expect(dialAddress(toEndpoint(bound, 1))).toBe(dialled)
   })
 
-  it('of IPv4 that a dual-stack socket maps is given as its peer knows it', () => {
+  it('that is IPv4-mapped becomes the IPv4 address', () => {
     expect(unmapped('::ffff:127.0.0.1')).toBe('127.0.0.1')
     expect(unmapped('::ffff:1')).toBe('::ffff:1')
     expect(unmapped('::1')).toBe('::1')
   })
 
-  it('names its family', () => {
+  it('has a family', () => {
     expect(toEndpoint('::1', 1).family).toBe('IPv6')
     expect(toEndpoint('127.0.0.1', 1).family).toBe('IPv4')
   })

@@ -9,12 +9,12 @@ import { inNamespace, whyNoNamespace } from '../support/namespace.js'
 leavesNothingOpen()
 
 describe('loopbackFamilies', () => {
-  it('gives the families whose loopback address can be bound, IPv4 first', async () => {
+  it('returns the families whose loopback address can be bound, IPv4 first', async () => {
     const bindable = await Promise.all([canListen('127.0.0.1'), canListen('::1')])
     expect(loopbackFamilies()).toEqual(['IPv4', 'IPv6'].filter((_family, index) => bindable[index]))
   })
 
-  it('gives an array of its own to each caller', () => {
+  it('returns a new array to each caller', () => {
     loopbackFamilies().pop()
     expect(loopbackFamilies().length).toBeGreaterThan(0)
   })
@@ -30,7 +30,7 @@ describe('probeLoopback', () => {
     expect(support.localhost.map(({ address }) => address)).toEqual(resolved.map(({ address }) => address))
   })
 
-  it('gives a reason for each family that is missing, and for no other', async () => {
+  it('has a reason for each missing family, and for no other', async () => {
     const { ipv4, ipv6, reasons } = await probeLoopback()
     expect(reasons.ipv4 === undefined).toBe(ipv4)
     expect(reasons.ipv6 === undefined).toBe(ipv6)
@@ -55,7 +55,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`in a private network (${whyNoName
     expect(run('', probe)).toMatchObject({ families: ['IPv4', 'IPv6'], dualStackWildcard: true, dual: 'ok' })
   })
 
-  it('finds IPv6 missing, and says why', () => {
+  it('reports that IPv6 is missing, and why', () => {
     const found = run('echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6', probe)
     expect(found).toMatchObject({
       families: ['IPv4'],
@@ -72,7 +72,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`in a private network (${whyNoName
     expect(found.dual).toMatch(/^ERR_PORTSIDE_FAMILY_UNAVAILABLE /)
   })
 
-  it('without IPv6, dials a listener on :: by IPv4: the kernel binds that all the same', () => {
+  it('dials a listener on :: by IPv4 if the host has no IPv6', () => {
     const dial = `
       const { listenHttp, listenTcp, listenUdp, waitForListening } = await import(process.env.PORTSIDE)
       const servers = await Promise.all([listenTcp, listenUdp, listenHttp].map((listen) => listen(undefined, { host: '::' })))
@@ -92,7 +92,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`in a private network (${whyNoName
     })
   })
 
-  it('finds IPv4 missing, and listens on IPv6', () => {
+  it('reports that IPv4 is missing, and listens on IPv6', () => {
     const found = run('ip address del 127.0.0.1/8 dev lo', probe)
     expect(found).toMatchObject({ families: ['IPv6'], ipv4: false, ipv6: true, first: 'IPv6', IPv6: 'ok' })
     expect(found.IPv4).toMatch(/^ERR_PORTSIDE_FAMILY_UNAVAILABLE .*127\.0\.0\.1/)

@@ -16,7 +16,7 @@ leavesNothingOpen()
 
 const ROUNDS = 40
 
-/** A folder with what a set-up may use: a place for files, and an ip(8), the system's or one that never answers. */
+/** A folder for a set-up: a place for files, and an ip(8), the system's or one that never answers. */
 function place({ hangs }: { hangs: boolean }) {
   const folder = mkdtempSync(join(tmpdir(), 'portside-test-'))
   onTestFinished(() => {
@@ -26,11 +26,11 @@ function place({ hangs }: { hangs: boolean }) {
   for (const name of ['tmp', 'bin']) mkdirSync(join(folder, name))
   if (hangs) writeFileSync(join(folder, 'bin/ip'), '#!/bin/sh\nsleep 1000 & wait\n', { mode: 0o755 })
   const env = { PATH: `${join(folder, 'bin')}:${process.env.PATH}`, TMPDIR: join(folder, 'tmp') }
-  // Their environment has the folder: all that was started with this PATH.
+  // Every process that was started with this PATH has the folder in its environment.
   return { env, members: () => pidsWith(folder), files: () => readdirSync(join(folder, 'tmp')) }
 }
 
-/** Code: starts private networks of both kinds, aborts them later and later, and prints the codes with which they reject. */
+/** Starts private networks of both kinds, aborts them later each time, and prints the codes with which they reject. */
 const ABORTS = (delay: string): string => `
   const codes = new Set()
   for (let round = 0; round < ${ROUNDS}; round++) {
@@ -50,25 +50,25 @@ const ABORTS = (delay: string): string => `
 
 describe.skipIf(whyNoNamespace !== undefined)(`an aborted set-up (${whyNoNamespace ?? 'possible here'})`, () => {
   describe.each(USERS)('of $name', (user) => {
-    it('leaves no file and no process, at any moment', async () => {
+    it('leaves no file and no process, at any moment of the abort', async () => {
       const { env, members, files } = place({ hangs: false })
       expect(await runAs(user, ABORTS('round'), env)).toEqual(['ABORT_ERR'])
       await until(() => members().length === 0)
       expect(files()).toEqual([])
     })
 
-    it('rejects although ip never answers, and leaves no file and no process', async () => {
+    it('rejects even if ip never answers, and leaves no file and no process', async () => {
       const { env, members, files } = place({ hangs: true })
       expect(await runAs(user, ABORTS('5 + (round % 20)'), env)).toEqual(['ABORT_ERR'])
       await until(() => members().length === 0)
       expect(files()).toEqual([])
     })
 
-    it('leaves no process where ip never answers and its parent is killed', async () => {
+    it('leaves no process if ip never answers and its parent is killed', async () => {
       const { env, members } = place({ hangs: true })
       const parent = startAs(user, env)
       await once(parent.stdout as Readable, 'data')
-      // The tool, and the program that it waits for.
+      // The tool and the program for which it waits.
       await until(() => members().length >= 4)
       parent.kill('SIGKILL')
       await once(parent, 'exit')

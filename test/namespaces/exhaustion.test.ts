@@ -8,7 +8,7 @@ import { onHost } from '../support/private-host.js'
 
 leavesNothingOpen()
 
-/** What tests on the host have in common. */
+/** The common code of the tests on the host. */
 const PREPARE = `
   const { assertEphemeralPortsExhausted, ephemeralPorts, exhaustEphemeralPorts } = portside
   const { once } = await import('node:events')
@@ -16,7 +16,7 @@ const PREPARE = `
   const net = (await import('node:net')).default
   const server = net.createServer((socket) => socket.on('error', () => {})).listen(5000)
   await once(server, 'listening')
-  /** 'ok', or what failed and how, and whether the assertion takes it for exhaustion. */
+  /** 'ok', or the failure, and whether the assertion recognizes it as exhaustion. */
   const outcome = (emitter, good) => new Promise((resolve) => {
     emitter.once('error', async (error) => {
       const exhausted = await assertEphemeralPortsExhausted(error).then(() => true, () => false)
@@ -58,7 +58,7 @@ const hosts: ReadonlyArray<{ name: string; profile: HostProfile; addresses: stri
 describe.skipIf(whyNoNamespace !== undefined)(`exhaustEphemeralPorts (${whyNoNamespace ?? 'possible here'})`, () => {
   describe.each(hosts)('on a host with $name', ({ profile, addresses, wildcards }) => {
     it.each(['connect', 'listen'] as const)(
-      'leaves no port to a connect or a listen, and gives all back: by %s',
+      'leaves no port for a connect or a listen, and gives all back: by %s',
       async (by) => {
         const seen = await onHost<Seen>(
           { ...profile, ephemeralPorts: 16 },
@@ -112,7 +112,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`exhaustEphemeralPorts (${whyNoNam
     expect(seen).toEqual(['ok', 'ok', NO_PORT])
   })
 
-  it('takes what is left, beside ports that others have', async () => {
+  it('takes the free ports, in addition to ports that others hold', async () => {
     const seen = await onHost(
       { ephemeralPorts: 16 },
       `${PREPARE}
@@ -125,11 +125,11 @@ describe.skipIf(whyNoNamespace !== undefined)(`exhaustEphemeralPorts (${whyNoNam
       await exhaustion.release()
       say({ ...seen, after: (await ephemeralPorts()).available, still: reservation.held })`,
     )
-    // ::1 has a port each where only 127.0.0.1 is taken.
+    // ::1 still has a port for each that is taken only on 127.0.0.1.
     expect(seen).toMatchObject({ left: 12, connect: NO_PORT, here: true, after: 12, still: true })
   })
 
-  it('takes the port of a connection that was there before from connects to other destinations, too', async () => {
+  it('also takes the port of an earlier connection from connects to other destinations', async () => {
     const seen = await onHost(
       { ephemeralPorts: 16 },
       `${PREPARE}
@@ -143,7 +143,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`exhaustEphemeralPorts (${whyNoNam
     expect(seen).toEqual([NO_PORT, NO_PORT])
   })
 
-  it('can be had twice, the second with nothing left to take', async () => {
+  it('can be called twice, and the second call takes nothing', async () => {
     const seen = await onHost(
       { ephemeralPorts: 16 },
       `${PREPARE}
@@ -157,7 +157,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`exhaustEphemeralPorts (${whyNoNam
     expect(seen).toEqual([16, 0, 'ok'])
   })
 
-  it('is not needed for TIME_WAIT to take ports: connections that are closed still count', async () => {
+  it('is not needed for TIME_WAIT: closed connections still hold ports', async () => {
     const seen = await onHost(
       { ephemeralPorts: 16 },
       `${PREPARE}
@@ -175,7 +175,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`exhaustEphemeralPorts (${whyNoNam
     expect(seen).toMatchObject({ inUse: 0, timeWait: 16, available: 0, listen: NO_LISTEN })
   })
 
-  it('gives back what it had where descriptors run out, and says so', async () => {
+  it('gives all ports back and rejects with EMFILE if descriptors run out', async () => {
     const seen = await onHost(
       { ephemeralPorts: 500, openFiles: 128 },
       `${PREPARE}
@@ -187,7 +187,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`exhaustEphemeralPorts (${whyNoNam
     expect(seen).toEqual({ codes: ['EMFILE', 'EMFILE'], same: true })
   })
 
-  it('gives back what it had where its signal is aborted', async () => {
+  it('gives all ports back if the signal aborts', async () => {
     const seen = await onHost(
       { ephemeralPorts: 500 },
       `${PREPARE}
@@ -200,7 +200,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`exhaustEphemeralPorts (${whyNoNam
     expect(seen).toEqual({ code: 'ABORT_ERR', same: true })
   })
 
-  it('is named by the leak check where it is not released', async () => {
+  it('is reported by the leak check if it is not released', async () => {
     const seen = await onHost<string[]>(
       { ephemeralPorts: 4 },
       `
@@ -214,7 +214,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`exhaustEphemeralPorts (${whyNoNam
   })
 })
 
-describe('a range that is large', () => {
+describe('a large range', () => {
   it('is rejected before a socket is opened, with the fix to use a small range', async () => {
     const { first, last } = ephemeralRange()
     const size = last - first + 1
@@ -222,7 +222,7 @@ describe('a range that is large', () => {
       code: 'ERR_PORTSIDE_LARGE_RANGE',
       message: expect.stringMatching(
         new RegExp(
-          `^Cannot take all ephemeral ports, ${first} to ${last}\\.\n {2}expected {3}a range of at most ${size - 1} ports\n {2}got {8}one of ${size}\n {2}cause {6}.*\n {2}fix {8}.*ephemeralPorts: 16`,
+          `^Cannot take all ephemeral ports, ${first} to ${last}\\.\n {2}expected {3}a range of at most ${size - 1} ports\n {2}got {8}a range of ${size}\n {2}cause {6}.*\n {2}fix {8}.*ephemeralPorts: 16`,
         ),
       ),
     })
@@ -237,7 +237,7 @@ describe('options', () => {
     [{ limit: 0 }, 'ERR_OUT_OF_RANGE'],
     [{ limit: 1.5 }, 'ERR_OUT_OF_RANGE'],
     [{ signal: 'now' }, 'ERR_INVALID_ARG_TYPE'],
-  ])('of %j are refused with %s', async (options, code) => {
+  ])('%j are rejected with %s', async (options, code) => {
     await expect(exhaustEphemeralPorts(options as ExhaustOptions)).rejects.toMatchObject({ code })
   })
 })

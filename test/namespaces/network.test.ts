@@ -10,7 +10,7 @@ import { runAs, USERS } from '../support/users.js'
 
 leavesNothingOpen()
 
-/** A server on an address and port; says so, then a line for each connection, and what it got, once that ends with a point. */
+/** A server on an address and port. It prints that it listens, a line for each connection, and received text that ends in a dot. */
 const SERVE = `
 const [address, port] = process.argv.slice(1)
 require('node:net').createServer((socket) => {
@@ -21,7 +21,7 @@ require('node:net').createServer((socket) => {
   })
 }).listen(port, address, () => console.log('listening'))`
 
-/** Sends so many bytes, and prints the answer, or the code of the error, or 'silence' after a while. */
+/** Sends a number of bytes, and prints the answer, the code of the error, or 'silence' after a while. */
 const DIAL = `
 const [host, port, length, patience] = process.argv.slice(1)
 const socket = require('node:net').connect({ host, port: Number(port), autoSelectFamily: false })
@@ -48,7 +48,7 @@ async function dial(
   return JSON.parse(await text(child.stdout!))
 }
 
-/** More than every buffer on the way. */
+/** More than all buffers on the way. */
 const LARGE = 100_000
 
 describe.skipIf(whyNoNamespace !== undefined)(`createNetwork (${whyNoNamespace ?? 'possible here'})`, () => {
@@ -73,7 +73,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`createNetwork (${whyNoNamespace ?
   })
   afterAll(() => network.close())
 
-  it('has hosts with addresses of the families that they have', () => {
+  it('gives each host an address of each of its families', () => {
     expect(network.hosts.map(({ name, address, addresses }) => ({ name, address, addresses }))).toEqual([
       { name: 'a', address: '10.0.0.1', addresses: { IPv4: '10.0.0.1', IPv6: 'fd00::1' } },
       { name: 'b', address: '10.0.0.2', addresses: { IPv4: '10.0.0.2', IPv6: 'fd00::2' } },
@@ -83,13 +83,13 @@ describe.skipIf(whyNoNamespace !== undefined)(`createNetwork (${whyNoNamespace ?
     expect(network.host('b')).toBe(b)
   })
 
-  it('keeps what listens on 127.0.0.1 of one host from the others, and from nobody on it', async () => {
+  it('hides a listener on 127.0.0.1 from other hosts, and not from its own', async () => {
     expect(await dial(a!, b!.address, 7001)).toEqual({ code: 'ECONNREFUSED' })
     expect(await dial(a!, '127.0.0.1', 7001)).toEqual({ code: 'ECONNREFUSED' })
     expect(await dial(b!, '127.0.0.1', 7001)).toMatchObject({ at: '127.0.0.1', from: '127.0.0.1' })
   })
 
-  it('shows what listens on a wildcard to the others, at the address by which they came', async () => {
+  it('shows a listener on a wildcard to other hosts, at the dialled address', async () => {
     expect(await dial(a!, '10.0.0.2', 7002)).toEqual({ length: 10, at: '10.0.0.2', from: '10.0.0.1' })
     expect(await dial(b!, '127.0.0.1', 7002)).toEqual({ length: 10, at: '127.0.0.1', from: '127.0.0.1' })
     expect(await dial(a!, 'fd00::2', 7003)).toEqual({ length: 10, at: 'fd00::2', from: 'fd00::1' })
@@ -103,7 +103,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`createNetwork (${whyNoNamespace ?
     expect(await dial(b!, 'b', 7003)).toMatchObject({ from: 'fd00::2' })
   })
 
-  it('ends at its router, which says so; a route of the profile comes first', async () => {
+  it('ends at its router, which answers ENETUNREACH; a route of the profile comes first', async () => {
     expect(await dial(a!, '192.0.2.1', 9)).toEqual({ code: 'ENETUNREACH' })
     expect(await dial(a!, '2001:db8::1', 9)).toEqual({ code: 'ENETUNREACH' })
     expect(await dial(d!, '192.0.2.1', 9)).toEqual({ code: 'EACCES' })
@@ -111,20 +111,20 @@ describe.skipIf(whyNoNamespace !== undefined)(`createNetwork (${whyNoNamespace ?
     expect(await dial(c!, '10.0.0.2', 9)).toEqual({ code: 'ENETUNREACH' })
   })
 
-  it("says that an address of the link is nobody's", async () => {
-    // The kernel asks for it three times, a second apart (arp(7)).
+  it('fails with EHOSTUNREACH for an unused address of the link', async () => {
+    // The kernel asks for the address three times, a second apart (arp(7)).
     const code = "require('node:net').connect(9, '10.0.0.99').on('error', ({ code }) => console.log(code))"
     const child = a!.spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'] })
     expect((await text(child.stdout!)).trim()).toBe('EHOSTUNREACH')
   })
 
-  it('passes large writes to a host with a small MTU, for each end says what it takes', async () => {
+  it('passes large writes to a host with a small MTU, because each end announces its own', async () => {
     expect(await dial(a!, b!.address, 7002, { length: LARGE })).toMatchObject({ length: LARGE })
     expect(await dial(d!, b!.address, 7002, { length: LARGE })).toMatchObject({ length: LARGE })
     expect(await dial(a!, d!.address, 7004, { length: LARGE })).toMatchObject({ length: LARGE })
   })
 
-  it('lets nothing pass between two hosts that are cut off, until it is healed', async () => {
+  it('passes nothing between two cut hosts until heal()', async () => {
     await network.cut('a', 'b')
     await network.cut('b', 'a')
     expect(await dial(a!, '10.0.0.2', 7002, { patience: 1000 })).toEqual({ silence: 'to the connect' })
@@ -144,7 +144,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`createNetwork (${whyNoNamespace ?
     expect(await dial(d!, '10.0.0.2', 7002)).toMatchObject({ from: '10.0.0.4' })
   })
 
-  it('goes on with a connection that was cut, once it is healed', async () => {
+  it('continues a cut connection after heal()', async () => {
     const code = `
       const socket = require('node:net').connect(7002, '10.0.0.2', () => process.send('connected'))
       process.on('message', () => { socket.write('.'); process.send('written') })
@@ -154,7 +154,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`createNetwork (${whyNoNamespace ?
     await network.cut('a', 'b')
     child.send('write')
     expect((await once(child, 'message'))[0]).toBe('written')
-    // An answer of b to something else has come and gone before nothing of this one has.
+    // An answer of b to another message has arrived before, and nothing of this one.
     expect(await dial(d!, '10.0.0.2', 7002)).toMatchObject({ length: 10 })
     const answered = once(child, 'message')
     await network.heal('a', 'b')
@@ -162,7 +162,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`createNetwork (${whyNoNamespace ?
     await once(child, 'close')
   })
 
-  it('refuses hosts that it does not have, and a cut of one', async () => {
+  it('rejects unknown hosts, and a cut of one host', async () => {
     const code = 'ERR_INVALID_ARG_VALUE'
     expect(() => network.host('e')).toThrow(
       expect.objectContaining({ code, message: expect.stringContaining('one of a, b, c, d') }),
@@ -182,7 +182,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`createNetwork (${whyNoNamespace ?
     [{ hosts: { '-a': {} } }, 'ERR_INVALID_ARG_VALUE'],
     [{ hosts: { a: {} }, mtu: 1000 }, 'ERR_OUT_OF_RANGE'],
     [{ hosts: { a: {} }, signal: AbortSignal.abort() }, 'ABORT_ERR'],
-  ])('refuses %j with %s', async (options, code) => {
+  ])('rejects %j with %s', async (options, code) => {
     await expect(createNetwork(options as NetworkOptions)).rejects.toMatchObject({ code })
   })
 })
@@ -190,7 +190,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`createNetwork (${whyNoNamespace ?
 describe.skipIf(whyNoNamespace !== undefined)(
   `a network with a narrow link (${whyNoNamespace ?? 'possible here'})`,
   () => {
-    it('passes small writes, and large ones nowhere', async () => {
+    it('passes small writes, and drops large ones', async () => {
       await using network = await createNetwork({ hosts: { a: {}, b: {} }, mtu: 1400 })
       const [a, b] = network.hosts as [NetworkHost, NetworkHost]
       await serve(b, '::', 7001)
@@ -200,7 +200,7 @@ describe.skipIf(whyNoNamespace !== undefined)(
       }
     })
 
-    it('passes large writes where a host knows that it is narrow', async () => {
+    it('passes large writes if a host knows the MTU', async () => {
       await using network = await createNetwork({ hosts: { a: { mtu: 1400 }, b: {} }, mtu: 1400 })
       const [a, b] = network.hosts as [NetworkHost, NetworkHost]
       await serve(b, '::', 7001)
@@ -209,8 +209,8 @@ describe.skipIf(whyNoNamespace !== undefined)(
   },
 )
 
-describe.skipIf(whyNoNamespace !== undefined)(`a network that is closed (${whyNoNamespace ?? 'possible here'})`, () => {
-  it('has ended its programs, and starts no others', async () => {
+describe.skipIf(whyNoNamespace !== undefined)(`a closed network (${whyNoNamespace ?? 'possible here'})`, () => {
+  it('has ended its programs, and does not start others', async () => {
     const network = await createNetwork({ hosts: { a: {} } })
     const child = network.host('a').spawn('sleep', ['1000'], { stdio: 'ignore' })
     const ended = once(child, 'exit')
@@ -222,12 +222,12 @@ describe.skipIf(whyNoNamespace !== undefined)(`a network that is closed (${whyNo
     await expect(network.cut('a', 'a')).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' })
   })
 
-  it('says that a command cannot be run', async () => {
+  it('throws if a command cannot be run', async () => {
     await using network = await createNetwork({ hosts: { a: {} } })
     expect(() => network.host('a').spawn('no-such-program')).toThrow(expect.objectContaining({ code: 'ENOENT' }))
   })
 
-  it.each(USERS)('can be that of $name', async (user) => {
+  it.each(USERS)('works for $name', async (user) => {
     const said = await runAs<unknown[]>(
       user,
       `

@@ -54,7 +54,7 @@ describe('a profile', () => {
     [{ routes: { '::1': 'prohibit' }, ipv6: false }, 'ERR_INVALID_ARG_VALUE', /of a family that the host has/],
     [{ routes: { '192.0.2.1': 'prohibit' }, ipv4: false }, 'ERR_INVALID_ARG_VALUE', /of a family that the host has/],
     [{ openFiles: 0 }, 'ERR_OUT_OF_RANGE', /from 1 to 1048576/],
-  ])('%j is refused with %s', (profile, code, message) => {
+  ])('%j throws %s', (profile, code, message) => {
     let thrown: unknown
     try {
       checkProfile(profile as HostProfile)
@@ -74,12 +74,12 @@ describe('a profile', () => {
     { localhost: ['::1'], ipv6: false },
     { routes: { default: 'unreachable', '192.0.2.7': 'prohibit', '2001:db8::/32': 'blackhole' } },
     { ipv4: undefined, ephemeralPorts: undefined } as unknown as HostProfile,
-  ])('%j is one', (profile) => {
+  ])('%j is valid', (profile) => {
     expect(() => checkProfile(profile)).not.toThrow()
   })
 })
 
-describe('the range', () => {
+describe('the ephemeral range', () => {
   it.each<[HostProfile, readonly [number, number] | undefined]>([
     [{}, undefined],
     [{ ephemeralPorts: 16 }, [32_768, 32_783]],
@@ -97,7 +97,7 @@ describe('the steps', () => {
   const written = (profile: HostProfile) =>
     stepsOf(profile).flatMap((step) => (step.kind === 'write' ? [describeStep(step)] : []))
 
-  it('move the range before privileged ports reach into it, and after they have left it', () => {
+  it('never let privileged ports overlap with the range', () => {
     expect(written({ firstUnprivilegedPort: 40_000 })).toEqual([
       'set net.ipv4.ip_local_port_range to 40000 65535',
       'set net.ipv4.ip_unprivileged_port_start to 40000',
@@ -108,12 +108,12 @@ describe('the steps', () => {
     ])
   })
 
-  it('leave the files alone where no name changes', () => {
+  it('do not replace files if no name changes', () => {
     expect(hasOwnFiles(stepsOf({ ephemeralPorts: 16, mtu: 1500 }))).toBe(false)
     expect(hasOwnFiles(stepsOf({ ipv4: false }))).toBe(true)
   })
 
-  it('name the command of ip that failed', () => {
+  it('name the ip command that failed', () => {
     const [step] = stepsOf({ routes: { '192.0.2.0/24': 'prohibit' } })
     expect(describeStep(step!, 2)).toBe("run 'ip route add prohibit 192.0.2.0/24'")
   })

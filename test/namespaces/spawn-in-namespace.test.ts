@@ -16,7 +16,7 @@ import { runAs, USERS, type User } from '../support/users.js'
 
 leavesNothingOpen()
 
-/** Leaves a network namespace in the private network, a session, and circles of processes, and ends when they run. */
+/** Starts a nested network namespace, a session, and circles of processes, and exits when they run. */
 const ESCAPE = `
   hop() { [ "$1" = 0 ] && exit; hop $(($1 - 1)) & exit; }
   for circle in 1 2 3 4 5 6 7 8; do hop 30000 >/dev/null & done
@@ -25,7 +25,7 @@ const ESCAPE = `
   sleep 0.1
   echo up`
 
-/** Prints what a program sees of its host. */
+/** Prints what the program sees of its host. */
 const SEE = `
 const { readFileSync: read } = require('node:fs'), net = require('node:net'), os = require('node:os')
 const outcome = (emitter, good) => new Promise((resolve) =>
@@ -60,7 +60,7 @@ interface Seen {
   rights: string
 }
 
-/** Code for `runAs`: starts a program, waits for its end, and prints what came of it. */
+/** Code for `runAs`: starts a program, waits for its exit, and prints the result. */
 const launched = (profile: HostProfile, [command, ...args]: readonly string[], options: object = {}): string => `
   const { text } = await import('node:stream/consumers')
   const [profile, command, args, options] = ${JSON.stringify([profile, command, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options }])}
@@ -76,8 +76,8 @@ interface Ended {
 }
 
 const PROFILES: ReadonlyArray<[string, HostProfile, Partial<Seen>]> = [
-  ['so many ephemeral ports', { ephemeralPorts: 16 }, { range: [32_768, 32_783] }],
-  ['ephemeral ports from one to another', { ephemeralPorts: [5000, 5009] }, { range: [5000, 5009] }],
+  ['a number of ephemeral ports', { ephemeralPorts: 16 }, { range: [32_768, 32_783] }],
+  ['a range of ephemeral ports', { ephemeralPorts: [5000, 5009] }, { range: [5000, 5009] }],
   ['no IPv4', { ipv4: false }, { addresses: ['::1'], localhost: ['::1'], cwd: process.cwd() }],
   ['no IPv6', { ipv6: false }, { addresses: ['127.0.0.1'], localhost: ['127.0.0.1'], cwd: process.cwd() }],
   ['IPv6 listeners that leave IPv4 alone', { bindV6Only: true }, { bindV6Only: '1' }],
@@ -85,13 +85,17 @@ const PROFILES: ReadonlyArray<[string, HostProfile, Partial<Seen>]> = [
   ['many privileged ports', { firstUnprivilegedPort: 40_000 }, { range: [40_000, 65_535] }],
   ['low ports for all', { firstUnprivilegedPort: 50, ephemeralPorts: [100, 200] }, { range: [100, 200], port79: 'ok' }],
   ['a small MTU', { mtu: 1280 }, { mtu: 1280 }],
-  ['an MTU that IPv6 could not have', { mtu: 68, ipv6: false }, { mtu: 68 }],
+  ['an MTU below the least of IPv6', { mtu: 68, ipv6: false }, { mtu: 68 }],
   ['localhost of IPv4 first', { localhost: ['127.0.0.1', '::1'] }, { localhost: ['127.0.0.1', '::1'] }],
   ['localhost of IPv6 first', { localhost: ['::1', '127.0.0.1'] }, { localhost: ['::1', '127.0.0.1'] }],
-  ['localhost elsewhere', { localhost: ['127.0.0.9'] }, { localhost: ['127.0.0.9'] }],
-  ['localhost of a family that is absent', { ipv6: false, localhost: ['::1'] }, { localhost: ['::1'] }],
+  ['another address for localhost', { localhost: ['127.0.0.9'] }, { localhost: ['127.0.0.9'] }],
+  ['localhost of an absent family', { ipv6: false, localhost: ['::1'] }, { localhost: ['::1'] }],
   ['few open files', { openFiles: 128 }, { openFiles: [128, 128] }],
-  ['few open files and files of its own', { openFiles: 64, ipv4: false }, { openFiles: [64, 64], localhost: ['::1'] }],
+  [
+    'few open files and its own /etc/hosts',
+    { openFiles: 64, ipv4: false },
+    { openFiles: [64, 64], localhost: ['::1'] },
+  ],
 ]
 
 describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespace ?? 'possible here'})`, () => {
@@ -104,7 +108,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
       return JSON.parse(ended.stdout) as Seen
     }
 
-    it('is a host as Linux makes it, for the user that it is', async () => {
+    it('is a host as Linux makes it, for the current user', async () => {
       const seen = await see({})
       expect(seen).toMatchObject({
         uid,
@@ -127,7 +131,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
       },
     )
 
-    /** One process starts them all: most of the time goes into starting processes. */
+    /** One process starts all of them, because starting processes takes most of the time. */
     const seeAll = (): Promise<Seen[]> =>
       runAs(
         user,
@@ -141,18 +145,18 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
         console.log(JSON.stringify(await Promise.all(${JSON.stringify(PROFILES.map(([, profile]) => profile))}.map(see))))`,
       )
 
-    it('has root where it is asked for, and nobody else has', async () => {
+    it('makes the user root inside only if requested', async () => {
       const seen = await see({}, { root: true })
       expect(seen).toMatchObject({ uid: 0, port80: 'ok' })
     })
 
-    it("has privileged ports that are not its user's", async () => {
+    it('does not let its user bind privileged ports', async () => {
       const { port79, port80 } = await see({ firstUnprivilegedPort: 80 })
       expect(port80).toBe('ok')
       expect(port79).toBe(uid === 0 ? 'ok' : 'EACCES')
     })
 
-    it('refuses destinations as its routes say, and all that it has no route to', async () => {
+    it('refuses destinations by its routes, and destinations without a route', async () => {
       const routes = {
         '192.0.2.0/24': 'unreachable',
         '198.51.100.7': 'prohibit',
@@ -186,7 +190,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
       ])
     })
 
-    it('refuses everything where the default route does', async () => {
+    it('refuses all destinations by a default route', async () => {
       const dial = `const net = require('node:net')
         Promise.all(['192.0.2.1', '2001:db8::1'].map((host) => new Promise((resolve) => net.connect(9, host).once('error', (error) => resolve(error.code))))).then((codes) => console.log(codes.join()))`
       const { stdout } = await runAs<Ended>(
@@ -196,7 +200,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
       expect(stdout.trim()).toBe('EACCES,EACCES')
     })
 
-    it('passes arguments on as they are, through no shell, and the environment, and the directory', async () => {
+    it('passes arguments without a shell, the environment and the directory', async () => {
       const args = [
         '$(echo no)',
         '`id`',
@@ -230,7 +234,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
       ['process.kill(process.pid, "SIGTERM")', null, 'SIGTERM'],
       ['process.kill(process.pid, "SIGKILL")', null, 'SIGKILL'],
       ['throw new Error("it")', 1, null],
-    ])('ends as the program does: %s', async (code, status, signal) => {
+    ])('exits as the program does: %s', async (code, status, signal) => {
       expect(await runAs<Ended>(user, launched({}, [process.execPath, '-e', code]))).toMatchObject({
         code: status,
         signal,
@@ -268,7 +272,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
       expect(said).toEqual([true, got, got, ['1,2'], { input: 'all of it' }, 'SIGTERM'])
     })
 
-    it('ends what the program has left running, and nothing outside', async () => {
+    it('ends processes that the program left, and nothing outside', async () => {
       const leave = `require('node:child_process').spawn('setsid', ['sleep', '1000'], { detached: true, stdio: 'ignore' }).unref()`
       const outside = spawn('sleep', ['1000'], { stdio: 'ignore' })
       const mark = marked()
@@ -279,14 +283,14 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
       await once(outside, 'close')
     })
 
-    it('ends what is in nested namespaces, sessions of their own, and circles of processes that start each other', async () => {
+    it('ends processes in nested namespaces, in other sessions, and in circles that start each other', async () => {
       const mark = marked()
       const { stdout } = await runAs<Ended>(user, launched({}, ['sh', '-c', ESCAPE]), { PORTSIDE_TEST: mark })
       expect(stdout).toBe('up\n')
       await until(() => pidsWith(mark).length === 0)
     })
 
-    it('begins a process group of its own where it is detached', async () => {
+    it('begins its own process group if detached', async () => {
       const signal = await runAs(
         user,
         `
@@ -298,7 +302,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
       expect(signal).toBe('SIGTERM')
     })
 
-    it('takes a signal that is sent before the program runs, and goes on after a stop', async () => {
+    it('delivers a signal sent before the program runs, and continues after a stop', async () => {
       const signals = await runAs(
         user,
         `
@@ -317,7 +321,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
       expect(signals).toEqual([true, 'SIGTERM', 'SIGTERM'])
     })
 
-    it.each(['SIGCONT and SIGTERM to its pid', 'kill(SIGKILL)'])('ends by %s behind a stop', async (how) => {
+    it.each(['SIGCONT and SIGTERM to its pid', 'kill(SIGKILL)'])('exits by %s after a stop', async (how) => {
       const signal = await runAs(
         user,
         `
@@ -327,7 +331,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
         const ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve(signal)))
         const { pid } = child
         process.kill(pid, 'SIGSTOP')
-        // What waits for it in its place, where it has a pid namespace, stops as well.
+        // With a pid namespace, nsenter stops as well.
         const parent = Number(stat(pid)[1])
         const both = parent === process.pid ? [pid] : [pid, parent]
         while (both.some((each) => stat(each)[0] !== 'T')) await new Promise((resolve) => setTimeout(resolve, 1))
@@ -338,7 +342,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
       expect(signal).toBe(how === 'kill(SIGKILL)' ? 'SIGKILL' : 'SIGTERM')
     })
 
-    it('sees its own processes in /proc, and none that has ended and that nobody asks about', async () => {
+    it('sees its own processes in /proc, and no zombies', async () => {
       const see = `
         const { readdirSync, readFileSync } = require('node:fs')
         require('node:child_process').execFileSync('sh', ['-c', '(true &); (true &)'])
@@ -350,17 +354,14 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
       expect(stdout).toBe('true 0\n')
     })
 
-    it.each(['SIGKILL', 'SIGTERM', 'SIGINT'] as const)(
-      'leaves nothing running where its parent ends by %s',
-      async (signal) => {
-        const { parent, members } = await parentOf(user, { localhost: ['127.0.0.1', '::1'] })
-        parent.kill(signal)
-        await once(parent, 'exit')
-        await until(() => members().length === 0)
-      },
-    )
+    it.each(['SIGKILL', 'SIGTERM', 'SIGINT'] as const)('leaves no process if its parent ends by %s', async (signal) => {
+      const { parent, members } = await parentOf(user, { localhost: ['127.0.0.1', '::1'] })
+      parent.kill(signal)
+      await once(parent, 'exit')
+      await until(() => members().length === 0)
+    })
 
-    it('leaves nothing running where its parent ends by itself', async () => {
+    it('leaves no process if its parent exits', async () => {
       const { parent, members } = await parentOf(user, {})
       parent.stdin?.write('exit')
       await once(parent, 'exit')
@@ -386,7 +387,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
       })
     })
 
-    it('says where there is no such program, or none to be run', async () => {
+    it('rejects for a program that does not exist or is not executable', async () => {
       const folder = mkdtempSync(join(tmpdir(), 'portside-test-'))
       onTestFinished(() => rmSync(folder, { recursive: true }))
       writeFileSync(join(folder, 'text'), '', { mode: 0o644 })
@@ -402,7 +403,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
       })
       expect(text).toMatchObject({
         code: 'EACCES',
-        message: expect.stringContaining('a file that may not be executed'),
+        message: expect.stringContaining('a file that is not executable'),
       })
       expect(noFolder).toMatchObject({
         code: 'ENOENT',
@@ -411,7 +412,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
       expect(before).toMatchObject({ code: 'ABORT_ERR' })
     })
 
-    it('names the program that is missing', async () => {
+    it('names the missing tool', async () => {
       for (const tool of ['ip', 'unshare', 'nsenter']) {
         const PATH = pathWithout(tool)
         const error = await failureAs(user, `{}, process.execPath`, { PATH })
@@ -462,7 +463,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
   })
 
   it('names the step that could not start another process', async (context) => {
-    // Root is not held to the limit (setrlimit(2)): it is somebody who has no other process, and may read the checkout.
+    // The limit does not apply to root (setrlimit(2)), so this user has no other process, and may read the checkout.
     if (whyNotNobody !== undefined) context.skip(whyNotNobody)
     const code = `
       const portside = await import(process.env.PORTSIDE)
@@ -492,7 +493,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
     expect(failures).toEqual(failures.map(() => ({ code: 'ERR_PORTSIDE_NAMESPACE', message })))
   })
 
-  it('ends what is left without a pid namespace, too', async () => {
+  it('ends remaining processes even without a pid namespace', async () => {
     const { PrivateHost } = await import('../../src/namespaces/host.js')
     const mark = marked()
     const host = await PrivateHost.start({}, { pids: false })
@@ -504,7 +505,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
     await until(() => pidsWith(mark).length === 0)
   })
 
-  it('is given up where its signal is aborted on the way', async () => {
+  it('rejects if the signal aborts during the set-up', async () => {
     const { spawnInNamespace } = await import('../../src/namespaces/spawn-in-namespace.js')
     const controller = new AbortController()
     const started = spawnInNamespace({}, 'sleep', ['1000'], { signal: controller.signal })
@@ -525,7 +526,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
     [[{}, 'true', [], { env: 1 }], 'ERR_INVALID_ARG_TYPE'],
     [[{}, 'true', [], { signal: {} }], 'ERR_INVALID_ARG_TYPE'],
     [[{}, 'true', [], { root: 'yes' }], 'ERR_INVALID_ARG_TYPE'],
-  ])('refuses %j with %s', async (args, code) => {
+  ])('rejects %j with %s', async (args, code) => {
     const { spawnInNamespace } = await import('../../src/namespaces/spawn-in-namespace.js')
     await expect((spawnInNamespace as (...args: unknown[]) => Promise<unknown>)(...args)).rejects.toMatchObject({
       code,
@@ -533,7 +534,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`spawnInNamespace (${whyNoNamespac
   })
 })
 
-/** Why it failed. */
+/** The reason of the failure. */
 function failureAs(user: User, args: string, env: NodeJS.ProcessEnv = {}): Promise<object> {
   const code = `
     const error = await portside.spawnInNamespace(${args}).then(() => ({ message: 'none' }), (thrown) => thrown)
@@ -541,7 +542,7 @@ function failureAs(user: User, args: string, env: NodeJS.ProcessEnv = {}): Promi
   return runAs(user, code, env)
 }
 
-/** A mark for the environment of what is started; what is left of them is ended with the test. */
+/** A mark for the environment of started processes. The test ends the remaining ones. */
 function marked(): string {
   const mark = randomUUID()
   onTestFinished(() => {
@@ -550,7 +551,7 @@ function marked(): string {
   return mark
 }
 
-/** A process that has started one in a private network, which has started another. */
+/** A process that has started a process in a private network, which has started another. */
 async function parentOf(
   { become }: User,
   profile: HostProfile,
@@ -561,12 +562,12 @@ async function parentOf(
     await portside.spawnInNamespace(${JSON.stringify(profile)}, process.execPath, ['-e', ${JSON.stringify(inside)}], { stdio: ['ignore', 'inherit', 'inherit'] })
     process.stdin.once('data', () => process.exit())`
   const [program = '', ...args] = [...become, ...node(code)]
-  // The holder has nothing of the environment but the PATH.
+  // The holder has only PATH of the environment.
   const mark = `/${marked()}`
   const env = { ...process.env, PATH: `${process.env.PATH}:${mark}` }
   const parent = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'], env })
   for await (const chunk of parent.stdout) if (String(chunk).includes('\n')) break
-  // The parent, the program and its child, who waits for it, and the holder.
+  // The parent, the program and its child, nsenter, and the holder.
   const members = (): number[] => pidsWith(mark)
   expect(members().length).toBeGreaterThanOrEqual(5)
   return { parent, members }
@@ -574,7 +575,7 @@ async function parentOf(
 
 const mountPoints = (): string[] => readFileSync('/proc/self/mounts', 'utf8').split('\n')
 
-/** A PATH on which all of them are but one. */
+/** A PATH that has all tools except one. */
 function pathWithout(missing: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'portside-test-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))

@@ -59,13 +59,13 @@ describe('as get-port 7', () => {
     // TEST-NET-1, RFC 5737; a host that had .200 of it would be odd.
     [{ host: '192.0.2.200' }],
     [{ host: '192.0.2.200', port: [1024, 1025] }],
-    // An empty label: the resolver refuses it without asking anybody.
+    // An empty label: the resolver rejects it without a query.
     [{ host: 'a..b' }],
-  ])('refuses %o with the same error', async (options) => {
+  ])('rejects %o with the same error', async (options) => {
     const theirs = await failureOf(original(options as never))
     const ours = await failureOf(getPort(options as never))
     expect(ours.code).toBe(theirs.code)
-    // What has a code of the system is told in portside's words.
+    // portside explains errors with a code of the system.
     const system = theirs.code !== undefined && !theirs.code.startsWith('ERR_')
     expect(ours.name).toBe(system ? 'PortsideError' : theirs.name)
     if (theirs.code === undefined) expect(ours.message).toBe(theirs.message)
@@ -125,7 +125,7 @@ describe('as get-port 7', () => {
     [65_536, 65_536],
     [1024, 65_536],
     [2000, 1999],
-  ])('refuses to count the ports from %o to %o with the same error', (from, to) => {
+  ])('portNumbers() rejects %o to %o with the same error', (from, to) => {
     const theirs = thrownBy(() => originalNumbers(from as number, to as number))
     const ours = thrownBy(() => portNumbers(from as number, to as number))
     expect({ name: ours.name, message: ours.message }).toEqual({ name: theirs.name, message: theirs.message })
@@ -134,7 +134,7 @@ describe('as get-port 7', () => {
   it.each([
     ['get-port', original],
     ['portside', getPort],
-  ])('gives the preferred port where it is free, and another where it is not: %s', async (_whose, find) => {
+  ])('returns the preferred port if it is free, otherwise another: %s', async (_whose, find) => {
     await using free = await keptFree()
     await using taken = await listenOn(HERE)
     expect(await find({ port: free.port })).toBe(free.port)
@@ -147,7 +147,7 @@ describe('as get-port 7', () => {
     ['an array', (...ports: number[]) => ports],
     ['a set', (...ports: number[]) => new Set(ports)],
     ['a generator', (...ports: number[]) => ports.values()],
-  ])('tries ports in their order: %s', async (_kind, iterable) => {
+  ])('tries preferred ports in order: %s', async (_kind, iterable) => {
     await using taken = await listenOn(HERE)
     await using one = await keptFree()
     await using other = await keptFree()
@@ -157,7 +157,7 @@ describe('as get-port 7', () => {
     }
   })
 
-  it('gives no port twice', async () => {
+  it('never returns a port twice', async () => {
     await using free = await keptFree()
     for (const find of [original, getPort]) {
       const ports = [await find({ port: free.port }), await find({ port: free.port }), await find(), await find()]
@@ -166,7 +166,7 @@ describe('as get-port 7', () => {
     }
   })
 
-  it('passes over preferred ports that are excluded', async () => {
+  it('passes over excluded preferred ports', async () => {
     await using one = await keptFree()
     await using other = await keptFree()
     for (const find of [original, getPort]) {
@@ -174,7 +174,7 @@ describe('as get-port 7', () => {
     }
   })
 
-  it('asks only the host that is named', async (context) => {
+  it('checks only the address in host', async (context) => {
     needsAddress(context, '127.0.0.5')
     await using taken = await listenOn('127.0.0.5')
     for (const find of [original, getPort]) {
@@ -185,7 +185,7 @@ describe('as get-port 7', () => {
 })
 
 describe('better than get-port 7', () => {
-  it('reads `exclude` once, so that portNumbers() will do', async () => {
+  it('reads `exclude` once, so portNumbers() works', async () => {
     await using free = await keptFree()
     const range = portNumbers(free.port, free.port)
     expect(await getPort({ port: free.port, exclude: range })).not.toBe(free.port)
@@ -194,14 +194,14 @@ describe('better than get-port 7', () => {
   })
 
   it('honours `exclude` when the kernel picks', async () => {
-    // All of the even ports, and so about every second pick.
+    // Every even port, and so about every second pick.
     const even = Array.from({ length: 32_768 }, (_, index) => index * 2).filter((port) => port > 0)
     const ports = await Promise.all(Array.from({ length: 20 }, () => getPort({ exclude: even })))
     expect(ports.filter((port) => port % 2 === 0)).toEqual([])
     expect(new Set(ports).size).toBe(20)
   })
 
-  it('has the kernel hold the port, and nobody listen on it', async (context) => {
+  it('holds the port in the kernel without a listener', async (context) => {
     needsKernel(context)
     const port = await getPort()
     const held = tcpEntries(port).filter(({ local }) => local.port === port)
@@ -212,7 +212,7 @@ describe('better than get-port 7', () => {
     expect(held.filter(({ state, inode }) => state === 'LISTEN' || !own.has(inode))).toEqual([])
   })
 
-  it('listens on no wildcard address meanwhile', async (context) => {
+  it('does not listen on a wildcard meanwhile', async (context) => {
     needsKernel(context)
     let found = false
     const finding = Promise.all([getPort(), getPort(), getPort()]).then(() => {
@@ -232,7 +232,7 @@ describe('better than get-port 7', () => {
     expect(await getPort({ port: reservation.port })).not.toBe(reservation.port)
   })
 
-  it.for([HERE, '::1', '0.0.0.0', '::'])('lets anybody listen on it at once, on %s', async (address, context) => {
+  it.for([HERE, '::1', '0.0.0.0', '::'])('lets a listener bind it immediately, on %s', async (address, context) => {
     needsAddress(context, address)
     const port = await getPort()
     await using listener = await listenOn(address, port)
@@ -242,7 +242,7 @@ describe('better than get-port 7', () => {
   })
 
   it.for(['127.0.0.5', '::1', '0.0.0.0', '::'])(
-    'takes a port on which somebody listens on %s for taken',
+    'passes over a port with a listener on %s',
     async (address, context) => {
       needsAddress(context, address)
       await using taken = await listenOn(address)
@@ -250,7 +250,7 @@ describe('better than get-port 7', () => {
     },
   )
 
-  it('lets go of every port at once when it is told to, reserved ones included', async (context) => {
+  it('clearLockedPorts() releases every port immediately, including reserved ports', async (context) => {
     needsKernel(context)
     const ports = [await getPort(), await getPort({ reserve: true }), await getPort({ host: HERE })]
     clearLockedPorts()
@@ -262,7 +262,7 @@ describe('better than get-port 7', () => {
     }
   })
 
-  it('gives no port that another thread or process has', async () => {
+  it('never returns a port that another thread or process has', async () => {
     await using free = await keptFree()
     const options = JSON.stringify({ port: free.port })
     const thread = new Worker(new URL('hold-ports.mjs', programs), {
@@ -280,12 +280,12 @@ describe('better than get-port 7', () => {
     await Promise.all([once(thread, 'exit'), ...processes.map((program) => once(program, 'close'))])
   })
 
-  it('keeps no process alive', async () => {
+  it('does not keep the process alive', async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [fixture('print-port.mjs')])
     expect(stdout).toMatch(/^\d+\n$/)
   })
 
-  it('shares no port of a small range with anybody', (context) => {
+  it('shares no port of a small range', (context) => {
     if (whyNoNamespace !== undefined) context.skip(whyNoNamespace)
     const setUp = 'echo 40000 40029 > /proc/sys/net/ipv4/ip_local_port_range'
     const seen = JSON.parse(execFileSync(...inNamespace(setUp, IN_SMALL_RANGE)))
@@ -298,7 +298,7 @@ describe('better than get-port 7', () => {
   })
 })
 
-/** In a network of 30 ports: those of two threads, and what listeners and dials get until none is left. */
+/** In a network of 30 ports: the ports of two threads, and of listeners and dials until none is left. */
 const IN_SMALL_RANGE = `
 import { once } from 'node:events'
 import net from 'node:net'
@@ -373,7 +373,7 @@ async function connectTo(host: string, port: number): Promise<net.Socket & Async
   })
 }
 
-/** Addresses on which this process listens. */
+/** The addresses on which this process listens. */
 function ownListeners(): string[] {
   const own = new Set(openSockets().map(({ inode }) => inode))
   return tcpEntries()

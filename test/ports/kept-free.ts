@@ -6,9 +6,9 @@ import { loopbackFamilies } from '../../src/loopback/probe.js'
 import { listensWhileHeld } from '../../src/platform/port-hold.js'
 
 /**
- * A port of the loopback addresses that the kernel gives to nobody meanwhile, and that whoever asks for it by its number can
- * have: clients which are bound to it hold it, one of each family, and nobody listens. Where that is in the way of listeners,
- * it is let go at once.
+ * A port of the loopback addresses that the kernel does not pick meanwhile, and that can still be bound by its number.
+ * Bound clients hold it, one for each family, and nothing listens. If nothing can listen on a held port, it is released
+ * immediately.
  */
 export async function keptFree(): Promise<{ port: number } & AsyncDisposable> {
   const held: Held[] = []
@@ -20,7 +20,7 @@ export async function keptFree(): Promise<{ port: number } & AsyncDisposable> {
       held.push(await hold(LOOPBACK[family], held[0]?.port))
     } catch (error) {
       await release()
-      // Each family has its own ports: somebody has this one on the other.
+      // Each family has its own ports: this port is taken on the other family.
       if (codeOf(error) === 'EADDRINUSE') return keptFree()
       throw error
     }

@@ -10,7 +10,7 @@ import { runInNamespace, whyNoNamespace } from '../support/namespace.js'
 leavesNothingOpen()
 
 describe('the holder of a lock', () => {
-  it('is this process for a reservation of its own', async (context) => {
+  it('is this process if it holds the reservation', async (context) => {
     needsKernel(context)
     await using held = await reservePort()
     const error = await reservePort({ port: [held.port] }).catch((error) => error)
@@ -29,7 +29,7 @@ describe('the holder of a lock', () => {
     await isNamed(context, 1234)
   })
 
-  it('is not known on a system whose locks tell nothing', () => {
+  it('is unknown on a system that does not list lock holders', () => {
     expect(lockHolders(3000, 'darwin')).toEqual([])
     expect(lockHolders(3000, 'aix')).toEqual([])
   })
@@ -71,9 +71,9 @@ async function squat(
 }
 
 describe.skipIf(whyNoNamespace !== undefined)(
-  `where another program has all locks (${whyNoNamespace ?? 'possible here'})`,
+  `when another program has all locks (${whyNoNamespace ?? 'possible here'})`,
   () => {
-    it('nothing can be reserved, without waiting, and the program is named', () => {
+    it('reservations reject without waiting, and name the program', () => {
       const result = JSON.parse(
         runInNamespace(
           'sysctl -qw net.ipv4.ip_local_port_range="40000 40015"',

@@ -29,21 +29,21 @@ beforeEach(() => {
 const HERE = process.platform
 const whyNoName = 'name' in (portLockPlace(1) ?? {}) ? undefined : 'this system has no such names'
 
-describe('by a name', () => {
+describe('a port lock by name', () => {
   beforeEach((context) => {
     if (whyNoName !== undefined) context.skip(whyNoName)
   })
 
   isHadByOne(() => lockPort(port, HERE))
 
-  it('is of one port: others have their own', async () => {
+  it('locks one port only', async () => {
     const locks = await Promise.all([lockPort(port), lockPort(port + 1)])
     expect(locks).toEqual([expect.anything(), expect.anything()])
     await Promise.all(locks.map((lock) => lock?.release()))
     port++
   })
 
-  it('keeps a thread and a process from it that ask for it, too', async () => {
+  it('keeps other threads and processes from the same lock', async () => {
     const lock = await lockPort(port)
     const [thread, other] = [startThread(port), startProgram(port)]
     expect(await Promise.all([firstLine(thread.stdout), firstLine(other.stdout)])).toEqual(['taken', 'taken'])
@@ -53,23 +53,20 @@ describe('by a name', () => {
     await Promise.all([once(thread, 'exit'), once(other, 'close')])
   })
 
-  it.each(['thread', 'process'] as const)(
-    'is free when the %s that has it ends, which it keeps from nothing',
-    async (of) => {
-      const holder = of === 'thread' ? startThread(port) : startProgram(port)
-      expect(await firstLine(holder.stdout as Readable)).toBe('held')
-      expect(await lockPort(port)).toBeUndefined()
-      // The lock itself is nothing that it would stay for.
-      holder.stdin?.end()
-      // A process also has its pipes until 'close'.
-      expect(await once(holder, of === 'thread' ? 'exit' : 'close')).toContain(0)
-      const lock = await lockPort(port)
-      expect(lock).toBeDefined()
-      await lock?.release()
-    },
-  )
+  it.each(['thread', 'process'] as const)('is free when its %s ends, and does not keep it alive', async (of) => {
+    const holder = of === 'thread' ? startThread(port) : startProgram(port)
+    expect(await firstLine(holder.stdout as Readable)).toBe('held')
+    expect(await lockPort(port)).toBeUndefined()
+    // The lock does not keep it alive.
+    holder.stdin?.end()
+    // A process also has its pipes until 'close'.
+    expect(await once(holder, of === 'thread' ? 'exit' : 'close')).toContain(0)
+    const lock = await lockPort(port)
+    expect(lock).toBeDefined()
+    await lock?.release()
+  })
 
-  it('is free at once when the process that has it is killed', async () => {
+  it('is free immediately when its process is killed', async () => {
     const holder = startProgram(port)
     expect(await firstLine(holder.stdout)).toBe('held')
     holder.kill('SIGKILL')
@@ -80,8 +77,8 @@ describe('by a name', () => {
   })
 })
 
-describe('by a lock file, as macOS and BSD open it', () => {
-  // Files are real, in a folder of their own; only the lock itself is played, for Linux ignores O_EXLOCK.
+describe('a port lock by file, as macOS and BSD open it', () => {
+  // The files are real, in a temporary folder. Only the lock is simulated, because Linux ignores O_EXLOCK.
   let directory: string
   let kernel: PlayedLocks
   beforeEach(async () => {
@@ -100,7 +97,7 @@ describe('by a lock file, as macOS and BSD open it', () => {
 
   isHadByOne(() => lock())
 
-  it('closes its descriptor once, and leaves a file that every user can read', async () => {
+  it('closes its descriptor once, and leaves a file that all users can read', async () => {
     const held = await lock()
     expect(kernel.descriptors).toBe(1)
     await Promise.all([held?.release(), held?.release()])
@@ -109,19 +106,19 @@ describe('by a lock file, as macOS and BSD open it', () => {
     expect((await stat(path())).mode & 0o777).toBe(0o444)
   })
 
-  it('gives every user the right to read also where the umask is strict', async () => {
+  it('makes the file readable for all users even with a strict umask', async () => {
     const strict: LockFiles = { ...kernel.functions, open: (file, flags) => kernel.open(file, flags, 0o400) }
     await (await lock(strict))?.release()
     expect((await stat(path())).mode & 0o777).toBe(0o444)
   })
 
-  it('leaves the mode of a file that it has not created, which may be a link to something else', async () => {
+  it('does not change the mode of an existing file, which may be a link', async () => {
     await writeFile(path(), '', { mode: 0o600 })
     await (await lock())?.release()
     expect((await stat(path())).mode & 0o777).toBe(0o600)
   })
 
-  it('follows no symbolic link', async () => {
+  it('does not follow a symbolic link', async () => {
     const secret = join(directory, 'secret')
     await writeFile(secret, '', { mode: 0o600 })
     await symlink(secret, path())
@@ -135,28 +132,28 @@ describe('by a lock file, as macOS and BSD open it', () => {
     open: async () => Promise.reject(Object.assign(new Error(code), { code })),
   })
 
-  it.each(['EAGAIN', 'EWOULDBLOCK'])('is taken when the kernel answers %s', async (code) => {
+  it.each(['EAGAIN', 'EWOULDBLOCK'])('is taken if open() fails with %s', async (code) => {
     expect(await lock(refusing(code))).toBeUndefined()
   })
 
-  it('is taken when the file of another user cannot be read', async () => {
+  it('is taken if the file of another user is unreadable', async () => {
     await writeFile(path(), '')
     expect(await lock(refusing('EACCES'))).toBeUndefined()
   })
 
-  it.each(['EACCES', 'EOPNOTSUPP', 'EMFILE'])('rejects with %s when there can be no lock', async (code) => {
+  it.each(['EACCES', 'EOPNOTSUPP', 'EMFILE'])('rejects with %s if no lock is possible', async (code) => {
     await expect(lock(refusing(code))).rejects.toMatchObject({ code, message: expect.stringContaining(`port ${port}`) })
   })
 })
 
-it('does not exist on a system without names, pipes and O_EXLOCK', async () => {
+it('always succeeds on a system without names, pipes and O_EXLOCK', async () => {
   const locks = await Promise.all([lockPort(port, 'aix'), lockPort(port, 'aix')])
   expect(locks).toEqual([expect.anything(), expect.anything()])
   await Promise.all(locks.map((lock) => lock?.release()))
 })
 
 function isHadByOne(lock: () => Promise<PortLock | undefined>): void {
-  it('is had by one at a time, and by the next as soon as it is released', async () => {
+  it('has one holder at a time, and the next as soon as it is released', async () => {
     for (let round = 0; round < 3; round++) {
       const held = (await lock()) as PortLock
       expect(held).toBeDefined()
@@ -166,14 +163,14 @@ function isHadByOne(lock: () => Promise<PortLock | undefined>): void {
     }
   })
 
-  it('is had by one of many who ask at once', async () => {
+  it('has one holder of many concurrent callers', async () => {
     const locks = await Promise.all(Array.from({ length: 20 }, lock))
     const had = locks.filter((one) => one !== undefined)
     expect(had).toHaveLength(1)
     await had[0]?.release()
   })
 
-  it('is released once, however often it is asked to', async () => {
+  it('release() releases once, even if called twice', async () => {
     const held = await lock()
     await Promise.all([held?.release(), held?.release()])
     await held?.release()

@@ -26,7 +26,7 @@ const FAMILIES = loopbackFamilies()
 const LOOPBACK: Record<Family, string> = { IPv4: '127.0.0.1', IPv6: '::1' }
 const BOTH = FAMILIES.length === 2
 
-/** Listens, and closes again; the code where it cannot. */
+/** Listens and closes again. Returns the code if it cannot listen. */
 async function tryListening(port: number, host?: string): Promise<string> {
   const server = net.createServer()
   try {
@@ -51,7 +51,7 @@ async function dial(port: number, host: string): Promise<string> {
   }
 }
 
-/** The states of the sockets that somebody has at this local end; what the kernel keeps for nobody has no inode. */
+/** The states of sockets with this local end that a process has: sockets without a process have no inode. */
 function boundTo(port: number, address: string): string[] {
   const entries = tcpEntries(port).filter(
     ({ local, inode }) => local.port === port && local.address === address && inode > 0,
@@ -59,12 +59,12 @@ function boundTo(port: number, address: string): string[] {
   return entries.map(({ state }) => state)
 }
 
-/** Reserves as on another system: what differs between them is chosen by the platform. */
+/** Reserves as on another system: the platform selects the differences. */
 const reserveOn = async (platform: NodeJS.Platform, options: ReserveOptions = {}): Promise<PortReservation> =>
   reserve(await wantOf(options, 'release()', platform))
 
 describe('a reservation', () => {
-  it('is held on the first loopback family, at a port that the kernel picked', async () => {
+  it('is on the first loopback family, with a port that the kernel picked', async () => {
     const reservation = await reservePort()
     const [family] = FAMILIES as [Family]
     expect(reservation).toMatchObject({ held: true, protocol: 'tcp' })
@@ -73,13 +73,13 @@ describe('a reservation', () => {
     expect(reservation.held).toBe(false)
   })
 
-  it.each(FAMILIES)('is bound in the kernel over %s, and nobody listens there', async (family) => {
+  it.each(FAMILIES)('is bound in the kernel over %s without a listener', async (family) => {
     await using reservation = await reservePort({ family })
     expect(boundTo(reservation.port, LOOPBACK[family])).toEqual(['ESTABLISHED'])
     expect(await dial(reservation.port, LOOPBACK[family])).toBe('ECONNREFUSED')
   })
 
-  it.skipIf(!BOTH)('is one port of both families when dual', async () => {
+  it.skipIf(!BOTH)('has the same port on both families if dual', async () => {
     await using reservation = await reservePort({ family: 'dual' })
     expect(reservation.endpoints.map(({ address }) => address)).toEqual(['127.0.0.1', '::1'])
     for (const { address, port } of reservation.endpoints) {
@@ -88,7 +88,7 @@ describe('a reservation', () => {
     }
   })
 
-  it('can be listened on while it is held, on loopback and on every address', async (context) => {
+  it('allows listening while it is held, on loopback and on a wildcard', async (context) => {
     needsKernel(context)
     await using reservation = await reservePort(BOTH ? { family: 'dual' } : {})
     for (const { address } of reservation.endpoints)
@@ -97,21 +97,21 @@ describe('a reservation', () => {
     expect(reservation.held).toBe(true)
   })
 
-  it('is released once, however often it is asked, and leaves nothing', async (context) => {
+  it('release() releases once, even if called twice, and leaves nothing', async (context) => {
     needsKernel(context)
     const before = openSockets().length
     const reservation = await reservePort()
     const traces = watchPort(reservation.port)
     const released = reservation.release()
     expect(reservation.release()).toBe(released)
-    // The descriptors are closed within the call; what is left to wait for is Node.
+    // The descriptors are closed synchronously. Only Node's events are left.
     expect(openSockets()).toHaveLength(before)
     await released
     await reservation[Symbol.asyncDispose]()
     expect(traces()).toEqual([])
   })
 
-  it('keeps its sink while another one needs it, and closes it with the last', async (context) => {
+  it('keeps its sink while another reservation needs it, and closes it with the last', async (context) => {
     needsKernel(context)
     const before = openSockets().length
     const [first, second] = await Promise.all([reservePort(), reservePort()])
@@ -122,7 +122,7 @@ describe('a reservation', () => {
     expect(openSockets()).toHaveLength(before)
   })
 
-  it('keeps an address that is named, and all of a name', async () => {
+  it('reserves the address in host, or one of each family of a name', async () => {
     const [family] = FAMILIES as [Family]
     await using named = await reservePort({ host: 'localhost' })
     expect(named.endpoints.length).toBeGreaterThan(0)
@@ -131,7 +131,7 @@ describe('a reservation', () => {
   })
 
   it.runIf(FAMILIES.includes('IPv4'))(
-    'of a wildcard is taken only where nobody listens on any address',
+    'of a wildcard takes only a port without a listener on any address',
     async (context) => {
       needsKernel(context)
       const specific = await reservePort({ host: HERE })
@@ -144,13 +144,13 @@ describe('a reservation', () => {
       await elsewhere.close()
       await using reservation = await reservePort({ host: '0.0.0.0' })
       expect(reservation.endpoints).toEqual([{ address: '0.0.0.0', port: reservation.port, family: 'IPv4' }])
-      // It never listens, least of all on a wildcard.
+      // A reservation never listens.
       expect(boundTo(reservation.port, '0.0.0.0')).toEqual([])
       expect(boundTo(reservation.port, HERE)).toEqual(['ESTABLISHED'])
     },
   )
 
-  it.runIf(BOTH)('of the IPv6 wildcard keeps the IPv4 port, too', async () => {
+  it.runIf(BOTH)('of the IPv6 wildcard also reserves the IPv4 port', async () => {
     await using reservation = await reservePort({ host: '::' })
     expect(await dial(reservation.port, HERE)).toBe('ECONNREFUSED')
     await expect(reservePort({ port: [reservation.port] })).rejects.toMatchObject({ code: 'EADDRINUSE' })
@@ -159,7 +159,7 @@ describe('a reservation', () => {
     await server.close()
   })
 
-  it('keeps a UDP port so that nobody can bind it, and a TCP port so that everybody can', async (context) => {
+  it('does not allow a bind of a UDP port, and allows a listener on a TCP port', async (context) => {
     needsKernel(context)
     await using reservation = await reservePort({ protocol: 'both' })
     const { port, address } = reservation
@@ -167,13 +167,13 @@ describe('a reservation', () => {
     expect(await tryListening(port, address)).toBe('listened')
   })
 
-  it.each(['tcp', 'udp', 'both'] as const)('keeps the port that is wished for: %s', async (protocol) => {
+  it.each(['tcp', 'udp', 'both'] as const)('takes the preferred port: %s', async (protocol) => {
     const { port } = await freePort()
     await using reservation = await reservePort({ port, protocol })
     expect(reservation).toMatchObject({ port, protocol, held: true })
   })
 
-  it('of both protocols is passed over where one of them is taken', async () => {
+  it('of both protocols passes over a port that is taken in one of them', async () => {
     const taken = await listenUdp()
     await using reservation = await reservePort({ port: taken.port, protocol: 'both' })
     expect(reservation.port).not.toBe(taken.port)
@@ -193,15 +193,15 @@ async function freePort(): Promise<{ port: number }> {
   return { port: reservation.port }
 }
 
-describe('what is wished for', () => {
-  it('a number falls back to the kernel where it is taken', async () => {
+describe('the option port', () => {
+  it('a number falls back to the kernel if it is taken', async () => {
     const taken = await listenTcp()
     await using reservation = await reservePort({ port: taken.port })
     expect(reservation.port).not.toBe(taken.port)
     await taken.close()
   })
 
-  it('a list is tried in its order, and nothing else is', async () => {
+  it('a list is tried in order, without a fallback', async () => {
     const taken = await listenTcp()
     const [{ port: second }, { port: third }] = [await freePort(), await freePort()]
     await using reservation = await reservePort({ port: new Set([taken.port, second, third]).values() })
@@ -209,13 +209,13 @@ describe('what is wished for', () => {
     const error = await reservePort({ port: [taken.port, second] }).catch((error) => error)
     expect(error).toMatchObject({ code: 'EADDRINUSE', errors: [{ port: taken.port }, { port: second }] })
     expect(error.headline).toBe(
-      `Cannot reserve ports ${taken.port}, ${second} on ${taken.address}: none of the 2 is free, the first fails with EADDRINUSE`,
+      `Cannot reserve ports ${taken.port}, ${second} on ${taken.address}: none of the 2 ports is free; the first fails with EADDRINUSE`,
     )
     expect(error.message).toMatch(/\n {2}fix {8}name more ports, or leave port out; \.errors has each failure$/)
     await taken.close()
   })
 
-  it('a list of taken ports is rejected with the owner of the first', async (context) => {
+  it('a list of taken ports rejects with the owner of the first', async (context) => {
     needsKernel(context)
     const [first, second] = [await listenTcp(), await listenTcp()]
     const error = await reservePort({ port: [first.port, second.port] }).catch((error) => error)
@@ -224,17 +224,17 @@ describe('what is wished for', () => {
     await Promise.all([first.close(), second.close()])
   })
 
-  it('a port that portside holds is not given twice, in the range of the kernel or outside', async () => {
+  it('a held port is not reserved twice, inside or outside the ephemeral range', async () => {
     await using held = await reservePort()
     await expect(reservePort({ port: [held.port] })).rejects.toMatchObject({
       code: 'EADDRINUSE',
-      message: expect.stringContaining('a reservation of portside holds it'),
+      message: expect.stringContaining('a portside reservation holds it'),
     })
     await using other = await reservePort({ port: held.port })
     expect(other.port).not.toBe(held.port)
   })
 
-  it('an excluded port is not taken, also where the kernel picks', async () => {
+  it('an excluded port is not reserved, even if the kernel picks it', async () => {
     const { port } = await freePort()
     const exclude = (function* () {
       for (let excluded = 1; excluded <= 65_535; excluded++)
@@ -244,15 +244,15 @@ describe('what is wished for', () => {
     expect(reservation.port).toBe(port)
   })
 
-  it('a port that fetch refuses is taken only when asked for', async () => {
+  it('a port that fetch blocks is reserved only with fetchSafe: false', async () => {
     await expect(reservePort({ port: 6667 })).rejects.toMatchObject({
       code: 'ERR_PORTSIDE_NO_PORT',
       message: expect.stringMatching(
-        /^Cannot reserve port 6667\.\n(?:.+\n)* {2}cause {6}fetch refuses port 6667 .*\n {2}fix {8}.*fetchSafe: false/,
+        /^Cannot reserve port 6667\.\n(?:.+\n)* {2}cause {6}fetch blocks port 6667 .*\n {2}fix {8}.*fetchSafe: false/,
       ),
     })
     const reservation = await reservePort({ port: [6667], fetchSafe: false }).catch((error) => error)
-    // Somebody may really have it.
+    // Another process may have taken it.
     if (reservation.code !== 'EADDRINUSE') {
       expect(reservation.port).toBe(6667)
       await reservation.release()
@@ -260,8 +260,8 @@ describe('what is wished for', () => {
   })
 })
 
-describe('handing over', () => {
-  it('listens on the reserved port again and again, and it stays held in between', async () => {
+describe('a hand-over', () => {
+  it('allows listening again and again, and the port stays held in between', async () => {
     await using reservation = await reservePort()
     for (let round = 0; round < 3; round++) {
       const server = await listenTcp(undefined, { port: reservation })
@@ -273,7 +273,7 @@ describe('handing over', () => {
     expect(reservation.held).toBe(true)
   })
 
-  it.skipIf(!BOTH)('listens on both families of a dual one, or on the one that is asked for', async () => {
+  it.skipIf(!BOTH)('listens on both families of a dual reservation, or on the requested family', async () => {
     await using reservation = await reservePort({ family: 'dual' })
     const both = await listenTcp(undefined, { port: reservation })
     expect(both.endpoints).toEqual(reservation.endpoints)
@@ -283,7 +283,7 @@ describe('handing over', () => {
     await one.close()
   })
 
-  it('makes the held socket of a UDP reservation the server', async () => {
+  it('turns the held socket of a UDP reservation into the server', async () => {
     await using reservation = await reservePort({ protocol: 'udp', ...(BOTH ? { family: 'dual' as const } : {}) })
     const server = await listenUdp(undefined, { port: reservation })
     expect(server.endpoints).toEqual(reservation.endpoints)
@@ -299,7 +299,7 @@ describe('handing over', () => {
     await again.close()
   })
 
-  it('serves TCP and UDP on a reservation of both', async () => {
+  it('serves TCP and UDP on a reservation of both protocols', async () => {
     await using reservation = await reservePort({ protocol: 'both' })
     const tcp = await listenTcp(undefined, { port: reservation })
     const udp = await listenUdp(undefined, { port: reservation })
@@ -307,7 +307,7 @@ describe('handing over', () => {
     await Promise.all([tcp.close(), udp.close()])
   })
 
-  it('is refused after the release', async () => {
+  it('rejects after the release', async () => {
     const reservation = await reservePort()
     await reservation.release()
     await expect(listenTcp(undefined, { port: reservation })).rejects.toMatchObject({
@@ -317,7 +317,7 @@ describe('handing over', () => {
     await expect(reservation.handOver(() => {})).rejects.toMatchObject({ code: 'ERR_PORTSIDE_RESERVATION_RELEASED' })
   })
 
-  it('is refused for what is not reserved: another family, address or protocol', async () => {
+  it('rejects for a family, address or protocol that is not reserved', async () => {
     const [family] = FAMILIES as [Family]
     await using reservation = await reservePort({ family })
     const others = [
@@ -329,18 +329,20 @@ describe('handing over', () => {
       await expect(listenTcp(undefined, { port: reservation, ...other })).rejects.toMatchObject({
         code: 'ERR_INVALID_ARG_VALUE',
         message: expect.stringMatching(
-          /^Cannot listen on the port of a reservation\.\n {2}expected {3}a reservation of a port on .+\n {2}got {8}one of .*:\d+\n/,
+          /^Cannot listen on the port of a reservation\.\n {2}expected {3}a reservation of a port on .+\n {2}got {8}a reservation of .*:\d+\n/,
         ),
       })
     }
     await expect(listenUdp(undefined, { port: reservation })).rejects.toMatchObject({
       code: 'ERR_INVALID_ARG_VALUE',
-      message: expect.stringContaining('\n  expected   a reservation of a UDP port\n  got        one of a TCP port\n'),
+      message: expect.stringContaining(
+        '\n  expected   a reservation of a UDP port\n  got        a reservation of a TCP port\n',
+      ),
     })
     expect(reservation.held).toBe(true)
   })
 
-  it('hands back what the bind throws, and stays', async () => {
+  it('rejects with the error of bind, and the reservation stays', async () => {
     await using reservation = await reservePort()
     const failure = new Error('no')
     await expect(reservation.handOver(() => Promise.reject(failure))).rejects.toBe(failure)
@@ -349,7 +351,7 @@ describe('handing over', () => {
 })
 
 describe('several reservations', () => {
-  it('are so many different ports, released together', async (context) => {
+  it('have different ports, and are released together', async (context) => {
     needsKernel(context)
     const before = openSockets().length
     const reservations = await reservePorts(20, BOTH ? { family: 'dual' } : {})
@@ -365,7 +367,7 @@ describe('several reservations', () => {
     expect(reservations.held).toBe(false)
   })
 
-  it('are all or none', async (context) => {
+  it('are all made, or none', async (context) => {
     needsKernel(context)
     const taken = await listenTcp()
     const { port } = await freePort()
@@ -383,14 +385,14 @@ describe('several reservations', () => {
     [Number.NaN, 'ERR_OUT_OF_RANGE'],
     ['3', 'ERR_INVALID_ARG_TYPE'],
     [undefined, 'ERR_INVALID_ARG_TYPE'],
-  ])('cannot be %o in number', async (count, code) => {
+  ])('reject the count %o', async (count, code) => {
     await expect(reservePorts(count as number)).rejects.toMatchObject({ code })
   })
 
-  it('are not more than there are', async () => {
+  it('reject a count above the number of ports', async () => {
     await expect(reservePorts(3, { port: [20_001, 20_002] })).rejects.toMatchObject({
       code: 'ERR_PORTSIDE_NO_PORT',
-      message: expect.stringMatching(/^Cannot reserve 3 ports\.\n {2}expected {3}at most 2, .*ports 20001, 20002/),
+      message: expect.stringMatching(/^Cannot reserve 3 ports\.\n {2}expected {3}at most 2: .*ports 20001, 20002/),
     })
     await expect(reservePorts(65_000)).rejects.toMatchObject({
       code: 'ERR_PORTSIDE_NO_PORT',
@@ -399,7 +401,7 @@ describe('several reservations', () => {
   })
 })
 
-describe('bad input is refused, and nothing stays held:', () => {
+describe('rejects invalid options, and nothing stays held:', () => {
   it.each<[unknown, string]>([
     [null, 'ERR_INVALID_ARG_TYPE'],
     [3000, 'ERR_INVALID_ARG_TYPE'],
@@ -438,7 +440,7 @@ describe('bad input is refused, and nothing stays held:', () => {
     expect(error.message).toMatch(READABLE)
   })
 
-  it('a signal that is aborted meanwhile', async () => {
+  it('a signal that aborts meanwhile', async () => {
     const abort = new AbortController()
     const reserving = reservePorts(50, { signal: abort.signal })
     abort.abort(new Error('enough'))
@@ -446,8 +448,8 @@ describe('bad input is refused, and nothing stays held:', () => {
   })
 })
 
-describe('without the kernel of Linux', () => {
-  // The platform is injected; the sockets are of this host. What it cannot show is how those kernels answer.
+describe('on systems other than Linux', () => {
+  // The platform is injected, but the sockets are of this host: this does not test how those kernels answer.
   it('a reservation is released before a server listens', async () => {
     const reservation = await reserveOn('win32')
     expect(reservation.held).toBe(true)
@@ -463,7 +465,7 @@ describe('without the kernel of Linux', () => {
     })
   })
 
-  it('its TIME_WAIT keeps the port from those who ask for any', async (context) => {
+  it('its TIME_WAIT keeps the port from binds to port 0', async (context) => {
     needsKernel(context)
     const reservation = await reserveOn('win32')
     const traces = watchPort(reservation.port)
@@ -473,7 +475,7 @@ describe('without the kernel of Linux', () => {
   })
 
   it('release() completes when nothing else keeps the process alive', async () => {
-    // Windows, on whose pipes a lock needs no more than a listener: nothing else keeps the process alive.
+    // Windows: a lock on a pipe needs only a listener, and nothing else keeps the process alive.
     const code = `
       const { reserve, wantOf } = await import(new URL('ports/reserve-port.js', process.env.PORTSIDE))
       const reservation = await reserve(await wantOf({}, 'release()', 'win32'))
@@ -484,7 +486,7 @@ describe('without the kernel of Linux', () => {
     expect(String(printed)).toBe('released\n')
   })
 
-  it('two users do not get the same port either', async () => {
+  it('concurrent reservations do not get the same port', async () => {
     const reservation = await reserveOn('win32')
     await reservation.handOver(() => {})
     await expect(reserveOn('win32', { port: [reservation.port] })).rejects.toMatchObject({ code: 'EADDRINUSE' })
@@ -495,7 +497,7 @@ describe('without the kernel of Linux', () => {
 describe('in a private network with twenty ports', () => {
   const IN_TWENTY = `echo 40000 40019 > /proc/sys/net/ipv4/ip_local_port_range`
 
-  it('held ports are given to nobody who asks for any, nor to connections', async (context) => {
+  it('the kernel gives held ports neither to binds to port 0 nor to connections', async (context) => {
     if (whyNoNamespace !== undefined) context.skip(whyNoNamespace)
     const seen = JSON.parse(
       runInNamespace(
@@ -529,7 +531,7 @@ describe('in a private network with twenty ports', () => {
       ),
     )
     expect(seen.code).toBe('EADDRINUSE')
-    // Twenty, less five that are held and the sink.
+    // Twenty, minus five held ports and the sink.
     expect(seen.picked).toHaveLength(14)
     for (const port of seen.held) expect([...seen.picked, ...seen.used]).not.toContain(port)
   })
@@ -559,7 +561,7 @@ describe('in a private network with twenty ports', () => {
     expect(seen.tooMany).toContain('at most 20')
   })
 
-  it('the last port that is not excluded is found', async (context) => {
+  it('portside finds the last port that is not excluded', async (context) => {
     if (whyNoNamespace !== undefined) context.skip(whyNoNamespace)
     const port = runInNamespace(
       IN_TWENTY,
@@ -567,7 +569,7 @@ describe('in a private network with twenty ports', () => {
       const { reservePort } = await import(process.env.PORTSIDE)
       const exclude = Array.from({ length: 19 }, (_, index) => 40000 + index)
       const reservations = []
-      // The sink takes one port, too: where it is the only one that is left, there is none.
+      // The sink also takes a port. If only that is left, there is none.
       const reservation = await reservePort({ exclude }).catch((error) => ({ port: error.code, release() {} }))
       console.log(reservation.port)
       await reservation.release()
@@ -596,7 +598,7 @@ describe('in a private network with twenty ports', () => {
   })
 })
 
-it('keeps no process alive', async (context) => {
+it('does not keep the process alive', async (context) => {
   if (whyNoNamespace !== undefined) context.skip(whyNoNamespace)
   const held = runInNamespace(
     '',
@@ -609,7 +611,7 @@ it('keeps no process alive', async (context) => {
   expect(held.trim()).toBe('true')
 })
 
-/** The first is of a socket that could not be made, the second of a connection that was accepted by nobody. */
+/** The first is of a socket that could not be made, the second of a connection that was not accepted. */
 const EXHAUSTED =
   /^Cannot .+: EMFILE \(too many open files\)\.\n {2}cause {6}.*\(ulimit -n\).*\n {2}fix {8}close .+$|^Cannot .+\.\n(?:.+\n)* {2}cause {6}.*no file descriptor left.*\n {2}fix {8}.*ulimit -n/
 
@@ -620,7 +622,7 @@ it('closes everything when the process runs out of descriptors', (context) => {
   const printed = execFileSync('sh', ['-c', 'ulimit -n 200; exec "$@"', 'sh', ...node], { encoding: 'utf8' })
   const { codes, messages, left, heldAgain } = JSON.parse(printed)
   expect({ left, heldAgain }).toEqual({ left: [0, 0], heldAgain: true })
-  // The last descriptor may have been lacking at the other end of a connection, of which only its close is seen.
+  // The other end of a connection may have lacked a descriptor. Then only its close is visible.
   expect(codes).toContain('EMFILE')
   for (const code of codes) expect(['ECONNABORTED', 'EMFILE']).toContain(code)
   for (const message of messages) expect(message).toMatch(EXHAUSTED)

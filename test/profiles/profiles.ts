@@ -1,6 +1,6 @@
 import type { HostProfile } from 'portside'
 
-/** Hosts that CI machines of users are like, and some that are worse. */
+/** Hosts like the CI machines of users, and some worse ones. */
 export const PROFILES: Readonly<Record<string, HostProfile>> = {
   'dual-stack': {},
   'IPv4-only': { ipv6: false },

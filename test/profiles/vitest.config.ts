@@ -5,8 +5,8 @@ import { defineConfig } from 'vitest/config'
 import { SOURCE_TESTS } from '../../vitest.config.js'
 import { PROFILES } from './profiles.js'
 
-// The tests of the sources on hosts of five kinds, by the built pool: what they say must be true on each, or be skipped there
-// with the reason.
+// Runs the tests of the sources on hosts of five kinds, by the built pool. Each test must pass on each host, or be skipped there
+// with a reason.
 export default defineConfig({
   test: {
     root: join(import.meta.dirname, '../..'),
@@ -15,8 +15,8 @@ export default defineConfig({
       test: {
         ...SOURCE_TESTS,
         name,
-        // Those that make hosts of their own have no use for this one, and would do the same five times. What is refused before
-        // anything is opened is refused on each, and processes end the same.
+        // Without tests that make their own hosts, which would do the same five times. Invalid arguments are rejected, and processes
+        // end, in the same way on each host.
         exclude: [
           ...SOURCE_TESTS.exclude,
           'test/namespaces/**',

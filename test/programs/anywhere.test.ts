@@ -19,7 +19,7 @@ import { READABLE } from '../support/readable.js'
 import { failureOf, fixture, killsAtTheEnd, node, program, start, unready } from './programs.js'
 
 leavesNothingOpen({ lingers: true })
-// Which process has which listener is in the tables of Linux, of macOS and of Windows; needsKernel() asks for the first.
+// The tables of Linux, macOS and Windows list the owner of a listener. needsKernel() requires Linux.
 beforeEach(needsKernel)
 
 function needsFamilies(context: TestContext, ...families: Family[]): void {
@@ -51,7 +51,7 @@ describe("port: 'any'", () => {
     expect(child).toMatchObject({ ...endpoint, endpoint, endpoints: [endpoint], owned: true })
   })
 
-  it('passes no PORT on', async () => {
+  it('does not set PORT', async () => {
     await using child = await anywhere("server(0); console.log('PORT=' + process.env.PORT)", {
       env: { ...process.env, PORT: '5' },
       ready: /PORT=5/,
@@ -59,7 +59,7 @@ describe("port: 'any'", () => {
     expect(child.port).not.toBe(5)
   })
 
-  it('lists all of them, in the order in which they were opened, the one that matches first', async () => {
+  it('lists all endpoints in the order of opening, with the match first', async () => {
     const two = `${PRINTS} const first = print(server(0)); first.once('listening', () => print(server(0)))`
     const ready = (): boolean => true
     const found: ListeningChild[] = []
@@ -74,7 +74,7 @@ describe("port: 'any'", () => {
     expect(found[2]?.endpoints).toHaveLength(2)
   })
 
-  it('waits for one that matches: by port, by the first port of a list that there is', async () => {
+  it('waits for a match by port, or by the first open port of a list', async () => {
     await using free = await start('server()')
     const { port } = free
     await free.stop()
@@ -92,7 +92,7 @@ describe("port: 'any'", () => {
     expect(message).toMatch(READABLE)
   })
 
-  it('matches by family, and lists the other family behind', async (context) => {
+  it('matches by family, and lists the other family after it', async (context) => {
     needsFamilies(context, 'IPv4', 'IPv6')
     const both = "server(0, '127.0.0.1').once('listening', () => server(0, '::1'))"
     await using child = await anywhere(both, { match: { family: 'IPv6' } })
@@ -133,7 +133,7 @@ describe("port: 'any'", () => {
     expect(child.ended.map(({ program }) => program)).toEqual(['tail', 'node'])
   })
 
-  it.each(['round robin', 'none'])('finds that of workers of node:cluster, scheduling: %s', async (scheduling) => {
+  it.each(['round robin', 'none'])('finds the listener of node:cluster workers, scheduling: %s', async (scheduling) => {
     const env = { ...process.env, HOST: HERE, SCHEDULING: scheduling }
     const options = { env, port: 'any', ready: { http: '/', body: /ok/ } } as const
     await using child = await spawnListening(node, [fixture('serve-in-cluster.mjs')], options)
@@ -150,7 +150,7 @@ describe('waitForListening({ pid })', () => {
     return child
   }
 
-  it('finds where a process listens, also given as a ChildProcess, and where its child does', async () => {
+  it('finds the listeners of a process, of a ChildProcess, and of its child', async () => {
     const child = run('setTimeout(() => server(0), 50)')
     const found = await waitForListening(child)
     expect(found).toMatchObject([{ address: HERE, family: HERE_FAMILY }])
@@ -172,17 +172,17 @@ describe('waitForListening({ pid })', () => {
     await Promise.all([child, shell].map((one) => one.exitCode ?? one.signalCode ?? once(one, 'exit')))
   })
 
-  it('rejects for a process that does not exist, and for one that ends meanwhile', async () => {
+  it('rejects for a process that does not exist, and for a process that exits meanwhile', async () => {
     const child = run('setTimeout(() => {}, 50)')
     const ended = await failureOf(waitForListening(child, { timeout: 20_000 }))
     expect(ended).toMatchObject({ code: 'ERR_PORTSIDE_CHILD_EXITED' })
-    expect(ended.message).toContain(`Cannot wait until process ${child.pid} listens: the process has ended.\n`)
+    expect(ended.message).toContain(`Cannot wait until process ${child.pid} listens: the process has exited.\n`)
     const gone = await failureOf(waitForListening({ pid: child.pid }))
     expect(gone).toMatchObject({ code: 'ESRCH' })
     for (const { message } of [ended, gone]) expect(message).toMatch(READABLE)
   })
 
-  it('says where a process listens instead, and what was not met', async () => {
+  it('reports where a process listens instead, and the condition that is not true', async () => {
     await using child = await start('server(); ')
     const { pid } = child.child
     const isUp = (): boolean => false
@@ -197,14 +197,14 @@ describe('waitForListening({ pid })', () => {
     await once(idle, 'exit')
   })
 
-  it.each([0, -1, 1.5, '5', null, Number.NaN, undefined])('refuses the pid %o', async (pid) => {
+  it.each([0, -1, 1.5, '5', null, Number.NaN, undefined])('rejects the pid %o', async (pid) => {
     const failure = await failureOf(waitForListening({ pid: pid as number }))
     expect(failure).toMatchObject({ code: 'ERR_INVALID_ARG_TYPE', argument: 'pid' })
     expect(failure.message).toContain(`got ${typeof pid === 'string' ? `'${pid}'` : pid}`)
     expect(failure.message).toMatch(READABLE)
   })
 
-  it('refuses a line of output, which it does not read', async () => {
+  it('rejects a condition on output, which it does not read', async () => {
     const ready = [/up/] as unknown as () => boolean
     const failure = await failureOf(waitForListening({ pid: process.pid }, { ready }))
     expect(failure).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE', argument: 'ready' })

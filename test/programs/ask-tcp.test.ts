@@ -4,19 +4,19 @@ import { leavesNothingOpen } from '../support/kernel.js'
 
 leavesNothingOpen({ lingers: true })
 
-// Redis answers so while it loads its data, and keeps the connection open.
+// Redis answers this while it loads its data, and keeps the connection open.
 const LOADING = `
   let clients = 0
   const answer = () => clients++ < 2 ? '-LOADING Redis is loading the dataset in memory\\r\\n' : '+PONG\\r\\n'
   require('node:net').createServer((socket) => socket.once('data', () => socket.write(answer()))).listen(process.env.PORT)`
 
-it('asks again when the answer does not match and the connection stays open', async () => {
+it('sends again if the answer does not match and the connection stays open', async () => {
   const ready = { send: 'PING\r\n', expect: /PONG/ }
   await using child = await spawnListening(process.execPath, ['-e', LOADING], { ready, timeout: 4500 })
   expect(await child.stop()).toMatchObject({ signal: 'SIGTERM' })
 })
 
-// Each byte comes after a pause that is longer than the first attempts wait for more.
+// The pause before each byte is longer than the first attempts wait.
 const SLOW = `
   require('node:net').createServer((socket) => {
     const text = [...'+PONG']
@@ -24,7 +24,7 @@ const SLOW = `
     socket.on('error', () => {}).once('close', () => clearInterval(timer)).resume()
   }).listen(process.env.PORT)`
 
-it('hears out an answer that comes in pieces', async () => {
+it('reads an answer that comes in pieces until it ends', async () => {
   const ready = { send: 'PING\r\n', expect: /PONG/ }
   await using child = await spawnListening(process.execPath, ['-e', SLOW], { ready })
   expect(await child.stop()).toMatchObject({ signal: 'SIGTERM' })

@@ -40,9 +40,9 @@ describe('a program that does not start', () => {
     [
       './no/such/program',
       'ENOENT',
-      'got        no such file\n  fix        pass the path of the program; of a script, ',
+      'got        no such file\n  fix        pass the path of the program; for a script, ',
     ],
-    [fixture('never-listen.sh'), 'EACCES', 'got        a file that may not be executed\n  fix        pass the path'],
+    [fixture('never-listen.sh'), 'EACCES', 'got        a file that is not executable\n  fix        pass the path'],
   ])('%s: %s', async (command, code, text) => {
     const failure = await failureOf(spawnListening(command))
     expect(failure).toMatchObject({ code, syscall: 'spawn', path: command })
@@ -51,8 +51,8 @@ describe('a program that does not start', () => {
   })
 })
 
-describe('a program that ends', () => {
-  it('at once, with code 0 and with another', async () => {
+describe('a program that exits', () => {
+  it('immediately, with code 0 and with another code', async () => {
     const [fine, bad] = await Promise.all([
       failureOf(start('')),
       failureOf(start("console.error('no'); process.exit(5)")),
@@ -62,7 +62,7 @@ describe('a program that ends', () => {
     for (const { message } of [fine, bad]) expect(message).toMatch(READABLE)
   })
 
-  it('while its listener is looked at: its own listener is nobody else’s', async (context) => {
+  it('while portside looks at its listener: its own listener does not count as another program’s', async (context) => {
     needsKernel(context)
     const code = "server().on('connection', () => process.exit(6))"
     const failures = await Promise.all(
@@ -74,7 +74,7 @@ describe('a program that ends', () => {
     }
   })
 
-  it('and leaves a daemon: the error names it, and it is ended', async (context) => {
+  it('and leaves a daemon: portside names it in the error, and ends it', async (context) => {
     needsKernel(context)
     const mark = `PORTSIDE_TEST=${process.pid}.${Date.now()}`
     const env = { ...process.env, PORTSIDE_TEST: mark.slice(14) }
@@ -95,7 +95,7 @@ describe('a program that ends', () => {
   })
 })
 
-describe('a program that never is ready', () => {
+describe('a program that is never ready', () => {
   it('listens nowhere', async () => {
     const failure = await never('stay()', /listens nowhere/)
     expect(failure).toMatchObject({
@@ -105,7 +105,7 @@ describe('a program that never is ready', () => {
       cause: { code: 'ECONNREFUSED' },
       output: '',
     })
-    expect(failure.message).toContain('cause      it listens nowhere\n  fix        see whether the program reads PORT')
+    expect(failure.message).toContain('cause      it listens nowhere\n  fix        check that the program reads PORT')
     expect(failure.message).toMatch(READABLE)
   })
 
@@ -119,7 +119,7 @@ describe('a program that never is ready', () => {
     expect(message).toMatch(READABLE)
   })
 
-  it('has a UDP socket only', async (context) => {
+  it('has only a UDP socket', async (context) => {
     needsKernel(context)
     const code = `require('node:dgram').createSocket(HERE.includes(':') ? 'udp6' : 'udp4').bind(PORT, HERE)`
     const { message } = await never(code, /UDP/)
@@ -150,12 +150,12 @@ describe('a program that never is ready', () => {
     const [{ port }] = failure.listensOn as [{ port: number }]
     expect(failure.message).toContain(`cause      it listens on [::1]:${port}; you wait on 127.0.0.1:${port}\n`)
     expect(failure.message).toContain("fix        pass family: 'IPv6', or make the program listen on 127.0.0.1")
-    // Without a word about the family, either is right.
+    // Without a family, either address is right.
     await using child = await start(code)
     expect(child).toMatchObject({ address: '::1', family: 'IPv6' })
   })
 
-  it('listens on another port than that in PORT', async (context) => {
+  it('does not listen on the port in PORT', async (context) => {
     needsKernel(context)
     const { message, listensOn } = await never('server(0)', /it listens on/)
     const [place] = listensOn as [{ address: string; port: number }]
@@ -164,7 +164,7 @@ describe('a program that never is ready', () => {
     expect(message).toMatch(READABLE)
   })
 
-  it('closes its listener while it is asked', async () => {
+  it('closes its listener while portside checks it', async () => {
     const code = `require('node:http').createServer((request) => { listener.close(); request.socket.destroy() })
       .listen(PORT, HERE).once('listening', function () { listener = this }); let listener; stay()`
     const failure = await never(code, /listens nowhere/, { ready: { http: '/' } })
@@ -172,7 +172,7 @@ describe('a program that never is ready', () => {
     expect(failure.message).toContain('expected   a listener of the program on ')
   })
 
-  it('says what a program does in place of accepting on descriptor 3', async (context) => {
+  it('reports what the program does instead of accepting on descriptor 3', async (context) => {
     needsKernel(context)
     const options = { by: 'descriptor' } as const
     const idle = await never('stay()', /accepts no connection/, options)
@@ -188,34 +188,34 @@ describe('a program that never is ready', () => {
     }
   })
 
-  it('says which address of both is missing', async (context) => {
+  it('reports the missing address of two', async (context) => {
     needsKernel(context)
     if (loopbackFamilies().length < 2) context.skip('one family only')
     const { message } = await never('server(PORT)', /you wait on/, { family: 'dual' })
     expect(message).toMatch(
-      /you wait on 127\.0\.0\.1:\d+ and \[::1\]:\d+\n {2}fix {8}make the program listen on ::1, too/,
+      /you wait on 127\.0\.0\.1:\d+ and \[::1\]:\d+\n {2}fix {8}make the program also listen on ::1/,
     )
   })
 
-  it('says how to pass a line of a shell', async () => {
+  it('explains how to pass a shell command line', async () => {
     const { message, code } = await failureOf(spawnListening('portside-no-such-program start  now'))
     expect(code).toBe('ENOENT')
     expect(message).toContain(
-      "fix        pass the program and its arguments apart: 'portside-no-such-program', ['start', 'now']",
+      "fix        pass the program and its arguments separately: 'portside-no-such-program', ['start', 'now']",
     )
   })
 
-  it('shows the ends of both streams', async () => {
+  it('shows the end of both streams', async () => {
     const said = await failureOf(start("console.warn('old api'); console.log('FATAL: no database'); process.exit(1)"))
     expect(said.message).toContain('this output of the program\n    FATAL: no database\n  and on stderr\n    old api\n')
   })
 
-  it('is stopped by a signal, and is ended anyway', async (context) => {
+  it('is stopped by a signal, and portside ends it anyway', async (context) => {
     needsKernel(context)
     const code = "server().once('listening', () => process.kill(process.pid, 'SIGSTOP'))"
     const options = { ready: { http: '/' }, grace: 50 } as const
     const { message } = await never(code, /no answer/, options)
-    expect(message).toContain('cause      a signal has stopped it, and SIGCONT would continue it (signal(7))\n')
+    expect(message).toContain('cause      a signal has stopped it; SIGCONT continues it (signal(7))\n')
     expect(runs(Number(/pid (\d+)/.exec(message)?.[1]))).toBe(false)
   })
 })
@@ -223,7 +223,7 @@ describe('a program that never is ready', () => {
 describe('a program whose port is taken', () => {
   const FIXED = (port: number, or = '') => `server(${port})${or}`
 
-  it('names who has the port that it wants instead of the one in PORT', async (context) => {
+  it('names the owner of the port that it wants instead of PORT', async (context) => {
     needsKernel(context)
     await using holder = await listenTcp()
     const failure = await failureOf(start(FIXED(holder.port)))
@@ -242,7 +242,7 @@ describe('a program whose port is taken', () => {
     expect(anywhere.message).toContain('fix        end the program that has the port')
   })
 
-  it('is told about SO_REUSEADDR where the port is the reserved one', async () => {
+  it('explains SO_REUSEADDR if the port is the reserved port', async () => {
     const failure = await failureOf(
       start("console.error('bind: address already in use ' + HERE + ':' + PORT); process.exit(1)"),
     )
@@ -255,7 +255,7 @@ describe('a program whose port is taken', () => {
     expect(free.message).not.toContain('cause')
   })
 
-  it('names who listens there while the program does not', async (context) => {
+  it('names the other program that listens on the port', async (context) => {
     needsKernel(context)
     await using reservation = await reservePort()
     const [{ address, port }] = reservation.endpoints as [Endpoint]
@@ -275,7 +275,7 @@ describe('a program whose port is taken', () => {
   })
 })
 
-describe('a program that is odd, and ready', () => {
+describe('an unusual program that is ready', () => {
   it('closes its output', async () => {
     await using child = await start('process.stdout.destroy(); process.stderr.destroy(); server()', {
       ready: 'listening',
@@ -283,7 +283,7 @@ describe('a program that is odd, and ready', () => {
     expect(child.stdout).toBe('')
   })
 
-  it('prints 100 MB, of which only the end is kept', async () => {
+  it('prints 100 MB, and portside keeps only the end', async () => {
     const code = `const part = 'x'.repeat(1_000_000); let parts = 0
       const more = () => (parts++ < 100 ? process.stdout.write(part, more) : console.log('\\nall of it') || server())
       more()`
@@ -309,7 +309,7 @@ describe('a program that is odd, and ready', () => {
   })
 })
 
-describe('options that are refused', () => {
+describe('invalid options', () => {
   const pattern = /x/
   const CASES: Array<[options: object, code: string, argument: string]> = [
     [{ by: 'socket' }, 'ERR_INVALID_ARG_VALUE', 'by'],
@@ -372,7 +372,7 @@ describe('options that are refused', () => {
     [{ time_out: 5 }, 'time_out'],
     [{ ready: { http: '/', path: '/' } }, 'path'],
     [{ port: 'any', match: { ports: 5 } }, 'ports'],
-  ])('%o: an unknown name', async (options, argument) => {
+  ])('%o: an unknown option', async (options, argument) => {
     const failure = await failureOf(spawnListening(node, [], options as SpawnListeningOptions))
     expect(failure).toMatchObject({ code: 'ERR_PORTSIDE_UNKNOWN_OPTION', argument })
     expect(failure.message).toMatch(/^Invalid option "\w+" of \S+: [^\n]+(\n {2}fix {8}\S[^\n]*)?$/)

@@ -14,7 +14,7 @@ leavesNothingOpen({ lingers: true })
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../../fixtures/programs/${name}`, import.meta.url))
 
-/** Of util-linux, by which a shell begins a session. */
+/** A tool of util-linux by which a shell begins a session. */
 const whyNoSetsid = spawnSync('setsid', ['true']).error?.message
 
 function needsSetsid(context: TestContext): void {
@@ -37,11 +37,11 @@ type Start = readonly [command: string, args: readonly string[], by: By]
 
 interface Family {
   readonly parent: ChildProcess
-  /** Those who run of all that came of it: their environment has its mark (proc(5)). */
+  /** The running processes with its mark in their environment (proc(5)). */
   members(): number[]
 }
 
-/** A process that starts a program by spawnListening, which starts others. It has a process group of its own, for signals. */
+/** A process that starts a program by spawnListening, which starts others. It has its own process group, for signals. */
 function startFamily(start: Start): Family {
   const mark = `PORTSIDE_TEST=${randomUUID()}`
   const [program, ...args] = [...node(START), '--', JSON.stringify(start)]
@@ -57,7 +57,7 @@ function startFamily(start: Start): Family {
 
 const ROUNDS = 6
 
-/** So many at a time: each is a process that loads portside. */
+/** How many run at a time: each is a process that loads portside. */
 const AT_ONCE = 4
 
 async function inTurns(round: (index: number) => Promise<void>, rounds = ROUNDS): Promise<void> {
@@ -71,7 +71,7 @@ async function inTurns(round: (index: number) => Promise<void>, rounds = ROUNDS)
 describe.each(['descriptor', 'port'] as const)('a program of spawnListening by %s', (by) => {
   beforeEach(needsKernel)
 
-  it('ends with all that it has started when it kills its parent as its first act', async () => {
+  it('ends with its descendants if it kills its parent as its first act', async () => {
     await inTurns(async () => {
       const { parent, members } = startFamily(killingParent(by, 'KILL'))
       expect(await once(parent, 'exit')).toEqual([null, 'SIGKILL'])
@@ -79,16 +79,16 @@ describe.each(['descriptor', 'port'] as const)('a program of spawnListening by %
     })
   })
 
-  it('ends with all that it has started when its parent is killed at any moment', async () => {
+  it('ends with its descendants if its parent is killed at any moment', async () => {
     const signals = ['SIGKILL', 'SIGINT', 'SIGTERM'] as const
     await inTurns(async (index) => {
       const { parent, members } = startFamily(killingParent(by, '0'))
       await once(parent.stdout as Readable, 'data')
-      // Later and later, at last when all of them run: the parent, its watchdog, the program and two more.
+      // Later each time, finally when all of them run: the parent, its watchdog, the program and two more.
       if (index < ROUNDS - 3) await new Promise((resolve) => void setTimeout(resolve, index * 2))
       else await until(() => members().length === 5)
       const pid = parent.pid as number
-      // Some with their group, as by Ctrl-C.
+      // Sometimes with its group, as by Ctrl-C.
       process.kill(index % 2 === 0 ? pid : -pid, signals[index % 3])
       await once(parent, 'exit')
       await until(() => members().length === 0)
@@ -100,12 +100,12 @@ const SERVER = [process.execPath, fixture('serve-port.mjs')]
 
 describe.each([
   {
-    what: 'a program that starts others in sessions of their own',
+    what: 'a program that starts others in their own sessions',
     count: 6,
     start: ['/bin/sh', [fixture('leave-session.sh'), ...SERVER], 'port'],
   },
   {
-    what: 'a wrapper whose server has a session of its own',
+    what: 'a wrapper whose server has its own session',
     count: 4,
     start: [process.execPath, [fixture('start-detached.mjs'), ...SERVER], 'port'],
   },
@@ -115,12 +115,12 @@ describe.each([
     needsSetsid(context)
   })
 
-  it('ends with all that it has started when its parent is killed at any moment', async () => {
+  it('ends with its descendants if its parent is killed at any moment', async () => {
     const rounds = 8
     await inTurns(async (index) => {
       const { parent, members } = startFamily(start)
       await once(parent.stdout as Readable, 'data')
-      // Later and later, at last when all of them run, with the parent and its watchdog.
+      // Later each time, finally when all of them run, with the parent and its watchdog.
       if (index < rounds - 2) await new Promise((resolve) => void setTimeout(resolve, index * 15))
       else await until(() => members().length >= count)
       process.kill(parent.pid as number, 'SIGKILL')

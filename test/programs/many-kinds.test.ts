@@ -6,7 +6,7 @@ import { leavesNothingOpen, needsKernel } from '../support/kernel.js'
 
 leavesNothingOpen({ lingers: true })
 
-it('finds programs of six kinds that start at once, mixes none up, and ends all that they started', async (context) => {
+it('finds programs of six kinds that start at the same time, mixes none up, and ends all of their processes', async (context) => {
   needsKernel(context)
   needsIPv4(context)
   expect(await playAtOnce(spawnListening, 12)).toEqual({ faults: [], processes: expect.any(Number), left: 0 })

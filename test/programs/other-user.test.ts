@@ -11,7 +11,7 @@ import { node } from '../support/program.js'
 
 const PROGRAMS = new URL('../../fixtures/programs/', import.meta.url)
 
-/** Runs code as nobody, with these modules of the sources. This process and its listener are of another user. */
+/** Runs code as the user nobody, with these modules of the sources. This process and its listener belong to another user. */
 async function nobodySees(context: TestContext, modules: string[], code: string): Promise<unknown> {
   if (process.platform !== 'linux') context.skip('only Linux hides what belongs to another user')
   if (whyNotNobody !== undefined) context.skip(whyNotNobody)
@@ -22,18 +22,18 @@ async function nobodySees(context: TestContext, modules: string[], code: string)
   return JSON.parse((await promisify(execFile)(program, args)).stdout)
 }
 
-it('takes a process of another user for one that runs', async (context) => {
+it('sees that a process of another user runs', async (context) => {
   const code = `async () => isRunning(identified(${process.pid}))`
   expect(await nobodySees(context, ['platform/process-tree'], code)).toBe(true)
 })
 
-it('does not say whose a listener is that a process of another user may hold', async (context) => {
+it('does not know the owner of a listener that a process of another user may hold', async (context) => {
   await using server = await listenTcp()
   const code = `async () => ({ whose: whoseListener(${JSON.stringify(server.endpoint)}, new ProgramFamily(${process.pid})) })`
   expect(await nobodySees(context, ['programs/listener', 'platform/program-family'], code)).toEqual({ whose: {} })
 })
 
-it('knows a listener of a process that can be seen for a stranger', async (context) => {
+it('knows that a listener of a visible process belongs to another program', async (context) => {
   const other = spawn(process.execPath, ['-e', 'setInterval(() => {}, 60000)'])
   onTestFinished(() => void other.kill('SIGKILL'))
   const code = `async () => {
@@ -48,13 +48,13 @@ it('knows a listener of a process that can be seen for a stranger', async (conte
   })
 })
 
-it('says that it cannot see where a process of another user listens', async (context) => {
+it('reports that it cannot see the sockets of another user', async (context) => {
   await using _server = await listenTcp()
   const code = `() => waitForProcess(${process.pid}, { timeout: 100 }).catch(({ code, because, next }) => ({ code, because, next }))`
   expect(await nobodySees(context, ['programs/wait-for-process', 'programs/not-ready'], code)).toEqual({
     code: 'ERR_PORTSIDE_WAIT_TIMEOUT',
     because: 'its sockets cannot be seen: it runs as another user, or has changed its user (proc_pid_fd(5))',
-    next: 'name the port on which it listens, or run the tests as its user or as root with CAP_SYS_PTRACE',
+    next: 'pass the port on which it listens, or run the tests as its user or as root with CAP_SYS_PTRACE',
   })
 })
 
@@ -74,7 +74,7 @@ async function becomesRoot(context: TestContext): Promise<string> {
   return file
 }
 
-it('rejects to stop a program that has become another user, and does not wait for it', async (context) => {
+it('stop() rejects immediately for a program that has changed its user', async (context) => {
   if (whyNotNobody !== undefined) context.skip(whyNotNobody)
   const args = ['--reuid=0', process.execPath, fileURLToPath(new URL('serve-port.mjs', PROGRAMS))]
   const code = `async () => {

@@ -9,7 +9,7 @@ export const node: string = process.execPath
 export const fixture = (name: string): string =>
   fileURLToPath(new URL(`../../fixtures/programs/${name}`, import.meta.url))
 
-/** What an error of spawnListening has. */
+/** The fields of an error of spawnListening. */
 export interface Failure extends PortsideError {
   readonly stdout: string
   readonly stderr: string
@@ -20,7 +20,7 @@ export interface Failure extends PortsideError {
   readonly owners: ReadonlyArray<{ readonly pid: number }>
 }
 
-/** The arguments of Node for a program in which `HERE`, `PORT` and `listen(server)` are known. */
+/** The arguments of Node for a program that can use `HERE`, `PORT` and `listen(server)`. */
 export function program(code: string): [string, string] {
   const known = [
     `const HERE = ${JSON.stringify(HERE)}`,
@@ -37,8 +37,8 @@ export const start = (code: string, options: SpawnListeningOptions = {}): Promis
   spawnListening(node, program(code), options)
 
 /**
- * How a wait fails that becomes ready at no time. It is short; where the machine is so slow that the message does not yet say
- * `seen`, it is made again, longer each time.
+ * The error of a wait that is never ready. The wait is short. If the machine is so slow that the message does not contain
+ * `seen` yet, it repeats, longer each time.
  */
 export async function unready(
   wait: (timeout: number) => PromiseLike<unknown>,
@@ -51,7 +51,7 @@ export async function unready(
   }
 }
 
-/** What it rejects with. A program that was started nevertheless is stopped. */
+/** The error with which it rejects. If it starts a program instead, the program is stopped. */
 export async function failureOf(promise: PromiseLike<unknown>): Promise<Failure> {
   let unexpected: unknown
   try {
@@ -63,7 +63,7 @@ export async function failureOf(promise: PromiseLike<unknown>): Promise<Failure>
   return expect.unreachable('it was to fail')
 }
 
-/** Whether there is such a process, and not only what is left of it for a parent that has not asked about it. */
+/** Whether the process runs and is not a zombie. */
 export function runs(pid: number): boolean {
   try {
     process.kill(pid, 0)
@@ -74,7 +74,7 @@ export function runs(pid: number): boolean {
   }
 }
 
-/** So that a failure leaves no process behind. */
+/** A failure must not leave a process. */
 export function killsAtTheEnd(...pids: number[]): void {
   onTestFinished(() => {
     for (const pid of pids.filter(runs)) process.kill(pid, 'SIGKILL')

@@ -18,7 +18,7 @@ import { type Failure, failureOf, fixture, node, program, start, unready } from 
 
 leavesNothingOpen({ lingers: true })
 
-/** A server whose answers are those that the path asks for. */
+/** A server that answers as the path says. */
 async function answering(env: NodeJS.ProcessEnv = {}, options: SpawnListeningOptions = {}): Promise<ListeningChild> {
   const given = { env: { ...process.env, HOST: HERE, ...env }, ...options }
   return await spawnListening(node, [fixture('answer-as-asked.mjs')], given)
@@ -29,12 +29,12 @@ const get = async (child: ListeningChild, path: string): Promise<string> =>
 
 type Other = Exclude<Ready, RegExp | { output: RegExp }>
 
-/** The server listens: what comes of a condition is known after one answer. */
+/** The server listens, so one answer decides a condition. */
 const refusal = (child: ListeningChild, ready: Other, seen: RegExp): Promise<Failure> =>
   unready((timeout) => waitForListening(child.endpoint, { ready, timeout, interval: 5 }), seen, 40)
 
 describe('ready: { http }', () => {
-  it('takes a status from 200 to 399, and follows no redirect', async () => {
+  it('accepts a status from 200 to 399, and follows no redirect', async () => {
     await using child = await answering({}, { ready: { http: '/status/302' } })
     await waitForListening(child.endpoint, { ready: { http: '/status/204' } })
     await waitForListening(child.endpoint, { ready: { http: '/status/399' } })
@@ -50,7 +50,7 @@ describe('ready: { http }', () => {
     )
   })
 
-  it('takes the status and the body that are wanted', async () => {
+  it('accepts only the expected status and body', async () => {
     await using child = await answering({}, { ready: { http: '/status/503?starting', status: 503, body: /^start/gy } })
     await waitForListening(child.endpoint, { ready: { http: '/slow?split+body', body: /split body/ } })
     await waitForListening(child.endpoint, { ready: { http: '/status/404', status: (status) => status < 500 } })
@@ -65,7 +65,7 @@ describe('ready: { http }', () => {
     expect(message).toMatch(READABLE)
   })
 
-  it('needs true from a function given as status, and shows what it throws beside the answer', async () => {
+  it('requires true from a status function, and shows its error with the answer', async () => {
     await using child = await answering()
     const promised = { http: '/status/404?none', status: (async () => true) as unknown as () => boolean }
     expect(await refusal(child, promised, /status 404/)).toMatchObject({ lastAnswer: { status: 404, body: 'none' } })
@@ -76,17 +76,17 @@ describe('ready: { http }', () => {
     const failure = await refusal(child, { http: '/status/200?fine', status: thrower }, /boom/)
     expect(failure.lastAnswer).toEqual({ status: 200, body: 'fine', error: boom })
     expect(failure.cause).toBe(boom)
-    expect(failure.message).toContain('got        status 200: fine; the function given as status threw: boom\n')
+    expect(failure.message).toContain('got        status 200: fine; the status function threw: boom\n')
   })
 
-  it('needs no end of a body that has begun as wanted: a stream of events is ready', async () => {
+  it('does not wait for the end of a matching body: an event stream is ready', async () => {
     await using child = await answering({}, { ready: { http: '/stream/200?data' }, timeout: 60_000 })
     await waitForListening(child.endpoint, { ready: { http: '/stream/200?data', body: /^data$/ }, timeout: 60_000 })
     const { lastAnswer } = await refusal(child, { http: '/stream/503?data' }, /503: data/)
     expect(lastAnswer).toEqual({ status: 503, body: 'data' })
   })
 
-  it('tells a server that does not answer from one that resets the connection', async () => {
+  it('distinguishes a server that does not answer from one that resets the connection', async () => {
     await using child = await answering()
     expect((await refusal(child, { http: '/hang' }, /no answer/)).lastAnswer.error?.message).toBe('no answer')
     expect((await refusal(child, { http: '/reset' }, /hang up|RESET/)).lastAnswer.error).toMatchObject({
@@ -97,14 +97,14 @@ describe('ready: { http }', () => {
   it.each([
     ['closes the connection of plain HTTP', {}],
     ['answers plain HTTP by 400, as servers in Go and nginx do', { ANSWERS_PLAIN: '1' }],
-  ])('finds out that a server speaks TLS, with a certificate that nobody trusts: it %s', async (_how, env) => {
+  ])('finds out that a server speaks TLS, with an untrusted certificate: it %s', async (_how, env) => {
     const { key, cert } = await processCertificate()
     await using child = await answering({ KEY: key, CERT: cert, ...env }, { ready: { http: '/status/200?over+TLS' } })
     const failure = await refusal(child, { http: '/status/503?over+TLS' }, /over TLS/)
     expect(failure.lastAnswer).toEqual({ status: 503, body: 'over TLS' })
   })
 
-  it('takes the 400 of a server that speaks no TLS for its answer', async () => {
+  it('takes the 400 of a server without TLS as its answer', async () => {
     await using child = await answering({}, { ready: { http: '/status/400', status: 400 } })
     const { lastAnswer } = await refusal(child, { http: '/status/400?bad' }, /status 400/)
     expect(lastAnswer).toEqual({ status: 400, body: 'bad' })
@@ -115,7 +115,7 @@ describe('ready: { send, expect }', () => {
   const GREETS = "net.createServer((s) => s.on('error', () => {}).write('220 mail\\r\\n')).listen(PORT, HERE)"
   const ECHOES = "net.createServer((s) => s.on('error', () => {}).on('data', (d) => s.end('+' + d))).listen(PORT, HERE)"
 
-  it('hears a server that speaks first', async () => {
+  it('reads from a server that speaks first', async () => {
     await using child = await start(GREETS, { ready: { send: '', expect: /^220 /y } })
     const failure = await refusal(child, { send: '', expect: /^554/ }, /220/)
     expect(failure.lastAnswer).toEqual({ body: '220 mail\r\n' })
@@ -123,7 +123,7 @@ describe('ready: { send, expect }', () => {
     expect(failure.message).toContain('got        the answer "220 mail\\r\\n"\n')
   })
 
-  it('asks a server that answers, by text and by bytes', async () => {
+  it('sends text or bytes to a server that answers', async () => {
     await using child = await start(ECHOES, { ready: { send: 'PING\r\n', expect: /^\+PING/ } })
     await waitForListening(child.endpoint, { ready: { send: Buffer.from([80, 79]), expect: /^\+PO$/g } })
     const failure = await refusal(child, { send: 'PING\r\n', expect: /^-/ }, /\+PING/)
@@ -135,7 +135,7 @@ describe('ready: { send, expect }', () => {
 })
 
 describe('ready: a line of output', () => {
-  it('takes it with colors, in pieces, without an end, and by a pattern that remembers where it was', async () => {
+  it('matches with colors, in pieces, without a newline, and by a pattern that keeps its position', async () => {
     const cases: Array<[what: string, code: string, line: RegExp]> = [
       ['that has colors', "process.stdout.write('\\x1b[32mready\\x1b[0m in 5 ms\\n')", /^ready in 5 ms$/],
       [
@@ -150,7 +150,7 @@ describe('ready: a line of output', () => {
       ],
       ['without a line end', "process.stdout.write('ready')", /ready/],
       ['that ends as on Windows', "process.stdout.write('ready\\r\\n')", /^ready$/],
-      ['by a pattern that remembers where it was', "console.log('not yet, ready'); console.log('ready')", /ready$/gy],
+      ['by a pattern that keeps its position', "console.log('not yet, ready'); console.log('ready')", /ready$/gy],
     ]
     await Promise.all(
       cases.map(async ([what, code, line]) => {
@@ -160,7 +160,7 @@ describe('ready: a line of output', () => {
     )
   })
 
-  it('needs the listener, too, and tells which of both is missing', async () => {
+  it('also requires the listener, and reports which of both is missing', async () => {
     const silent = (timeout: number) => spawnListening(node, program('server(); stay()'), { ready: /up/, timeout })
     const failure = await unready(silent, /no such line/)
     expect(failure).toMatchObject({ code: 'ERR_PORTSIDE_NOT_READY', lastAnswer: {} })
@@ -190,7 +190,7 @@ describe('ready: a function', () => {
     expect(seen).toEqual([child.endpoint, child.endpoint, child.endpoint])
   })
 
-  it('says in the error what became of it', async () => {
+  it('reports in the error how the call ended', async () => {
     await using child = await start('server()')
     const boom = new Error('connect ECONNREFUSED')
     const cases: Array<[Other, string]> = [
@@ -204,12 +204,12 @@ describe('ready: a function', () => {
         () => {
           throw Object.create(null)
         },
-        'the function given as ready threw: a value that cannot be printed',
+        'the ready function threw: a value that cannot be printed',
       ],
-      [() => new Promise<boolean>(() => {}), 'the function given as ready has not settled'],
-      [(() => {}) as unknown as () => boolean, 'the function given as ready returned undefined'],
-      [(() => ({})) as unknown as () => boolean, 'the function given as ready returned an object'],
-      [() => false, 'the function given as ready returned false'],
+      [() => new Promise<boolean>(() => {}), 'the ready function has not settled'],
+      [(() => {}) as unknown as () => boolean, 'the ready function returned undefined'],
+      [(() => ({})) as unknown as () => boolean, 'the ready function returned an object'],
+      [() => false, 'the ready function returned false'],
     ]
     const refusals = cases.map(([ready, got]) =>
       refusal(child, ready, new RegExp(`got {8}${got.replace(/[()]/g, '\\$&')}`)),
@@ -227,7 +227,7 @@ describe('ready: a function', () => {
 })
 
 describe('ready: several', () => {
-  it('needs all of them, and asks one that was met no more', async () => {
+  it('requires all of them, and does not check one again that was true', async () => {
     let calls = 0
     const fifth = (): boolean => ++calls === 5
     await using child = await answering({}, { ready: [{ http: '/status/200' }, 'listening', fifth] })
@@ -235,7 +235,7 @@ describe('ready: several', () => {
     expect(JSON.parse(await get(child, '/asked'))).toEqual({ '/asked': 1, '/status/200': 1 })
   })
 
-  it('names each that was not met, with the last answer to it', async () => {
+  it('names each condition that is not true, with its last answer', async () => {
     const run = (timeout: number) =>
       answering({}, { ready: [{ http: '/status/200' }, { http: '/status/500' }, /up/], timeout })
     const failure = await unready(run, /status 500/)
@@ -255,7 +255,7 @@ describe('ready: several', () => {
 })
 
 describe('output', () => {
-  /** What is printed to this process meanwhile, of a program. */
+  /** The output of a program that this process prints meanwhile. */
   function printing(): () => string {
     let printed = ''
     for (const stream of [process.stdout, process.stderr]) {
@@ -279,7 +279,7 @@ describe('output', () => {
     expect([child.stdout, child.stderr]).toEqual(['out\n', 'err\n'])
   })
 
-  it("'on-failure' prints the kept output of a program that fails, once, with its last words", async () => {
+  it("'on-failure' prints the kept output of a program that fails, once, until its end", async () => {
     const printed = printing()
     const mode = { output: 'on-failure' } as const
     await using fine = await start(`${WORDS} server()`, { ...mode, ready: /err/ })
@@ -306,11 +306,11 @@ describe('output', () => {
     expect(printed()).toBe('')
   })
 
-  it("'ignore' drops it, says so, and is refused where a line is waited for", async () => {
+  it("'ignore' drops it, says so, and is invalid with a condition on output", async () => {
     await using child = await start(`${WORDS} server()`, { output: 'ignore' })
     expect([child.stdout, child.stderr]).toEqual(['', ''])
     const failure = await failureOf(start(WORDS, { output: 'ignore' }))
-    expect(failure.message).toContain("got        no output: it is dropped by output: 'ignore'\n")
+    expect(failure.message).toContain("got        no output: output: 'ignore' drops it\n")
     for (const ready of [/up/, { output: /up/ }, ['listening', /up/]] as const) {
       const refused = await failureOf(start(WORDS, { output: 'ignore', ready: ready as Ready }))
       expect(refused).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE', argument: 'output' })

@@ -37,7 +37,7 @@ const ADDRESS: Record<Family | 'dual', string> = { IPv4: '127.0.0.1', IPv6: '::1
 
 const programs = new URL('../../fixtures/programs/', import.meta.url)
 
-/** The interpreter itself: what PATH has may be a program that looks for one. */
+/** The interpreter itself: the program in PATH may only look for one. */
 const python = spawnSync('python3', ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' })
 const whyNoPython = python.error?.message ?? (python.status === 0 ? undefined : python.stderr.trim())
 const whyNoShell = spawnSync('sh', ['-c', ':']).error?.message
@@ -56,13 +56,13 @@ function needsDescriptorPassing(context: TestContext): void {
   if (why !== undefined) context.skip(why)
 }
 
-/** By descriptor a program that never accepts is ready only if `ready` says so. */
+/** By descriptor, a program that never accepts is ready only by a condition. */
 const byDescriptor = { by: 'descriptor' } as const
 const PROGRAM_RUNS = { ...byDescriptor, ready: () => true } as const
 
 type Ended = Error & { exitCode: number; stdout: string; stderr: string }
 
-/** How a program ended before it was ready. */
+/** The exit of a program that was not ready. */
 async function endOf(starting: Promise<ListeningChild>): Promise<Ended> {
   const failure = await failureOf(starting)
   expect(failure).toMatchObject({ code: 'ERR_PORTSIDE_CHILD_EXITED' })
@@ -111,18 +111,18 @@ describe('spawnListening by descriptor', () => {
     })
   })
 
-  it('has the pid that LISTEN_PID names from the first line of the program on', async () => {
+  it('has the pid in LISTEN_PID from the first line of the program', async () => {
     const starting = spawnListening('sh', [fixture('serve-descriptor.sh'), node, '-e', ''], byDescriptor)
     const { stdout } = await endOf(starting)
     expect(stdout).toMatch(/^(\d+) \1\n$/)
   })
 
-  it.for(PLACES)('hands on the listening sockets and no descriptor beside them: %s', async (family, context) => {
+  it.for(PLACES)('passes the listening sockets and no other descriptor: %s', async (family, context) => {
     needsKernel(context)
     const list = ['sh', ['-c', 'ls /proc/$$/fd']] as const
     const { stdout } = await endOf(spawnListening(...list, { ...byDescriptor, family }))
     const sockets = family === 'dual' ? ['3', '4'] : ['3']
-    // What this process itself was started with goes to all that it starts.
+    // Descriptors that this process inherited pass to its children.
     const inherited = spawnSync(...list, { encoding: 'utf8' }).stdout.split('\n')
     expect(stdout.split('\n').filter((fd) => !inherited.includes(fd))).toEqual(sockets)
   })
@@ -142,7 +142,7 @@ describe('spawnListening by descriptor', () => {
     await child.stop()
   })
 
-  it('leaves no moment at which a dial from outside is refused, reset or left unanswered', async () => {
+  it('never refuses, resets or leaves unanswered a dial from outside', async () => {
     await using reservation = await reservePort()
     const [{ address, port }] = reservation.endpoints as [Endpoint]
     const dialler = spawn(node, [fixture('connect-until-answered.mjs'), address, String(port), '200'])
@@ -159,24 +159,24 @@ describe('spawnListening by descriptor', () => {
     await child.stop()
   })
 
-  it('has an accept queue as long as asked', async (context) => {
+  it('has an accept queue of the requested length', async (context) => {
     needsKernel(context)
     await using child = await spawnListening('sh', [fixture('never-listen.sh')], { ...PROGRAM_RUNS, backlog: 1 })
     const clients = Array.from({ length: 8 }, () => watch(net.connect({ host: child.address, port: child.port })))
     await Promise.race(clients.map(({ connected }) => connected))
-    // The kernel takes one more than the backlog says, and drops what comes then (listen(2)).
+    // The kernel queues one more connection than the backlog, and drops the next (listen(2)).
     await until(() => clients.filter(({ socket }) => !socket.connecting).length === 2)
     expect(acceptQueueLength(child.port)).toBe(2)
     for (const { socket } of clients) socket.destroy()
     await child.stop()
   })
 
-  it('rejects with the output of a program that ends before it accepts', async () => {
+  it('rejects with the output of a program that exits before it accepts', async () => {
     const failure = await endOf(spawnListening('sh', ['-c', 'echo out; echo err >&2; exit 7'], byDescriptor))
     expect(failure).toMatchObject({ exitCode: 7, signal: null, stdout: 'out\n', stderr: 'err\n' })
   })
 
-  it('rejects when the program runs and does not accept, and ends it', async () => {
+  it('rejects if the program runs but does not accept, and ends it', async () => {
     const starting = spawnListening('sh', [fixture('never-listen.sh')], { ...byDescriptor, timeout: 300 })
     const failure = await failureOf(starting)
     expect(failure).toMatchObject({ code: 'ERR_PORTSIDE_NOT_READY' })
@@ -185,14 +185,14 @@ describe('spawnListening by descriptor', () => {
     )
   })
 
-  it('keeps the end of what the program says', async () => {
+  it('keeps the end of the output', async () => {
     const code = "process.stdout.write('é'.repeat(100_000) + 'end'); process.stderr.write('x'.repeat(100_000) + 'end')"
     const { stdout, stderr } = await endOf(spawnListening(node, ['-e', code], byDescriptor))
     expect(stdout).toBe(`${'é'.repeat(16_381)}end`)
     expect(stderr).toBe(`${'x'.repeat(16_381)}end`)
   })
 
-  it('notices the end of a program whose output a process that it left behind keeps open', async () => {
+  it('notices the exit of a program even if a process that it left keeps its output open', async () => {
     const { stdout } = await endOf(spawnListening('sh', ['-c', 'tail -f /dev/null & echo $!'], byDescriptor))
     expect(runs(Number(stdout))).toBe(false)
   })
@@ -214,7 +214,7 @@ describe('spawnListening by port', () => {
     await child.stop()
   })
 
-  it('hands no descriptor on', async (context) => {
+  it('passes no descriptor', async (context) => {
     needsKernel(context)
     const list = ['sh', ['-c', 'ls /proc/$$/fd']] as const
     const { stdout } = (await failureOf(spawnListening(...list, byPort))) as Error & { stdout: string }
@@ -243,7 +243,7 @@ describe('spawnListening by port', () => {
     expect([child.child.pid as number, server].filter(runs)).toEqual([])
   })
 
-  it('ends, after the grace, the server that ignores the signal which ended the shell script', async (context) => {
+  it('ends, after the grace, a server that ignores the signal that ended its shell script', async (context) => {
     needsShell(context)
     const script = '"$@" & echo "$!"; wait'
     const ignore = [node, '--import', pathToFileURL(fixture('ignore-sigterm.mjs')).href, fixture('serve-port.mjs')]
@@ -255,7 +255,7 @@ describe('spawnListening by port', () => {
     expect(runs(server)).toBe(false)
   })
 
-  it('rejects with the output of the program when it ends before it listens', async () => {
+  it('rejects with the output of a program that exits before it listens', async () => {
     const failure = await failureOf(spawnListening(node, [fixture('die-before-listening.mjs')], byPort))
     expect(failure).toMatchObject({
       code: 'ERR_PORTSIDE_CHILD_EXITED',
@@ -264,7 +264,7 @@ describe('spawnListening by port', () => {
       stderr: 'no configuration in /etc/nowhere\n',
       stdout: '',
     })
-    expect(failure.message).toContain(`Cannot start ${node}: the program ended before it was ready, with code 3.\n`)
+    expect(failure.message).toContain(`Cannot start ${node}: the program exited with code 3 before it was ready.\n`)
     expect(failure.message).toContain(
       '\n  got        this output of the program\n    no configuration in /etc/nowhere\n  fix        ',
     )
@@ -272,21 +272,21 @@ describe('spawnListening by port', () => {
 
   it.each([
     [
-      'by a signal',
+      'is ended by a signal',
       "process.kill(process.pid, 'SIGKILL')",
       { exitCode: null, signal: 'SIGKILL' },
-      'by SIGKILL.\n  got        no output of the program\n  fix        ',
+      'was ended by SIGKILL before it was ready.\n  got        no output of the program\n  fix        ',
     ],
     [
-      'with code 0',
+      'exits with code 0',
       "console.log('done')",
       { exitCode: 0, stdout: 'done\n' },
-      'with code 0.\n  got        this output of the program\n    done\n  fix        ',
+      'exited with code 0 before it was ready.\n  got        this output of the program\n    done\n  fix        ',
     ],
-  ])('rejects when the program ends %s before it listens', async (_how, code, fields, message) => {
+  ])('rejects when the program %s before it listens', async (_how, code, fields, message) => {
     const failure = await failureOf(spawnListening(node, ['-e', code], byPort))
     expect(failure).toMatchObject({ code: 'ERR_PORTSIDE_CHILD_EXITED', ...fields })
-    expect(failure.message).toContain(`Cannot start ${node}: the program ended before it was ready, ${message}`)
+    expect(failure.message).toContain(`Cannot start ${node}: the program ${message}`)
   })
 
   it('rejects with the output of a program that never listens, and ends it', async (context) => {
@@ -302,13 +302,13 @@ describe('spawnListening by port', () => {
       output: expect.stringContaining('looking for a database'),
       lastAnswer: { error: { code: 'ECONNREFUSED' } },
     })
-    expect(failure.message).toContain(`Cannot start sh: it runs (pid ${pid}) and is not ready after 500 ms.\n`)
+    expect(failure.message).toContain(`Cannot start sh: it runs (pid ${pid}) but is not ready after 500 ms.\n`)
     expect(failure.message).toMatch(/^ {2}got {8}\S+: ECONNREFUSED \(connection refused\).*; and this output/m)
     expect(failure.message).toContain('this output of the program\n    looking for a database\n')
     expect(runs(pid)).toBe(false)
   })
 
-  it('ends the program when its signal is aborted before the program listens', async (context) => {
+  it('ends the program if the signal aborts before it listens', async (context) => {
     needsShell(context)
     const pidFile = join(await directory(), 'pid')
     const abort = new AbortController()
@@ -322,7 +322,7 @@ describe('spawnListening by port', () => {
   })
 })
 
-/** One contract, both ways to hand over a port. */
+/** One contract for both ways to hand over a port. */
 const WAYS = [
   { by: 'descriptor', server: fixture('serve-descriptor.mjs') },
   { by: 'port', server: fixture('serve-port.mjs') },
@@ -336,14 +336,14 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
   const start = (options: SpawnListeningOptions = {}, ...args: string[]): Promise<ListeningChild> =>
     spawnListening(node, [server, ...args], { by, ...options })
 
-  it('serves on the first loopback family where nothing is asked', async () => {
+  it('serves on the first loopback family by default', async () => {
     await using child = await start()
     expect(child).toMatchObject({ address: ADDRESS[FAMILIES[0] as Family], family: FAMILIES[0] })
     expect(child.endpoints).toEqual([child.endpoint])
     await child.stop()
   })
 
-  it('serves on an address that was named', async () => {
+  it('serves on the address in host', async () => {
     const host = ADDRESS[FAMILIES[0] as Family]
     await using child = await start({ host })
     expect((await ask(child)).pid).toBe(child.child.pid)
@@ -351,7 +351,7 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
     await child.stop()
   })
 
-  it('passes arguments on as they are: no shell reads them', async () => {
+  it('passes arguments unchanged: no shell reads them', async () => {
     const args = [
       'two words',
       "it's",
@@ -373,7 +373,7 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
     await child.stop()
   })
 
-  it('starts a program whose path has blanks and quotes in it', async (context) => {
+  it('starts a program whose path has blanks and quotes', async (context) => {
     needsShell(context)
     const program = join(await directory(), `it's "a" $(program)`)
     await writeFile(program, '#!/bin/sh\nexec "$@"\n')
@@ -383,25 +383,25 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
     await child.stop()
   })
 
-  it('passes the environment on, with PORT of its own', async () => {
+  it('passes the environment, with its own PORT', async () => {
     const env = { PATH: process.env.PATH, ONE: "it's $(one)\nor two", EMPTY: '', PORT: '1' }
     await using child = await start({ env })
     expect((await ask(child)).env).toMatchObject(by === 'port' ? { ...env, PORT: String(child.port) } : env)
     await child.stop()
   })
 
-  it('gives the program the environment that was passed and nothing beside it', async () => {
+  it('passes only the environment in env', async () => {
     const all = { PWD: '/nowhere', OLDPWD: "it's /old", SHLVL: '7', PORTSIDE_GO: 'go', HOME: '' }
     for (const env of [{ PATH: process.env.PATH }, { PATH: process.env.PATH, ...all }]) {
       await using child = await start({ env })
-      // bash(1) as sh adds the last.
+      // bash(1) as sh adds the last variable.
       const { PORT, LISTEN_FDS, LISTEN_PID, PORTSIDE_PROGRAM, _, ...seen } = (await ask(child)).env
       expect(seen).toEqual(env)
       await child.stop()
     }
   })
 
-  it('passes on variables whose names no shell takes', async () => {
+  it('passes variables whose names are invalid in a shell', async () => {
     const env = { ...process.env, 'dotted.name': 'one', 'with-dashes': 'two' }
     await using child = await start({ env })
     expect((await ask(child)).env).toMatchObject({ 'dotted.name': 'one', 'with-dashes': 'two' })
@@ -411,14 +411,14 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
   it.each([
     ['a path', (path: string) => path],
     ['a URL', (path: string) => pathToFileURL(path)],
-  ])('starts the program in the working directory, %s', async (_kind, cwdOf) => {
+  ])('starts the program in the working directory: %s', async (_kind, cwdOf) => {
     const cwd = await realpath(await directory())
     await using child = await start({ cwd: cwdOf(cwd) })
     expect((await ask(child)).cwd).toBe(cwd)
     await child.stop()
   })
 
-  it('finds a relative path from the working directory', async (context) => {
+  it('finds a relative path in the working directory', async (context) => {
     needsShell(context)
     const cwd = await directory()
     await writeFile(join(cwd, 'program'), '#!/bin/sh\nexec "$@"\n')
@@ -428,7 +428,7 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
     await child.stop()
   })
 
-  it('serves on a reserved port, which stays held and can be used again', async () => {
+  it('serves on a reserved port, which stays held for the next start', async () => {
     await using reservation = await reservePort()
     for (let round = 0; round < 2; round++) {
       await using child = await start({ port: reservation })
@@ -440,7 +440,7 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
     }
   })
 
-  it('serves on the port that was named', async () => {
+  it('serves on the given port', async () => {
     await using free = await keptFree()
     await using child = await start({ host: HERE, port: free.port })
     expect(child.port).toBe(free.port)
@@ -448,26 +448,26 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
     await child.stop()
   })
 
-  it('refuses a port that is taken', async () => {
+  it('rejects a port that is taken', async () => {
     await using holder = await listenTcp()
     const failure = await failureOf(start({ port: holder.port }))
     expect(failure).toMatchObject({ code: 'EADDRINUSE' })
     expect(failure.message).toContain(String(holder.port))
   })
 
-  it('refuses a reservation that is released', async () => {
+  it('rejects a released reservation', async () => {
     const reservation = await reservePort()
     await reservation.release()
     expect(await failureOf(start({ port: reservation }))).toMatchObject({ code: 'ERR_PORTSIDE_RESERVATION_RELEASED' })
   })
 
-  it('refuses the reservation of a UDP port', async () => {
+  it('rejects the reservation of a UDP port', async () => {
     await using reservation = await reservePort({ protocol: 'udp' })
     expect(await failureOf(start({ port: reservation }))).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' })
     expect(reservation.held).toBe(true)
   })
 
-  it('refuses a reservation on another address than the one that is named', async (context) => {
+  it('rejects a reservation that does not cover host', async (context) => {
     needsFamily(context, 'IPv4')
     needsFamily(context, 'IPv6')
     await using reservation = await reservePort({ family: 'IPv4' })
@@ -477,7 +477,7 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
     }
   })
 
-  it('stops once, however often it is asked, and resolves with how the program ended', async () => {
+  it('stop() stops once, even if called twice, and resolves to the exit of the program', async () => {
     await using reservation = await reservePort()
     await using child = await start({ port: reservation })
     const pid = child.child.pid as number
@@ -490,19 +490,19 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
     expect(await dial(child)).toBe('ECONNREFUSED')
   })
 
-  it('stops by the signal that was asked for', async () => {
+  it('stops by the given signal', async () => {
     await using child = await start()
     expect(await child.stop('SIGINT')).toEqual({ code: null, signal: 'SIGINT' })
   })
 
-  it('refuses a signal that there is not, and stops when it is asked again', async () => {
+  it('rejects an unknown signal, and stops on the next call', async () => {
     const child = await start()
     killsAtTheEnd(child.child.pid as number)
     expect(await failureOf(child.stop('SIGNOTHING' as NodeJS.Signals))).toMatchObject({ code: 'ERR_UNKNOWN_SIGNAL' })
     expect(await child.stop()).toEqual({ code: null, signal: 'SIGTERM' })
   })
 
-  it('ends a program that ignores the signal by SIGKILL when the grace is over', async () => {
+  it('ends a program that ignores the signal by SIGKILL after the grace', async () => {
     const args = ['--import', pathToFileURL(fixture('ignore-sigterm.mjs')).href, server]
     await using child = await spawnListening(node, args, { by, grace: 50 })
     await ask(child)
@@ -510,7 +510,7 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
     expect(child.stdout).toBe('ready\nnot now\n')
   })
 
-  it('leaves no descriptor behind', async (context) => {
+  it('leaves no descriptor open', async (context) => {
     needsKernel(context)
     const descriptors = (): number => readdirSync('/proc/self/fd').length
     const before = descriptors()
@@ -519,7 +519,7 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
     expect(descriptors()).toBe(before)
   })
 
-  it('is stopped by the end of an await using block', async () => {
+  it('stops at the end of an await using block', async () => {
     let pid: number
     {
       await using child = await start()
@@ -528,16 +528,16 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
     expect(runs(pid)).toBe(false)
   })
 
-  it('refuses to be disposed of quietly when the program has died by itself', async () => {
+  it('rejects on disposal if the program failed before', async () => {
     const child = await start()
     process.kill(child.child.pid as number, 'SIGKILL')
     expect(await child.exited).toEqual({ code: null, signal: 'SIGKILL' })
     const failure = await failureOf(child[Symbol.asyncDispose]())
     expect(failure).toMatchObject({ code: 'ERR_PORTSIDE_CHILD_EXITED', exitCode: null, signal: 'SIGKILL' })
-    expect(failure.message).toContain('The program ended by itself, by SIGKILL.\n')
+    expect(failure.message).toContain('The program was ended by SIGKILL before stop() was called.\n')
   })
 
-  it('is disposed of quietly when its user has seen by stop() how it ended', async () => {
+  it('resolves on disposal if stop() was called before', async () => {
     const child = await start()
     process.kill(child.child.pid as number, 'SIGKILL')
     await child.exited
@@ -545,7 +545,7 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
     await child[Symbol.asyncDispose]()
   })
 
-  it('is disposed of quietly when the program ended with code 0', async () => {
+  it('resolves on disposal if the program exited with code 0', async () => {
     const end = pathToFileURL(fixture('end-on-sigusr2.mjs')).href
     const child = await spawnListening(node, ['--import', end, server], { by })
     await ask(child)
@@ -554,20 +554,20 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
     await child[Symbol.asyncDispose]()
   })
 
-  it('refuses a signal that was aborted before', async () => {
+  it('rejects an aborted signal', async () => {
     const reason = new Error('enough')
     const failure = await failureOf(start({ signal: AbortSignal.abort(reason) }))
     expect(failure).toMatchObject({ name: 'AbortError', code: 'ABORT_ERR', cause: reason })
   })
 
-  it('starts nothing when its signal is aborted meanwhile', async () => {
+  it('starts nothing if the signal aborts meanwhile', async () => {
     const abort = new AbortController()
     const starting = start({ signal: abort.signal })
     abort.abort()
     expect(await failureOf(starting)).toMatchObject({ code: 'ABORT_ERR' })
   })
 
-  it('starts nothing on a reserved port when its signal is aborted meanwhile', async () => {
+  it('starts nothing on a reserved port if the signal aborts meanwhile', async () => {
     await using reservation = await reservePort()
     const abort = new AbortController()
     const starting = start({ port: reservation, signal: abort.signal })
@@ -576,7 +576,7 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
     expect(reservation.held).toBe(true)
   })
 
-  it('stops the program when its signal is aborted afterwards', async () => {
+  it('stops the program if the signal aborts later', async () => {
     const abort = new AbortController()
     await using child = await start({ signal: abort.signal })
     abort.abort()
@@ -584,11 +584,11 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
   })
 
   it.each([
-    ['a name that PATH lacks', 'portside-no-such-program', 'ENOENT', 'no such file'],
-    ['a path at which nothing is', './no/such/program', 'ENOENT', 'no such file'],
+    ['a name that is not in PATH', 'portside-no-such-program', 'ENOENT', 'no such file'],
+    ['a path that does not exist', './no/such/program', 'ENOENT', 'no such file'],
     ['a directory', fixture(''), 'ENOENT', 'no such file'],
-    ['a file that is not executable', fixture('serve-descriptor.py'), 'EACCES', 'a file that may not be executed'],
-  ])('refuses %s as a program', async (_what, command, code, actual) => {
+    ['a file that is not executable', fixture('serve-descriptor.py'), 'EACCES', 'a file that is not executable'],
+  ])('rejects %s as a program', async (_what, command, code, actual) => {
     const failure = await failureOf(spawnListening(command, ['argument'], { by }))
     expect(failure).toMatchObject({ code, syscall: 'spawn', path: command, spawnargs: ['argument'] })
     expect(failure.message).toContain(`Cannot start ${command}.\n`)
@@ -596,7 +596,7 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
     expect(failure.message).toMatch(READABLE)
   })
 
-  it('refuses a script whose interpreter does not exist', async (context) => {
+  it('rejects a script whose interpreter does not exist', async (context) => {
     needsShell(context)
     const script = join(await directory(), 'script')
     await writeFile(script, '#!/no/such/interpreter\n', { mode: 0o755 })
@@ -607,12 +607,12 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
     expect(failure.message).toMatch(READABLE)
   })
 
-  it('ends what the program started and no longer has, with stop() and when it ends by itself', async (context) => {
+  it('ends processes that the program started and left, by stop() and after its exit', async (context) => {
     needsShell(context)
     const script = '(sleep 1000 & echo $!); [ "$1" = stay ] || exit 0; shift; exec "$@"'
     for (const how of ['stay', 'leave']) {
       const starting = spawnListening('sh', ['-c', script, 'sh', how, node, server], { by })
-      // By port, one that ends before it listens is an error, which has the output, too.
+      // By port, a program that exits before it listens is an error, which also has the output.
       const child = await starting.catch((error) => ({ ...error, stop: () => {} }))
       await until(() => child.stdout.includes('\n'))
       const orphan = Number.parseInt(child.stdout, 10)
@@ -622,14 +622,14 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
     }
   })
 
-  it('shows the program as its user started it', async () => {
+  it('shows the program instead of the shell', async () => {
     await using child = await start({}, 'argument')
     expect(child.child).toMatchObject({ spawnfile: node, spawnargs: [node, server, 'argument'], stdin: null })
     expect(child.child.stdio[0]).toBeNull()
     await child.stop()
   })
 
-  it('refuses a working directory that does not exist, and one that is a file', async () => {
+  it('rejects a working directory that does not exist or is a file', async () => {
     const missing = await failureOf(start({ cwd: join(await directory(), 'missing') }))
     expect(missing).toMatchObject({ code: 'ENOENT' })
     expect(missing.message).toMatch(READABLE)
@@ -639,7 +639,7 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
     expect(file.message).toMatch(READABLE)
   })
 
-  it('refuses an argument that is longer than the system takes', async () => {
+  it('rejects an argument that is too long for the system', async () => {
     const failure = await failureOf(start({}, 'x'.repeat(4_000_000)))
     expect(failure).toMatchObject({ code: 'E2BIG' })
     expect(failure.message).toMatch(READABLE)
@@ -663,14 +663,14 @@ describe.each(WAYS)('spawnListening by $by', ({ by, server }) => {
     [{ signal: {} }, 'ERR_INVALID_ARG_TYPE'],
     [{ env: null }, 'ERR_INVALID_ARG_TYPE'],
     [{ cwd: 5 }, 'ERR_INVALID_ARG_TYPE'],
-  ])('refuses the options %o', async (options, code) => {
+  ])('rejects the options %o', async (options, code) => {
     const failure = await failureOf(start(options as SpawnListeningOptions))
     expect(failure).toMatchObject({ code })
-    // Node's own, of which there is nothing more to say.
+    // Node's own error.
     if (!('cwd' in options)) expect(failure.message).toMatch(READABLE)
   })
 
-  it('refuses a URL of something else than a file as working directory', async () => {
+  it('rejects a working directory that is not a file: URL', async () => {
     expect(await failureOf(start({ cwd: new URL(`http://${HERE_IN_URL}/`) }))).toMatchObject({
       code: 'ERR_INVALID_URL_SCHEME',
     })
@@ -686,13 +686,13 @@ describe('spawnListening', () => {
     ['node', 'args', 'ERR_INVALID_ARG_TYPE'],
     ['node', [5], 'ERR_INVALID_ARG_TYPE'],
     ['node', null, 'ERR_INVALID_ARG_TYPE'],
-  ])('refuses to start %o with %o', async (command, args, code) => {
+  ])('rejects %o with %o', async (command, args, code) => {
     const failure = await failureOf(spawnListening(command as string, args as string[]))
     expect(failure).toMatchObject({ code })
     expect(failure.message).toMatch(READABLE)
   })
 
-  it('refuses an argument with a NUL in it', async () => {
+  it('rejects an argument with a null byte', async () => {
     expect(await failureOf(spawnListening(node, ['a\0b']))).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' })
     for (const options of [{ env: { A: 'a\0b' } }, { env: { 'A\0': 'b' } }, { cwd: '' }, { cwd: 'a\0b' }]) {
       expect(await failureOf(spawnListening(node, [], options))).toMatchObject({
@@ -702,12 +702,12 @@ describe('spawnListening', () => {
     }
   })
 
-  it.each([null, 5, 'options'])('refuses %o as its options', async (options) => {
+  it.each([null, 5, 'options'])('rejects %o as options', async (options) => {
     const failure = await failureOf(spawnListening(node, [], options as unknown as SpawnListeningOptions))
     expect(failure).toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' })
   })
 
-  it('refuses a timeout that is none', async () => {
+  it('rejects an invalid timeout', async () => {
     const failure = await failureOf(spawnListening(node, ['-e', ''], { by: 'port', timeout: -1 }))
     expect(failure).toMatchObject({ code: 'ERR_OUT_OF_RANGE' })
   })
@@ -721,20 +721,20 @@ describe('spawnListening', () => {
     // As a test runner ends its workers.
     { by: 'port', how: 'SIGTERM' },
     { by: 'port', how: 'SIGKILL' },
-  ])('leaves no program behind when the parent ends: by $by, $how', async ({ by, how }) => {
+  ])('leaves no program when the parent ends: by $by, $how', async ({ by, how }) => {
     const server = WAYS.find((way) => way.by === by)?.server
     const [pid] = await leaveChild({ command: node, args: [server], options: { by }, lines: 0, how })
     await until(() => !runs(pid as number))
   })
 
-  it.each(['exit', 'SIGKILL'])('leaves no server of a shell script behind when the parent ends: %s', async (how) => {
+  it.each(['exit', 'SIGKILL'])('leaves no server of a shell script when the parent ends: %s', async (how) => {
     const args = [fixture('start-child-server.sh'), node, fixture('serve-port.mjs')]
     const pids = await leaveChild({ command: 'sh', args, options: { by: 'port' }, lines: 1, how })
     expect(pids).toHaveLength(2)
     await until(() => !pids.some(runs))
   })
 
-  it('leaves no program behind when its thread is ended', async () => {
+  it('leaves no program when its thread ends', async () => {
     const thread = new Worker(new URL('start-and-wait.mjs', programs))
     const [pid] = await once(thread, 'message')
     killsAtTheEnd(pid)
@@ -743,9 +743,9 @@ describe('spawnListening', () => {
     await until(() => !runs(pid))
   })
 
-  it('is watched by one shell, which goes with the last program', async (context) => {
+  it('starts one watchdog, which exits with the last program', async (context) => {
     needsKernel(context)
-    // That of a thread which was ended goes after its program.
+    // The watchdog of an ended thread exits after its program.
     await until(() => shells().length === 0)
     const [first, second] = await Promise.all(
       [1, 2].map(() => spawnListening(node, [fixture('serve-descriptor.mjs')], { by: 'descriptor' })),
@@ -764,7 +764,7 @@ const shells = (): number[] =>
     .map(({ pid }) => pid)
     .filter((pid) => runs(pid) && commandOf(pid).includes('portside-watchdog'))
 
-/** Empty of a process that has ended. */
+/** Empty for a process that has exited. */
 function commandOf(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
@@ -773,7 +773,7 @@ function commandOf(pid: number): string {
   }
 }
 
-/** What the serve-*.* programs answer. */
+/** The answers of the serve-*.* programs. */
 interface Answer {
   readonly said: string
   readonly pid: number
@@ -790,7 +790,7 @@ async function ask({ address, port }: Pick<Endpoint, 'address' | 'port'>, said =
   return JSON.parse(Buffer.from(client.text(), 'latin1').toString())
 }
 
-/** The code with which a dial fails; undefined where it does not. */
+/** The code with which a dial fails, or undefined. */
 function dial({ address, port }: Pick<Endpoint, 'address' | 'port'>): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = net.connect({ host: address, port })
@@ -813,11 +813,11 @@ function collect(stream: Readable): () => string {
   return () => text
 }
 
-/** Starts a program from a parent that ends meanwhile; resolves with the pids of what it left, when it has ended. */
+/** Starts a program from a parent that ends meanwhile. Resolves to the pids of the processes that it left. */
 async function leaveChild(job: object): Promise<number[]> {
   const parent = spawn(node, [fixture('leave-child.mjs'), JSON.stringify(job)])
   const [said, complained] = [collect(parent.stdout), collect(parent.stderr)]
-  // Not 'close': what it left behind may have its pipes.
+  // Not 'close': a process that it left may have its pipes.
   await once(parent, 'exit')
   parent.stdout.destroy()
   parent.stderr.destroy()

@@ -5,10 +5,10 @@ import { leavesNothingOpen, needsKernel } from '../support/kernel.js'
 
 leavesNothingOpen({ lingers: true })
 
-/** Among them each kind of stranger, programs that share their address with one, and those that cannot listen. */
+/** The schedules include each kind of other listener, programs that share their address with one, and programs that cannot listen. */
 const SEED = 1
 
-it('never takes a stranger that listens on the number of a program for the program, and names it', async (context) => {
+it('never takes another listener on the port for the program, and names its owner', async (context) => {
   needsKernel(context)
   const played = await playMany(
     { reservePort, spawnListening },

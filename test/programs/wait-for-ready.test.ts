@@ -19,18 +19,18 @@ import { type Failure, failureOf, fixture, unready } from './programs.js'
 
 leavesNothingOpen({ lingers: true })
 
-/** How a wait fails for an answer that never changes. */
+/** The error of a wait for an answer that never changes. */
 const refusal = (url: string | URL, options: ReadyWaitOptions, seen: RegExp): Promise<Failure> =>
   unready((timeout) => waitForReady(url, { interval: 5, ...options, timeout }), seen, 40)
 
-/** Answers by the status in the path, with what comes behind `?`. */
+/** Answers with the status in the path and the body after `?`. */
 const byPath: http.RequestListener = ({ url = '' }, response) => {
   const { pathname, search } = new URL(url, 'http://localhost')
   response.writeHead(Number(pathname.slice(1)), { location: '/200' }).end(search.slice(1))
 }
 
 describe('waitForReady', () => {
-  it('takes a status from 200 to 399, and follows no redirect', async () => {
+  it('accepts a status from 200 to 399, and follows no redirect', async () => {
     const paths: Array<string | undefined> = []
     await using server = await listenHttp((request, response) => {
       paths.push(request.url)
@@ -41,13 +41,13 @@ describe('waitForReady', () => {
     expect(paths).toEqual(['/200', '/204', '/302', '/399', '/302?a=b'])
     const failure = await refusal(`${server.url}302`, { status: 200 }, /status 302/)
     expect(failure).toMatchObject({ code: 'ERR_PORTSIDE_NOT_READY', lastAnswer: { status: 302, body: '' } })
-    expect(failure.message).toMatch(/^Cannot wait until \S+ is ready: it is not after \d+ ms\.\n/)
+    expect(failure.message).toMatch(/^Cannot wait until \S+ is ready: it is not ready after \d+ ms\.\n/)
     expect(failure.message).toContain(`expected   GET ${server.url}302 to answer with status 200\n`)
     expect(failure.message).toContain('got        status 302, an empty body\n  fix        fix what the server answers')
     expect(failure.message).toMatch(READABLE)
   })
 
-  it('waits until the status and the body are the wanted ones', async () => {
+  it('waits for the expected status and body', async () => {
     let asked = 0
     await using server = await listenHttp((_request, response) => {
       response.writeHead([503, 200, 200][asked++] ?? 200).end(asked < 3 ? 'warming up' : 'ready')
@@ -58,7 +58,7 @@ describe('waitForReady', () => {
     expect(failure.lastAnswer).toEqual({ status: 200, body: 'ready' })
   })
 
-  it('is not ready where a function given as status throws, or gives a promise', async () => {
+  it('is not ready if a status function throws or returns a promise', async () => {
     await using server = await listenHttp(byPath)
     const boom = new Error('boom')
     const thrower = (): boolean => {
@@ -72,14 +72,14 @@ describe('waitForReady', () => {
     })
   })
 
-  it('waits for a server that comes up later, by the name localhost on either family', async () => {
+  it('waits for a server that starts later, on either family of localhost', async () => {
     await using reservation = await reservePort()
     const waiting = waitForReady(`http://localhost:${reservation.port}/health`, { interval: 1 })
     await using _server = await listenHttp((_request, response) => response.end('ok'), { port: reservation })
     await waiting
   })
 
-  it('checks the certificate of a server, which its ca vouches for', async () => {
+  it('checks the certificate of a server against ca', async () => {
     const { key, cert, ca } = await processCertificate()
     const secure = https.createServer({ key, cert }, (_request, response) => response.end('ok'))
     await once(secure.listen({ host: HERE, port: 0 }), 'listening')
@@ -91,7 +91,7 @@ describe('waitForReady', () => {
       const failure = await refusal(url, {}, /certificate/)
       expect(failure.lastAnswer.error).toBe(failure.cause)
       expect(failure.message).toContain('fix        pass the certificate of the server, or of its authority, as ca')
-      // waitForListening() asks whether it is up: any certificate is right.
+      // waitForListening() only checks that it is up: it accepts any certificate.
       await waitForListening(new URL('/health', url))
     } finally {
       secure.close()
@@ -100,7 +100,7 @@ describe('waitForReady', () => {
     }
   })
 
-  it('says what came instead: nothing listens, no answer, no HTTP', async () => {
+  it('reports what came instead: nothing listens, no answer, no HTTP', async () => {
     await using reservation = await reservePort()
     const refused = await refusal(`http://localhost:${reservation.port}/`, {}, /ECONNREFUSED/)
     expect(refused).toMatchObject({
@@ -118,7 +118,7 @@ describe('waitForReady', () => {
     for (const { message } of [refused, unanswered, other]) expect(message).toMatch(READABLE)
   })
 
-  it('ends when its signal is aborted, also in the middle of a request', async () => {
+  it('rejects when the signal aborts, even during a request', async () => {
     const abort = new AbortController()
     await using server = await listenHttp(() => abort.abort())
     const failure = await failureOf(waitForReady(server.url, { signal: abort.signal }))
@@ -126,7 +126,7 @@ describe('waitForReady', () => {
     expect(await failureOf(waitForReady(server.url, { signal: abort.signal }))).toMatchObject({ code: 'ABORT_ERR' })
   })
 
-  it('prints nothing, and leaves a program that waits for it free to end', async () => {
+  it('prints nothing, and does not keep the process alive afterwards', async () => {
     const code = `
       const { waitForReady, listenHttp } = await import(process.env.PORTSIDE)
       const server = await listenHttp((request, response) => response.end('ok'))
@@ -142,7 +142,7 @@ describe('waitForReady', () => {
   })
 
   it.each([
-    ['a text that is none', 'localhost:3000/health', {}, 'ERR_INVALID_ARG_TYPE', 'url'],
+    ['a text that is not a URL', 'localhost:3000/health', {}, 'ERR_INVALID_ARG_TYPE', 'url'],
     ['a path', '/health', {}, 'ERR_INVALID_ARG_TYPE', 'url'],
     ['another scheme', 'ftp://localhost/', {}, 'ERR_INVALID_ARG_TYPE', 'url'],
     ['a number', 3000, {}, 'ERR_INVALID_ARG_TYPE', 'url'],
@@ -153,13 +153,13 @@ describe('waitForReady', () => {
     ['a timeout', 'http://localhost/', { timeout: '1s' }, 'ERR_INVALID_ARG_TYPE', 'timeout'],
     ['an interval', 'http://localhost/', { interval: -1 }, 'ERR_OUT_OF_RANGE', 'interval'],
     ['a signal', 'http://localhost/', { signal: {} }, 'ERR_INVALID_ARG_TYPE', 'signal'],
-  ])('refuses %s', async (_what, url, options, code, argument) => {
+  ])('rejects %s', async (_what, url, options, code, argument) => {
     const failure = await failureOf(waitForReady(url as string, options as ReadyWaitOptions))
     expect(failure).toMatchObject({ code, argument })
     expect(failure.message).toMatch(READABLE)
   })
 
-  it('says what to pass instead of the options of others', async () => {
+  it('explains what to pass instead of options of other packages', async () => {
     const options = { validateStatus: () => true } as ReadyWaitOptions
     const failure = await failureOf(waitForReady('http://localhost/', options))
     expect(failure).toMatchObject({ code: 'ERR_PORTSIDE_UNKNOWN_OPTION', argument: 'validateStatus' })
@@ -168,7 +168,7 @@ describe('waitForReady', () => {
 })
 
 describe('waitForListening(target, { ready })', () => {
-  it('asks what ready says at the endpoint that accepted', async () => {
+  it('checks ready at the endpoint that accepted', async () => {
     await using server = await listenHttp(byPath)
     const up = await waitForListening(server, {
       ready: [{ http: '/200?up', body: /up/ }, ({ port }) => port === server.port],
@@ -180,7 +180,7 @@ describe('waitForListening(target, { ready })', () => {
     expect(failure.message).toMatch(READABLE)
   })
 
-  it('refuses a line of output, and what cannot be asked of a unix socket', async () => {
+  it('rejects a condition on output, and any condition for a unix socket', async () => {
     const line = { ready: /up/ } as unknown as { ready: () => boolean }
     for (const target of [{ port: 1 }, new URL('http://localhost/health')]) {
       const failure = await failureOf(waitForListening(target, line))

@@ -44,11 +44,11 @@ const FAMILIES = loopbackFamilies()
 const ADDRESS: Record<Family, string> = { IPv4: HERE, IPv6: '::1' }
 const LOOPBACK = ADDRESS[FAMILIES[0] as Family]
 
-/** A wait that nothing but the event ends, and one that is to run out. */
+/** A wait that only the event ends, and a wait that times out. */
 const patient: WaitOptions = { timeout: 60_000, interval: 1 }
 const brief: WaitOptions = { timeout: 100, interval: 10 }
 
-/** Both, for what they have in common. */
+/** The common contract of both. */
 const WAITS: Array<{ name: string; wait: (target: EndpointLike, options?: WaitOptions) => Promise<unknown> }> = [
   { name: 'waitForListening', wait: waitForListening },
   { name: 'waitForRefused', wait: waitForRefused },
@@ -74,7 +74,7 @@ describe.each(FAMILIES)('on %s', (family) => {
     expect(await refused).toBeUndefined()
   })
 
-  it('dials loopback where a wildcard address is named', async () => {
+  it('dials loopback for a wildcard address', async () => {
     await using listener = await listenOn(address)
     const { port } = listener
     const wildcard = { address: family === 'IPv6' ? '::' : '0.0.0.0', port }
@@ -83,7 +83,7 @@ describe.each(FAMILIES)('on %s', (family) => {
     await waitForRefused(wildcard, patient)
   })
 
-  it('waits for a listener that comes up later', async () => {
+  it('waits for a listener that starts later', async () => {
     await using reservation = await reservePort({ family })
     const { port } = reservation
     const waiting = waitForListening({ address, port }, patient)
@@ -96,9 +96,9 @@ describe.each(FAMILIES)('on %s', (family) => {
     ['all of loopback', [HERE, '::1']],
     ['the other family', [family === 'IPv6' ? HERE : '::1']],
     ['nothing', []],
-  ])('asks both families of localhost where that resolves to %s', async (_what, addresses) => {
+  ])('tries both families of localhost even if it resolves to %s', async (_what, addresses) => {
     resolvesTo(...addresses)
-    // Of each family that is here: another process could listen on the same port of the other one.
+    // On each family of the host: another process could listen on the same port of the other family.
     await using reservation = await reservePort({ family: FAMILIES.length > 1 ? 'dual' : family })
     const { port } = reservation
     await using listener = await listenOn(address, port)
@@ -110,7 +110,7 @@ describe.each(FAMILIES)('on %s', (family) => {
     await refused
   })
 
-  it('never binds: who listens on that very port in the middle of a wait always can', async () => {
+  it('never binds: a listener can always take the port during a wait', async () => {
     await using reservation = await reservePort({ family })
     const { port } = reservation
     for (let round = 0; round < 50; round++) {
@@ -123,7 +123,7 @@ describe.each(FAMILIES)('on %s', (family) => {
 })
 
 describe('waitForListening', () => {
-  it('resolves with an array that has the address, port and family of its first endpoint', async () => {
+  it('resolves to an array with the address, port and family of its first endpoint', async () => {
     await using server = await listenTcp()
     const found = await waitForListening(server.port, patient)
     expect(Array.isArray(found)).toBe(true)
@@ -143,7 +143,7 @@ describe('waitForListening', () => {
     { name: 'listenTcp', listen: listenTcp },
     { name: 'listenTls', listen: listenTls },
     { name: 'listenHttp', listen: listenHttp },
-  ])('takes a server as it is: $name', async ({ listen }) => {
+  ])('accepts a server as target: $name', async ({ listen }) => {
     await using port = await reservePort()
     const server = await listen(undefined, { port })
     expect(await waitForListening(server, patient)).toEqual([server.endpoint])
@@ -160,7 +160,7 @@ describe('waitForListening', () => {
     expect(await waiting).toMatchObject({ address: LOOPBACK })
   })
 
-  it('asks every address of a name', async () => {
+  it('tries every address of a name', async () => {
     resolvesTo(HERE, '::1')
     for (const family of FAMILIES) {
       await using listener = await listenOn(ADDRESS[family])
@@ -169,7 +169,7 @@ describe('waitForListening', () => {
     }
   })
 
-  it('does not hear out a listener that says nothing and does not end when it is aborted', async () => {
+  it('does not wait for a silent listener after an abort', async () => {
     await using endpoint = await stalledEndpoint()
     const abort = new AbortController()
     const waiting = failureOf(waitForListening(endpoint, { signal: abort.signal }))
@@ -178,12 +178,12 @@ describe('waitForListening', () => {
     expect(await waiting).toMatchObject({ code: 'ABORT_ERR' })
   })
 
-  it('takes a listener that resets whoever connects for one', async () => {
+  it('accepts a listener that resets connections', async () => {
     await using endpoint = await resettingEndpoint()
     expect(await waitForListening(endpoint, patient)).toMatchObject({ port: endpoint.port })
   })
 
-  it('waits for a path, and for one that is not there yet', async () => {
+  it('waits for a path, even if it does not exist yet', async () => {
     const server = await listenUnix()
     expect(await waitForListening(server, patient)).toBe(server.path)
     await server.close()
@@ -208,7 +208,7 @@ describe('waitForListening', () => {
       `Cannot wait until ${place} is listening.\n  expected   a connection\n  got        ${place}: `,
     )
     expect(failure.message).toMatch(
-      /: ECONNREFUSED \(connection refused\), after \d+ attempts in \d+ ms\n {2}fix {8}see whether the listener is up, .+$/,
+      /: ECONNREFUSED \(connection refused\), after \d+ attempts in \d+ ms\n {2}fix {8}check that the listener is up, .+$/,
     )
   })
 
@@ -221,18 +221,18 @@ describe('waitForListening', () => {
     }
   })
 
-  it('tells what was answered last, also where the event loop was held up until after the time-out', async () => {
+  it('reports the last answer, even if the event loop was blocked past the timeout', async () => {
     await using reservation = await reservePort()
     const waiting = failureOf(
       waitForListening(reservation.endpoints[0] as EndpointLike, { timeout: 200, interval: 50 }),
     )
-    // The first attempt is answered, the next one is due together with the time-out.
+    // The first attempt is answered. The next is due together with the timeout.
     await turns(20)
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 400)
     expect(await waiting).toMatchObject({ code: 'ERR_PORTSIDE_WAIT_TIMEOUT', cause: { code: 'ECONNREFUSED' } })
   })
 
-  it('gives up where nobody answers', async () => {
+  it('rejects if nothing answers', async () => {
     await using endpoint = await unresponsiveEndpoint()
     const failure = await failureOf(waitForListening(endpoint, brief))
     expect(failure).toMatchObject({
@@ -242,7 +242,7 @@ describe('waitForListening', () => {
     expect(failure.message).toContain(`${formatEndpoint(endpoint)}: ERR_PORTSIDE_CONNECT_TIMEOUT (no answer)`)
   })
 
-  it('gives up where a name resolves to nothing, and where there is no such path', async () => {
+  it('rejects for a name that does not resolve, and for a path that does not exist', async () => {
     const unnamed = await failureOf(waitForListening({ host: 'a..b', port: 1 }, brief))
     expect(unnamed).toMatchObject({ code: 'ERR_PORTSIDE_WAIT_TIMEOUT' })
     expect(unnamed.message).toContain('wait until a..b:1 is listening')
@@ -258,7 +258,7 @@ describe('waitForListening', () => {
     { what: 'greets', env: { GREETING: '220 ready\r\n', WRITES: '1' } },
     { what: 'greets in two writes', env: { GREETING: '220 ready\r\n', WRITES: '2' } },
     { what: 'greets at length', env: { GREETING: 'x'.repeat(100_000), WRITES: '20' } },
-  ])('leaves a server in peace that $what and has no error handlers', async ({ env }) => {
+  ])('does not crash a server without error handlers that $what', async ({ env }) => {
     const program = fileURLToPath(new URL('../../fixtures/programs/greet.mjs', import.meta.url))
     const options = { by: 'port', host: HERE, env: { ...process.env, HOST: HERE, ...env } } as const
     const child = await spawnListening(process.execPath, [program], options)
@@ -272,9 +272,9 @@ describe('waitForListening', () => {
     await child.stop()
   })
 
-  it('takes no connection of a port with itself for a listener', (context) => {
+  it('does not take a connection of a port to itself for a listener', (context) => {
     if (whyNoNamespace !== undefined) context.skip(whyNoNamespace)
-    // One ephemeral port: whoever dials it gets it as its own.
+    // With one ephemeral port, a client that dials it gets it as its own.
     const setUp = 'echo 40000 40000 > /proc/sys/net/ipv4/ip_local_port_range'
     const code = `
       import net from 'node:net'
@@ -299,7 +299,7 @@ describe('waitForListening', () => {
 })
 
 describe('waitForRefused', () => {
-  it('resolves at once where nobody listens', async () => {
+  it('resolves immediately if nothing listens', async () => {
     await using reservation = await reservePort()
     await waitForRefused(reservation.endpoints[0] as EndpointLike, patient)
     await waitForRefused({ path: join(tmpdir(), 'portside-test-none', 'none.sock') }, patient)
@@ -323,7 +323,7 @@ describe('waitForRefused', () => {
     await refused
   })
 
-  it('gives up where somebody still listens, and says where', async () => {
+  it('rejects if something still listens, and reports where', async () => {
     await using listener = await listenOn(LOOPBACK)
     const failure = await failureOf(waitForRefused(listener, brief))
     expect(failure).toMatchObject({ code: 'ERR_PORTSIDE_WAIT_TIMEOUT', expected: 'ECONNREFUSED' })
@@ -331,7 +331,7 @@ describe('waitForRefused', () => {
     expect(failure.message).toContain(`${formatEndpoint(listener)}: it accepts connections`)
   })
 
-  it('does not take for a refusal that nobody answers, nor that a name resolves to nothing', async () => {
+  it('does not count a missing answer or an unknown name as a refusal', async () => {
     await using endpoint = await unresponsiveEndpoint()
     for (const target of [endpoint, { host: 'a..b', port: 1 }]) {
       expect(await failureOf(waitForRefused(target, brief))).toMatchObject({ code: 'ERR_PORTSIDE_WAIT_TIMEOUT' })
@@ -340,16 +340,16 @@ describe('waitForRefused', () => {
 })
 
 describe.each(WAITS)('$name', ({ name, wait }) => {
-  /** Something that it would wait for until it is told to stop. */
+  /** A target for which it would wait until it is aborted. */
   const goesOn = async () => (name === 'waitForRefused' ? listenOn(LOOPBACK) : refusedEndpoint())
 
-  it('refuses a signal that was aborted before', async () => {
+  it('rejects an aborted signal', async () => {
     const reason = new Error('enough')
     const failure = await failureOf(wait({ port: 1 }, { signal: AbortSignal.abort(reason) }))
     expect(failure).toMatchObject({ name: 'AbortError', code: 'ABORT_ERR', cause: reason })
   })
 
-  it('ends when its signal is aborted, also in the middle of a dial that nobody answers', async () => {
+  it('rejects when the signal aborts, even during an unanswered dial', async () => {
     await using place = await goesOn()
     await using unresponsive = await unresponsiveEndpoint()
     for (const target of [place, unresponsive]) {
@@ -362,7 +362,7 @@ describe.each(WAITS)('$name', ({ name, wait }) => {
     }
   })
 
-  it('warns of no leak, however many attempts it takes', async () => {
+  it('prints no leak warning, even after many attempts', async () => {
     const warnings: Error[] = []
     const warn = (warning: Error): void => void warnings.push(warning)
     process.on('warning', warn)
@@ -384,7 +384,7 @@ describe.each(WAITS)('$name', ({ name, wait }) => {
     ['ws:', 80],
     ['https:', 443],
     ['wss:', 443],
-  ])('takes a URL of %s without a port for one with port %i', async (scheme, port) => {
+  ])('takes a URL of %s without a port as port %i', async (scheme, port) => {
     const failure = await failureOf(wait(new URL(`${scheme}//${HERE_IN_URL}`), { signal: AbortSignal.abort() }))
     expect(failure.message).toContain(`wait until ${HERE_IN_URL}:${port} is`)
   })
@@ -408,7 +408,7 @@ describe.each(WAITS)('$name', ({ name, wait }) => {
     [{ address: HERE }, 'ERR_SOCKET_BAD_PORT'],
     [new URL('tcp://127.0.0.1'), 'ERR_SOCKET_BAD_PORT'],
     [new URL('file:///tmp/socket'), 'ERR_SOCKET_BAD_PORT'],
-  ])('refuses to wait for %s', async (target, code) => {
+  ])('rejects the target %s', async (target, code) => {
     const failure = await failureOf(wait(target as EndpointLike, brief))
     expect(failure).toMatchObject({ code })
     expect(failure.message).toMatch(READABLE)
@@ -424,12 +424,12 @@ describe.each(WAITS)('$name', ({ name, wait }) => {
     [{ timeout: '5' }, 'ERR_INVALID_ARG_TYPE'],
     [{ interval: -1 }, 'ERR_OUT_OF_RANGE'],
     [{ interval: Number.POSITIVE_INFINITY }, 'ERR_OUT_OF_RANGE'],
-  ])('refuses the options %o', async (options, code) => {
+  ])('rejects the options %o', async (options, code) => {
     expect(await failureOf(wait({ port: 1 }, options as WaitOptions))).toMatchObject({ code })
   })
 })
 
-/** A listener as users write it: plain Node, and nobody looks at its sockets. */
+/** A listener as users write it: plain Node, and its sockets are not tracked. */
 interface Listener extends AsyncDisposable {
   readonly address: string
   readonly port: number
@@ -437,7 +437,7 @@ interface Listener extends AsyncDisposable {
   close(): Promise<void>
 }
 
-/** Listens on an address or a path. A port that is not named is nobody else's until this is disposed of. */
+/** Listens on an address or a path. Without a port it reserves one until it is disposed. */
 async function listenOn(address: string, named?: number): Promise<Listener> {
   const path = net.isIP(address) === 0
   const reservation = path || named !== undefined ? undefined : await reservePort({ host: address })
@@ -462,7 +462,7 @@ async function listenOn(address: string, named?: number): Promise<Listener> {
   }
 }
 
-/** What any name is, until the test is over. */
+/** What every name resolves to until the test ends. */
 function resolvesTo(...addresses: string[]) {
   const found = addresses.map((address) => ({ address, family: net.isIP(address) }))
   const lookup = vi.spyOn(dns, 'lookup').mockResolvedValue(found as never)

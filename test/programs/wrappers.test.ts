@@ -38,7 +38,7 @@ interface Wrapper {
   readonly command: string
   readonly args: readonly string[]
   readonly cwd?: string
-  /** How many processes there are at least. */
+  /** The least number of processes. */
   readonly processes: number
 }
 
@@ -48,13 +48,13 @@ const WRAPPERS: readonly Wrapper[] = [
   { name: 'sh -c', needs: 'sh', command: 'sh', args: ['-c', `node "${server}"; true`], processes: 2 },
   { name: 'tsx', command: node, args: [join(root, 'node_modules/tsx/dist/cli.mjs'), server], processes: 2 },
   {
-    name: 'a program that gives its child a group of its own',
+    name: 'a program that gives its child its own group',
     command: node,
     args: [fixture('leave-its-parent.mjs'), node, server],
     processes: 2,
   },
   {
-    name: 'a program that leaves a grandchild in a session of its own',
+    name: 'a program that leaves a grandchild in its own session',
     command: node,
     args: [fixture('leave-its-parent.mjs'), '--twice', node, server],
     processes: 2,
@@ -69,7 +69,7 @@ const environment = (mark: string): NodeJS.ProcessEnv => ({
 })
 
 describe.each(WRAPPERS)('$name', ({ needs, command, args, cwd = folder, processes }) => {
-  it('is stopped with the server, which gets one signal and closes by itself; nothing is left', async (context) => {
+  it('stops with the server, which gets one signal and closes gracefully; nothing is left', async (context) => {
     if (needs && missing[needs] !== undefined) context.skip(`${needs} cannot be started: ${missing[needs]}`)
     const mark = randomUUID()
     const options = { cwd, env: environment(mark), grace: 60_000, timeout: 25_000, ready: { http: '/', body: /^\d+$/ } }
@@ -87,7 +87,7 @@ describe.each(WRAPPERS)('$name', ({ needs, command, args, cwd = folder, processe
 })
 
 describe('the parent', () => {
-  it('is killed: nothing of any of them is left', async () => {
+  it('is killed: no process is left', async () => {
     const mark = randomUUID()
     const wrappers = WRAPPERS.filter(({ needs }) => needs === undefined || missing[needs] === undefined)
     const jobs = wrappers.map(({ command, args, cwd = folder }) => [command, args, { cwd, timeout: 25_000 }])

@@ -10,7 +10,7 @@ import { tally } from './tally.js'
 
 const USERS = 5
 
-/** How a user ends; those that say `group` are sent to all of its process group. */
+/** How a user ends. `group` sends the signal to its whole process group. */
 const ENDINGS = [
   'process SIGKILL',
   'process SIGKILL',
@@ -24,11 +24,11 @@ const ENDINGS = [
   'return',
 ]
 
-/** What may fail, and how, where a user has few descriptors or few ports. */
+/** The codes with which a call may fail if a user has few descriptors or few ports. */
 const ALLOWED = ['ABORT_ERR', 'ENAMETOOLONG']
 const FEW_FILES = [
   'EMFILE',
-  // libuv accepts and closes a connection that it has no descriptor for.
+  // libuv accepts and closes a connection for which it has no descriptor.
   'ECONNRESET',
   'ERR_PORTSIDE_NAMESPACE',
   'ERR_WORKER_INIT_FAILED',
@@ -47,7 +47,7 @@ interface Found {
   readonly leaks: string[]
 }
 
-/** Rounds of users that do everything at once and end at random moments, in ways that leave them no time to clean up. */
+/** Rounds of users that do everything at once and end at random moments, in ways that leave no time to clean up. */
 export async function* chaos(seconds: number, seed: number): AsyncGenerator<Row> {
   const what = `users that end at random, ${seconds} s, seed ${seed}`
   const probe = privateNetwork(200)
@@ -76,7 +76,7 @@ export async function* chaos(seconds: number, seed: number): AsyncGenerator<Row>
   }
 }
 
-/** Without what differs between two of the same kind. */
+/** Without the parts that differ between two texts of the same kind. */
 const short = (text: string): string =>
   text
     .replace(/\d+: |\(seed \d+\).*/gs, '')
@@ -87,7 +87,7 @@ async function round(random: () => number, index: number): Promise<Found> {
   const oneOf = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T
   const few = random() < 0.5
   const network = privateNetwork(few ? 200 : 3000, { ipv6: random() < 0.6 })
-  // Every fifth round ends in peace: only then no TIME_WAIT is promised.
+  // Every fifth round ends without a kill: only then portside promises no TIME_WAIT.
   const peaceful = index % 5 === 4
   const users = Array.from({ length: USERS }, () => {
     const files = oneOf([undefined, undefined, 64, 128])
@@ -95,7 +95,7 @@ async function round(random: () => number, index: number): Promise<Found> {
       seed: Math.floor(random() * 1e9),
       subjects: oneOf([['reserve', 'listen'], ['program'], ...NETWORKS]),
       ending: peaceful ? 'return' : oneOf(ENDINGS),
-      // A program that listens by itself is another process: waiting for it may leave a TIME_WAIT.
+      // A program by port is another process: waiting for it may leave a TIME_WAIT.
       by: peaceful ? ['descriptor'] : ['descriptor', 'descriptor', 'port'],
       after: Math.floor(random() * 400),
       ...(files === undefined ? {} : { files }),
@@ -108,7 +108,7 @@ async function round(random: () => number, index: number): Promise<Found> {
   } catch (error) {
     return {
       done: 0,
-      faults: [`the round broke off: ${(error as Error).message}`],
+      faults: [`the round failed: ${(error as Error).message}`],
       collisions: [],
       hangs: [],
       leaks: [],

@@ -8,12 +8,12 @@ type Library = 'portside' | 'portside/get-port' | 'get-port'
 const LANES = 4
 const EACH = 10
 
-/** Milliseconds from being handed a port to listening on it, and from there to closing, at most. */
+/** Longest time from getting a port to listening on it, and from there to closing, in milliseconds. */
 const LONGEST = 100
 
 /**
- * Many take a port, wait and listen on it. Nobody else may get it meanwhile: no other taker, no outgoing connection.
- * get-port, which only looks for a port and holds nothing, is there to show that this run would tell.
+ * Many take a port, wait and listen on it. Meanwhile no other taker and no outgoing connection may get the port.
+ * get-port, which holds no port, shows that this run detects collisions.
  */
 export async function* collisions(): AsyncGenerator<Row> {
   for (const network of [ownNetwork, privateNetwork(3000), privateNetwork(1000)]) {
@@ -54,7 +54,7 @@ async function together(library: Library, network: Network, count: number, as: '
   return check(what, `0 of ${asked}, 0, 0`, counts, ok)
 }
 
-/** What one process or thread tells. Spans are `[port, from, to, code of listen]`. */
+/** The result of one process or thread. Spans are `[port, from, to, code of listen]`. */
 interface Found {
   readonly takings: Tuple[]
   readonly failures: string[]
@@ -75,7 +75,7 @@ const spanOf = ([port, from, to, code = '']: Tuple): Span => ({ port, from, to, 
 
 const otherThanInUse = (code: string): string[] => (code === '' || code === 'EADDRINUSE' ? [] : [`listen: ${code}`])
 
-/** How many spans of the others overlap one of these on the same port; a span does not overlap itself. */
+/** How many spans of the others overlap with one of these on the same port. A span does not overlap with itself. */
 function overlaps(spans: Span[], others: Span[]): number {
   const byPort = new Map<number, Span[]>()
   for (const span of spans) byPort.set(span.port, [...(byPort.get(span.port) ?? []), span])

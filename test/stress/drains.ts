@@ -8,14 +8,14 @@ import { check, information, type Row } from './row.js'
 const RUN = fileURLToPath(new URL('../models/drain/run.ts', import.meta.url))
 const BUILT = new URL('../../dist/index.js', import.meta.url).href
 
-/** Between the seeds of two processes. */
+/** The distance between the seeds of two processes. */
 const APART = 1_000_000
 
 type Told = Omit<Many, 'kinds'> & { readonly kinds: readonly [string, Kind][] }
 
 /**
- * Drains by random schedules; see test/models/drain/run.ts, which plays one of them again by its seed. In a process of
- * their own: Node 20 itself aborts now and then where HTTP/2 over TLS is cut, with servers of plain Node, too.
+ * Drains by random schedules. test/models/drain/run.ts repeats one of them by its seed. They run in their own process: Node 20
+ * itself sometimes aborts when HTTP/2 over TLS is cut, even with servers of plain Node.
  */
 export async function* drains(seconds: number, seed: number): AsyncGenerator<Row> {
   const until = performance.now() + seconds * 1000
@@ -54,6 +54,6 @@ async function run(seconds: number, seed: number): Promise<{ told: Told | undefi
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const [said, [code, signal]] = await Promise.all([text(child.stdout), once(child, 'exit')])
   if (signal !== null) return { told: undefined, signal }
-  if (said === '') throw new Error(`the drains ended with ${code} and said nothing`)
+  if (said === '') throw new Error(`the drains exited with ${code} without output`)
   return { told: JSON.parse(said), signal: '' }
 }

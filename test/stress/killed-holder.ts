@@ -10,16 +10,18 @@ import { tally } from './tally.js'
 
 const PORTS = 20
 
-/** Of these, on both families. */
+/** How many of these are on both families. */
 const DUAL = 5
 
-/** What a holder that was killed leaves behind: nothing that keeps others from its ports. */
+/** A killed holder leaves nothing that keeps others from its ports. */
 export async function* killedHolder(): AsyncGenerator<Row> {
   const [wish] = await pickedPorts(1)
   const each = Array.from({ length: PORTS }, (_, i) => (i === 0 ? { port: wish } : i <= DUAL ? dual() : {}))
   const holder = startProgram(ownNetwork, 'hold-ports', { each })
   const exited = once(holder, 'exit')
-  const early = exited.then(([code]) => Promise.reject(new Error(`hold-ports ended with ${code} before it was killed`)))
+  const early = exited.then(([code]) =>
+    Promise.reject(new Error(`hold-ports exited with ${code} before it was killed`)),
+  )
   const [line] = await Promise.race([once(createInterface({ input: holder.stdout }), 'line'), early])
   early.catch(() => {})
   const held: Endpoint[][] = JSON.parse(line)
@@ -33,18 +35,18 @@ export async function* killedHolder(): AsyncGenerator<Row> {
   const [got] = held[0] ?? []
   const ends = `${PORTS + each.filter((one) => 'family' in one).length} x had`
   yield check(
-    `a holder lives: its ${PORTS} ports, reserved by another`,
+    `a running holder: another process reserves its ${PORTS} ports`,
     `${PORTS} x EADDRINUSE`,
-    `${tally(meanwhile)}, ${got?.port === wish ? 'its wish among them' : `not its wish ${wish}`}`,
+    `${tally(meanwhile)}, ${got?.port === wish ? 'with its preferred port' : `without its preferred port ${wish}`}`,
     all(meanwhile, 'EADDRINUSE') && got?.port === wish,
   )
-  yield check('it is killed (SIGKILL): listened on at once', ends, tally(listened), all(listened, 'had'))
-  yield check('  and reserved again', `${PORTS} x had`, tally(afterwards), all(afterwards, 'had'))
+  yield check('it is killed (SIGKILL): others listen immediately', ends, tally(listened), all(listened, 'had'))
+  yield check('  and reserve its ports', `${PORTS} x had`, tally(afterwards), all(afterwards, 'had'))
 }
 
 const dual = () => (loopbackFamilies().length === 2 ? { family: 'dual' as const } : {})
 
-/** `had`, or the code with which it was refused. */
+/** `had`, or the code with which it rejects. */
 async function reserveAgain(endpoints: Endpoint[]): Promise<string> {
   const [first] = endpoints
   try {

@@ -15,10 +15,10 @@ import { check, type Row, skipped } from './row.js'
 
 const KILLS = 200
 
-/** So many at a time: each is a process that loads portside. */
+/** How many run at a time: each is a process that loads portside. */
 const AT_ONCE = 4
 
-/** Longest that what is left may take to end, in milliseconds. */
+/** Longest time for the remaining processes to end, in milliseconds. */
 const PATIENCE = 5000
 
 const SIGNALS = ['SIGKILL', 'SIGINT', 'SIGTERM'] as const
@@ -29,10 +29,10 @@ type How = 'descriptor' | 'port' | 'network' | (typeof LEAVING)[number]
 const LEAVING = ['sessions', 'detached', 'daemon'] as const
 const LEAVING_KILLS = 50
 
-/** Longest until the kill, in milliseconds: by then all processes run. */
+/** Longest time until the kill, in milliseconds: all processes run before. */
 const LATEST = { leaving: 400, others: 80 }
 
-/** What a test process that was killed leaves behind: no program of its own, no child of that, no file. */
+/** A killed test process leaves no program, no child of a program and no file. */
 export async function* killedParent(seed: number, share = 1): AsyncGenerator<Row> {
   const kills = Math.ceil(LEAVING_KILLS * share)
   for (const how of ['descriptor', 'port'] as const) {
@@ -74,10 +74,10 @@ async function left(how: How, signal: string, random = Math.random, kills = KILL
   return { processes, files }
 }
 
-/** The processes that are still there when it and its family had time to end. */
+/** The processes that still run after it and its family had time to end. */
 async function leftByOne(how: How, signal: string, folder: string, random: () => number): Promise<number> {
   const mark = randomUUID()
-  // The shell of a private network has nothing of the environment but the PATH.
+  // The shell of a private network has only PATH of the environment.
   const env = { ...process.env, TMPDIR: folder, PATH: `${process.env.PATH}:/${mark}` }
   const program = fileURLToPath(new URL('programs/start-family.mjs', import.meta.url))
   const parent = spawn(process.execPath, [program, JSON.stringify({ how, signal, python: pythonPath })], {

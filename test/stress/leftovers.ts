@@ -12,7 +12,7 @@ const SERIES = [
   { times: 25, batch: 40, options: loopbackFamilies().length === 2 ? { family: 'dual' } : {} },
 ]
 
-/** What 5000 reservations leave in the process and in the kernel when they are released. */
+/** Counts what 5000 released reservations leave in the process and in the kernel. */
 export async function* leftovers(): AsyncGenerator<Row> {
   yield* leftBy(ownNetwork)
   yield* leftBy(privateNetwork(3000))
@@ -23,11 +23,11 @@ interface Left {
   /** Open sockets of the process. */
   readonly before: number
   readonly after: number
-  /** When 20 calls of `release()` had returned, and their promises were not settled yet. */
+  /** Open sockets when 20 calls of `release()` have returned, before their promises settle. */
   readonly atReturn: number
   /** Connections that held a port. */
   readonly anchors: number
-  /** Entries in TIME_WAIT more than before: all of them, and those of anchors. */
+  /** New entries in TIME_WAIT: all of them, and the entries of anchors. */
   readonly timeWaits: number
   readonly ours: number
 }
@@ -35,7 +35,7 @@ interface Left {
 async function* leftBy(network: Network): AsyncGenerator<Row> {
   const what = (left: string): string => `${left} after 5000 reservations, ${network.name}`
   if (network.why !== undefined) {
-    yield skipped(what('left over'), network.why)
+    yield skipped(what('leftovers'), network.why)
     return
   }
   const left = await runProgram<Left>(network, 'reserve-and-release', { series: SERIES })
@@ -46,7 +46,7 @@ async function* leftBy(network: Network): AsyncGenerator<Row> {
     `${after}, ${atReturn} when release() returns, of ${left.reserved} reservations`,
     after === before && atReturn === before && left.reserved >= 5000,
   )
-  // Of the host's own network others have their share.
+  // On the network of the host, other programs have entries too.
   const timeWaits = network === ownNetwork ? left.ours : left.timeWaits
   yield check(
     what('TIME_WAIT'),

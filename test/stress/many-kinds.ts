@@ -4,7 +4,7 @@ import { check, type Row } from './row.js'
 
 const COUNT = 30
 
-/** Programs that listen in different ways start at once. */
+/** Programs that listen in different ways start at the same time. */
 export async function* manyKinds(): AsyncGenerator<Row> {
   const { faults, processes, left } = await playAtOnce(spawnListening, COUNT)
   for (const fault of faults.slice(0, 5)) console.log(`  ${fault}`)

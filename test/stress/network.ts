@@ -1,14 +1,14 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 
-/** Where a program runs: on the network of this host, or on one of its own with few ports for the kernel to pick from. */
+/** Where a program runs: on the network of this host, or on its own network with few ports. */
 export interface Network {
   readonly name: string
   /** The ports that the kernel picks for port 0 and for outgoing connections. */
   readonly range: readonly [first: number, last: number]
-  /** What starts a program there: goes before the program and its arguments. */
+  /** The command that starts a program there. It precedes the program and its arguments. */
   readonly command: readonly string[]
-  /** Why it cannot be had here. */
+  /** Why it is not possible here. */
   readonly why: string | undefined
 }
 
@@ -16,7 +16,7 @@ const RANGE = '/proc/sys/net/ipv4/ip_local_port_range'
 
 export const ownNetwork: Network = { name: 'own ports', range: ownRange(), command: [], why: undefined }
 
-/** A network that nobody else uses, in which the kernel has so many ports to pick from. */
+/** A private network in which the kernel has this number of ports to pick from. */
 export function privateNetwork(ports: number, { ipv6 = true } = {}): Network {
   const range = [FIRST, FIRST + ports - 1] as const
   const name = `range of ${ports}${ipv6 ? '' : ', no IPv6'}`
@@ -33,7 +33,7 @@ function enter([first, last]: Network['range'], ipv6 = true): string[] {
   return ['unshare', '--user', '--map-root-user', '--net', '--', 'sh', '-c', setUp, 'sh']
 }
 
-/** Asked by making one. */
+/** Finds out by making one. */
 function probe(): string | undefined {
   const [program = '', ...args] = [...enter([FIRST, FIRST + 999]), 'true']
   const { error, status, stderr } = spawnSync(program, args, { encoding: 'utf8' })
@@ -42,7 +42,7 @@ function probe(): string | undefined {
 }
 
 function ownRange(): [first: number, last: number] {
-  // Elsewhere it is the range that IANA gives to such ports (RFC 6335 §6).
+  // On other systems it is the range of IANA (RFC 6335 §6).
   if (!existsSync(RANGE)) return [49_152, 65_535]
   return readFileSync(RANGE, 'utf8').trim().split(/\s+/).map(Number) as [number, number]
 }

@@ -6,7 +6,7 @@ import { check, type Row } from './row.js'
 
 const ROUNDS = 10
 
-/** Users that want the same ports at the same moment, and hold what they get until all have got something. */
+/** Users that want the same ports at the same moment, and hold their ports until all have one. */
 export async function* preferredPort(): AsyncGenerator<Row> {
   const list = await pickedPorts(30)
   const wish = await pickedByKernel()
@@ -29,14 +29,14 @@ async function together(
   const wished = rounds.filter((ports) => settings.wish !== undefined && ports.includes(settings.wish)).length
   const found = [
     `${Math.min(...different)} different`,
-    `${strange.length} beside the list`,
+    `${strange.length} outside the list`,
     ...(settings.wish === undefined ? [] : [`the one port taken in ${wished} rounds`]),
   ].join(', ')
   const ok = rounds.length === ROUNDS && Math.min(...different) === count && strange.length === 0
   return check(`${count} ${as} want ${wanted}, ${ROUNDS} rounds`, `${count} different, 0`, found, ok)
 }
 
-/** A wish may end with any other port; who chooses from a list gets one of it. */
+/** A preferred port may fall back to any other. A list may not. */
 function may(port: number, index: number, { list, wish }: { list: number[]; wish?: number }): boolean {
   return (wish !== undefined && index % 2 === 1) || list.includes(port)
 }

@@ -6,10 +6,10 @@ import type { Network } from './network.js'
 
 export type Program = ChildProcessByStdio<null, Readable, Readable>
 
-/** Longest that a program may take, in milliseconds. */
+/** Longest time for a program, in milliseconds. */
 const LIMIT = 60_000
 
-/** Starts a program of `programs/` with its settings as its only argument. It is killed when its time is over. */
+/** Starts a program of `programs/` with its settings as its only argument, and kills it when its time is over. */
 export function startProgram({ command }: Network, name: string, settings: object): Program {
   const [file = '', ...args] = [...command, process.execPath, pathOf(name), JSON.stringify(settings)]
   const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] })
@@ -23,7 +23,7 @@ export function startProgram({ command }: Network, name: string, settings: objec
   return child
 }
 
-/** Runs a program to its end and gives what it said, as JSON. Rejects with its last words where it failed. */
+/** Runs a program until it exits. Resolves to its output, as JSON. Rejects with its standard error if it fails. */
 export async function runProgram<T>(network: Network, name: string, settings: object): Promise<T> {
   const child = startProgram(network, name, settings)
   let [said, complained] = ['', '']
@@ -35,20 +35,20 @@ export async function runProgram<T>(network: Network, name: string, settings: ob
   })
   const [code, signal] = await once(child, 'close')
   if (code === 0) return JSON.parse(said)
-  const how = signal === 'SIGKILL' ? `was killed after ${LIMIT / 1000} s` : `ended with ${signal ?? code}`
-  throw new Error(`${name} ${how}: ${complained.trim().slice(-2000) || 'no word'}`)
+  const how = signal === 'SIGKILL' ? `was killed after ${LIMIT / 1000} s` : `exited with ${signal ?? code}`
+  throw new Error(`${name} ${how}: ${complained.trim().slice(-2000) || 'no output'}`)
 }
 
 interface Together {
   program: string
   count: number
   as: 'processes' | 'threads'
-  /** How often all of them begin, answer and leave. Default 1. */
+  /** How often all of them begin, answer and leave. Default: 1. */
   rounds?: number
   settings: object
 }
 
-/** Runs one program many times at once. Gives what each one found, for each round. */
+/** Runs one program many times in parallel. Resolves to the result of each, for each round. */
 export function runTogether<T>(network: Network, { program, ...rest }: Together): Promise<T[][]> {
   return runProgram(network, 'run-together', { rounds: 1, ...rest, path: pathOf(program) })
 }

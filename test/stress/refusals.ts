@@ -6,12 +6,12 @@ import { check, information, type Row, skipped } from './row.js'
 const DIALS = 20_000
 const LANES = 16
 
-/** So few that the kernel picks each of them for a client once in a hundred dials. */
+/** So few that the kernel picks each of them for a client about once in a hundred dials. */
 const FEW = 200
 
 /**
- * A refused endpoint refuses each dial. A port that is merely unused is picked for the client itself now and then, which
- * then is connected to itself (RFC 9293 §3.5): it is dialled, too, to show that this run would tell.
+ * A refused endpoint refuses each dial. A port that is only unused is sometimes picked for the client itself, which then
+ * connects to itself (RFC 9293 §3.5). It is dialled too, to show that this run detects that.
  */
 export async function* refusals(): AsyncGenerator<Row> {
   for (const family of ['IPv4', 'IPv6'] as const) {
@@ -21,7 +21,7 @@ export async function* refusals(): AsyncGenerator<Row> {
     for (const port of [few.range[0] + FEW / 2, few.range[0] + FEW / 2 + 1]) {
       const half = port % 2 === 0 ? 'even' : 'odd'
       yield await dialled(`refusedEndpoint, ${family}, ${half}`, few, family, { refused: { family, port: [port] } })
-      yield await dialled(`a port unused, ${family}, ${half}`, few, family, { address: ADDRESS[family], port })
+      yield await dialled(`an unused port, ${family}, ${half}`, few, family, { address: ADDRESS[family], port })
     }
   }
 }

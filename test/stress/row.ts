@@ -1,4 +1,4 @@
-/** One thing that was tried, what must come of it, and what came. */
+/** One check, with its expected and its actual result. */
 export interface Row {
   readonly what: string
   readonly expected: string
@@ -10,7 +10,7 @@ export function check(what: string, expected: string, found: string, ok: boolean
   return { what, expected, found, verdict: ok ? 'OK' : 'FAIL' }
 }
 
-/** Something to compare with, which has no right or wrong. */
+/** A figure for comparison, which cannot fail. */
 export function information(what: string, found: string): Row {
   return { what, expected: '', found, verdict: 'info' }
 }

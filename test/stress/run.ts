@@ -16,15 +16,13 @@ const seconds = Number(values.seconds)
 const seed = Number(values.seed ?? Math.floor(Math.random() * 1e9))
 if (!Number.isFinite(seconds) || !Number.isInteger(seed)) throw new Error('--seconds and --seed take a number')
 
-/** Longest that all of it may take, in milliseconds. */
+/** Longest time for the whole run, in milliseconds. */
 const LIMIT = 300_000 + 2000 * seconds
 
-// What no test of a few seconds can show: many users at once, many times, in networks with few ports.
+// Runs what a short test cannot show: many concurrent users, many times, in networks with few ports.
 console.log(`Node ${process.version}, ${process.platform}, seed ${seed}\n`)
 if (process.platform !== 'linux') {
-  console.log(
-    'skipped: it listens on ports that are held, which Linux alone allows, and reads what the kernel has in /proc',
-  )
+  console.log('skipped: it listens on held ports, which only Linux allows, and reads /proc')
   process.exit()
 }
 console.log(format({ what: 'what', expected: 'expected', found: 'found', verdict: '' }))
@@ -33,9 +31,9 @@ const limit = setTimeout(() => {
   console.log(`\nnot done after ${LIMIT / 1000} s`)
   process.exit(1)
 }, LIMIT)
-// At once, for as long as was asked; again with the same choices by --seed.
+// In parallel, for --seconds. --seed repeats the same choices.
 await Promise.all([print('chaos', () => chaos(seconds, seed)), print('drains', () => drains(seconds, seed))])
-/** In less time than the usual minute there are fewer of those that take the longest. */
+/** A run shorter than a minute has fewer of the longest parts. */
 const share = Math.min(1, seconds / 60)
 await print('killedParent', () => killedParent(seed, share))
 for (const stress of [collisions, killedHolder, manyKinds, refusals, leftovers, preferredPort]) {
@@ -52,12 +50,12 @@ async function print(name: string, stress: () => AsyncGenerator<Row>): Promise<v
   }
 }
 
-/** A run that breaks off is a row, too, and the others go on. */
+/** A part that fails becomes a row, and the others go on. */
 async function* withFailure(name: string, stress: () => AsyncGenerator<Row>): AsyncGenerator<Row> {
   try {
     yield* stress()
   } catch (error) {
     console.error(error)
-    yield check(name, 'a result', 'it broke off, see above', false)
+    yield check(name, 'a result', 'it failed, see above', false)
   }
 }

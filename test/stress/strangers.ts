@@ -3,7 +3,7 @@ import { playMany, pythonPath } from '../models/strangers/many.js'
 import { check, type Row } from './row.js'
 import { tally } from './tally.js'
 
-/** Others listen on the number of a program before, while and after it starts, and close again, at random moments. */
+/** Other programs listen on the port of a program before, while and after it starts, and close again, at random moments. */
 export async function* strangers(seed: number, count = 200): AsyncGenerator<Row> {
   const played = await playMany(
     { reservePort, spawnListening },
@@ -13,7 +13,7 @@ export async function* strangers(seed: number, count = 200): AsyncGenerator<Row>
   for (const { schedule, detail } of faults.slice(0, 5)) console.log(`  ${JSON.stringify(schedule)}\n  ${detail}`)
   const without = pythonPath === undefined ? ', without SO_REUSEPORT: there is no python3' : ''
   yield check(
-    `${count} programs with a stranger on their number, seed ${seed}${without}`,
+    `${count} programs with another listener on their port, seed ${seed}${without}`,
     '0 x fault',
     tally(played.map(({ outcome }) => outcome)),
     faults.length === 0,

@@ -11,13 +11,13 @@ import { promisify } from 'node:util'
 import { type Project, packInto, project } from '../runners/consumers/project.js'
 import { pidsWith } from '../support/processes.js'
 
-// Programs that start a server for a project: package managers, supervisors and daemons, as packages from the registry, with the
-// packed portside. Each becomes ready and is stopped: the server closes by itself, and nothing is left. Then its parent is ended
-// by SIGKILL: nothing is left. With arguments only those whose names match one of them: `npm run wrappers -- pm2`. Linux.
+// Tests programs that start a server for a project: package managers, supervisors and daemons, as packages from the registry,
+// with the packed portside. Each becomes ready and is stopped: the server closes gracefully, and nothing is left. Then SIGKILL
+// ends its parent: nothing is left. Arguments select programs by name: `npm run wrappers -- pm2`. Linux only.
 
 interface Wrapper {
   readonly name: string
-  /** It ends and leaves the server to a daemon, which is an error. */
+  /** It exits and leaves the server to a daemon, which is an error. */
   readonly daemonizes?: boolean
   /** It does not wait until the server has closed. */
   readonly hasty?: boolean
@@ -42,7 +42,7 @@ try {
 }
 
 async function run(): Promise<void> {
-  if (process.platform !== 'linux') return console.log('skipped: what is left is looked for in /proc')
+  if (process.platform !== 'linux') return console.log('skipped: this test reads /proc')
   const installed = await install()
   if (installed === undefined) return
   copyFileSync(
@@ -78,7 +78,7 @@ function start(cwd: string, { name }: Wrapper, mark: string, ...then: string[]):
   return spawn(process.execPath, ['start.mjs', name, mark, ...then], { cwd, stdio })
 }
 
-/** What is wrong after a start and a stop(). */
+/** Starts and stops a wrapper. Resolves to the faults. */
 async function stopped(cwd: string, wrapper: Wrapper): Promise<string[]> {
   const mark = randomUUID()
   const parent = start(cwd, wrapper, mark, 'stop')
@@ -96,16 +96,16 @@ async function stopped(cwd: string, wrapper: Wrapper): Promise<string[]> {
   const signals = said.match(/^(?:\[\d\] )?SIGTERM$/gm)?.length ?? 0
   const programs = ended.map(({ program, signal }) => `${program} ${signal}`).join(', ')
   console.log(`    SIGTERM ${signals} times, ${/closed/.test(said) ? 'closed' : 'not closed'}; ended: ${programs}`)
-  if (owned !== true) complaints.push('the listener is not said to be its own')
-  if (ended.length < 2) complaints.push(`only ${programs} is named`)
-  if (await listens(port as number)) complaints.push(`port ${port} is still listened on`)
+  if (owned !== true) complaints.push('owned is not true')
+  if (ended.length < 2) complaints.push(`ended names only ${programs}`)
+  if (await listens(port as number)) complaints.push(`something still listens on port ${port}`)
   if (!wrapper.daemonizes && !wrapper.hasty && !/closed/.test(said)) {
-    complaints.push('the server did not close by itself')
+    complaints.push('the server did not close gracefully')
   }
   return complaints
 }
 
-/** What is wrong after the parent has been ended by SIGKILL. */
+/** Kills the parent of a wrapper by SIGKILL. Resolves to the faults. */
 async function killed(cwd: string, wrapper: Wrapper): Promise<string[]> {
   const mark = randomUUID()
   const parent = start(cwd, wrapper, mark)
@@ -117,7 +117,7 @@ async function killed(cwd: string, wrapper: Wrapper): Promise<string[]> {
   return left(mark)
 }
 
-/** Processes that are left, after a while in which the last of them may end. They are ended. */
+/** Ends the processes that are still left after a while, and resolves to them. */
 async function left(mark: string): Promise<string[]> {
   const pids = (): number[] => pidsWith(`WRAPPERS_TEST=${mark}`)
   for (let rounds = 0; rounds < 100 && pids().length > 0; rounds++) await sleep(20)

@@ -1,5 +1,5 @@
-// One round, in a network of its own: several users of portside at once, each ended in its way at a random moment. Then the
-// process table, the file system and the kernel are asked what is left. Prints what was found.
+// One round, in its own network: several users of portside at once, each ended in its way at a random moment. Then it asks
+// the process table, the file system and the kernel what is left, and prints it.
 // Settings: { folder, users: [{ seed, subjects, by, ending, after, files, allowed }] }
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -11,7 +11,7 @@ import { filesOf, processesOf, socketsOfNetwork } from './what-is-left.mjs'
 
 const { folder, users } = JSON.parse(process.argv[2])
 const USER = fileURLToPath(new URL('chaos-user.mjs', import.meta.url))
-/** Longest that a user may take to end, and what it left to be gone, in milliseconds. */
+/** Longest time for a user and its leftovers to end, in milliseconds. */
 const ENDING = 40_000
 const GONE = 10_000
 
@@ -27,7 +27,7 @@ async function play({ files, ending, after, ...rest }) {
   const settings = JSON.stringify({ ...rest, ending, after, claims })
   const [command, ...args] = [...limit, process.execPath, USER, settings]
   const env = { ...process.env, TMPDIR: temporary }
-  // A group of its own, for the signals that go to all of it.
+  // Its own group, for signals to the whole group.
   const user = spawn(command, args, { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
   const exited = once(user, 'exit')
   let complaint = ''
@@ -56,13 +56,13 @@ async function play({ files, ending, after, ...rest }) {
 
 async function* linesUntil(stdout, exited) {
   const lines = createInterface({ input: stdout })
-  // What it left may hold the pipe open.
+  // A process that it left may hold the pipe open.
   void exited.then(() => setTimeout(() => lines.close(), 100))
   for await (const line of lines) {
     try {
       yield JSON.parse(line)
     } catch {
-      // Cut off when it was killed.
+      // A line that the kill cut off.
     }
   }
 }
@@ -87,7 +87,7 @@ for (const text of processes) {
 const promised = users.every(({ ending }) => ending === 'return')
 const sockets = () => socketsOfNetwork().filter((text) => promised || !/TIME_WAIT|tcp6? 0\w /.test(text))
 found.leaks.push(...(processes.length > 0 ? [] : await gone(sockets)))
-// The directory of a killed listenUnix() goes with the next process that calls it; a minute later if it is empty.
+// The next process that calls listenUnix() removes the directory of a killed one; an empty one a minute later.
 process.env.TMPDIR = temporary
 await (await portside.listenUnix()).close()
 const isNew = (name) => /^portside-\w{6}$/.test(name) && filesOf(`${temporary}/${name}`).length === 0

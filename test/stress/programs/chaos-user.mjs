@@ -1,6 +1,6 @@
-// Uses portside at random, from its seed, until it is told to end, or ends as its settings say, or is killed.
+// Uses portside at random, from its seed, until it gets a message to end, or ends as its settings say, or is killed.
 // Settings: { seed, subjects, by, ending, after, claims, allowed }
-// Says `ready`, then a line for each fault, collision and hang, and from time to time how much it has done.
+// Prints `ready`, then a line for each fault, collision and hang, and sometimes how much it has done.
 import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import http from 'node:http'
 import { fileURLToPath } from 'node:url'
@@ -14,11 +14,11 @@ const random = randomFrom(seed)
 const upTo = (max) => Math.floor(random() * max)
 const oneOf = (list) => list[upTo(list.length)]
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
-/** Longest that one use may take, in milliseconds. */
+/** Longest time for one use, in milliseconds. */
 const LIMIT = 30_000
 const SERVER = fileURLToPath(new URL('../../../fixtures/programs/serve-port.mjs', import.meta.url))
 
-// Written at once: what is killed says no more.
+// Written synchronously, because a kill may follow.
 const say = (kind, text = '') => writeSync(1, `${JSON.stringify({ kind, text: `${text}` })}\n`)
 let done = 0
 let leaving = false
@@ -33,7 +33,7 @@ async function having(opening, play) {
   }
 }
 
-/** Aborted at a random moment, now and then. */
+/** A signal that sometimes aborts, at a random moment. */
 function maybeAborted(longest) {
   const abort = new AbortController()
   if (random() < 0.5) setTimeout(() => abort.abort(), upTo(longest)).unref()
@@ -58,7 +58,7 @@ const USES = {
         await wait(upTo(20))
         if (protocol === 'tcp') await having(portside.listenTcp(undefined, { port: held[0], grace: 200 }), () => {})
       } finally {
-        // Also where a descriptor is lacking: the ports are given back then, too.
+        // Even if a descriptor is missing: the ports are given back then too.
         for (const free of claimed) free()
       }
     })
@@ -81,7 +81,7 @@ const USES = {
   program() {
     const by = oneOf(settings.by)
     const [command, ...args] = by === 'port' ? [process.execPath, SERVER] : ['sh', '-c', 'sleep 300 & sleep 300 & wait']
-    // By descriptor it accepts nothing.
+    // By descriptor the program accepts nothing.
     const options = { by, grace: 100, ...(by === 'descriptor' ? { ready: () => true } : {}) }
     return having(portside.spawnListening(command, args, options), async (child) => {
       await wait(upTo(30))
@@ -113,7 +113,7 @@ function get(url, agent) {
   })
 }
 
-/** Nobody else may have the port: a file that only one can make. */
+/** A file that only one process can create, because only one may have the port. */
 function claim(port) {
   const path = `${claims}/${port}`
   const make = () => {
@@ -126,7 +126,7 @@ function claim(port) {
   } catch (error) {
     if (error.code !== 'EEXIST') return () => {}
     if (isAlive(path)) {
-      // One that is being killed has lost its ports a moment before it is gone.
+      // A process that is being killed loses its ports just before it is gone.
       const until = performance.now() + 300
       while (performance.now() < until && isAlive(path));
       if (isAlive(path)) say('collision', port)
@@ -182,7 +182,7 @@ const count = setInterval(() => {
 }, 100)
 const lanes = [lane(), lane()]
 if (isMainThread && random() < 0.3) {
-  // One more in a thread, which ends with this process.
+  // Another user in a thread, which ends with this process.
   const worker = new Worker(fileURLToPath(import.meta.url), {
     workerData: { ...settings, seed: seed + 1, subjects: ['reserve', 'listen'], ending: 'return', after: after + 100 },
   })
@@ -201,6 +201,6 @@ async function leave() {
   await Promise.all(lanes)
   clearInterval(count)
   say('done', done)
-  // From here on nothing may keep it running.
+  // From here on nothing may keep the process alive.
   say('left')
 }

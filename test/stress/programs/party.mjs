@@ -1,4 +1,4 @@
-// One of the many that run-together.mjs runs.
+// One of the programs that run-together.mjs runs.
 import { once } from 'node:events'
 import { parentPort, workerData } from 'node:worker_threads'
 
@@ -7,10 +7,10 @@ export const settings = workerData ?? JSON.parse(process.argv[2])
 const channel = parentPort ?? process
 const say = (message) => (parentPort === null ? process.send(message) : parentPort.postMessage(message))
 
-// Nothing outlives the run, however that ends.
+// The program ends with the run, however that ends.
 if (parentPort === null) process.once('disconnect', () => process.exit())
 
-/** In each round calls `play`, tells what it `found`, and calls its `leave` when all the others have answered, too. */
+/** In each round calls `play`, sends what it `found`, and calls its `leave` when all others have answered too. */
 export async function takePart(play) {
   let leave
   for (let word = await next({}); word !== 'end'; ) {
@@ -27,7 +27,7 @@ export async function takePart(play) {
       word = await next({ error: `${error.code ?? error.name}: ${error.message}` })
     }
   }
-  // Nothing else may keep it running from here on.
+  // Nothing else may keep the process alive from here on.
   if (parentPort !== null) parentPort.close()
   else {
     process.removeAllListeners('disconnect')

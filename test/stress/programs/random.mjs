@@ -1,4 +1,4 @@
-/** Numbers from 0 to 1 that a seed gives, the same each time (mulberry32). */
+/** The same numbers from 0 to 1 for the same seed (mulberry32). */
 export function randomFrom(seed) {
   let state = seed >>> 0
   return () => {

@@ -1,4 +1,4 @@
-// Reserves and releases ports, one by one and in batches, and tells what is left of them in the kernel.
+// Reserves and releases ports, one by one and in batches, and prints what the kernel still has of them.
 // Settings: { series: [{ times, batch, together, options of reservePort() }, ...] }
 import { subscribe } from 'node:diagnostics_channel'
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
@@ -6,7 +6,7 @@ import { reservePort, reservePorts } from '../../../dist/index.js'
 
 const { series } = JSON.parse(process.argv[2])
 
-/** Local and remote port of both ends of each connection that this process has accepted: they all hold a port. */
+/** Local and remote port of both ends of each connection that this process has accepted. All of them hold a port. */
 const anchored = new Set()
 let anchors = 0
 subscribe('net.server.socket', ({ socket: { localPort, remotePort } }) => {
@@ -14,7 +14,7 @@ subscribe('net.server.socket', ({ socket: { localPort, remotePort } }) => {
   anchors++
 })
 
-// What Node opens once, it opens now.
+// Node opens some descriptors once, on first use.
 await reservePort().then((reservation) => reservation.release())
 const before = { sockets: sockets(), timeWaits: timeWaits().length }
 let reserved = 0
@@ -50,15 +50,15 @@ function sockets() {
     try {
       return readlinkSync(`/proc/self/fd/${fd}`).startsWith('socket:')
     } catch {
-      // The descriptor of the directory that was listed.
+      // Without the descriptor of the listed directory.
       return false
     }
   }).length
 }
 
-/** Local and remote port of what is in TIME_WAIT, which is state 6 (proc(5); include/net/tcp_states.h). */
+/** Local and remote port of entries in TIME_WAIT, which is state 6 (proc(5); include/net/tcp_states.h). */
 function timeWaits() {
-  // Without IPv6 there is no table of it.
+  // Without IPv6 this table does not exist.
   const tables = ['/proc/self/net/tcp', '/proc/self/net/tcp6'].filter((table) => existsSync(table))
   return tables.flatMap((table) =>
     readFileSync(table, 'utf8')

@@ -1,4 +1,4 @@
-// Reserves one of a list of ports, or with `wish` and an odd number of its own that port by wish. One of many.
+// Reserves a port of a list. With `wish` and an odd index it prefers that port instead. Many run in parallel.
 // Settings: { list, wish, index }
 import { reservePort } from '../../../dist/index.js'
 import { settings, takePart } from './party.mjs'

@@ -1,4 +1,4 @@
-// Starts a program that starts others, says so before, and ends with it.
+// Prints a line, starts a program that starts others, and ends with it.
 // Usage: start-family.mjs '{"how":"descriptor","signal":"KILL","python":"/usr/bin/python3"}'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'

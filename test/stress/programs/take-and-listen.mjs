@@ -1,5 +1,5 @@
-// Takes ports from a library, waits a while, and listens on each for a while: whoever else has got it shows as
-// EADDRINUSE. Dials a server of its own all the time. One of many.
+// Takes ports from a library, waits a while, and listens on each for a while. If another socket has the port, the listen fails
+// with EADDRINUSE. It dials its own server all the time. Many run in parallel.
 // Settings: { library, lanes, each, longest }
 import { once } from 'node:events'
 import net from 'node:net'
@@ -8,9 +8,9 @@ import { settings, takePart } from './party.mjs'
 
 const { library, lanes, each, longest } = settings
 
-/** How long a connection of the dialler is open, in milliseconds. */
+/** How long each dialled connection stays open, in milliseconds. */
 const OPEN = 10
-/** Less than how long portside/get-port keeps a port, in milliseconds. Nobody leaves before all have answered. */
+/** Less than the time for which portside/get-port keeps a port, in milliseconds. None leaves before all have answered. */
 const KEPT = 29_000
 
 /** A clock that all processes share (CLOCK_MONOTONIC), in milliseconds. */
@@ -35,7 +35,7 @@ const take = await {
 }[library]()
 
 takePart(async () => {
-  // Each as [port, from, to, code], in which times the port is surely its own.
+  // Each is [port, from, to, code]: a time in which the port is certainly its own.
   const takings = []
   const failures = []
   const over = new AbortController()
@@ -74,7 +74,7 @@ async function listenForAWhile(port) {
   return ''
 }
 
-/** get-port binds by number and may get the port that the kernel has picked for this listener before it listens. */
+/** get-port binds by number, and may get a port that the kernel has picked for this listener before it listens. */
 async function listenAnywhere(server) {
   for (;;) {
     try {
@@ -87,7 +87,7 @@ async function listenAnywhere(server) {
   }
 }
 
-/** One short connection after the other. Each ends in a reset, or its port would be in TIME_WAIT for a minute. */
+/** One short connection after the other. Each closes by a reset: otherwise its port would be in TIME_WAIT for a minute. */
 async function dialUntil(over) {
   const server = net.createServer((socket) => void socket.on('error', () => {}))
   await listenAnywhere(server)

@@ -1,4 +1,4 @@
-// Asks the process table, the file system and the kernel what users of portside have left, by the folder that is their TMPDIR.
+// Asks the process table, the file system and the kernel what users of portside have left. The users have this TMPDIR.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -8,17 +8,17 @@ export function processesOf(folder) {
     if (!/^\d+$/.test(pid) || Number(pid) === process.pid) return []
     try {
       if (!readFileSync(`/proc/${pid}/environ`, 'utf8').includes(folder)) return []
-      // A process that has ended has no command line.
+      // A zombie has no command line.
       const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()
       return command === '' ? [] : [`${pid}: ${command.slice(0, 80)}`]
     } catch {
-      // It has ended, or is another user's.
+      // It has exited, or belongs to another user.
       return []
     }
   })
 }
 
-/** Files and folders in there, and what is mounted there. */
+/** Files, folders and mounts in this folder. */
 export function filesOf(folder) {
   const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n')
   return [
@@ -38,7 +38,7 @@ export function socketsOfNetwork() {
       found.push(table.startsWith('udp') ? `${table} ${local}` : `${table} ${STATES[state] ?? state} ${local}`)
     }
   }
-  // Those without a name are pipes of this program and of its children.
+  // Sockets without a name are pipes of this program and its children.
   for (const [, , , , , , , name] of linesOf('unix')) if (name !== undefined) found.push(`unix ${name}`)
   return found
 }
@@ -48,7 +48,7 @@ function linesOf(table) {
     const [, ...lines] = readFileSync(`/proc/self/net/${table}`, 'utf8').trim().split('\n')
     return lines.map((line) => line.trim().split(/\s+/))
   } catch {
-    // Without IPv6 there is no table of it.
+    // Without IPv6 this table does not exist.
     return []
   }
 }
