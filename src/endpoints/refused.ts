@@ -27,7 +27,7 @@ export type RefusedOptions = Omit<ReserveOptions, 'protocol'>
 export function refusedEndpoint(options: RefusedOptions = {}): Promise<TestEndpoint> {
   return calledBy(refusedEndpoint, async () => {
     const read = readReserve(options, 'refusedEndpoint()')
-    const reservation = await reserveFor('close() of what refusedEndpoint() gave', read)
+    const reservation = await reserveFor('close() on the result of refusedEndpoint()', read)
     return testEndpoint(reservation.endpoints, () => reservation.release())
   })
 }

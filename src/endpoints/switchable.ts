@@ -66,7 +66,7 @@ async function openSwitchable(target: RelayTarget, options: EndpointOptions): Pr
     // The end is held back like the bytes.
     await gate.passed()
   })
-  const reservation = await reserveFor('close() of what switchableEndpoint() gave', options)
+  const reservation = await reserveFor('close() on the result of switchableEndpoint()', options)
   const endpoint = new Switchable(reservation, relay, gate)
   try {
     await endpoint.restore()

@@ -141,7 +141,7 @@ class SleepingListener {
 
   #dial(): Promise<'connected' | 'unanswered' | string> {
     const { address, port } = this.endpoint
-    const socket = closedBy(net.connect({ host: address, port }), 'close() of what unresponsiveEndpoint() gave')
+    const socket = closedBy(net.connect({ host: address, port }), 'close() on the result of unresponsiveEndpoint()')
     return new Promise((resolve) => {
       const timer = setTimeout(async () => {
         // Timers run before the poll for I/O, so after a busy time the answer may be waiting.

@@ -116,7 +116,7 @@ async function exhaust(options: ExhaustOptions): Promise<Exhaustion> {
 }
 
 const DEFAULT_LIMIT = 1024
-const HOW_TO_CLOSE = 'release() of what exhaustEphemeralPorts() gave'
+const HOW_TO_CLOSE = 'release() on the result of exhaustEphemeralPorts()'
 
 function checked(options: ExhaustOptions): { by: 'connect' | 'listen'; signal: AbortSignal | undefined } {
   const { by = 'connect', limit = DEFAULT_LIMIT, signal } = options

@@ -21,6 +21,7 @@ export type NamespaceSupport = { readonly supported: true } | { readonly support
  * console.log(support.supported ? 'private networks are possible' : support.reason)
  * ```
  * @see docs/private-networks.md#namespacesupport
+ * @experimental
  */
 export function namespaceSupport(): Promise<NamespaceSupport> {
   answer ??= probe()

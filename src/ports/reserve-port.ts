@@ -95,7 +95,7 @@ export interface PortReservations extends ReadonlyArray<PortReservation>, AsyncD
  */
 export function reservePort(options: ReserveOptions = {}): Promise<PortReservation> {
   return calledBy(reservePort, () =>
-    reserveFor('release() of what reservePort() gave', readReserve(options, 'reservePort()')),
+    reserveFor('release() on the result of reservePort()', readReserve(options, 'reservePort()')),
   )
 }
 
@@ -146,7 +146,7 @@ export function reservePorts(count: number, options: ReserveOptions = {}): Promi
 
 async function reserveAll(count: number, options: ReserveOptions): Promise<PortReservations> {
   integer('count', count, 1, 65_535)
-  const want = await wantOf(options, 'release() of what reservePorts() gave')
+  const want = await wantOf(options, 'release() on the result of reservePorts()')
   refuseMoreThanThereAre(count, want.candidates)
   const undos = createUndoList()
   const reservations: PortReservation[] = []

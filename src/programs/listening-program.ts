@@ -19,7 +19,7 @@ export class ListeningProgram implements ListeningChild {
 
   constructor(child: Child, { endpoints, owned }: Found) {
     this.#child = child
-    closedBy(child.process, 'stop() of what spawnListening() gave')
+    closedBy(child.process, 'stop() on the result of spawnListening()')
     this.endpoints = endpoints
     this.endpoint = endpoints[0]
     this.address = this.endpoint.address

@@ -50,7 +50,7 @@ export async function listenOnAddress<S extends net.Server>(
 }
 
 /** The call that closes what an opener returned. */
-export const closeOf = (opener: string): string => `close() of what ${opener}() gave`
+export const closeOf = (opener: string): string => `close() on the result of ${opener}()`
 
 /** Throws for a server that can never listen, before anything is bound. Returns the backlog. */
 export function prepare(server: net.Server, options: ListenOptions): number | undefined {

@@ -36,16 +36,16 @@ function listenBar(): Promise<UnixTestServer> {
 
 describe('a new kind of server', () => {
   test('closes by the result of its own function', async () => {
-    expect(await closersOf(() => listenFoo())).toEqual(['close() of what listenFoo() gave'])
+    expect(await closersOf(() => listenFoo())).toEqual(['close() on the result of listenFoo()'])
   })
 
   test('closes in the same way on both of its addresses', async () => {
     const dual = () => listenFoo(undefined, { family: 'dual' })
-    expect(await closersOf(dual)).toEqual(['close() of what listenFoo() gave'])
+    expect(await closersOf(dual)).toEqual(['close() on the result of listenFoo()'])
   })
 
   test('closes in the same way on a path', async () => {
-    expect(await closersOf(listenBar)).toEqual(['close() of what listenBar() gave'])
+    expect(await closersOf(listenBar)).toEqual(['close() on the result of listenBar()'])
   })
 })
 
@@ -71,18 +71,18 @@ describe('a socket of portside closes by the result of its function', () => {
   test.each(Object.entries(OPENERS))('%s()', async (name, open) => {
     // The kernel also tells of the listener of another thread, which belongs to no object.
     const closers = (await closersOf(open)).filter((closer) => !closer.startsWith('the close function'))
-    expect(closers).toEqual([`close() of what ${name}() gave`])
+    expect(closers).toEqual([`close() on the result of ${name}()`])
   })
 
   test('occupiedEndpoint() for UDP', async () => {
     expect(await closersOf(() => portside.occupiedEndpoint({ protocol: 'udp' }))).toEqual([
-      'close() of what occupiedEndpoint() gave',
+      'close() on the result of occupiedEndpoint()',
     ])
   })
 
   test('listen() with a datagram socket', async () => {
     expect(await closersOf(() => portside.listen(dgram.createSocket(UDP_HERE)))).toEqual([
-      'close() of what listen() gave',
+      'close() on the result of listen()',
     ])
   })
 
@@ -93,20 +93,22 @@ describe('a socket of portside closes by the result of its function', () => {
       await endpoint.stall()
       return endpoint
     })
-    expect(closers).toEqual(['close() of what switchableEndpoint() gave'])
+    expect(closers).toEqual(['close() on the result of switchableEndpoint()'])
   })
 
   test.each(['tcp', 'udp', 'both'] as const)('reservePort() and reservePorts() for %s', async (protocol) => {
-    expect(await closersOf(() => portside.reservePort({ protocol }))).toEqual(['release() of what reservePort() gave'])
+    expect(await closersOf(() => portside.reservePort({ protocol }))).toEqual([
+      'release() on the result of reservePort()',
+    ])
     expect(await closersOf(() => portside.reservePorts(2, { protocol }))).toEqual([
-      'release() of what reservePorts() gave',
+      'release() on the result of reservePorts()',
     ])
   })
 
   test('spawnListening()', async () => {
     const program = ['-e', `require('node:net').createServer((socket) => socket.end()).listen(process.env.PORT)`]
     expect(await closersOf(() => portside.spawnListening(process.execPath, program))).toEqual([
-      'stop() of what spawnListening() gave',
+      'stop() on the result of spawnListening()',
     ])
   })
 })

@@ -210,7 +210,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`exhaustEphemeralPorts (${whyNoNam
       console.log(JSON.stringify(leaks.map(({ howToClose }) => howToClose)))
       process.exit()`,
     )
-    expect(new Set(seen)).toEqual(new Set(['release() of what exhaustEphemeralPorts() gave']))
+    expect(new Set(seen)).toEqual(new Set(['release() on the result of exhaustEphemeralPorts()']))
   })
 })
 
