@@ -97,7 +97,7 @@ export function abortError(signal: AbortSignal, asked: string): PortsideError {
   return portsideError('ABORT_ERR', {
     name: 'AbortError',
     headline: `Cannot ${asked}: the signal was aborted`,
-    next: 'see .cause for the reason that was given to the signal',
+    next: 'read .cause for the reason of the abort',
     cause: signal.reason,
   })
 }

@@ -91,7 +91,7 @@ export function describeType(value: unknown): string {
     return typeof value === 'function' ? describeFunction(value) : describeObject(value)
   } catch {
     // A revoked proxy, or a getter that throws.
-    return 'an object that cannot be looked at'
+    return 'an object that cannot be read'
   }
 }
 

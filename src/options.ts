@@ -96,7 +96,7 @@ function unreadable(cause: unknown, { of }: OptionsSpec): PortsideError {
     headline: `Cannot read the options of ${of}: ${messageIn(cause)}`,
     argument: 'options',
     expected: 'an object whose properties can be read',
-    actual: 'one that throws',
+    actual: 'an object that throws',
     cause,
   })
 }

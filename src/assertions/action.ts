@@ -52,7 +52,7 @@ export async function endingOf(action: unknown, phase: Phase, read: () => Action
 }
 
 const DEFAULT_TIMEOUT = 10_000
-const ASKED = 'wait for what the action comes to'
+const ASKED = 'wait for the outcome of the action'
 
 function checkActionOptions(options: ActionOptions): void {
   const { timeout = DEFAULT_TIMEOUT, signal } = options

@@ -87,7 +87,7 @@ function tellOfBefore(emitter: Emitter, phase: Phase, done: Done): void {
   // A request does not keep the error of its connection.
   const error = errored ?? (isSocket(emitter) ? undefined : socket?.errored)
   if (error) done({ error })
-  else if (destroyed) done({ nothing: 'what was closed before, without an error' })
+  else if (destroyed) done({ nothing: 'it was already closed, without an error' })
   // Without a name to look up Node binds within the call, and 'listening' comes later (lib/net.js).
   else if (listening) done({ opened: emitter })
   else if (!isSocket(emitter)) return
@@ -131,7 +131,7 @@ function successesOf(emitter: Emitter, phase: Phase): readonly string[] {
 }
 
 function ownTimeout(): Error {
-  const error = new Error("it emitted 'timeout': its own time-out went by without an answer")
+  const error = new Error("it emitted 'timeout': its own timeout expired without an answer")
   error.name = 'TimeoutError'
   return error
 }
@@ -151,7 +151,7 @@ function stateOf(action: unknown): string {
   if (isSocket(action)) {
     return action.connecting ? 'the socket is still connecting' : `${formatTuple(connectionTuple(action))} is open`
   }
-  if (isEmitter(action)) return "it emitted neither 'error' nor what says that it worked"
+  if (isEmitter(action)) return "it emitted neither 'error' nor an event of success"
   return 'the promise is pending'
 }
 

@@ -41,7 +41,7 @@ export async function dialAll(target: unknown): Promise<Answers> {
     throw invalidArgument(
       'ERR_INVALID_ARG_TYPE',
       'server',
-      'a server that takes connections, which UDP has not',
+      'a server that accepts connections, which a UDP server does not',
       target,
     )
   }
@@ -73,13 +73,13 @@ export function whyNotRefusing(target: unknown, answers: Answers): AssertionDeta
     get owners() {
       return listenersAt(target)
     },
-    next: 'close what listens there, and await that: close() of portside resolves when the port refuses',
+    next: 'close the listener and await that; close() of portside resolves when the port refuses',
   }
 }
 
 /** What an expectation with `.not` got. */
 export const unwantedListener = (target: unknown): AssertionDetails => ({
-  expected: 'nobody to listen there',
+  expected: 'no listener there',
   actual: 'a listener',
   owners: serverOf(target) === undefined ? listenersAt(target) : [],
 })

@@ -35,7 +35,7 @@ export const bodies = {
     return matchOf(whyNotRefusing(received, answers), () => unwantedRefusing(received, answers))
   }),
   toBeReleased: waiting('toBeReleased', async (received, options?: OwnersOptions) => {
-    const free = () => ({ expected: 'the address not to be free', actual: 'one that can be bound' })
+    const free = () => ({ expected: 'the address not to be free', actual: 'an address that can be bound' })
     return matchOf(await whyHeld(received, checkedProtocol(options ?? {}, 'toBeReleased()')), free)
   }),
   toBeDrained(received: unknown): Match {
@@ -94,9 +94,9 @@ function waiting<Options extends unknown[]>(name: string, match: WaitingMatcher<
   return function (received, ...options) {
     if (typeof this === 'object' && this !== null && 'equals' in this && !('promise' in this)) {
       throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
-        headline: `Cannot use ${name}() inside of another matcher`,
-        because: 'it asks the kernel and gives a promise, for which toEqual() does not wait',
-        next: `await expect(...).${name}() by itself`,
+        headline: `Cannot use ${name}() inside another matcher`,
+        because: 'it asks the kernel and returns a promise, and toEqual() does not wait for that',
+        next: `await expect(...).${name}() in a statement of its own`,
       })
     }
     return match.call(this, received, ...options)

@@ -92,7 +92,7 @@ function describeMismatch(
 
 function saying(failure: SocketFailure): string {
   const { code, message } = failure
-  if (code === TIMEOUT) return `a time-out: ${JSON.stringify(message)}`
+  if (code === TIMEOUT) return `a timeout: ${JSON.stringify(message)}`
   if (code === CODELESS) return describeFailure(failure)
   // What is not the kernel's code has words of its own.
   return `${describeFailure(failure)} (${describeErrno(code) ?? JSON.stringify(message)})`
@@ -103,7 +103,7 @@ function codeless(expected: string, error: unknown, outcome: Outcome): Assertion
   return { expected, actual: describeCodeless(error), next, cause: error }
 }
 
-const NO_CODE = 'look at where it is made: an error that wraps one of the kernel keeps it as its cause'
+const NO_CODE = 'look at the code that creates it: an error that wraps one of the kernel must keep it as its cause'
 
 function unfailed(
   outcome: Outcome,

@@ -57,13 +57,13 @@ export const OUTCOMES = {
     name: 'a broken pipe (EPIPE)',
     phase: 'connection',
     is: is('broken-pipe'),
-    next: 'write twice after the peer has closed: the first write is answered by a reset, and the second finds EPIPE',
+    next: 'write twice after the peer has closed: the peer answers the first write with a reset, and the second fails with EPIPE',
   },
   HostUnreachable: {
     name: 'an unreachable host (EHOSTUNREACH)',
     phase: 'connect',
     is: has(['EHOSTUNREACH'], 'no-route', 'multicast'),
-    next: 'make the route say so, in a private network: ip route add unreachable ADDRESS',
+    next: 'add such a route in a private network: ip route add unreachable ADDRESS',
   },
   NetworkUnreachable: {
     name: 'an unreachable network (ENETUNREACH)',
@@ -81,7 +81,7 @@ export const OUTCOMES = {
     name: 'an exhausted ephemeral range (EADDRNOTAVAIL of a connect, EADDRINUSE of a bind to port 0)',
     phase: 'bind',
     is: is('exhaustion'),
-    next: 'use up the range first, in a private network with a small one (net.ipv4.ip_local_port_range)',
+    next: 'exhaust the range first, in a private network with a small range (net.ipv4.ip_local_port_range)',
   },
 } as const satisfies Record<string, Outcome>
 

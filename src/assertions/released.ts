@@ -82,18 +82,18 @@ async function pathHeld(path: string): Promise<Held | undefined> {
   if (!(await unixPathExists(path))) return undefined
   const kind = kindOfFile(path)
   if (kind === 'directory' || kind === 'file') {
-    return heldBy(path, `a ${kind} at this path, and no socket`, nobody, 'take another path')
+    return heldBy(path, `a ${kind} at this path, not a socket`, nobody, 'use another path')
   }
   return heldBy(
     path,
-    'a file at this path on which nobody listens here',
+    'a file at this path on which nothing listens here',
     nobody,
-    'remove the file, if nobody in another container uses it: its server has ended without close()',
+    'remove the file if no other container uses it: its server is gone and did not close()',
   )
 }
 
 const NAME = 'pass an address of this host'
-const CLOSE = 'close what has it, and await that: close() of portside resolves when the address is free'
+const CLOSE = 'close the socket that has it and await that; close() of portside resolves when the address is free'
 
 function heldBy(endpoint: Endpoint | string, actual: string, owners: () => readonly SocketOwner[], next: string): Held {
   return {
@@ -155,7 +155,7 @@ export function namedOf(target: unknown): EndpointLike {
   throw invalidArgument(
     'ERR_INVALID_ARG_TYPE',
     'endpoint',
-    'an endpoint: a server that is closed has none any more, so note its address() before',
+    'an endpoint; a closed server has none, so save its address() before',
     target,
   )
 }

@@ -109,9 +109,9 @@ function firstBytes(socket: net.Socket): Promise<Buffer | string | Silence> {
       socket.removeListener('data', settle).removeListener('end', ended).removeListener('close', ended)
       resolve(said)
     }
-    const ended = (): void => settle({ silence: 'closed the connection without a word' })
-    const failed = (error: unknown): void => settle({ silence: `ended it with ${codeOf(error) ?? String(error)}` })
-    const cancel = whenOverdue(PATIENCE, () => settle({ silence: `said nothing for ${PATIENCE} ms` }))
+    const ended = (): void => settle({ silence: 'closed the connection and sent nothing' })
+    const failed = (error: unknown): void => settle({ silence: `closed it with ${codeOf(error) ?? String(error)}` })
+    const cancel = whenOverdue(PATIENCE, () => settle({ silence: `sent nothing for ${PATIENCE} ms` }))
     if (socket.destroyed || socket.readableEnded) return socket.errored ? failed(socket.errored) : ended()
     socket.on('error', failed).on('data', settle).on('end', ended).on('close', ended)
   })

@@ -28,7 +28,7 @@ export function openedHints(owners: readonly SocketOwner[]): string[] {
   const place = openedAt(own.local)
   const opened = place === undefined ? '' : `; it was opened at ${place}`
   return [
-    `close the one of this process first, and await that: assertReleased() tells when the address is free${opened}`,
+    `close the socket of this process first and await that; assertReleased() checks that the address is free${opened}`,
   ]
 }
 

@@ -75,12 +75,12 @@ function kindOf(failure: SocketFailure, known: Known): FailureKind {
   const { code, message } = failure
   if (isBlockedPort(failure)) return 'blocked-port'
   if (isOfFile(failure)) {
-    known.evidence.push(`${failure.syscall} is no call of a socket`)
+    known.evidence.push(`${failure.syscall} is not a socket call`)
     return 'not-network'
   }
   if (isOfResolver(failure)) return 'unresolved'
   if (isForeign(failure, known.by)) {
-    known.evidence.push('no syscall, and no words of Node for one')
+    known.evidence.push('no syscall, and no message of Node about one')
     // A client that gives up may borrow the code of the kernel for it.
     return isGivingUp(failure, known.by) ? 'given-up-by-library' : 'not-network'
   }

@@ -6,7 +6,7 @@ import { placeOf, type SocketFailure } from './socket-failure.js'
 /** `connect to 127.0.0.1:3000: ECONNREFUSED`. */
 export function describeFailure(failure: SocketFailure): string {
   const { syscall, code, hostname, message, port } = failure
-  if (code === TIMEOUT) return 'a time-out of the client'
+  if (code === TIMEOUT) return 'a timeout of the client'
   if (code === CODELESS) return `an error without a code, ${JSON.stringify(message)}`
   const place = placeOf(failure) ?? (port ? `port ${port}` : hostname)
   const word = syscall === undefined || place === undefined ? syscall : (WORDS[syscall] ?? syscall)

@@ -105,7 +105,7 @@ function summaryOf(failure: SocketFailure, { kind, raisedBy }: ReturnType<typeof
   const sentence = describeErrno(failure.code)
   const decided =
     kind === 'not-network'
-      ? `${NAMED[raisedBy] ?? raisedBy} raised it, with the words ${JSON.stringify(failure.message.slice(0, 120))}`
+      ? `${NAMED[raisedBy] ?? raisedBy} raised it with the message ${JSON.stringify(failure.message.slice(0, 120))}`
       : (DECIDED[kind] ?? usual)
   return `${describeFailure(failure)}${sentence ? ` (${sentence})` : ''}: ${decided}`
 }
@@ -118,8 +118,8 @@ function unknown(error: unknown): SocketExplanation {
     code: undefined,
     summary: describeCodeless(error),
     cause: isErrorLike(error)
-      ? 'it is not an error of a socket, or who wrapped it has left the cause out'
-      : 'something else than an error was thrown',
+      ? 'it is not a socket error, or the code that wrapped it dropped the cause'
+      : 'the thrown value is not an error',
     evidence: [],
     raisedBy: 'unknown',
     owners: [],

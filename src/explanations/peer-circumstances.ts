@@ -18,13 +18,13 @@ export function refused(failure: SocketFailure, known: Classification, usual: Ci
   // One on `::` may leave IPv4 out.
   const certain = there.filter(({ local }) => (local as Endpoint).family === familyOf(address))
   if (certain.length > 0) {
-    const cause = `nobody listened there when it was dialled; now ${list(certain.map(describeOwner))}`
+    const cause = `nothing listened there when you dialled; now ${list(certain.map(describeOwner))}`
     return { ...usual, cause, owners: certain, evidence }
   }
   const [elsewhere] = all
   if (!own || elsewhere === undefined) return { ...usual, evidence }
   const local = elsewhere.local as Endpoint
-  const only = there.length > 0 ? ', and takes no IPv4 (ipv6Only), or began later' : ''
+  const only = there.length > 0 ? ', and does not accept IPv4 (ipv6Only), or started later' : ''
   const other =
     familyOf(address) === local.family
       ? `listen on ${address}`
@@ -53,7 +53,7 @@ export function unanswered(
   const evidence = owners.length === 0 ? [] : [`the socket table: ${list(owners.map(describeOwner))}`]
   if (waiting > 0) {
     return {
-      cause: `the listener accepts nobody: ${waiting === 1 ? '1 connection waits' : `${waiting} connections wait`} in its accept queue`,
+      cause: `the listener accepts no connections: ${waiting === 1 ? '1 connection waits' : `${waiting} connections wait`} in its accept queue`,
       owners,
       hints: ['see what keeps its event loop busy, or why it does not accept', ...usual.hints.slice(-1)],
       evidence: [...evidence, `${waiting} in the accept queue`],
@@ -68,8 +68,7 @@ export const TIMED_OUT =
   'one of: packets are dropped on the way; the accept queue of the listener is full; the peer does not acknowledge what was sent'
 
 const BY_NODE = {
-  cause:
-    'Node gave up on this address after autoSelectFamilyAttemptTimeout, 250 ms unless set, and went on with the next one',
+  cause: 'Node gave up on this address after autoSelectFamilyAttemptTimeout, 250 ms unless set, and tried the next one',
   hints: [
     'dial the address that answers',
     'raise the limit: net.setDefaultAutoSelectFamilyAttemptTimeout(), or autoSelectFamilyAttemptTimeout of the connect',
@@ -78,10 +77,10 @@ const BY_NODE = {
 
 export function hungUp({ code, message, error }: SocketFailure, usual: Circumstances): Circumstances {
   if (code === 'UND_ERR_SOCKET') return staleOrCut(error, usual)
-  if (/^aborted/.test(message)) return { ...usual, cause: 'no reset: the message was aborted before its end' }
+  if (/^aborted/.test(message)) return { ...usual, cause: 'not a reset: the message was aborted before its end' }
   return {
     ...usual,
-    cause: `no reset: the connection ended before the answer. One of: the other end closed it, as a server does with a kept-alive connection that was idle for its keepAliveTimeout; the request was destroyed here`,
+    cause: `not a reset: the connection closed before the answer. One of: the other end closed it, as a server does when a kept-alive connection is idle for its keepAliveTimeout; the request was destroyed here`,
   }
 }
 
@@ -105,7 +104,7 @@ export function routeless(failure: SocketFailure, known: Classification, usual: 
   const own = ownAddressesOrNone().filter((each) => familyOf(each) === family && !isLocal(each))
   if (own.length > 0) return { ...usual, owners }
   return {
-    cause: `this host has no address of ${family} beyond loopback, so there is no default route for ${address}`,
+    cause: `this host has no ${family} address except loopback, so there is no default route for ${address}`,
     owners,
     hints: [`dial an address of the other family`, 'look at the routes (ip route, ip -6 route)'],
     evidence: [`the addresses of this host: ${ownAddressesOrNone().join(', ') || 'none'}`],
@@ -126,7 +125,7 @@ export function unresolved({ code, hostname = '' }: SocketFailure, usual: Circum
   if (isOutOfDescriptors()) {
     return {
       ...usual,
-      cause: 'this process has no descriptor left (ulimit -n), and the resolver finds no name without one',
+      cause: 'this process has no descriptor left (ulimit -n), and the resolver needs one to look up a name',
       hints: ['close what is open: leaked sockets are the usual reason', ...usual.hints],
       evidence: ['no descriptor left'],
     }
@@ -137,25 +136,24 @@ export function unresolved({ code, hostname = '' }: SocketFailure, usual: Circum
   if (!/\.localhost\.?$/i.test(hostname)) return usual
   return {
     ...usual,
-    cause: `${hostname} is a name below localhost: browsers and curl take it for loopback, the resolver of many systems does not`,
+    cause: `${hostname} is a name below localhost: browsers and curl resolve it to loopback, many system resolvers do not`,
     hints: [
       "dial 127.0.0.1 and send the name in the Host header: fetch('http://127.0.0.1:PORT', { headers: { host: 'NAME' } }) of undici, or http.request()",
-      `give ${hostname} a line in /etc/hosts`,
+      `add ${hostname} to /etc/hosts`,
     ],
   }
 }
 
 const WITHOUT_DNS = [
   'dial an address: tests on loopback need no names',
-  'look at dns.getServers(), which resolve*() of node:dns asks',
+  'check dns.getServers(): resolve*() of node:dns asks these servers',
 ]
 
 export const BLOCKED: Circumstances = {
-  cause:
-    'fetch refuses the number of the port itself, whatever listens there: nothing was sent (https://fetch.spec.whatwg.org/#port-blocking)',
+  cause: 'this port is on the block list of fetch, so nothing was sent (https://fetch.spec.whatwg.org/#port-blocking)',
   owners: [],
   hints: [
-    'use another port: reservePort() and the listenHttp*() functions pick none that fetch refuses',
+    'use another port: reservePort() and the listenHttp*() functions never pick a port that fetch blocks',
     'dial it with another client: http.request()',
   ],
 }

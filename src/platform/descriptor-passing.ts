@@ -4,5 +4,5 @@
  * (https://nodejs.org/api/net.html#serverlistenhandle-backlog-callback).
  */
 export function whyNoDescriptorPassing(platform: NodeJS.Platform = process.platform): string | undefined {
-  return platform === 'win32' ? 'on Windows a program inherits no listening socket by its number' : undefined
+  return platform === 'win32' ? 'on Windows a program cannot inherit a listening socket by its number' : undefined
 }

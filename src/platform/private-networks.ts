@@ -28,8 +28,8 @@ export function whyNoUserNamespaces(): string | undefined {
   if (contentOf('/proc/sys/user/max_net_namespaces') === '0') return 'user.max_net_namespaces is 0'
   if (contentOf('/proc/sys/kernel/unprivileged_userns_clone') === '0') return 'kernel.unprivileged_userns_clone is 0'
   if (contentOf('/proc/sys/kernel/apparmor_restrict_unprivileged_userns') === '1')
-    return 'AppArmor keeps user namespaces from programs without a profile (kernel.apparmor_restrict_unprivileged_userns is 1)'
-  if (contentOf('/proc/self/status')?.match(/^Seccomp:\s*2/m)) return 'a seccomp filter of the container refuses it'
+    return 'AppArmor denies user namespaces to programs without a profile (kernel.apparmor_restrict_unprivileged_userns is 1)'
+  if (contentOf('/proc/self/status')?.match(/^Seccomp:\s*2/m)) return 'a seccomp filter of the container denies it'
   return undefined
 }
 

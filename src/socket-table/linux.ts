@@ -50,7 +50,7 @@ const open = ({ file }: Table, proc: string): ProcTable => new ProcTable(`${proc
 function noTable(proc: string): Error {
   return portsideError('ERR_PORTSIDE_UNSUPPORTED', {
     headline: 'Cannot read the socket table',
-    because: `there is none in ${proc}/self/net that may be read: a sandbox, or a kernel without it`,
+    because: `${proc}/self/net has no table that this process may read: a sandbox, or a kernel without it`,
     next: 'skip the test with this reason',
   })
 }

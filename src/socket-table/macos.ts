@@ -52,8 +52,8 @@ function runLsof(program: string, selection: readonly string[]): string {
       because:
         codeOf(error) === 'ENOENT'
           ? `there is no program ${program} in PATH`
-          : `lsof has failed: ${(stderr || (error as Error).message).split('\n')[0]}`,
-      next: 'see that lsof runs; macOS has it in /usr/sbin, which has to be in PATH',
+          : `lsof failed: ${(stderr || (error as Error).message).split('\n')[0]}`,
+      next: 'make sure that lsof runs: macOS has it in /usr/sbin, which must be in PATH',
       cause: error,
     })
   }

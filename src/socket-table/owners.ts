@@ -58,7 +58,7 @@ async function find(endpoint: EndpointLike, options: OwnersOptions): Promise<Soc
 
 const unresolved = (name: string): Error =>
   portsideError('ENOTFOUND', {
-    headline: `Cannot find who has an address of ${name}`,
+    headline: `Cannot find the owner of an address of ${name}`,
     because: 'the name resolves to nothing',
     next: 'pass an address',
   })

@@ -40,7 +40,7 @@ export function descriptorsFrom(source: ReturnType<typeof tableSource>): SocketD
   if (!existsSync('/proc/self/fd')) {
     throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
       headline: 'Cannot list the socket descriptors of this process',
-      because: 'there is no /proc/self/fd: a sandbox',
+      because: 'there is no /proc/self/fd, as in a sandbox',
       next: 'skip the test with this reason',
     })
   }

@@ -42,8 +42,8 @@ export class SocketHolders {
     if (this.#unreadable === 0) return new Set(this.#pidOf.keys())
     throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
       headline: `Cannot list the sockets of process ${pid}`,
-      because: 'it may not be looked into from here (proc_pid_fd(5))',
-      next: 'ask as its user, or as root',
+      because: 'this process may not inspect it (proc_pid_fd(5))',
+      next: 'run as its user, or as root',
     })
   }
 
@@ -129,10 +129,10 @@ export class SocketHolders {
   }
 
   #whyHidden(uid: number | undefined): string {
-    const user = uid === undefined ? '' : `, of user ${uid},`
+    const user = uid === undefined ? '' : ` (user ${uid})`
     return this.#unreadable > 0
-      ? `its process${user} may not be looked into from here, or nobody has it any more`
-      : `its process${user} cannot be seen from here: it is in another PID namespace, hidden in /proc, or gone`
+      ? `its process${user} may not be inspected from here, or no process has it any more`
+      : `its process${user} is not visible from here: it is in another PID namespace, hidden in /proc, or gone`
   }
 }
 

@@ -65,8 +65,7 @@ function checkFilter(given: SocketFilter): SocketFilter {
       throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'an integer', value)
     }
   }
-  if (pid !== undefined && pid < 1)
-    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'pid', 'the number of a process', pid)
+  if (pid !== undefined && pid < 1) throw invalidArgument('ERR_INVALID_ARG_VALUE', 'pid', 'a process id from 1', pid)
   if (port !== undefined && (port < 0 || port > 65_535)) {
     throw invalidArgument('ERR_SOCKET_BAD_PORT', 'port', 'an integer from 0 to 65535', port)
   }

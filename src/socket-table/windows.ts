@@ -54,7 +54,7 @@ function run(name: string, args: readonly string[]): string {
     throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
       headline: 'Cannot read the socket table',
       because: codeOf(error) === 'ENOENT' ? `there is no program ${program}` : (error as Error).message,
-      next: `see that ${name} runs`,
+      next: `make sure that ${name} runs`,
       cause: error,
     })
   }

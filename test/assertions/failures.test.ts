@@ -68,7 +68,7 @@ describe('a failure', () => {
       expected: 'a refused connection (ECONNREFUSED) at port 1',
       got: `listen on ${place}: EADDRINUSE (address already in use)`,
       cause: `${THIS} listens on ${place}`,
-      fix: expect.stringContaining('close the one of this process first'),
+      fix: expect.stringContaining('close the socket of this process first'),
     })
     expect(error).toMatchObject({
       name: 'PortsideAssertionError',
@@ -78,7 +78,7 @@ describe('a failure', () => {
       endpoint: { address: endpoint.address, port: endpoint.port, family: endpoint.family },
       owners: [{ pid: process.pid, thisProcess: true, protocol: 'tcp', state: 'LISTEN' }],
       because: `${THIS} listens on ${place}`,
-      next: expect.stringContaining('close the one of this process first'),
+      next: expect.stringContaining('close the socket of this process first'),
     })
     expect(error.cause).toBe(cause)
   })
@@ -124,7 +124,7 @@ describe('a failure', () => {
     await using file = await leaveFileBehind()
     const error = await failureOf(assertPermissionDenied(await errorOf(listenOn(file.path))))
     expect(linesOf(error)).toMatchObject({
-      cause: expect.stringContaining('nobody listens on it here: a server that was killed has left the file behind'),
+      cause: expect.stringContaining('nothing listens on it here: a killed server left the file behind'),
       fix: expect.stringContaining('remove the file'),
     })
     expect(error.owners).toEqual([])
@@ -148,7 +148,7 @@ describe('a failure', () => {
     const error = await failureOf(assertConnectionReset(refusal))
     expect(linesOf(error)).toMatchObject({
       got: `connect to ${formatEndpoint(server)}: ECONNREFUSED (connection refused)`,
-      cause: `nobody listened there when it was dialled; now ${THIS} listens on ${formatEndpoint(server)}`,
+      cause: `nothing listened there when you dialled; now ${THIS} listens on ${formatEndpoint(server)}`,
     })
   })
 
@@ -204,7 +204,7 @@ describe('a failure', () => {
     await using endpoint = await stalledEndpoint()
     const action = fetch(`http://${formatEndpoint(endpoint)}`, { signal: AbortSignal.timeout(10) })
     const error = await failureOf(assertConnectionRefused(action))
-    expect(linesOf(error).got).toBe('a time-out: "The operation was aborted due to timeout"')
+    expect(linesOf(error).got).toBe('a timeout: "The operation was aborted due to timeout"')
   })
 
   it.each([
@@ -228,7 +228,7 @@ describe('a failure', () => {
   const patience: ReadonlyArray<readonly [name: string, action: unknown, text: string]> = [
     ['a promise', new Promise(() => {}), 'nothing within 5 ms: the promise is pending'],
     ['a function', () => new Promise(() => {}), 'nothing within 5 ms: the promise is pending'],
-    ['an emitter', new EventEmitter(), "nothing within 5 ms: it emitted neither 'error' nor what says that it worked"],
+    ['an emitter', new EventEmitter(), "nothing within 5 ms: it emitted neither 'error' nor an event of success"],
   ]
   it.each(patience)('says for what it waited in vain: %s', async (_name, action, text) => {
     const error = await failureOf(assertConnectionRefused(action, undefined, { timeout: 5 }))
@@ -267,7 +267,7 @@ describe('an action that succeeds', () => {
     await using endpoint = await stalledEndpoint({ family })
     const error = await failureOf(assertConnectionRefused(() => net.connect(endpoint.port, endpoint.address)))
     const place = formatEndpoint(endpoint)
-    expect(linesOf(error).got).toMatch(/ which said nothing for \d+ ms$/)
+    expect(linesOf(error).got).toMatch(/ which sent nothing for \d+ ms$/)
     expect(linesOf(error).got).toContain(`connected to ${place}, `)
     expect(linesOf(error).owner).toBe(`${THIS} listens on ${place}`)
   })
@@ -474,7 +474,7 @@ describe('an action that succeeds', () => {
         const server = await listenTcp()
         return { action: () => server.connect(), ...disposing(() => server.close()) }
       },
-      text: /connected to \S+, which said nothing/,
+      text: /connected to \S+, which sent nothing/,
     },
     {
       name: 'a TLS socket',

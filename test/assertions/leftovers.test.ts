@@ -184,14 +184,14 @@ describe('a success says what it met', () => {
     await using counting = await countingServer((socket) => void socket.destroy())
     const { place } = counting
     await expect(assertConnectionRefused(() => net.connect(place))).rejects.toMatchObject({
-      actual: expect.stringMatching(/, which closed the connection without a word$/),
+      actual: expect.stringMatching(/, which closed the connection and sent nothing$/),
     })
   })
 
   it('of a peer that resets without a word', async () => {
     await using endpoint = await resettingEndpoint()
     await expect(assertConnectionRefused(() => net.connect(endpoint.port, endpoint.address))).rejects.toMatchObject({
-      actual: expect.stringMatching(/, which ended it with ECONNRESET$|ECONNRESET/),
+      actual: expect.stringMatching(/, which closed it with ECONNRESET$|ECONNRESET/),
     })
   })
 
@@ -226,7 +226,7 @@ describe('a success says what it met', () => {
   it('of a peer that says nothing how long that was', async () => {
     await using endpoint = await stalledEndpoint()
     await expect(assertConnectionRefused(() => net.connect(endpoint.port, endpoint.address))).rejects.toMatchObject({
-      actual: expect.stringMatching(/, which said nothing for \d+ ms$/),
+      actual: expect.stringMatching(/, which sent nothing for \d+ ms$/),
     })
   })
 })

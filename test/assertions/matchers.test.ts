@@ -124,7 +124,7 @@ describe.each(libraries)('on an error, with the expect of %s', (_library, expect
         'Expected a denied permission (EACCES, EPERM).',
         `  got        listen on ${formatEndpoint(endpoint)}: EADDRINUSE (address already in use)`,
         `  cause      ${THIS} listens on ${formatEndpoint(endpoint)}`,
-        '  fix        close the one of this process first, and await that: assertReleased() tells when the address is free',
+        '  fix        close the socket of this process first and await that; assertReleased() checks that the address is free',
       ].join('\n'),
     )
   })
@@ -327,7 +327,7 @@ describe.each(libraries)('on a server or an endpoint, with the expect of %s', (_
       for (const matcher of ['toAcceptConnections', 'toRefuseConnections', 'toBeReleased']) {
         const failed = expect(target)[matcher]()
         await vitestExpect(failed).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' })
-        await vitestExpect(expect(target)[matcher]()).rejects.toThrow('a server that is closed has none any more')
+        await vitestExpect(expect(target)[matcher]()).rejects.toThrow('a closed server has none')
       }
       return
     }
@@ -426,7 +426,7 @@ describe.each(libraries)('on a server or an endpoint, with the expect of %s', (_
       await using server = await listenTcp()
       for (const asymmetric of [expect[matcher], expect.not[matcher]]) {
         const equal = () => expect({ server }).toEqual({ server: asymmetric() })
-        vitestExpect(equal).toThrow(`use ${matcher}() inside of another matcher`)
+        vitestExpect(equal).toThrow(`use ${matcher}() inside another matcher`)
       }
     },
   )

@@ -362,7 +362,7 @@ const hosts: readonly Host[] = [
         begin: 'net.connect(endpoint.port, endpoint.address)',
         code: 'ETIMEDOUT',
         passing: 'assertConnectionTimedOut',
-        explained: /^the listener accepts nobody: \d+ connections? waits? in its accept queue$/,
+        explained: /^the listener accepts no connections: \d+ connections? waits? in its accept queue$/,
       },
     ],
   },
@@ -409,7 +409,7 @@ it('says that a process may not bind a privileged port, for a user without privi
       code: 'EACCES',
       passing: ['assertPermissionDenied'],
       elsewhere: 'ERR_PORTSIDE_ASSERTION',
-      cause: expect.stringMatching(/^port \d+ is privileged: on this host everybody may bind those from 1024 up$/),
+      cause: expect.stringMatching(/^port \d+ is privileged: on this host, every user may bind ports from 1024 up$/),
     })
   }
 })

@@ -260,7 +260,7 @@ describe('what is over before it is asserted', () => {
     const socket = net.connect(server.port, server.address)
     await once(socket, 'connect')
     socket.destroy()
-    await rejectsAssertion(assertConnectionRefused(socket), 'closed before, without an error')
+    await rejectsAssertion(assertConnectionRefused(socket), 'it was already closed, without an error')
   })
 
   it('is no outcome of a socket that closes without an error', async () => {

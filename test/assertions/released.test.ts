@@ -41,7 +41,7 @@ describe('an address', () => {
         `Expected ${formatEndpoint(server)} to be free.`,
         '  got        EADDRINUSE (address already in use)',
         `  owner      ${THIS} listens on ${formatEndpoint(server)}`,
-        '  fix        close what has it, and await that: close() of portside resolves when the address is free',
+        '  fix        close the socket that has it and await that; close() of portside resolves when the address is free',
       ].join('\n'),
     )
     expect(error).toMatchObject({
@@ -275,7 +275,7 @@ describe.skipIf(isWindows)('a path', () => {
   it('with a file that nobody listens on is not free', async () => {
     await using file = await leaveFileBehind()
     const error = await failureOf({ path: file.path })
-    expect(error.message).toContain('  got        a file at this path on which nobody listens')
+    expect(error.message).toContain('  got        a file at this path on which nothing listens')
     expect(error.message).toContain('  fix        remove the file')
     expect(error.owners).toEqual([])
     const other = join(dirname(file.path), 'other')
@@ -314,7 +314,7 @@ describe('what names no address', () => {
     await once(server, 'close')
     await expect(assertReleased(server)).rejects.toMatchObject({
       code: 'ERR_INVALID_ARG_TYPE',
-      message: expect.stringContaining('a server that is closed has none any more, so note its address() before'),
+      message: expect.stringContaining('a closed server has none, so save its address() before'),
     })
     await assertReleased(before)
   })

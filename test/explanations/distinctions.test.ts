@@ -48,7 +48,7 @@ describe('a local port that has a connection to the peer already', () => {
     expect(error).toMatchObject({ code: 'EADDRNOTAVAIL', syscall: 'connect' })
     await expect(assertEphemeralPortsExhausted(error)).rejects.toMatchObject({
       code: 'ERR_PORTSIDE_ASSERTION',
-      because: `local port ${localPort} has a connection to ${formatEndpoint(server)} already, open or in TIME_WAIT`,
+      because: `local port ${localPort} already has a connection to ${formatEndpoint(server)}, open or in TIME_WAIT`,
       owners: [{ thisProcess: true, state: 'ESTABLISHED' }],
       next: expect.stringContaining('leave localPort out'),
     })
@@ -159,21 +159,21 @@ describe.runIf(process.platform !== 'win32')('a path', () => {
     const path = join(await temporary(), 'it')
     await (kind === 'file' ? writeFile(path, 'precious') : mkdir(path))
     const { cause, hints } = await explainSocketError(await errorOf(listenOn(path)))
-    expect(cause).toBe(`there is a ${kind} at this path, and no socket`)
+    expect(cause).toBe(`there is a ${kind} at this path, not a socket`)
     expect(hints.join()).not.toContain('remove')
     await expect(assertReleased({ path })).rejects.toMatchObject({
-      actual: `a ${kind} at this path, and no socket`,
+      actual: `a ${kind} at this path, not a socket`,
       next: expect.not.stringContaining('remove'),
     })
     const dialled = await explainSocketError(await errorOf(net.connect(path)))
-    expect(dialled.cause).not.toContain('its server has ended')
+    expect(dialled.cause).not.toContain('its server is gone')
   })
 
   it.runIf(isLinux)('on which nobody listens here may be that of another network', async () => {
     await using stale = await leaveFileBehind()
     const { cause, hints } = await explainSocketError(await errorOf(listenOn(stale.path)))
-    expect(cause).toContain('a server that was killed has left the file behind, unless')
-    expect(hints[0]).toContain('if nobody else uses it')
+    expect(cause).toContain('a killed server left the file behind, or')
+    expect(hints[0]).toContain('if nothing else uses it')
   })
 
   it('in a directory that may not be looked into is not said to be missing', async (context) => {
@@ -188,7 +188,7 @@ describe.runIf(process.platform !== 'win32')('a path', () => {
       const paths = ${JSON.stringify(['locked/inner/s.sock', 'none/s.sock'].map((path) => join(directory, path)))}
       console.log(JSON.stringify(await Promise.all(paths.map(async (path) => (await failed(path)).cause))))`)
     const [locked, none] = JSON.parse(seen)
-    expect(locked).toContain('the mode of the file, or of a directory on its way')
+    expect(locked).toContain('the mode of the file, or of a directory above it')
     expect(none).toMatch(/there is no directory|the mode/)
   })
 })
@@ -202,7 +202,7 @@ describe.runIf(isLinux)('a listener on another address', () => {
     server.close()
     await once(server, 'close')
     expect(explanation.cause).toBe(
-      'you dialled 127.0.0.1, the listener is on ::, and takes no IPv4 (ipv6Only), or began later',
+      'you dialled 127.0.0.1, the listener is on ::, and does not accept IPv4 (ipv6Only), or started later',
     )
     expect(explanation.owners).toMatchObject([{ thisProcess: true, local: { address: '::' } }])
     expect(explanation.hints[0]).toContain(`dial [::1]:${port}`)
@@ -253,7 +253,7 @@ describe('what could not be looked up', () => {
     const [held, lost, found] = JSON.parse(
       execFileSync('sh', ['-c', 'ulimit -n 256; exec "$@"', 'sh', ...node(code)], { encoding: 'utf8' }),
     )
-    expect(held).not.toContain('nobody has it')
+    expect(held).not.toContain('no process has it')
     expect(held).toContain('another socket has it')
     expect(lost).toContain('this process has no descriptor left')
     expect(found).not.toContain('no descriptor')

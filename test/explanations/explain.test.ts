@@ -148,7 +148,7 @@ describe('what Node and its clients raise', () => {
         await using file = await leaveFileBehind()
         return await errorOf(net.connect(file.path))
       },
-      cause: /nobody listens on it/,
+      cause: /nothing listens on it/,
       where: !isWindows,
     },
     { code: 'ECONNREFUSED', raise: () => withFile((path) => errorOf(net.connect(path))), where: !isWindows },
@@ -386,7 +386,7 @@ describe('what Node and its clients raise', () => {
     const explanation = await explainSocketError(error)
     expectSound(explanation)
     expect(`${explanation.summary} ${explanation.cause}`).toMatch(/\babort/)
-    expect(explanation.cause).not.toContain('not an error of a socket')
+    expect(explanation.cause).not.toContain('not a socket error')
   })
 
   it('a time-out of fetch is told as one, and of whom', async () => {
@@ -394,14 +394,14 @@ describe('what Node and its clients raise', () => {
     const error = await thrownBy(() => fetch(url(endpoint), { signal: AbortSignal.timeout(5) }))
     const explanation = await explainSocketError(error)
     expectSound(explanation)
-    expect(explanation).toMatchObject({ code: 'TIMEOUT', summary: expect.stringContaining('time-out') })
+    expect(explanation).toMatchObject({ code: 'TIMEOUT', summary: expect.stringContaining('timeout') })
   })
 
   it('a hang-up is no reset', async () => {
     await using server = await listenTcp((socket) => void socket.once('data', () => socket.end()))
     const error = await errorOf(http.get({ port: server.port, host: server.address, agent: false }))
     const explanation = await explainSocketError(error)
-    expect(explanation).toMatchObject({ code: 'ECONNRESET', cause: expect.stringContaining('no reset') })
+    expect(explanation).toMatchObject({ code: 'ECONNRESET', cause: expect.stringContaining('not a reset') })
   })
 
   it('a reset is no hang-up', async () => {
@@ -438,7 +438,7 @@ describe('who has the address', () => {
       endpoint: { address: endpoint.address, port: endpoint.port, family: endpoint.family },
       owners: [{ pid: process.pid, thisProcess: true, protocol: 'tcp', state: 'LISTEN' }],
     })
-    expect(explanation.hints[0]).toContain('close the one of this process first')
+    expect(explanation.hints[0]).toContain('close the socket of this process first')
   })
 
   it.runIf(isLinux)('is told where a wildcard is in the way', async (context) => {
@@ -467,7 +467,7 @@ describe('who has the address', () => {
     })
     await using file = await leaveFileBehind()
     expect(await explainSocketError(await errorOf(listenOn(file.path)))).toMatchObject({
-      cause: expect.stringContaining('has left the file behind'),
+      cause: expect.stringContaining('left the file behind'),
       endpoint: file.path,
       owners: [],
       hints: [expect.stringContaining('remove the file')],
@@ -548,7 +548,9 @@ describe('an accept queue that is full', () => {
     const error = Object.assign(new Error(message), { code: 'ETIMEDOUT', syscall: 'connect', address, port })
     const explanation = await explainSocketError(error)
     expectSound(explanation)
-    expect(explanation.cause).toMatch(/^the listener accepts nobody: \d+ connections? waits? in its accept queue$/)
+    expect(explanation.cause).toMatch(
+      /^the listener accepts no connections: \d+ connections? waits? in its accept queue$/,
+    )
     expect(explanation.owners).toMatchObject([{ state: 'LISTEN' }])
   })
 

@@ -390,7 +390,7 @@ describe('of this host', () => {
     await addProcess(proc, 4711, { fd: 'no folder' })
     await expect(readSocketTableLinux({ pid: 4711 }, proc)).rejects.toMatchObject({
       code: 'ERR_PORTSIDE_UNSUPPORTED',
-      because: expect.stringContaining('may not be looked into'),
+      because: expect.stringContaining('may not inspect it'),
     })
     expect(() => [...linuxSockets({ pid: 4711 }, proc)]).toThrow('list the sockets of process 4711')
   })
@@ -917,7 +917,7 @@ describe('SocketHolders', () => {
       expect(holders.holderOf(socket(inode))).toEqual({ pid, program: 'program' })
     }
     expect(holders.holderOf(socket(14))).toMatchObject({
-      hidden: expect.stringMatching(/cannot be seen from here/),
+      hidden: expect.stringMatching(/is not visible from here/),
     })
   })
 
@@ -936,7 +936,7 @@ describe('SocketHolders', () => {
     const holders = new SocketHolders(proc)
     expect(holders.holderOf(socket(31))).toMatchObject({ pid: 4712 })
     expect(holders.holderOf(socket(32))).toEqual({
-      hidden: expect.stringMatching(/user 1000\b.* may not be looked into/),
+      hidden: expect.stringMatching(/user 1000\b.* may not be inspected/),
     })
     expect(holders.holderOf({ ...socket(32), uid: undefined }).hidden).not.toContain('user')
   })
@@ -951,7 +951,7 @@ describe('SocketHolders', () => {
     for (const name of ['cmdline', 'comm']) await rm(join(proc, '4711', name), { force: true })
     const { pid, program, hidden } = new SocketHolders(proc).holderOf(socket(41))
     expect({ pid, program }).toEqual({ pid: 'fd' in left ? 4711 : undefined, program: undefined })
-    if (pid === undefined) expect(hidden).toMatch(/cannot be seen from here/)
+    if (pid === undefined) expect(hidden).toMatch(/is not visible from here/)
   })
 
   it('looks again where it had no descriptor left to look with', async () => {
@@ -974,7 +974,7 @@ describe('SocketHolders', () => {
 
   it('does without processes where there is no /proc', async () => {
     expect(new SocketHolders(join(await temporary(), 'none')).holderOf(socket(51))).toEqual({
-      hidden: expect.stringMatching(/cannot be seen from here/),
+      hidden: expect.stringMatching(/is not visible from here/),
     })
   })
 

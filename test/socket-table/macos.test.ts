@@ -183,7 +183,7 @@ describe('readSocketTableMacos', () => {
     needsScripts(context)
     const program = await programOf('process.stderr.write(process.argv.slice(2).join(" ")); process.exit(1)')
     expect(() => readSocketTableMacos(filter, program)).toThrow(
-      expect.objectContaining({ because: `lsof has failed: -nPw ${selection.join(' ')} -FpcutdPnT0` }),
+      expect.objectContaining({ because: `lsof failed: -nPw ${selection.join(' ')} -FpcutdPnT0` }),
     )
   })
 
@@ -196,8 +196,8 @@ describe('readSocketTableMacos', () => {
   })
 
   it.for([
-    ['complains and says nothing', 1, '', 'lsof: illegal option', 'lsof has failed: lsof: illegal option'],
-    ['breaks off', 2, 'p10\0\n', '', 'lsof has failed: Command failed: '],
+    ['complains and says nothing', 1, '', 'lsof: illegal option', 'lsof failed: lsof: illegal option'],
+    ['breaks off', 2, 'p10\0\n', '', 'lsof failed: Command failed: '],
   ] as const)('refuses an lsof that %s', async ([, status, stdout, stderr, because], context) => {
     needsScripts(context)
     const program = await lsofThat(status, stdout, stderr)
@@ -209,7 +209,7 @@ describe('readSocketTableMacos', () => {
   it('asks for the C locale, in which lsof escapes what the parser reads', async (context) => {
     needsScripts(context)
     const program = await programOf('process.stderr.write(process.env.LC_ALL); process.exit(1)')
-    expect(() => readSocketTableMacos({}, program)).toThrow(/^ {2}cause {6}lsof has failed: C$/m)
+    expect(() => readSocketTableMacos({}, program)).toThrow(/^ {2}cause {6}lsof failed: C$/m)
   })
 
   it('throws ERR_PORTSIDE_UNSUPPORTED when there is no lsof', () => {

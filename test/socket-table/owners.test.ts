@@ -301,10 +301,10 @@ describe('what this process may not see', () => {
     expect(owners).toEqual([
       {
         ...{ protocol: 'tcp', state: 'LISTEN', local: server.endpoint, uid: UID, receiveQueue: 0, thisProcess: false },
-        hidden: expect.stringMatching(new RegExp(`user ${UID}\\b.* may not be looked into`)),
+        hidden: expect.stringMatching(new RegExp(`user ${UID}\\b.* may not be inspected`)),
       },
     ])
-    expect(describeOwner(owners[0] as SocketOwner)).toMatch(/^a listener is on .*:\d+; .*may not be looked into/)
+    expect(describeOwner(owners[0] as SocketOwner)).toMatch(/^a listener is on .*:\d+; .*may not be inspected/)
   })
 
   it('is said to be hidden: a process outside of its user namespace', async (context) => {
@@ -314,7 +314,7 @@ describe('what this process may not see', () => {
     const [owner] = await lookIn(unshare, loadAndLook, server.endpoint)
     // Its descriptors can be listed, and not be read.
     expect(owner?.pid).toBeUndefined()
-    expect(owner?.hidden).toMatch(/may not be looked into/)
+    expect(owner?.hidden).toMatch(/may not be inspected/)
   })
 
   it('is said to be hidden: a process outside of its PID namespace', async (context) => {
@@ -323,7 +323,7 @@ describe('what this process may not see', () => {
     await using server = await listenTcp()
     const [owner] = await lookIn(unshare, loadAndLook, server.endpoint)
     expect(owner?.pid).toBeUndefined()
-    expect(owner?.hidden).toMatch(/cannot be seen from here: .*in another PID namespace/)
+    expect(owner?.hidden).toMatch(/is not visible from here: .*in another PID namespace/)
   })
 
   it('is not this process, where that has another number in /proc', async (context) => {

@@ -201,5 +201,5 @@ it('are not said to be none where there is no /proc', async (context) => {
   } catch (error) {
     return context.skip(`/proc cannot be hidden here: ${(error as Error).message}`)
   }
-  expect(output.trim()).toBe('ERR_PORTSIDE_UNSUPPORTED there is no /proc/self/fd: a sandbox')
+  expect(output.trim()).toBe('ERR_PORTSIDE_UNSUPPORTED there is no /proc/self/fd, as in a sandbox')
 })
