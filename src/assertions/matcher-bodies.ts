@@ -19,7 +19,7 @@ import { checkExpected, type ExpectedEndpoint, mismatchOf, type Outcome } from '
 import { OUTCOMES } from './outcomes.js'
 import { whyHeld } from './released.js'
 
-/** What each matcher does. */
+/** The implementation of each matcher. */
 export const bodies = {
   ...onErrorsAll(),
 
@@ -61,7 +61,7 @@ export const bodies = {
 type OutcomeMatchers = { [Name in keyof typeof OUTCOMES as `toBe${Name}`]: OnError }
 type OnError = (received: unknown, expected?: ExpectedEndpoint) => Match
 
-/** One for each outcome, by its name. */
+/** One matcher for each outcome, by its name. */
 function onErrorsAll(): OutcomeMatchers {
   const entries = Object.entries(OUTCOMES).map(([name, outcome]) => [`toBe${name}`, onErrors(`toBe${name}()`, outcome)])
   return Object.fromEntries(entries) as OutcomeMatchers
@@ -87,8 +87,8 @@ type WaitingMatcher<Options extends unknown[]> = (
 ) => Promise<Match>
 
 /**
- * A matcher that gives a promise. As an asymmetric one it would be asked whether that promise is a pass, so what stands in
- * `toEqual()` is refused: there its `this` has no `promise`, in Vitest and in Jest.
+ * A matcher that returns a promise. `toEqual()` would take the promise itself for a pass, so the matcher throws there: `this` of
+ * an asymmetric matcher has no `promise`, in Vitest and in Jest.
  */
 function waiting<Options extends unknown[]>(name: string, match: WaitingMatcher<Options>): WaitingMatcher<Options> {
   return function (received, ...options) {
@@ -103,7 +103,7 @@ function waiting<Options extends unknown[]>(name: string, match: WaitingMatcher<
   }
 }
 
-/** `unwanted` tells what an expectation with `.not` got. */
+/** `unwanted` returns the details of a failed expectation with `.not`. */
 function matchOf(mismatch: AssertionDetails | undefined, unwanted: () => AssertionDetails): Match {
   return { pass: mismatch === undefined, message: () => assertionMessage(mismatch ?? unwanted()) }
 }

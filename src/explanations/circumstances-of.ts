@@ -13,7 +13,7 @@ import {
 import { BLOCKED, hungUp, INVALID_DIAL, refused, routeless, unanswered, unresolved } from './peer-circumstances.js'
 import type { SocketFailure } from './socket-failure.js'
 
-/** What can be found out about this one failure of a TCP or UDP socket, in place of what is usual. */
+/** Looks up the cause of one failure of a TCP or UDP socket. Returns `usual` if the lookup finds nothing. */
 export function circumstancesOf(failure: SocketFailure, known: Classification, usual: Circumstances): Circumstances {
   switch (known.kind) {
     case 'conflict':

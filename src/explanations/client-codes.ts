@@ -1,6 +1,6 @@
 import type { CodeMeaning } from './code-meaning.js'
 
-/** What clients decide by themselves. */
+/** The codes of clients. */
 export const CLIENT_CODES: Readonly<Record<string, CodeMeaning>> = {
   // ---- other clients
   ERR_CANCELED: {

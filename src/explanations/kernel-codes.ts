@@ -1,6 +1,6 @@
 import type { CodeMeaning } from './code-meaning.js'
 
-/** What the kernel answers. Where one code has several causes, this is the commonest; `circumstances.ts` tells them apart. */
+/** The codes of the kernel. If a code has several causes, this is the commonest; `circumstances.ts` distinguishes them. */
 export const KERNEL_CODES: Readonly<Record<string, CodeMeaning>> = {
   // ---- the kernel, of a bind -------------------------------------------------------------------------------------
   EADDRINUSE: {

@@ -14,12 +14,12 @@ export function occupied(failure: SocketFailure, { lookup }: Classification, usu
   const { address, port } = failure
   if (!port) return usual
   const protocol = protocolOf(failure)
-  // A worker of a cluster does not know the address: its port is looked for on all of them.
+  // A worker of a cluster does not know the address, so this looks at all of them.
   const place = address === undefined ? { port } : { address, port }
   const found = lookup.owners(place, protocol)
   const hints = protocol === 'udp' ? [SHARED_UDP, ...usual.hints] : usual.hints
   if (found === undefined) return { ...usual, hints }
-  // A connection in TIME_WAIT is in nobody's way, as Node binds.
+  // TIME_WAIT does not block a bind: Node sets SO_REUSEADDR.
   const alive = found.filter(({ state }) => state !== 'TIME_WAIT')
   const owners = alive.length > 0 ? alive : found
   const looked = [
@@ -49,7 +49,7 @@ export function occupied(failure: SocketFailure, { lookup }: Classification, usu
 const SHARED_UDP =
   'to share a UDP port, create both sockets with { reuseAddr: true }; otherwise leave the port out: the kernel then picks a free one'
 
-/** A fixed port of the ephemeral range is given to outgoing connections, too, at any time (ip(7), ip_local_port_range). */
+/** The kernel may give a fixed port of the ephemeral range to an outgoing connection at any time (ip(7), ip_local_port_range). */
 function inEphemeralRange(port: number): { cause: string; hints: string[]; evidence: string[] } {
   const { first, last } = ephemeralRange()
   if (port < first || port > last) return { cause: '', hints: [], evidence: [] }
@@ -78,7 +78,7 @@ export function exhausted({ syscall }: SocketFailure, { lookup }: Classification
     'close connections when you are done with them; drain() and close() leave no TIME_WAIT if both ends are in this process',
     'widen the range (net.ipv4.ip_local_port_range), or share connections',
   ]
-  // Node binds datagram sockets only by that name, and connects none before it is bound.
+  // Only datagram sockets have the call 'bind' in Node, and they bind before they connect.
   const counted = lookup.ephemeralPorts(syscall === 'bind' ? 'udp' : 'tcp')
   if (counted === undefined) return { ...usual, cause: 'the ephemeral range has no port left for it', hints }
   const { first, last, size, inUse, timeWait, available } = counted
@@ -89,7 +89,7 @@ export function exhausted({ syscall }: SocketFailure, { lookup }: Classification
     `${timeWait} in TIME_WAIT`,
   ]
   const now = `of ${size}, ${counts.slice(0, -1).join(', ')} and ${counts.at(-1)}`
-  // The state of now is the cause only if the same call would fail now.
+  // The current state is the cause only if the same call would fail now.
   const cause =
     available > 0
       ? `the ephemeral range, ${first} to ${last}, had no port left for it then; now, ${now}`
@@ -116,7 +116,7 @@ export function absent(failure: SocketFailure, { kind }: Classification, usual: 
   }
   if (address === undefined) return usual
   const own = ownAddressesOrNone()
-  // The state of now is a cause only if the same call would fail now.
+  // The current state is a cause only if the same call would fail now.
   if (own.includes(address)) return { ...usual, cause: `this host had no address ${address} then; it has it now` }
   const has = own.length === 0 ? '' : `; it has ${own.join(', ')}`
   const looked = own.length === 0 ? [] : [`the addresses of this host: ${own.join(', ')}`]
@@ -197,7 +197,7 @@ export function tooMany(usual: Circumstances): Circumstances {
   if (limit === undefined) return usual
   const has =
     open === undefined ? 'this process has an unknown number of open files' : `this process has ${open} open files`
-  // Room for more than the few that Node needs for itself: the files of then are closed.
+  // If there is room for more than the few that Node itself needs, the files were closed after the failure.
   const past = open !== undefined && open < limit - SPARE
   return {
     ...usual,

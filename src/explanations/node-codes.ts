@@ -15,7 +15,7 @@ const TWO_PROTOCOLS: CodeMeaning = {
   hints: ['dial https: if the server speaks TLS, and http: if it does not'],
 }
 
-/** What the resolver, OpenSSL and Node decide by themselves. */
+/** The codes of the resolver, OpenSSL and Node. */
 export const NODE_CODES: Readonly<Record<string, CodeMeaning>> = {
   // ---- the resolver ----------------------------------------------------------------------------------------------
   ENOTFOUND: {

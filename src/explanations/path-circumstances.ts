@@ -9,7 +9,7 @@ import { list } from './describe.js'
 import { unanswered } from './peer-circumstances.js'
 import type { SocketFailure } from './socket-failure.js'
 
-/** What can be found out about a failure of a unix socket. */
+/** Looks up the cause of a failure of a unix socket. */
 export function circumstancesOfPath(
   path: string,
   failure: SocketFailure,
@@ -62,7 +62,7 @@ function occupied(path: string, owners: SocketOwner[] | undefined, usual: Circum
   if (owners === undefined || kind === undefined) return usual
   return {
     ...usual,
-    // The table is that of one network namespace, and the file may be seen from several.
+    // The table covers one network namespace, but the file may be visible in several.
     cause: 'nothing listens on it here: a killed server left the file behind, or a server in another container uses it',
     hints: ['remove the file before the server listens, if nothing else uses it, or let listenUnix() choose the path'],
   }

@@ -15,7 +15,7 @@ export function refused(failure: SocketFailure, known: Classification, usual: Ci
   const own = isOwn(address)
   const seen = all.length === 0 ? `no listener on port ${port}` : list(all.map(describeOwner))
   const evidence = own ? [`the socket table: ${seen}`] : []
-  // One on `::` may leave IPv4 out.
+  // A listener on `::` may not accept IPv4.
   const certain = there.filter(({ local }) => (local as Endpoint).family === familyOf(address))
   if (certain.length > 0) {
     const cause = `nothing listened there when you dialled; now ${list(certain.map(describeOwner))}`
@@ -37,7 +37,7 @@ export function refused(failure: SocketFailure, known: Classification, usual: Ci
   }
 }
 
-/** What another host refuses has nothing to do with the listeners here. */
+/** A refusal of another host has nothing to do with the listeners here. */
 function isOwn(address: string): boolean {
   const { family } = toEndpoint(address, 0)
   return address.startsWith('127.') || address === WILDCARD[family] || ownAddressesOrNone().includes(address)
@@ -63,7 +63,7 @@ export function unanswered(
   return { ...usual, owners, evidence }
 }
 
-/** Of ETIMEDOUT, for which Node borrows the code of the kernel. */
+/** The cause of ETIMEDOUT. Node uses this code of the kernel for its own timeouts too. */
 export const TIMED_OUT =
   'one of: packets are dropped on the way; the accept queue of the listener is full; the peer does not acknowledge what was sent'
 
@@ -84,7 +84,7 @@ export function hungUp({ code, message, error }: SocketFailure, usual: Circumsta
   }
 }
 
-/** undici puts what it knows of the socket into its error. */
+/** The error of undici has counters of the socket. */
 function staleOrCut(error: unknown, usual: Circumstances): Circumstances {
   const { bytesRead } = ((error as { socket?: unknown }).socket ?? {}) as { bytesRead?: unknown }
   if (typeof bytesRead !== 'number' || bytesRead === 0) return usual
@@ -114,13 +114,13 @@ export function routeless(failure: SocketFailure, known: Classification, usual: 
 const isLocal = (address: string): boolean =>
   address.startsWith('127.') || address === '::1' || /^fe[89ab][0-9a-f]:/i.test(address)
 
-/** EINVAL from a call that does not bind. */
+/** EINVAL of a call other than a bind. */
 export const INVALID_DIAL = {
   cause: 'one of: the route is a blackhole; the socket was connected before; the address is of another family',
   hints: ['look at the route (ip route get ADDRESS)', 'use a new socket for each connect'],
 }
 
-/** A resolver that can open neither /etc/hosts nor a socket says that the name does not exist. */
+/** Without a descriptor the resolver can open neither /etc/hosts nor a socket, and reports that the name does not exist. */
 export function unresolved({ code, hostname = '' }: SocketFailure, usual: Circumstances): Circumstances {
   if (isOutOfDescriptors()) {
     return {
