@@ -1,8 +1,8 @@
 import { invalidArgument, type PortsideError } from './errors.js'
 
 /**
- * Reads an argument that is an object of the user's. Throws ERR_INVALID_ARG_TYPE if that gives undefined, or throws, as a getter,
- * a proxy that was revoked or a check of Node does: then with that error as its cause. Errors of portside pass.
+ * Reads an object that the user passed. Throws ERR_INVALID_ARG_TYPE if `read` returns undefined or throws, because a getter, a revoked
+ * proxy or a check of Node may throw; that error becomes the cause. Errors of portside pass.
  */
 export function readArgument<T>(argument: string, expected: string, value: unknown, read: () => T | undefined): T {
   let cause: unknown

@@ -1,19 +1,22 @@
 import { beginOutside } from './caller.js'
 import { bounded, describeType, type MessageLines, messageOf } from './message.js'
 
-/** What an error of portside says: for people in `message`, for programs in fields. */
+/** The facts of an error of portside. People read them in `message`, programs in the fields. */
 export interface ErrorDetails extends MessageLines {
-  /** A sentence: what failed, and where. 'Cannot listen on 127.0.0.1:3000'. */
+  /** One sentence that says what failed and where: 'Cannot listen on 127.0.0.1:3000'. */
   headline: string
-  /** Default `PortsideError`. */
+  /** @default 'PortsideError' */
   name?: string
-  /** The name of the argument or option that is wrong. */
+  /** The name of the invalid argument or option. */
   argument?: string | undefined
   /** The error behind this one; its errno fields are carried over. */
   cause?: unknown
 }
 
-/** The `code`s of portside itself. Where the system or Node has a code for it, that code is used instead. */
+/**
+ * The codes of portside. If the system or Node has a code for a failure, portside uses that code instead.
+ * @see docs/errors.md#portside
+ */
 export type PortsideErrorCode =
   | 'ERR_PORTSIDE_ASSERTION'
   | 'ERR_PORTSIDE_CHILD_EXITED'
@@ -41,28 +44,41 @@ export type PortsideErrorCode =
   | 'ERR_PORTSIDE_UNSUPPORTED'
   | 'ERR_PORTSIDE_WAIT_TIMEOUT'
 
-/** Every error that portside makes has this shape. Tell them apart by `code`; classes differ between two builds. */
+/**
+ * The shape of every error of portside. Distinguish errors by `code`: classes differ between two builds.
+ * @see docs/errors.md#portside
+ */
 export interface PortsideError extends Error {
   code: string
-  /** The first line of the message. */
+  /** The first line of the message: what failed, and where. */
   headline: string
-  /** Of an argument error: the argument or option that is wrong. */
+  /** The invalid argument or option, if that is the error. */
   argument?: string
+  /** The line `expected` of the message. */
   expected?: string
+  /** The line `got` of the message. */
   actual?: string
+  /** The line `cause` of the message: why it failed. */
   because?: string
+  /** The line `owner` of the message: the process that holds the address. */
   owner?: string
+  /** The line `opened at` of the message: the line of this process that opened the socket. */
   openedAt?: string
+  /** The line `fix` of the message: one thing to do. */
   next?: string
-  /** All of them, if several things failed. */
+  /** All errors, if several things failed. */
   errors?: readonly unknown[]
+  /** The error number of the system, if the system failed. */
   errno?: number
+  /** The system call that failed. */
   syscall?: string
+  /** The address of the failed call. */
   address?: string
+  /** The port of the failed call. */
   port?: number
 }
 
-/** `shown` says which fields the message has as lines; by default all of them. */
+/** Creates an error. `shown` has the fields that become lines of the message; by default all. */
 export function portsideError(code: string, details: ErrorDetails, shown: MessageLines = details): PortsideError {
   const { cause, name = 'PortsideError', ...fields } = details
   const error = new Error(messageOf(details.headline, shown), cause === undefined ? {} : { cause })
@@ -73,12 +89,12 @@ export function portsideError(code: string, details: ErrorDetails, shown: Messag
   return Object.assign(error, { code }, systemFields(cause), boundedTexts(defined(fields))) as PortsideError
 }
 
-/** The message has it all, and runners would print `expected` and `actual` once more. */
+/** The message already has `expected` and `actual`, and a runner would print them again. */
 export function leaveDiffOut(error: Error): void {
   Object.defineProperty(error, 'showDiff', { value: false, enumerable: false })
 }
 
-/** A bad argument, with the code that Node itself uses for it. */
+/** Creates the error of an invalid argument, with the code that Node uses for it. */
 export function invalidArgument(
   code: 'ERR_INVALID_ARG_TYPE' | 'ERR_INVALID_ARG_VALUE' | 'ERR_OUT_OF_RANGE' | 'ERR_SOCKET_BAD_PORT',
   argument: string,
@@ -92,17 +108,17 @@ export function invalidArgument(
   return portsideError(code, { name, headline, argument, expected, actual, next }, { next })
 }
 
-/** `asked` is what was to be done: 'listen on 127.0.0.1:3000'. */
+/** Creates the error of an aborted call. `asked` names the operation: 'listen on 127.0.0.1:3000'. */
 export function abortError(signal: AbortSignal, asked: string): PortsideError {
   return portsideError('ABORT_ERR', {
     name: 'AbortError',
     headline: `Cannot ${asked}: the signal was aborted`,
-    next: 'see .cause for the reason that was given to the signal',
+    next: 'read .cause for the reason of the abort',
     cause: signal.reason,
   })
 }
 
-/** The `code` of whatever was thrown; undefined where it has none. */
+/** The `code` of a thrown value; undefined if it has none. */
 export function codeOf(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null | undefined)?.code
   return typeof code === 'string' ? code : undefined
@@ -113,12 +129,12 @@ function systemFields(cause: unknown): object {
     const { errno, syscall, address, port } = (cause ?? {}) as Record<string, unknown>
     return defined({ errno, syscall, address, port })
   } catch {
-    // Whatever a signal was aborted with: a proxy that throws.
+    // The reason of a signal can be any value, such as a proxy that throws.
     return {}
   }
 }
 
-/** A runner prints the fields, too. */
+/** A runner also prints the fields, so they are shortened too. */
 function boundedTexts(fields: object): object {
   return Object.fromEntries(
     Object.entries(fields).map(([name, value]) => [name, typeof value === 'string' ? bounded(value) : value]),

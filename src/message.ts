@@ -1,4 +1,4 @@
-/** The labelled lines of a message. Each adds something that the headline and the other lines do not say. */
+/** The labelled lines of a message. Each adds a fact that is not in the headline or another line. */
 export interface MessageLines {
   expected?: string | undefined
   actual?: string | undefined
@@ -24,8 +24,8 @@ const LABELS: ReadonlyArray<readonly [name: keyof MessageLines, label: string]> 
 ]
 
 /**
- * Writes a message: a headline that is a sentence, then one labelled line for each fact. All messages have this form. None is
- * longer than 64 kB: each part is shortened to 2500 characters of up to 3 bytes.
+ * Writes a message: a headline that is a sentence, then one labelled line for each fact. Each part is shortened to 2500 characters of
+ * up to 3 bytes, so no message is longer than 64 kB.
  */
 export function messageOf(headline: string, lines: MessageLines = {}): string {
   const labelled = LABELS.flatMap(([name, label]) => {
@@ -35,7 +35,7 @@ export function messageOf(headline: string, lines: MessageLines = {}): string {
   return [sentence(bounded(harmless(headline))), ...labelled].join('\n')
 }
 
-/** The text; if it is too long, its beginning and its end, and how much there is in between. */
+/** The text. If it is too long, its beginning, its end, and the number of characters in between. */
 export function bounded(text: string, longest: number = LONGEST_PART): string {
   if (text.length <= longest) return text
   const kept = Math.floor(longest / 2) - NOTE
@@ -44,7 +44,7 @@ export function bounded(text: string, longest: number = LONGEST_PART): string {
 }
 
 const LONGEST_PART = 2500
-/** Of a message that is put together otherwise: characters that are at most 64 kB. */
+/** The limit for messages with several headlines: characters with at most 64 kB. */
 export const LONGEST_MESSAGE = 8 * LONGEST_PART
 const NOTE = 20
 
@@ -57,26 +57,26 @@ export function listOf<T>(items: readonly T[], lineOf: (item: T) => string): str
 
 export const MOST_ITEMS = 10
 
-/** Somebody else's text, such as the name of a process, may have characters that a terminal obeys. */
+/** Escapes control characters: a text from outside, such as the name of a process, must not control the terminal. */
 export const escaped = (text: string): string =>
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: it is these that are looked for.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it searches for control characters.
   text.replace(/[\x00-\x1f\x7f-\x9f]/g, (character) =>
-    // JSON leaves those above 0x7e as they are.
+    // JSON does not escape characters above 0x7e.
     character < ' ' ? JSON.stringify(character).slice(1, -1) : `\\u00${character.charCodeAt(0).toString(16)}`,
   )
 
-/** The same for a text of several lines. */
+/** The same for a text with several lines. */
 const harmless = (text: string): string => text.split('\n').map(escapedLine).join('\n')
 const escapedLine = (line: string): string => line.split('\t').map(escaped).join('\t')
 
-/** Indents each line of the text alike, so that a diff or a list inside of it keeps its shape. */
+/** Indents all lines of the text equally, so a diff or a list in it keeps its shape. */
 export function labelledLine(label: string, text: string): string {
   return `  ${label.padEnd(LABEL_WIDTH)}${text.trimEnd().replaceAll('\n', '\n  ')}`
 }
 
 export const LABEL_WIDTH = 11
 
-/** Ends a headline with a full stop, unless it ends with a mark of its own or has several lines. */
+/** Adds a full stop to a headline, unless it ends with a punctuation mark or has several lines. */
 const sentence = (headline: string): string =>
   /[.!?:]$/.test(headline) || headline.includes('\n') ? headline : `${headline}.`
 
@@ -91,11 +91,11 @@ export function describeType(value: unknown): string {
     return typeof value === 'function' ? describeFunction(value) : describeObject(value)
   } catch {
     // A revoked proxy, or a getter that throws.
-    return 'an object that cannot be looked at'
+    return 'an object that cannot be read'
   }
 }
 
-/** The same with the type of a primitive: `the number 100`. */
+/** The same with the type of a primitive value: `the number 100`. */
 export function describeValue(value: unknown): string {
   if (typeof value === 'string') return `the string ${describeType(value)}`
   const named = ['number', 'bigint', 'boolean'].includes(typeof value) && !Number.isNaN(value)

@@ -1,4 +1,4 @@
-/** The name that a misspelt one is most likely to mean; undefined if none is close. Case is ignored; the first of equals wins. */
+/** The name that a misspelt name most likely means; undefined if none is close. It ignores case; the first of equals wins. */
 export function nearest(name: string, names: Iterable<string>): string | undefined {
   let found: string | undefined
   let least = Number.POSITIVE_INFINITY

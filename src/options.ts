@@ -3,21 +3,21 @@ import { invalidArgument, type PortsideError, portsideError } from './errors.js'
 import { describeValue } from './message.js'
 import { nearest } from './nearest.js'
 
-/** What a function takes as options. */
+/** The options that a function accepts. */
 export interface OptionsSpec {
-  /** The function as its user calls it: `listenHttp()`. For an object of a configuration its name: `provide.portside`. */
+  /** The function as the user calls it: `listenHttp()`. For an object in a configuration its name: `provide.portside`. */
   readonly of: string
   readonly names: readonly string[]
-  /** Shown when the options are not an object: `{ grace: 100 }`. */
+  /** An example for the message if the options are not an object: `{ grace: 100 }`. */
   readonly example?: string
-  /** What to do instead, for names that mean something elsewhere: `cert` of `tls.createServer()`. */
+  /** What to do instead, for options of similar functions: `cert` of `tls.createServer()`. */
   readonly instead?: Readonly<Record<string, string>>
 }
 
 /**
- * Reads the options once, and gives a plain object of those that are set. Throws ERR_INVALID_ARG_TYPE if they are no object,
- * ERR_PORTSIDE_UNKNOWN_OPTION for a name that is not in the list, and ERR_INVALID_ARG_VALUE for a getter that throws. Checks
- * `signal`, because a wrong one would fail only after something was opened.
+ * Reads the options once, and returns a plain object of those that are set. Throws ERR_INVALID_ARG_TYPE if they are not an object,
+ * ERR_PORTSIDE_UNKNOWN_OPTION for a name that is not in the list, and ERR_INVALID_ARG_VALUE for a getter that throws. It also
+ * checks `signal`, because an invalid one would fail only after something was opened.
  */
 export function readOptions<T extends object>(options: T | undefined, spec: OptionsSpec): T {
   if (options === undefined) return {} as T
@@ -26,12 +26,12 @@ export function readOptions<T extends object>(options: T | undefined, spec: Opti
   try {
     for (const key of Reflect.ownKeys(options)) {
       if (typeof key === 'string' && spec.names.includes(key)) continue
-      // A property that another library adds to each object is no option, and `for...in` does not show it.
+      // A library may add a property to each object; it is not enumerable.
       if (!Object.prototype.propertyIsEnumerable.call(options, key)) continue
       throw unknownOption(key, spec)
     }
     for (const key in options) {
-      // Inherited: of defaults that somebody made with Object.create(), unless every object has it.
+      // Inherited options, such as defaults from Object.create(), count too, but not those that every object has.
       if (!spec.names.includes(key) && !(key in Object.prototype)) throw unknownOption(key, spec)
     }
     for (const name of spec.names) {
@@ -47,7 +47,7 @@ export function readOptions<T extends object>(options: T | undefined, spec: Opti
   return read as T
 }
 
-/** Throws ERR_INVALID_ARG_TYPE for what is no AbortSignal, a half-made one included. */
+/** Throws ERR_INVALID_ARG_TYPE unless the value has all members of an AbortSignal. */
 export function checkSignal(signal: unknown): void {
   if (!isSignal(signal)) throw invalidArgument('ERR_INVALID_ARG_TYPE', 'signal', 'an AbortSignal', signal)
 }
@@ -58,7 +58,7 @@ function isSignal(signal: unknown): boolean {
     const methods = [addEventListener, removeEventListener, dispatchEvent]
     return typeof aborted === 'boolean' && methods.every((method) => typeof method === 'function')
   } catch {
-    // The prototype of all signals, or a proxy.
+    // The prototype of AbortSignal, or a proxy.
     return false
   }
 }
@@ -96,7 +96,7 @@ function unreadable(cause: unknown, { of }: OptionsSpec): PortsideError {
     headline: `Cannot read the options of ${of}: ${messageIn(cause)}`,
     argument: 'options',
     expected: 'an object whose properties can be read',
-    actual: 'one that throws',
+    actual: 'an object that throws',
     cause,
   })
 }
@@ -109,12 +109,12 @@ function messageIn(cause: unknown): string {
   }
 }
 
-/** An object that holds something else than properties, which would be taken for no options at all. */
+/** Whether an object is of a kind without own properties: it would look like empty options. */
 export function isOfAnotherKind(value: object): boolean {
   try {
     return Array.isArray(value) || KINDS.some((is) => is(value)) || value instanceof URL || value instanceof EventTarget
   } catch {
-    // A proxy that was revoked: reading it fails below, with a code.
+    // A revoked proxy: reading it later fails with a code.
     return false
   }
 }
@@ -133,7 +133,7 @@ const KINDS: ReadonlyArray<(value: unknown) => boolean> = [
   types.isArrayBufferView,
 ]
 
-/** Lists the names of an options type; leaving one out does not compile. */
+/** Lists the names of an options type. A list without one of them does not compile. */
 export const namesOf =
   <T extends object>() =>
   <const Names extends ReadonlyArray<keyof T & string>>(

@@ -1,9 +1,8 @@
 import net from 'node:net'
 
 /**
- * State that must be one per process, whichever copy of portside asks: two installed versions,
- * and every vm context of a test runner share the built-in `net` module, and nothing else for certain
- * (`globalThis` is one per Jest test file).
+ * State that all copies of portside in a process share. Two installed versions and the vm contexts of a test runner certainly share
+ * only the built-in `net` module: each Jest test file has its own `globalThis`.
  */
 export function processState<T>(key: string, make: () => T): T {
   holder[STATE] ??= Object.create(null) as Record<string, unknown>

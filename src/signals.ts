@@ -5,14 +5,14 @@ interface Waiting {
   hear(): void
 }
 
-/** By signal: one listener for all that wait for it. Node warns of an eleventh on one object. */
+/** One listener per signal for all waits, because Node warns at the eleventh listener on one object. */
 const waiting = new WeakMap<AbortSignal, Waiting>()
 
-/** Calls back when the signal is aborted, and returns what cancels that. An aborted signal, or none, never calls back. */
+/** Calls back when the signal is aborted, and returns a function that cancels that. An aborted signal never calls back. */
 export function onAbort(signal: AbortSignal | undefined, callback: () => void): () => void {
   if (signal === undefined || signal.aborted) return () => {}
   const { callbacks, hear } = waiting.get(signal) ?? listenTo(signal)
-  // Another object for each call: the same function may wait twice.
+  // A new function for each call: the same callback may wait twice.
   const call = (): void => callback()
   callbacks.add(call)
   return () => {
@@ -20,7 +20,7 @@ export function onAbort(signal: AbortSignal | undefined, callback: () => void): 
   }
 }
 
-/** Throws ABORT_ERR if the signal is aborted. `asked` is what was to be done. */
+/** Throws ABORT_ERR if the signal is aborted. `asked` names the operation. */
 export function refuseAborted(signal: AbortSignal | undefined, asked: string): void {
   if (signal?.aborted) throw abortError(signal, asked)
 }

@@ -1,17 +1,17 @@
-/** A value that belongs to an object, goes with it, and is seen by nobody else. */
+/** A private value of an object. It is collected with the object. */
 export interface Slot<T> {
   get(owner: object | null | undefined): T | undefined
   set(owner: object, value: T): void
 }
 
 /**
- * A private field that is added to objects of other classes: a weak map of every socket would cost several times as much, most
- * of it in the garbage collector.
+ * Adds a private field to objects of other classes. A weak map of all sockets would cost several times as much, most of it in the
+ * garbage collector.
  */
 export function createSlot<T>(): Slot<T> {
   class Given {
     constructor(owner: object) {
-      // biome-ignore lint/correctness/noConstructorReturn: what a constructor returns is what its subclass adds its fields to.
+      // biome-ignore lint/correctness/noConstructorReturn: a subclass adds its fields to the object that this constructor returns.
       return owner
     }
   }

@@ -1,4 +1,4 @@
-/** What a thrown value says, an error or not: a getter or a toString() of the user's may throw itself. */
+/** The text of a thrown value, which need not be an error. Its getter or toString() may throw. */
 export function thrownText(thrown: unknown, field: 'message' | 'stack' = 'message'): string {
   try {
     return String((thrown as Partial<Error> | null | undefined)?.[field] ?? thrown)

@@ -1,17 +1,17 @@
-/** Objects of others, in the order in which they were added, for as long as somebody else has them. */
+/** Weak references to objects, in the order in which they were added. */
 export class WeakList<T extends object> {
   readonly #isGone: (item: T) => boolean
   #references: WeakRef<T>[] = []
   #sweepAt = 64
 
-  /** Items that are gone are left out by the next sweep. */
+  /** The next sweep removes items for which `isGone` returns true. */
   constructor(isGone: (item: T) => boolean = () => false) {
     this.#isGone = isGone
   }
 
   add(item: T): void {
     this.#references.push(new WeakRef(item))
-    // Now and then instead of by a listener on everybody's objects: memory stays bounded by what is in use.
+    // An occasional sweep needs no listener on the objects, and keeps memory in proportion to the objects in use.
     if (this.#references.length >= this.#sweepAt) this.#sweep()
   }
 

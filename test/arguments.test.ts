@@ -21,7 +21,7 @@ const endless = {
   },
 }
 
-/** By the name of an entry: arguments that came out as a raw error, hung, or were accepted. */
+/** By the name of an entry: arguments that once caused a raw error or a hang, or were accepted. */
 const refused: ReadonlyArray<readonly [is: string, code: string, argument: string, ...args: unknown[]]> = [
   ['reservePort', 'ERR_OUT_OF_RANGE', 'port', { port: endless }],
   ['reservePort', 'ERR_OUT_OF_RANGE', 'exclude', { exclude: endless }],
@@ -94,7 +94,7 @@ const wrong = {
   root: 5,
 }
 
-describe('refuses an invalid option, used or not:', () => {
+describe('rejects an invalid option, used or not:', () => {
   const cases = entriesOf(portside)
     .filter(({ knows, greedy }) => knows !== undefined && !greedy)
     .flatMap((entry) => Object.entries(wrong).map(([option, value]) => ({ is: entry.is, entry, option, value })))
@@ -105,7 +105,7 @@ describe('refuses an invalid option, used or not:', () => {
   })
 })
 
-it('keeps a UDP port of which the hand-over is refused', async () => {
+it('keeps a UDP port after a hand-over with invalid options', async () => {
   await using reservation = await portside.reservePort({ protocol: 'udp' })
   await expect(reservation.handOver(5 as never)).rejects.toMatchObject({ argument: 'bind' })
   await expect(reservation.handOver(() => {}, 'tcp')).rejects.toMatchObject({ argument: 'protocol' })
@@ -132,15 +132,15 @@ it('no message is longer than 64 kB', async () => {
 describe('readArgument()', () => {
   const read = <T>(action: () => T | undefined) => readArgument('name', 'a value', 5, action)
 
-  it('gives what was read', () => {
+  it('returns the value that was read', () => {
     expect(read(() => 0)).toBe(0)
   })
 
-  it('refuses undefined', () => {
+  it('rejects undefined', () => {
     expect(() => read(() => undefined)).toThrow('Invalid `name`: expected a value, got 5.')
   })
 
-  it('keeps a foreign error as the cause, and throws an error of portside as it is', () => {
+  it('keeps another error as the cause, and rethrows an error of portside', () => {
     const cause = new TypeError('x is not a function')
     const fail = (error: unknown) => () => {
       throw error

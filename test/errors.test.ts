@@ -2,26 +2,26 @@ import { describe, expect, it } from 'vitest'
 import { abortError, codeOf, invalidArgument, portsideError } from '../src/errors.js'
 
 describe('an error of portside', () => {
-  it('is a sentence with a labelled line for each fact, and carries each as a field', () => {
+  it('is a sentence with a labelled line and a field for each fact', () => {
     const details = { headline: 'Cannot listen', expected: 'a', actual: 'b', because: 'c', next: 'd' }
     const error = portsideError('ERR_X', details)
     expect(error.message).toBe('Cannot listen.\n  expected   a\n  got        b\n  cause      c\n  fix        d')
     expect(error).toMatchObject({ code: 'ERR_X', ...details })
   })
 
-  it('leaves out what is not known', () => {
+  it('omits unknown facts', () => {
     const error = portsideError('ERR_X', { headline: 'Cannot listen', because: undefined })
     expect(error.message).toBe('Cannot listen.')
     expect(error).not.toHaveProperty('because')
     expect(error).not.toHaveProperty('cause')
   })
 
-  it('keeps the indentation that a text of several lines has inside', () => {
+  it('keeps the inner indentation of a text with several lines', () => {
     const { message } = portsideError('ERR_X', { headline: 'No', actual: 'a diff\n- id\n  - name\n  + name' })
     expect(message).toBe('No.\n  got        a diff\n  - id\n    - name\n    + name')
   })
 
-  it('has no character that a terminal obeys', () => {
+  it('has no control character', () => {
     const { message } = portsideError('ERR_X', { headline: 'Cannot start \x1b[31ma', actual: 'a\r\n\tb\x9b' })
     expect(message).toBe('Cannot start \\u001b[31ma.\n  got        a\\r\n  \tb\\u009b')
   })
@@ -38,7 +38,7 @@ describe('an error of portside', () => {
     expect(error).toMatchObject({ code: 'EADDRINUSE', errno: -98, syscall: 'listen', address: '::1', port: 1, cause })
   })
 
-  it('begins its stack where it was made', () => {
+  it('begins its stack where it was created', () => {
     expect(portsideError('ERR_X', { headline: 'x' }).stack?.split('\n')[1]).toContain('errors.test.ts')
   })
 
@@ -51,7 +51,7 @@ describe('an error of portside', () => {
     [() => {}, 'got a function'],
     [Symbol('x'), 'got the symbol Symbol(x)'],
     [10n, 'got 10'],
-  ])('shows the bad argument %o', (value, text) => {
+  ])('shows the invalid argument %o', (value, text) => {
     expect(invalidArgument('ERR_OUT_OF_RANGE', 'port', 'a port', value).message).toContain(text)
   })
 

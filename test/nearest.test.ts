@@ -24,7 +24,7 @@ describe('nearest', () => {
     expect(nearest(name, NAMES)).toBeUndefined()
   })
 
-  it('takes the closest name, and the first of equally close names', () => {
+  it('picks the closest name, and the first of equally close names', () => {
     expect(nearest('port', ['ports', 'sort', 'port1'])).toBe('ports')
     expect(nearest('hosts', ['host', 'hosts'])).toBe('hosts')
   })

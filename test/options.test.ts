@@ -14,7 +14,7 @@ type Call = (options: unknown) => unknown
 
 const named = portside as Record<string, unknown>
 
-/** A call with other options, of the list that the fuzz has, too. */
+/** Calls an entry of the list that the fuzz also uses, with other options. */
 const callOf =
   (entry: Entry): Call =>
   async (options) => {
@@ -22,13 +22,13 @@ const callOf =
     if (outcome !== 'accepted') throw error
   }
 
-/** Those of a scope are the same functions, and a network takes a host that can have one. */
+/** Excluded: functions of a scope are the same, and a network needs a host that supports one. */
 const shared = entriesOf(portside).filter(
   ({ is, kept }) =>
     !kept && (!/^NetScope\.(listen|reserve|spawn|\w+Endpoint)/.test(is) || is === 'NetScope.listenHttp'),
 )
 
-/** Each function that takes options: its name in messages, a name that it knows, and the call. */
+/** Each function with options: its name in messages, the name of an option, and the call. */
 const all: ReadonlyArray<readonly [of: string, known: string, call: Call]> = [
   ...shared.flatMap(
     (entry): Array<readonly [string, string, Call]> =>
@@ -44,7 +44,7 @@ const all: ReadonlyArray<readonly [of: string, known: string, call: Call]> = [
   ],
 ]
 
-/** Calls a method of a server, and closes the server whatever that comes to. */
+/** Calls a method of a server, and closes the server in any case. */
 const onServer =
   <S extends { close(): Promise<unknown> }>(
     open: () => Promise<S>,
@@ -72,7 +72,7 @@ async function failureOf(call: Call, options: unknown): Promise<{ code?: string;
 const misspelt = (name: string): string => `${name.slice(0, -2)}${name.at(-1)}${name.at(-2)}`
 
 describe.each(all)('%s, by %s', (of, known, call) => {
-  it('refuses a misspelt option, and names itself and the nearest one', async () => {
+  it('rejects a misspelt option, and names the function and the nearest option', async () => {
     const typo = misspelt(known)
     const error = await failureOf(call, { [typo]: 1 })
     expect(error).toMatchObject({ code: 'ERR_PORTSIDE_UNKNOWN_OPTION', argument: typo })
@@ -93,16 +93,16 @@ describe.each(all)('%s, by %s', (of, known, call) => {
     ['a date', new Date(0), 'a Date object'],
     ['a URL', new URL('tcp://127.0.0.1:9'), 'a URL object'],
     ['a signal that stands alone', new AbortController().signal, 'an AbortSignal object'],
-  ])('refuses %s', async (_name, options, got) => {
+  ])('rejects %s', async (_name, options, got) => {
     if (_name === 'a function' && of === 'readSocketTable()') return
     if (_name === 'a string' && of === 'provide.portside.leaks') return
     const error = await failureOf(call, options)
     expect(error.code).toBe('ERR_INVALID_ARG_TYPE')
-    // A rule is one of several arguments, and the error names it so.
+    // ignoreLeaks() takes its rules as arguments, so the message names an argument.
     expect(error.message).toContain(of === 'a leak rule' ? 'rule' : `got ${got}`)
   })
 
-  it('refuses a symbol as a name, what throws when it is read, and a proxy that was revoked', async () => {
+  it('rejects a symbol as a name, a getter that throws, and a revoked proxy', async () => {
     const throwing = Object.defineProperty({}, known, {
       enumerable: true,
       get: () => {
@@ -131,7 +131,7 @@ describe.each(all)('%s, by %s', (of, known, call) => {
 })
 
 it.each(['listenTcp', 'reservePort', 'stalledEndpoint'] as const)(
-  '%s takes options without a prototype, frozen ones, and those of a class',
+  '%s accepts options without a prototype, frozen options, and options of a class',
   async (name) => {
     const open = named[name] as (...args: unknown[]) => Promise<AsyncDisposable>
     class Options {
@@ -171,20 +171,20 @@ it.each([
   ['signal', {}, 'ERR_INVALID_ARG_TYPE'],
   ['grace', 0n, 'ERR_INVALID_ARG_TYPE'],
   ['host', '127.0.0.1\0.test', 'ERR_INVALID_ARG_VALUE'],
-] as const)('%s: %o is refused with %s', async (name, value, code) => {
+] as const)('%s: %o is rejected with %s', async (name, value, code) => {
   const error = await failureOf((o) => portside.listenTcp(undefined, o as object), { [name]: value })
   expect(error).toMatchObject({ code, argument: name, expected: expect.any(String), actual: expect.any(String) })
   expect(error.message).toMatch(new RegExp(`^Invalid \`${name}\`: expected .+, got .+\\.$`))
 })
 
-it('a signal that cannot be read is none', async () => {
+it('an unreadable signal is invalid', async () => {
   for (const signal of [AbortSignal.prototype, Object.create(AbortSignal.prototype)]) {
     const error = await failureOf((o) => portside.listenTcp(undefined, o as object), { signal })
     expect(error).toMatchObject({ code: 'ERR_INVALID_ARG_TYPE', argument: 'signal' })
   }
 })
 
-it('a close() that was refused leaves it to the disposal to report the errors of handlers', async () => {
+it('a close() with invalid options leaves handler errors to the disposal', async () => {
   const server = await portside.listenTcp(() => {
     throw new Error('of the handler')
   })
@@ -201,7 +201,7 @@ it.each([
   [{ localAddress: 'localhost' }, 'ERR_INVALID_ARG_VALUE'],
   [{ allowHalfOpen: 1 }, 'ERR_INVALID_ARG_TYPE'],
   [{ tls: true }, 'ERR_INVALID_ARG_TYPE'],
-] as const)('connect(%o) is refused before it dials', async (options, code) => {
+] as const)('connect(%o) rejects before it dials', async (options, code) => {
   let dialled = 0
   await using server = await portside.listenTcp(() => void dialled++)
   await expect(server.connect(options as object)).rejects.toMatchObject({ code, argument: Object.keys(options)[0] })
@@ -221,7 +221,7 @@ it('a datagram socket has no backlog', async () => {
   expect(error).toMatchObject({ code: 'ERR_PORTSIDE_UNKNOWN_OPTION', next: expect.stringMatching(/^leave it out/) })
 })
 
-it('close(100) is told what to pass', async () => {
+it('close(100) says what to pass', async () => {
   const error = await failureOf(
     onServer(portside.listenTcp, (server, o) => server.close(o)),
     100,
@@ -229,7 +229,7 @@ it('close(100) is told what to pass', async () => {
   expect(error.message).toBe('server.close() expects an options object such as { grace: 100 }, got the number 100.')
 })
 
-it('PORTSIDE_LEAKS is named where it is misspelt', () => {
+it('an invalid PORTSIDE_LEAKS is named', () => {
   process.env.PORTSIDE_LEAKS = 'wran'
   try {
     expect(() => new LeakCheck('a.test.ts', {})).toThrow(/^Invalid `PORTSIDE_LEAKS`: expected 'fail', 'warn' or 'off'/)
@@ -238,7 +238,7 @@ it('PORTSIDE_LEAKS is named where it is misspelt', () => {
   }
 })
 
-it('options of the check that stand one level too high are sent where they belong', () => {
+it('options of the check that are one level too high get a hint to the right place', () => {
   const misplaced = { mode: 'warn' } as object
   expect(() => new LeakCheck('a.test.ts', misplaced, { of: 'provide.portside' })).toThrow(/leaks: \{ leaks: \{ mode/)
 })
@@ -257,12 +257,12 @@ describe('readOptions()', () => {
     expect([read.a, read.a, reads]).toEqual([1, 1, 1])
   })
 
-  it('leaves out what is undefined, and takes what is inherited', () => {
+  it('omits undefined options, and accepts inherited ones', () => {
     expect(readOptions({ a: undefined, b: 1 }, spec)).toEqual({ b: 1 })
     expect(readOptions(Object.create({ a: 2 }), spec)).toEqual({ a: 2 })
   })
 
-  it('refuses an unknown name that is inherited, unless all objects have it', () => {
+  it('rejects an unknown inherited name, unless all objects have it', () => {
     expect(() => readOptions(Object.create({ aa: 2 }), spec)).toThrow(/"aa" of f\(\): did you mean "a"\?/)
     const prototype = Object.prototype as { ofAnotherLibrary?: number }
     prototype.ofAnotherLibrary = 1
@@ -273,7 +273,7 @@ describe('readOptions()', () => {
     }
   })
 
-  it('lists the names if none is near', () => {
+  it('lists the names if none is close', () => {
     expect(() => readOptions({ frobnicate: 1 }, spec)).toThrow(/"frobnicate" of f\(\): expected one of a, b\.$/)
   })
 })

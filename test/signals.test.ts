@@ -11,12 +11,12 @@ leavesNothingOpen()
 
 const support = await portside.namespaceSupport()
 
-/** These end sooner for an aborted signal, and do not fail. */
+/** These finish sooner with an aborted signal, and do not fail. */
 const ENDING = /^(server\.close|pool\.drain|net\.close|findLeaks|verifyNoLeaks)\(\)$/
 
 const PATIENT = { timeout: 10_000 }
 
-/** A private network ends with its program, shortly after it. */
+/** A private network closes shortly after its program exits. */
 async function attempt(entry: Entry, change: (args: unknown[]) => unknown[]): Promise<Attempt> {
   const before = openSockets().length
   const attempted = await attemptOnce(entry, change)
@@ -28,7 +28,7 @@ const withOption = (options: object) => (args: unknown[]) => args.with(-1, { ...
 
 const isolated = ({ is }: Entry): boolean => /^(createNetwork|spawnInNamespace|NetworkHost)/.test(is)
 
-/** The functions that list `signal` among their options. Once each: those of a scope are the same. */
+/** The functions with the option `signal`, once each: those of a scope are the same. */
 const taking = await filter(entriesOf(portside), async (entry) => {
   if (entry.knows === undefined || entry.is.startsWith('NetScope.listen') || entry.greedy) return false
   if (isolated(entry) && !support.supported) return false
@@ -45,14 +45,14 @@ async function filter<T>(all: readonly T[], keep: (one: T) => Promise<boolean>):
 describe.each(taking.map((entry) => [entry.is, entry] as const))('%s', (_name, entry) => {
   const ending = ENDING.test(entry.of)
 
-  it('heeds a signal that was aborted before', async () => {
+  it('respects a signal that is already aborted', async () => {
     const reason = new Error('the test was stopped')
     const { error } = await attempt(entry, withOption({ signal: AbortSignal.abort(reason) }))
     if (ending) expect(error).toBeUndefined()
     else expect(error).toMatchObject({ code: 'ABORT_ERR', name: 'AbortError', cause: reason })
   })
 
-  it('heeds a signal that is aborted meanwhile', async () => {
+  it('respects a signal that is aborted meanwhile', async () => {
     const controller = new AbortController()
     const reason = new Error('the test was stopped')
     const aborting: Entry = {
@@ -65,13 +65,13 @@ describe.each(taking.map((entry) => [entry.is, entry] as const))('%s', (_name, e
             controller.abort(reason)
             return called
           },
-          // An error that is there already would not be waited for.
+          // An assertion does not wait for an error that it gets directly.
           ...(entry.is.startsWith('assert') ? [() => new Promise(() => {}), ...args.slice(1)] : args),
         ]
       },
     }
     const { error, outcome } = await attempt(aborting, withOption({ signal: controller.signal }))
-    // What is done within the call is done.
+    // A synchronous call has finished before the abort.
     if (ending || entry.of === 'host.spawn()') expect(outcome).not.toBe('stuck')
     else expect(error).toMatchObject({ code: 'ABORT_ERR', name: 'AbortError', cause: reason })
     expect(getEventListeners(controller.signal, 'abort')).toEqual([])
@@ -83,18 +83,18 @@ describe.each(taking.map((entry) => [entry.is, entry] as const))('%s', (_name, e
     expect(getEventListeners(signal, 'abort')).toEqual([])
   })
 
-  it('refuses a mock of a signal', async () => {
+  it('rejects a mock of a signal', async () => {
     const mock = { aborted: false, addEventListener() {} }
     const { error } = await attempt(entry, withOption({ signal: mock }))
     expect(error).toMatchObject({ code: 'ERR_INVALID_ARG_TYPE', argument: 'signal' })
   })
 })
 
-it('tests the functions that take a signal', () => {
+it('tests the functions that accept a signal', () => {
   expect(taking.length).toBeGreaterThan(25)
 })
 
-it('makes no warning when one signal is given to 50 calls', async (context) => {
+it('emits no warning when 50 calls share one signal', async (context) => {
   needsDescriptors(context, 512)
   const warnings: Error[] = []
   const hear = (warning: Error): void => void warnings.push(warning)
@@ -123,7 +123,7 @@ it('closes a server whose signal is aborted afterwards, and 49 others', async ()
 })
 
 describe('onAbort()', () => {
-  it('calls back each that waits, once', () => {
+  it('calls each callback once', () => {
     const controller = new AbortController()
     const heard: number[] = []
     const callback = (): void => void heard.push(1)
@@ -135,7 +135,7 @@ describe('onAbort()', () => {
     expect(heard).toEqual([1, 1])
   })
 
-  it('waits again after nothing waited', () => {
+  it('works again after the last callback was cancelled', () => {
     const controller = new AbortController()
     let heard = 0
     onAbort(controller.signal, () => heard++)()

@@ -17,26 +17,31 @@ import {
 } from './emitter.js'
 import { closeOpened, closeSuccess, type Success } from './success.js'
 
-/** How an action ended: with an error, with something that it opened, or not at all. */
+/** The result of an action: an error, a success, or neither. */
 export type Ending =
   | { readonly error: unknown }
   | { readonly success: Success }
   | { readonly nothing: string; readonly endpoint?: Endpoint | undefined }
 
+/** Options of the assertions on an action. */
 export interface ActionOptions {
-  /** Milliseconds until the wait for the action is given up. Default 10 000. */
+  /**
+   * Milliseconds to wait for the action before the assertion fails.
+   * @default 10_000
+   */
   timeout?: number
+  /** Aborts the wait: the assertion rejects with ABORT_ERR. */
   signal?: AbortSignal
 }
 
 /**
- * Lets an action come to its end: a promise, a function, an emitter (a server about to listen, a socket about to connect, a
- * request, a client of a database), or an error that is there already. What it opens by succeeding is closed. Rejects with
- * ABORT_ERR, with ERR_INVALID_ARG_TYPE or ERR_OUT_OF_RANGE for invalid options, or with what `read` throws, which gives them;
- * the action is then left to itself, and its later errors are swallowed.
+ * Waits for an action to end: a promise, a function, an emitter (a server about to listen, a socket about to connect, a
+ * request, a database client), or an error. A success is closed. Rejects with ABORT_ERR, with ERR_INVALID_ARG_TYPE or
+ * ERR_OUT_OF_RANGE for invalid options, or with the error of `read`, which returns the options. The action then continues,
+ * and its later errors are swallowed.
  */
 export async function endingOf(action: unknown, phase: Phase, read: () => ActionOptions = () => ({})): Promise<Ending> {
-  // Asked once, whatever becomes of it: a query builder asks its database each time.
+  // Called once: a query builder queries its database at each `then()`.
   const promise = isThenable(action) ? Promise.resolve(action) : undefined
   promise?.catch(() => {})
   let options: ActionOptions
@@ -52,7 +57,7 @@ export async function endingOf(action: unknown, phase: Phase, read: () => Action
 }
 
 const DEFAULT_TIMEOUT = 10_000
-const ASKED = 'wait for what the action comes to'
+const ASKED = 'wait for the outcome of the action'
 
 function checkActionOptions(options: ActionOptions): void {
   const { timeout = DEFAULT_TIMEOUT, signal } = options
@@ -60,13 +65,13 @@ function checkActionOptions(options: ActionOptions): void {
   refuseAborted(signal, ASKED)
 }
 
-/** The wait for one action, which ends once. */
+/** Waits for one action, and settles once. */
 class Wait {
   readonly #phase: Phase
   readonly #options: ActionOptions
   #emitter: Emitter | undefined
   #unwatch: (() => void) | undefined
-  /** A function began it: nobody else has it, so what it opens after the end is closed, too. */
+  /** A function began it. Only portside holds what it opens, so what it opens after the end is closed too. */
   #owned = false
   #over = false
 
@@ -109,9 +114,9 @@ class Wait {
       if (promise !== undefined) this.#await(promise, done)
       else if (typeof action === 'function') this.#call(action as () => unknown, done)
       else if (isEmitter(action)) this.#watch(action, done)
-      // An error, or what will be told to be none.
+      // An error, or a value that the assertion reports as not an error.
       else done({ error: action })
-      // It was over before it was watched.
+      // It had ended before the listeners were added.
       if (this.#over) this.#unwatch?.()
     })
   }
@@ -145,7 +150,7 @@ class Wait {
     try {
       this.#unwatch = watchEmitter(emitter, this.#phase, done)
     } catch {
-      // It cannot be listened to, so it is none.
+      // `on()` throws, so it is not an emitter.
       this.#emitter = undefined
       done({ error: emitter })
     }

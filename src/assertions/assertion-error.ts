@@ -4,28 +4,38 @@ import type { Endpoint } from '../loopback/endpoint.js'
 import { type MessageLines, messageOf } from '../message.js'
 import { describeOwner, type SocketOwner } from '../socket-table/owners.js'
 
-/** What a failed assertion says, for people in `message` and for programs in fields. */
+/** The facts of a failed assertion. People read them in `message`, programs in the fields. */
 export interface AssertionDetails {
   readonly expected: string
   readonly actual: string
-  /** What was tried, where there were several addresses. */
+  /** The failed attempts, if there were several addresses. */
   readonly tried?: readonly string[] | undefined
   readonly endpoint?: Endpoint | string | undefined
-  /** Who holds the address now. */
+  /** The sockets that hold the address now. */
   readonly owners?: readonly SocketOwner[] | undefined
   readonly because?: string | undefined
   readonly next?: string | undefined
-  /** The error that was looked at. */
+  /** The error that the assertion looked at. */
   readonly cause?: unknown
 }
 
+/**
+ * The error of a failed assertion. Its `name` is `PortsideAssertionError`, its `cause` the error that the assertion looked at.
+ * @see docs/errors.md#err_portside_assertion
+ */
 export interface PortsideAssertionError extends PortsideError {
   code: 'ERR_PORTSIDE_ASSERTION'
+  /** The expected outcome, and where. */
   expected: string
+  /** The outcome that came instead. */
   actual: string
+  /** Where it happened, if the error says; for a unix socket the path. */
   endpoint?: Endpoint | string
+  /** The sockets that hold the address now. */
   owners: readonly SocketOwner[]
+  /** Why it happened, if that is known. */
   because?: string
+  /** One thing to do. */
   next?: string
 }
 
@@ -33,11 +43,11 @@ export function assertionError(details: AssertionDetails): PortsideAssertionErro
   const { expected, actual, endpoint, owners = [], because, next, cause } = details
   const error = portsideError(
     'ERR_PORTSIDE_ASSERTION',
-    // Jest prints what is named AssertionError its own way: expected and actual once more, and as a difference.
+    // Jest prints an error named AssertionError in its own way: with a second expected and actual, as a diff.
     { name: 'PortsideAssertionError', headline: headlineOf(details), expected, actual, because, next, cause },
     linesOf(details),
   )
-  // Not those of the error that was looked at: it is in `cause`.
+  // These belong to the error in `cause`.
   for (const name of ['errno', 'syscall', 'address', 'port'] as const) delete error[name]
   return Object.assign(error, { owners }, endpoint === undefined ? {} : { endpoint }) as PortsideAssertionError
 }
@@ -52,7 +62,7 @@ function linesOf({ actual, tried, owners, because, next }: AssertionDetails): Me
     actual,
     tried: tried !== undefined && tried.length > 1 ? list([...new Set(tried)]) : undefined,
     because,
-    // Not twice, if it is the cause.
+    // Omitted if the line `cause` already has it.
     owner: because?.includes(held) ? undefined : held,
     next,
   }

@@ -5,12 +5,27 @@ import { type AssertionDetails, assertionError } from './assertion-error.js'
 import { type ConnectionHolder, openSocketsOf } from './open-sockets.js'
 
 /**
- * Asserts that a server or a pool has no open connection, after two turns of the event loop in which those that are closing
- * may close. Fails with the first ten and what each one is doing. Rejects with ERR_INVALID_ARG_TYPE for anything else.
+ * Asserts that a server or a pool has no open connection.
+ *
+ * It first waits two turns of the event loop, so that connections can finish closing. The error lists the first ten open
+ * connections and the state of each. For a server that portside does not track, only their number is known.
+ *
+ * @throws ERR_PORTSIDE_ASSERTION if a connection is open
+ * @throws ERR_INVALID_ARG_TYPE if the holder is not a server or a pool
+ * @example
+ * ```ts
+ * import { assertDrained, listenTcp } from 'portside'
+ *
+ * await using server = await listenTcp()
+ * await server.connect()
+ * await server.connections.drain()
+ * await assertDrained(server)
+ * ```
+ * @see docs/assertions.md#assertdrained
  */
 export async function assertDrained(holder: ConnectionHolder): Promise<void> {
   return calledBy(assertDrained, async () => {
-    // Refused before anything is waited for.
+    // Rejects an invalid holder before the wait.
     openSocketsOf(holder)
     await turn()
     await turn()
@@ -19,7 +34,7 @@ export async function assertDrained(holder: ConnectionHolder): Promise<void> {
   })
 }
 
-/** What is open; undefined where nothing is. */
+/** The details of the open connections; undefined if there are none. */
 export function whyNotDrained(holder: unknown): AssertionDetails | undefined {
   const { count, lines } = openSocketsOf(holder)
   if (count === 0) return undefined

@@ -6,13 +6,13 @@ import { answerTo } from '../platform/node-internals.js'
 import { canListen, isDatagram, isRequest, isSocket } from '../platform/node-objects.js'
 import { connectionTuple, formatTuple } from '../sockets/tuple.js'
 
-/** How something ended first: with an error, after which it may be open still, with what it opened, or without either. */
+/** The first result of an action: an error, after which it may still be open, a success, or neither. */
 export type FirstEnd =
   | { readonly error: unknown; readonly open?: boolean }
   | { readonly nothing: string; readonly endpoint?: Endpoint | undefined }
   | Opened
 
-/** What succeeded, by which event, and what came with that. */
+/** What succeeded, the event that said so, and the arguments of that event. */
 export interface Opened {
   readonly opened: unknown
   readonly event?: string | undefined
@@ -22,12 +22,12 @@ export interface Opened {
 export type Done = (end: FirstEnd) => void
 
 /**
- * When the outcome that is looked for would come, and so what says that it has not: a bind fails instead of 'listening', a
- * connect instead of 'connect', and a connection after both.
+ * When the expected outcome would come. It decides which event means success: a bind fails instead of 'listening', a connect
+ * instead of 'connect', and a connection fails after both.
  */
 export type Phase = 'bind' | 'connect' | 'connection'
 
-/** Listens for the first event that decides. Returns what takes the listeners off again. */
+/** Calls `done` at the first event that decides. Returns a function that removes the listeners. */
 export function watchEmitter(emitter: Emitter, phase: Phase, done: Done): () => void {
   const listeners: Array<readonly [event: string, listener: Listener]> = []
   const listen = (event: string, listener: Listener): void => {
@@ -37,7 +37,7 @@ export function watchEmitter(emitter: Emitter, phase: Phase, done: Done): () => 
   const off = (): void => {
     for (const [event, listener] of listeners) emitter.removeListener(event, listener)
   }
-  // A stream of HTTP/2 fails with its session, which says so itself as well.
+  // A stream of HTTP/2 fails together with its session, which also emits the error.
   silence((emitter as { session?: unknown }).session)
   listen('error', (error) => {
     if (mayFailAgain(emitter)) silence(emitter)
@@ -47,7 +47,7 @@ export function watchEmitter(emitter: Emitter, phase: Phase, done: Done): () => 
     silence(emitter)
     done({ error: ownTimeout(), open: true })
   })
-  // A socket knows its ends no more once it is closed.
+  // A closed socket no longer has its addresses.
   let tuple = tupleOf(emitter)
   if (isSocket(emitter)) {
     listen('connect', () => {
@@ -58,7 +58,7 @@ export function watchEmitter(emitter: Emitter, phase: Phase, done: Done): () => 
   for (const event of successesOf(emitter, phase)) {
     listen(event, (...brought) => done({ opened: emitter, event, brought }))
   }
-  tellOfBefore(emitter, phase, done)
+  reportPast(emitter, phase, done)
   return off
 }
 
@@ -75,30 +75,30 @@ function closeOf(tuple: Tuple | undefined): FirstEnd {
 const peerIn = (tuple: Tuple | undefined): Endpoint | undefined =>
   typeof tuple?.remote === 'object' ? tuple.remote : undefined
 
-/** A client of a library dials again by itself, and a stream does not; a server that does is told to by its user. */
+/** A client of a library may reconnect. A stream does not, and a server only if its user says so. */
 const mayFailAgain = (emitter: Emitter): boolean =>
   !(isSocket(emitter) || isDatagram(emitter) || isRequest(emitter) || canListen(emitter))
 
-/** What has happened before it was listened to. */
-function tellOfBefore(emitter: Emitter, phase: Phase, done: Done): void {
+/** Reports what happened before the listeners were added. */
+function reportPast(emitter: Emitter, phase: Phase, done: Done): void {
   const { errored, destroyed, listening, socket } = emitter as Partial<net.Socket & net.Server> & {
     socket?: net.Socket
   }
   // A request does not keep the error of its connection.
   const error = errored ?? (isSocket(emitter) ? undefined : socket?.errored)
   if (error) done({ error })
-  else if (destroyed) done({ nothing: 'what was closed before, without an error' })
+  else if (destroyed) done({ nothing: 'it was already closed, without an error' })
   // Without a name to look up Node binds within the call, and 'listening' comes later (lib/net.js).
   else if (listening) done({ opened: emitter })
   else if (!isSocket(emitter)) return
   else if (phase !== 'connection' && isConnected(emitter)) done({ opened: emitter })
-  // Its end is seen only by who reads up to it.
+  // Only a reader sees the end of the stream.
   else if (phase === 'connection' && emitter.readableFlowing === null) emitter.resume()
 }
 
 const isConnected = (socket: net.Socket): boolean => !socket.connecting && socket.remoteAddress !== undefined
 
-/** What a promise gives that has yet to come to its own end; a client of a database is open by then. */
+/** Whether the value of a promise is still connecting or binding. A database client is already open. */
 export function isUnderWay(emitter: Emitter, phase: Phase): boolean {
   const { connecting, readyState, listening } = emitter as {
     connecting?: unknown
@@ -108,7 +108,7 @@ export function isUnderWay(emitter: Emitter, phase: Phase): boolean {
   if (isSocket(emitter)) return emitter.connecting || phase === 'connection'
   if (canListen(emitter)) return listening === false
   if (isDatagram(emitter)) return phase !== 'bind' || !isBound(emitter)
-  // An HTTP/2 session and a WebSocket that are connecting; a request that has no answer.
+  // A connecting HTTP/2 session or WebSocket, or a request without an answer.
   return connecting === true || readyState === 0 || (isRequest(emitter) && answerTo(emitter) === undefined)
 }
 
@@ -120,28 +120,28 @@ function isBound(socket: dgram.Socket): boolean {
   }
 }
 
-/** The events that say that it worked. */
+/** The events of success. */
 function successesOf(emitter: Emitter, phase: Phase): readonly string[] {
   if (isDatagram(emitter)) return phase === 'bind' ? ['listening'] : ['message']
   if (canListen(emitter)) return ['listening']
-  // An answer to CONNECT, and one that switches protocols, comes with the connection (http.ClientRequest).
+  // A request emits these for an answer to CONNECT and for a switch of protocols (http.ClientRequest).
   if (isRequest(emitter)) return ['response', 'connect', 'upgrade']
   if (phase === 'connection') return isSocket(emitter) ? [] : ['response']
   return ['connect', 'response', 'open', 'ready', 'listening']
 }
 
 function ownTimeout(): Error {
-  const error = new Error("it emitted 'timeout': its own time-out went by without an answer")
+  const error = new Error("it emitted 'timeout': its own timeout expired without an answer")
   error.name = 'TimeoutError'
   return error
 }
 
-/** It goes on unwatched, and who ends it then makes it emit an error that is no news. */
+/** Without a listener, a later error of the emitter would end the process. */
 export function silence(emitter: unknown): void {
   if (isEmitter(emitter)) emitter.on('error', () => {})
 }
 
-/** What it is still doing, for who has waited in vain. */
+/** Says what the action is still doing after the timeout. */
 export function stillDoing(action: unknown, timeout: number): FirstEnd {
   const tuple = isEmitter(action) ? tupleOf(action) : undefined
   return { nothing: `nothing within ${timeout} ms: ${stateOf(action)}`, endpoint: peerIn(tuple) }
@@ -151,7 +151,7 @@ function stateOf(action: unknown): string {
   if (isSocket(action)) {
     return action.connecting ? 'the socket is still connecting' : `${formatTuple(connectionTuple(action))} is open`
   }
-  if (isEmitter(action)) return "it emitted neither 'error' nor what says that it worked"
+  if (isEmitter(action)) return "it emitted neither 'error' nor an event of success"
   return 'the promise is pending'
 }
 

@@ -11,7 +11,7 @@ import { listenersReachedAt, ownersOf, type SocketOwner } from '../socket-table/
 import type { AssertionDetails } from './assertion-error.js'
 import { namedOf } from './released.js'
 
-/** Why nobody listens there; undefined where somebody does. Of a server its own word, of an endpoint the kernel's. */
+/** Why nothing listens there; undefined if something does. It asks a server itself, and the kernel about an endpoint. */
 export function whyNotListening(target: unknown): AssertionDetails | undefined {
   const server = serverOf(target)
   if (server !== undefined) {
@@ -32,7 +32,7 @@ export function whyNotListening(target: unknown): AssertionDetails | undefined {
   }
 }
 
-/** What the dials of all places came to, and of all addresses of each: a name may have several. */
+/** The answers of all places, and of all addresses of each: a name may have several. */
 export type Answers = ReadonlyArray<readonly Answer[]>
 
 /** Dials every address of a server or endpoint once, as `waitForListening()` does. */
@@ -41,7 +41,7 @@ export async function dialAll(target: unknown): Promise<Answers> {
     throw invalidArgument(
       'ERR_INVALID_ARG_TYPE',
       'server',
-      'a server that takes connections, which UDP has not',
+      'a server that accepts connections, which a UDP server does not',
       target,
     )
   }
@@ -52,7 +52,7 @@ export async function dialAll(target: unknown): Promise<Answers> {
 const accepts = ({ error }: Answer): boolean => error === undefined
 const refuses = ({ error }: Answer): boolean => REFUSALS.has(codeOf(error))
 
-/** Why not every place accepts, a name at one of its addresses; undefined where each does. */
+/** Why not every place accepts; undefined if each does. A name accepts if one of its addresses does. */
 export function whyNotAccepting(target: unknown, answers: Answers): AssertionDetails | undefined {
   if (answers.every((ofPlace) => ofPlace.some(accepts))) return undefined
   return {
@@ -63,23 +63,23 @@ export function whyNotAccepting(target: unknown, answers: Answers): AssertionDet
   }
 }
 
-/** Why not every address refuses; undefined where each does. */
+/** Why not every address refuses; undefined if each does. */
 export function whyNotRefusing(target: unknown, answers: Answers): AssertionDetails | undefined {
   if (answers.every((ofPlace) => ofPlace.length > 0 && ofPlace.every(refuses))) return undefined
   return {
     expected: `${nameOf(endpointLikeOf(target))} to refuse connections`,
     actual: said(answers),
-    // Looked up by who prints it.
+    // A getter: the lookup is needed only when the message is printed.
     get owners() {
       return listenersAt(target)
     },
-    next: 'close what listens there, and await that: close() of portside resolves when the port refuses',
+    next: 'close the listener and await that; close() of portside resolves when the port refuses',
   }
 }
 
-/** What an expectation with `.not` got. */
+/** The details of a failed expectation with `.not`. */
 export const unwantedListener = (target: unknown): AssertionDetails => ({
-  expected: 'nobody to listen there',
+  expected: 'no listener there',
   actual: 'a listener',
   owners: serverOf(target) === undefined ? listenersAt(target) : [],
 })
@@ -93,7 +93,7 @@ export const unwantedRefusing = (target: unknown, answers: Answers): AssertionDe
   actual: said(answers),
 })
 
-/** Of a unix socket also that there is no file; a dial that met itself has met nobody else. */
+/** ENOENT: a unix socket without a file. A dial that met itself found no listener. */
 const REFUSALS: ReadonlySet<string | undefined> = new Set(['ECONNREFUSED', 'ENOENT', 'ERR_PORTSIDE_SELF_CONNECT'])
 
 function said(answers: Answers): string {
@@ -122,7 +122,7 @@ function serverIn(target: unknown): object | undefined {
 function isListening(server: object): boolean {
   if ('listening' in server) return server.listening === true
   try {
-    // Of a datagram socket that is bound.
+    // A datagram socket that is not bound throws.
     return (server as { address(): { port: number } }).address().port > 0
   } catch {
     return false
@@ -134,7 +134,7 @@ const hasListener = (place: Endpoint | string): boolean => listenersOf(place).le
 const listenersOf = (place: Endpoint | string): SocketOwner[] =>
   typeof place === 'string' ? ownersOf(place).filter(({ state }) => state === 'LISTEN') : listenersReachedAt(place)
 
-/** Those that the kernel tells of; nobody where it does not tell. */
+/** The listeners that the kernel lists. Empty if the system has no table. */
 function listenersAt(target: unknown): SocketOwner[] {
   try {
     return placesOf(endpointLikeOf(target)).flatMap(listenersOf)
@@ -144,7 +144,7 @@ function listenersAt(target: unknown): SocketOwner[] {
   }
 }
 
-/** Within the call, so of the names it is `localhost` only that is known; a listener on either address is one on it. */
+/** Synchronous, so `localhost` is the only name that it can resolve. A listener on either of its addresses counts. */
 function placesOf(target: EndpointLike): Array<Endpoint | string> {
   return namedBy(target).flatMap((place): Array<Endpoint | string> => {
     if ('path' in place) return [place.path]
@@ -160,6 +160,6 @@ function endpointLikeOf(target: unknown): EndpointLike {
     const { server, endpoint } = (target ?? {}) as { server?: unknown; endpoint?: unknown }
     return { server, endpoint }
   })
-  // A server of portside is an endpoint itself, also after its close.
+  // A server of portside is an endpoint, even after its close.
   return (endpoint !== undefined && server !== undefined ? target : namedOf(target)) as EndpointLike
 }

@@ -19,7 +19,7 @@ import { checkExpected, type ExpectedEndpoint, mismatchOf, type Outcome } from '
 import { OUTCOMES } from './outcomes.js'
 import { whyHeld } from './released.js'
 
-/** What each matcher does. */
+/** The implementation of each matcher. */
 export const bodies = {
   ...onErrorsAll(),
 
@@ -35,7 +35,7 @@ export const bodies = {
     return matchOf(whyNotRefusing(received, answers), () => unwantedRefusing(received, answers))
   }),
   toBeReleased: waiting('toBeReleased', async (received, options?: OwnersOptions) => {
-    const free = () => ({ expected: 'the address not to be free', actual: 'one that can be bound' })
+    const free = () => ({ expected: 'the address not to be free', actual: 'an address that can be bound' })
     return matchOf(await whyHeld(received, checkedProtocol(options ?? {}, 'toBeReleased()')), free)
   }),
   toBeDrained(received: unknown): Match {
@@ -61,7 +61,7 @@ export const bodies = {
 type OutcomeMatchers = { [Name in keyof typeof OUTCOMES as `toBe${Name}`]: OnError }
 type OnError = (received: unknown, expected?: ExpectedEndpoint) => Match
 
-/** One for each outcome, by its name. */
+/** One matcher for each outcome, by its name. */
 function onErrorsAll(): OutcomeMatchers {
   const entries = Object.entries(OUTCOMES).map(([name, outcome]) => [`toBe${name}`, onErrors(`toBe${name}()`, outcome)])
   return Object.fromEntries(entries) as OutcomeMatchers
@@ -87,23 +87,23 @@ type WaitingMatcher<Options extends unknown[]> = (
 ) => Promise<Match>
 
 /**
- * A matcher that gives a promise. As an asymmetric one it would be asked whether that promise is a pass, so what stands in
- * `toEqual()` is refused: there its `this` has no `promise`, in Vitest and in Jest.
+ * A matcher that returns a promise. `toEqual()` would take the promise itself for a pass, so the matcher throws there: `this` of
+ * an asymmetric matcher has no `promise`, in Vitest and in Jest.
  */
 function waiting<Options extends unknown[]>(name: string, match: WaitingMatcher<Options>): WaitingMatcher<Options> {
   return function (received, ...options) {
     if (typeof this === 'object' && this !== null && 'equals' in this && !('promise' in this)) {
       throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
-        headline: `Cannot use ${name}() inside of another matcher`,
-        because: 'it asks the kernel and gives a promise, for which toEqual() does not wait',
-        next: `await expect(...).${name}() by itself`,
+        headline: `Cannot use ${name}() inside another matcher`,
+        because: 'it asks the kernel and returns a promise, and toEqual() does not wait for that',
+        next: `await expect(...).${name}() in a statement of its own`,
       })
     }
     return match.call(this, received, ...options)
   }
 }
 
-/** `unwanted` tells what an expectation with `.not` got. */
+/** `unwanted` returns the details of a failed expectation with `.not`. */
 function matchOf(mismatch: AssertionDetails | undefined, unwanted: () => AssertionDetails): Match {
   return { pass: mismatch === undefined, message: () => assertionMessage(mismatch ?? unwanted()) }
 }

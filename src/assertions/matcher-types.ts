@@ -1,62 +1,68 @@
 import type { OwnersOptions } from '../socket-table/owners.js'
 import type { ExpectedEndpoint } from './outcome.js'
 
-/** What a matcher says to `expect.extend()`, of Vitest and of Jest. */
+/** The result of a matcher for `expect.extend()` of Vitest and Jest. */
 export interface Match {
   readonly pass: boolean
-  /** Called only where the expectation failed: it may cost. */
+  /** Called only if the expectation failed, because it may be slow. */
   readonly message: () => string
 }
 
 /**
- * What the assertion library gives back for a matcher: nothing, or a promise after `.rejects` and `.resolves`. Without
- * `infer`: TypeScript takes no two of those for identical, and a project may load the .d.ts and the .d.cts of it.
+ * The type that `expect` returns for a matcher: void, or a promise after `.rejects` and `.resolves`. It has no `infer`: TypeScript
+ * treats two types with `infer` as different, and a project may load both the .d.ts and the .d.cts.
  */
 type Result<Assertion> = Assertion extends { toBe: (...expected: never[]) => Promise<void> }
   ? Promise<void>
   : Assertion extends { toBe: unknown }
     ? void
-    : // biome-ignore lint/suspicious/noExplicitAny: what an asymmetric matcher gives back goes wherever a value goes.
+    : // biome-ignore lint/suspicious/noExplicitAny: an asymmetric matcher can stand in for any value.
       any
 
-/** The matchers that decide within the call: they stand in `toEqual()`, too. Those on errors stand after `.rejects`. */
+/**
+ * The synchronous matchers, which also work inside `toEqual()`. Use those on errors after `.rejects`.
+ * @see docs/assertions.md#matchers
+ */
 export interface NetAsymmetricMatchers {
-  /** The error says that somebody has the address: EADDRINUSE of a bind to a port or a path. */
+  /** Passes if another socket has the address: EADDRINUSE of a bind to a port or a path. */
   toBeAddressInUse(expected?: ExpectedEndpoint): Result<this>
-  /** The error says that nobody listens there: ECONNREFUSED. */
+  /** Passes if nothing listens there: ECONNREFUSED. */
   toBeConnectionRefused(expected?: ExpectedEndpoint): Result<this>
-  /** The error says that the peer cut the connection: ECONNRESET. */
+  /** Passes if the peer cut the connection: ECONNRESET. */
   toBeConnectionReset(expected?: ExpectedEndpoint): Result<this>
-  /** The error says that no answer came in time: ETIMEDOUT, or the time-out of a client. */
+  /** Passes if no answer came in time: ETIMEDOUT, or the timeout of a client. */
   toBeConnectionTimedOut(expected?: ExpectedEndpoint): Result<this>
-  /** The error says that this host lacks the address: EADDRNOTAVAIL of a bind, or of a whole family. */
+  /** Passes if this host lacks the address or its family: EADDRNOTAVAIL of a bind, or of a connect without IPv6. */
   toBeAddressNotAvailable(expected?: ExpectedEndpoint): Result<this>
-  /** The error says that the system forbids it: EACCES or EPERM. */
+  /** Passes if the system forbids it: EACCES or EPERM. */
   toBePermissionDenied(expected?: ExpectedEndpoint): Result<this>
-  /** The error says that the peer was gone already when this end wrote: EPIPE. */
+  /** Passes if the peer was gone before the write: EPIPE. */
   toBeBrokenPipe(expected?: ExpectedEndpoint): Result<this>
-  /** The error says that no way leads to the host: EHOSTUNREACH. */
+  /** Passes if no route leads to the host: EHOSTUNREACH. */
   toBeHostUnreachable(expected?: ExpectedEndpoint): Result<this>
-  /** The error says that no way leads to its network: ENETUNREACH. */
+  /** Passes if no route leads to its network: ENETUNREACH. */
   toBeNetworkUnreachable(expected?: ExpectedEndpoint): Result<this>
-  /** The error says that no descriptor is left: EMFILE of the process, ENFILE of the system. */
+  /** Passes if no descriptor is left: EMFILE of the process, ENFILE of the system. */
   toBeTooManyOpenFiles(expected?: ExpectedEndpoint): Result<this>
-  /** The error says that no ephemeral port is left: EADDRNOTAVAIL of a connect, EADDRINUSE of a bind to port 0. */
+  /** Passes if no ephemeral port is left: EADDRNOTAVAIL of a connect, EADDRINUSE of a bind to port 0. */
   toBeEphemeralPortsExhausted(expected?: ExpectedEndpoint): Result<this>
-  /** The server listens; of an endpoint, somebody does. */
+  /** Passes if the server listens, or if something listens on the endpoint. */
   toBeListening(): Result<this>
-  /** The server or pool has no open connection. */
+  /** Passes if the server or pool has no open connection. */
   toBeDrained(): Result<this>
-  /** The server or pool has so many open connections. */
+  /** Passes if the server or pool has this many open connections. */
   toHaveOpenSockets(count: number): Result<this>
 }
 
-/** The matchers of portside; the rest ask the kernel, and are awaited. */
+/**
+ * The matchers of portside. Those below ask the kernel and return a promise: await them.
+ * @see docs/assertions.md#matchers
+ */
 export interface NetMatchers extends NetAsymmetricMatchers {
-  /** A connect to the server or endpoint succeeds. */
+  /** Passes if each address of the server or endpoint accepts a connection within 1000 ms; for a name, one of them. */
   toAcceptConnections(): Promise<void>
-  /** A connect to the server or endpoint is refused, at each of its addresses. */
+  /** Passes if each address of the server or endpoint refuses a connection. */
   toRefuseConnections(): Promise<void>
-  /** Nobody listens at the server's or endpoint's addresses, and they can be bound again. */
+  /** Passes if nothing listens on the addresses of the server or endpoint, and they can be bound again. */
   toBeReleased(options?: OwnersOptions): Promise<void>
 }

@@ -2,7 +2,7 @@ import { bodies } from './matcher-bodies.js'
 
 type Bodies = typeof bodies
 
-/** By name, and not by the bodies themselves: those load when a matcher is first called. */
+/** Names only: the bodies load when a matcher is first called. */
 const NAMES: Readonly<Record<keyof Bodies, true>> = {
   toAcceptConnections: true,
   toBeAddressInUse: true,

@@ -9,12 +9,12 @@ import { trackedServerOf } from '../sockets/tracked-server.js'
 import { connectionTuple, formatTuple } from '../sockets/tuple.js'
 import { now } from '../timers.js'
 
-/** What has connections: a server of portside or of Node, or a pool. */
+/** A holder of connections: a server of portside or of Node, or a pool. */
 export type ConnectionHolder = net.Server | SocketPool | { readonly connections: SocketPool }
 
 export interface OpenSockets {
   readonly count: number
-  /** One line for each that is known; a server that portside does not track tells only how many there are. */
+  /** One line for each known connection. For a server that portside does not track, only the count is known. */
   readonly lines: readonly string[]
 }
 
@@ -39,7 +39,7 @@ function openOf(server: net.Server): OpenSockets {
     const open = [...tracked.connections].filter(({ closed }) => !closed)
     return { count: open.length, lines: open.map(describeConnection) }
   }
-  // What getConnections() tells in a callback, where the server is not shared with other processes.
+  // The count of getConnections(), if the server is not shared with other processes.
   return { count: connectionCount(server), lines: [] }
 }
 

@@ -16,22 +16,23 @@ import { type ActionOptions, endingOf } from './action.js'
 import { type AssertionDetails, assertionError } from './assertion-error.js'
 import { isThenable, type Phase } from './emitter.js'
 
-/** One answer of the kernel that a test may ask for: what it is, and how it is told from its like. */
+/** An outcome that a test can expect, and how to recognize it. */
 export interface Outcome {
-  /** What is expected: 'a refused connection (ECONNREFUSED)'. */
+  /** The expectation in words: 'a refused connection (ECONNREFUSED)'. */
   readonly name: string
   readonly phase: Phase
   is(failure: SocketFailure): boolean
-  /** What to do where the action succeeds, or fails with something else. */
+  /** What to do if the outcome does not come. */
   readonly next: string
 }
 
-/** What an error must say of its endpoint, too. */
+/** Where the error must have happened: an address, a port, a family, or a combination. An endpoint fits too. */
 export type ExpectedEndpoint = Partial<Endpoint>
 
+/** An assertion that an action fails with one outcome. It resolves to the error as it was thrown. */
 export type AssertOutcome = (action: unknown, expected?: ExpectedEndpoint, options?: ActionOptions) => Promise<Error>
 
-/** An assertion of the outcome. A passing one looks at the error and opens no file (see `classify()` for the one exception). */
+/** Creates the assertion of an outcome. A passing one looks only at the error, and opens no file (exception: see `classify()`). */
 export function assertionOf(name: string, outcome: Outcome): AssertOutcome {
   const assertion: AssertOutcome = (action, expected, options) =>
     calledBy(assertion, async () => {
@@ -49,7 +50,7 @@ export function assertionOf(name: string, outcome: Outcome): AssertOutcome {
   return assertion
 }
 
-/** Gives a function that tells why an error is not the outcome, and looks up who holds what; undefined where it is. */
+/** Returns a function that explains why an error is not the outcome, with the owners; undefined if it is. */
 export function mismatchOf(
   outcome: Outcome,
   error: unknown,
@@ -68,7 +69,7 @@ function describeMismatch(
   endpoint: ExpectedEndpoint | undefined,
 ): AssertionDetails {
   const expected = `${outcome.name}${at(endpoint)}`
-  // The first that is not what was asked for is the one to be explained.
+  // The message explains the first failure that is not the outcome.
   const odd = failures.find((failure) => !outcome.is(failure)) ?? failures[0]
   if (odd === undefined) return codeless(expected, error, outcome)
   const explanation = explainFailure(odd)
@@ -92,9 +93,9 @@ function describeMismatch(
 
 function saying(failure: SocketFailure): string {
   const { code, message } = failure
-  if (code === TIMEOUT) return `a time-out: ${JSON.stringify(message)}`
+  if (code === TIMEOUT) return `a timeout: ${JSON.stringify(message)}`
   if (code === CODELESS) return describeFailure(failure)
-  // What is not the kernel's code has words of its own.
+  // Only kernel codes have a system sentence.
   return `${describeFailure(failure)} (${describeErrno(code) ?? JSON.stringify(message)})`
 }
 
@@ -103,7 +104,7 @@ function codeless(expected: string, error: unknown, outcome: Outcome): Assertion
   return { expected, actual: describeCodeless(error), next, cause: error }
 }
 
-const NO_CODE = 'look at where it is made: an error that wraps one of the kernel keeps it as its cause'
+const NO_CODE = 'look at the code that creates it: an error that wraps one of the kernel must keep it as its cause'
 
 function unfailed(
   outcome: Outcome,
@@ -121,7 +122,7 @@ function unfailed(
   }
 }
 
-/** A connection in TIME_WAIT is in nobody's way, as Node binds. */
+/** TIME_WAIT does not block a bind: Node sets SO_REUSEADDR. */
 function holdersOf(endpoint: Endpoint): readonly SocketOwner[] {
   const owners = new Lookup().owners(endpoint, undefined) ?? []
   return owners.every(({ state }) => state === 'TIME_WAIT')
@@ -131,7 +132,7 @@ function holdersOf(endpoint: Endpoint): readonly SocketOwner[] {
 
 function isAt(failure: SocketFailure, expected: ExpectedEndpoint): boolean {
   const { endpoints } = expected as { endpoints?: readonly ExpectedEndpoint[] }
-  // A server that listens on both families.
+  // A dual-stack server has an endpoint for each family.
   if (endpoints !== undefined && endpoints.length > 1) return endpoints.some((endpoint) => isAt(failure, endpoint))
   const { address, port, family } = expected as Partial<Endpoint | UnixEndpoint>
   if (failure.path !== undefined) {
@@ -160,7 +161,7 @@ function complete({ address, port }: ExpectedEndpoint = {}): Endpoint | undefine
   return address === undefined || !port ? undefined : toEndpoint(address, port)
 }
 
-/** Refuses an expected endpoint that could not be missed, or met. */
+/** Throws for an expected endpoint that every error or no error would match. */
 export function checkExpected(expected: unknown, of: string): void {
   if (expected === undefined) return
   if (typeof expected !== 'object' || expected === null) {
@@ -193,7 +194,7 @@ export function checkExpected(expected: unknown, of: string): void {
   }
 }
 
-/** An endpoint, a server and a reservation have more than what is compared, and say by a method what they are. */
+/** Endpoints, servers and reservations have more fields than the compared ones, so only plain objects are checked for unknown fields. */
 function isPlain(expected: object): boolean {
   try {
     const prototype: unknown = Object.getPrototypeOf(expected)
@@ -201,7 +202,7 @@ function isPlain(expected: object): boolean {
       (prototype === Object.prototype || prototype === null) && !('close' in expected) && !('endpoints' in expected)
     )
   } catch {
-    // A proxy that throws: it is read below, with a code.
+    // A proxy that throws: reading it below fails with a code.
     return true
   }
 }
@@ -211,5 +212,5 @@ function fieldsOf(expected: object): Record<string, unknown> {
   return { address, port, family, host }
 }
 
-/** The last one is that of a unix server, whose address is a path. */
+/** A unix server has the family Unix, and a path as its address. */
 const FAMILIES: ReadonlySet<unknown> = new Set(['IPv4', 'IPv6', 'Unix'])

@@ -13,9 +13,7 @@ const has =
   (failure: SocketFailure): boolean =>
     codes.includes(failure.code) && is(...kinds)(failure)
 
-/**
- * The answers of the kernel that a test may ask for. Each has an assertion below, and by its name a matcher: `toBe` and the key.
- */
+/** The outcomes that a test can expect. Each has an assertion below and a matcher named `toBe` and the key. */
 export const OUTCOMES = {
   AddressInUse: {
     name: 'an address in use (EADDRINUSE)',
@@ -57,13 +55,13 @@ export const OUTCOMES = {
     name: 'a broken pipe (EPIPE)',
     phase: 'connection',
     is: is('broken-pipe'),
-    next: 'write twice after the peer has closed: the first write is answered by a reset, and the second finds EPIPE',
+    next: 'write twice after the peer has closed: the peer answers the first write with a reset, and the second fails with EPIPE',
   },
   HostUnreachable: {
     name: 'an unreachable host (EHOSTUNREACH)',
     phase: 'connect',
     is: has(['EHOSTUNREACH'], 'no-route', 'multicast'),
-    next: 'make the route say so, in a private network: ip route add unreachable ADDRESS',
+    next: 'add such a route in a private network: ip route add unreachable ADDRESS',
   },
   NetworkUnreachable: {
     name: 'an unreachable network (ENETUNREACH)',
@@ -81,29 +79,109 @@ export const OUTCOMES = {
     name: 'an exhausted ephemeral range (EADDRNOTAVAIL of a connect, EADDRINUSE of a bind to port 0)',
     phase: 'bind',
     is: is('exhaustion'),
-    next: 'use up the range first, in a private network with a small one (net.ipv4.ip_local_port_range)',
+    next: 'exhaust the range first, in a private network with a small range (net.ipv4.ip_local_port_range)',
   },
 } as const satisfies Record<string, Outcome>
 
 /**
- * Asserts that the action fails because another socket has the address: EADDRINUSE of a bind to a port, or to a path (bind(2)).
- * An exhausted range fails with the same code and without a port: that is `assertEphemeralPortsExhausted()`.
+ * Asserts that an action fails because another socket has the address, and resolves to the error as it was thrown.
+ *
+ * The kernel refuses to bind a port or path that another socket has: EADDRINUSE (bind(2)). An exhausted ephemeral range fails
+ * with the same code and without a port: `assertEphemeralPortsExhausted()` checks for that. If the action succeeds, what it
+ * opened is closed.
+ *
+ * @throws ERR_PORTSIDE_ASSERTION if the action succeeds, fails in another way or elsewhere, or does not end in time
+ * @throws ABORT_ERR if `signal` is aborted
+ * @throws ERR_INVALID_ARG_TYPE if `expected` or an option has the wrong type
+ * @throws ERR_INVALID_ARG_VALUE if `expected` has a host without an address, or an unknown family
+ * @throws ERR_OUT_OF_RANGE if `timeout` is not from 1 to 2147483647
+ * @throws ERR_SOCKET_BAD_PORT if the port of `expected` is not an integer from 0 to 65535
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option or a field of `expected` is unknown
+ * @example
+ * ```ts
+ * import net from 'node:net'
+ * import { assertAddressInUse, occupiedEndpoint } from 'portside'
+ *
+ * await using endpoint = await occupiedEndpoint()
+ * const server = net.createServer().listen(endpoint.port, endpoint.address)
+ * await assertAddressInUse(server, endpoint)
+ * ```
+ * @see docs/assertions.md#assertions
  */
 export const assertAddressInUse: AssertOutcome = assertionOf('assertAddressInUse', OUTCOMES.AddressInUse)
 
-/** Asserts that the action fails because nothing listens there: ECONNREFUSED at each address that was tried (connect(2)). */
+/**
+ * Asserts that an action fails because nothing listens there, and resolves to the error as it was thrown.
+ *
+ * The kernel answers with ECONNREFUSED (connect(2)). If several addresses were tried, each must refuse. If the action succeeds,
+ * what it opened is closed.
+ *
+ * @throws ERR_PORTSIDE_ASSERTION if the action succeeds, fails in another way or elsewhere, or does not end in time
+ * @throws ABORT_ERR if `signal` is aborted
+ * @throws ERR_INVALID_ARG_TYPE if `expected` or an option has the wrong type
+ * @throws ERR_INVALID_ARG_VALUE if `expected` has a host without an address, or an unknown family
+ * @throws ERR_OUT_OF_RANGE if `timeout` is not from 1 to 2147483647
+ * @throws ERR_SOCKET_BAD_PORT if the port of `expected` is not an integer from 0 to 65535
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option or a field of `expected` is unknown
+ * @example
+ * ```ts
+ * import { assertConnectionRefused, formatEndpoint, refusedEndpoint } from 'portside'
+ *
+ * await using endpoint = await refusedEndpoint()
+ * await assertConnectionRefused(fetch(`http://${formatEndpoint(endpoint)}`), endpoint)
+ * ```
+ * @see docs/assertions.md#assertions
+ */
 export const assertConnectionRefused: AssertOutcome = assertionOf('assertConnectionRefused', OUTCOMES.ConnectionRefused)
 
 /**
- * Asserts that the action fails because the other end cut the connection: ECONNRESET (tcp(7)). Node gives the same code to a
- * request whose connection ends before the answer ('socket hang up'), which passes: only its message tells the two apart.
+ * Asserts that an action fails because the other end cut the connection, and resolves to the error as it was thrown.
+ *
+ * The kernel reports a reset as ECONNRESET (tcp(7)). Node uses the same code for a request whose connection closes before the
+ * answer ('socket hang up'): this passes too. If the action succeeds, what it opened is closed.
+ *
+ * @throws ERR_PORTSIDE_ASSERTION if the action succeeds, fails in another way or elsewhere, or does not end in time
+ * @throws ABORT_ERR if `signal` is aborted
+ * @throws ERR_INVALID_ARG_TYPE if `expected` or an option has the wrong type
+ * @throws ERR_INVALID_ARG_VALUE if `expected` has a host without an address, or an unknown family
+ * @throws ERR_OUT_OF_RANGE if `timeout` is not from 1 to 2147483647
+ * @throws ERR_SOCKET_BAD_PORT if the port of `expected` is not an integer from 0 to 65535
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option or a field of `expected` is unknown
+ * @example
+ * ```ts
+ * import net from 'node:net'
+ * import { assertConnectionReset, resettingEndpoint } from 'portside'
+ *
+ * await using endpoint = await resettingEndpoint()
+ * await assertConnectionReset(net.connect(endpoint.port, endpoint.address))
+ * ```
+ * @see docs/assertions.md#what-is-a-reset
  */
 export const assertConnectionReset: AssertOutcome = assertionOf('assertConnectionReset', OUTCOMES.ConnectionReset)
 
 /**
- * Asserts that the action fails because no answer came in time: ETIMEDOUT of the kernel, or the timeout of Node or of the
- * client in whichever form it has (UND_ERR_CONNECT_TIMEOUT, a TimeoutError, axios' ECONNABORTED, gRPC's DEADLINE_EXCEEDED). Of
- * a socket or a request that is its own event 'timeout'.
+ * Asserts that an action fails because no answer came in time, and resolves to the error as it was thrown.
+ *
+ * ETIMEDOUT of the kernel passes, and so does each timeout of Node and of clients: UND_ERR_CONNECT_TIMEOUT, a TimeoutError,
+ * ECONNABORTED of axios, DEADLINE_EXCEEDED of gRPC, and the event 'timeout' of a socket or request. If the action succeeds,
+ * what it opened is closed.
+ *
+ * @throws ERR_PORTSIDE_ASSERTION if the action succeeds, fails in another way or elsewhere, or does not end in time
+ * @throws ABORT_ERR if `signal` is aborted
+ * @throws ERR_INVALID_ARG_TYPE if `expected` or an option has the wrong type
+ * @throws ERR_INVALID_ARG_VALUE if `expected` has a host without an address, or an unknown family
+ * @throws ERR_OUT_OF_RANGE if `timeout` is not from 1 to 2147483647
+ * @throws ERR_SOCKET_BAD_PORT if the port of `expected` is not an integer from 0 to 65535
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option or a field of `expected` is unknown
+ * @example
+ * ```ts
+ * import { assertConnectionTimedOut, formatEndpoint, stalledEndpoint } from 'portside'
+ *
+ * await using endpoint = await stalledEndpoint()
+ * const signal = AbortSignal.timeout(50)
+ * await assertConnectionTimedOut(() => fetch(`http://${formatEndpoint(endpoint)}`, { signal }))
+ * ```
+ * @see docs/assertions.md#what-is-a-timeout
  */
 export const assertConnectionTimedOut: AssertOutcome = assertionOf(
   'assertConnectionTimedOut',
@@ -111,9 +189,29 @@ export const assertConnectionTimedOut: AssertOutcome = assertionOf(
 )
 
 /**
- * Asserts that the action fails because this host lacks the address, or its whole family: EADDRNOTAVAIL of a listen, of a
- * `localAddress`, of a connect without IPv6 (bind(2)). A connect that finds no ephemeral port left fails with the same code:
- * that is `assertEphemeralPortsExhausted()`.
+ * Asserts that an action fails because this host lacks the address or its whole family, and resolves to the error as it was
+ * thrown.
+ *
+ * The kernel answers with EADDRNOTAVAIL to a listen, to a `localAddress`, and to a connect without IPv6 (bind(2)). A connect
+ * without a free ephemeral port fails with the same code: `assertEphemeralPortsExhausted()` checks for that. If the action
+ * succeeds, what it opened is closed.
+ *
+ * @throws ERR_PORTSIDE_ASSERTION if the action succeeds, fails in another way or elsewhere, or does not end in time
+ * @throws ABORT_ERR if `signal` is aborted
+ * @throws ERR_INVALID_ARG_TYPE if `expected` or an option has the wrong type
+ * @throws ERR_INVALID_ARG_VALUE if `expected` has a host without an address, or an unknown family
+ * @throws ERR_OUT_OF_RANGE if `timeout` is not from 1 to 2147483647
+ * @throws ERR_SOCKET_BAD_PORT if the port of `expected` is not an integer from 0 to 65535
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option or a field of `expected` is unknown
+ * @example
+ * ```ts
+ * import net from 'node:net'
+ * import { assertAddressNotAvailable, unassignedEndpoint } from 'portside'
+ *
+ * await using endpoint = await unassignedEndpoint()
+ * await assertAddressNotAvailable(net.createServer().listen(0, endpoint.address))
+ * ```
+ * @see docs/assertions.md#what-eaddrinuse-and-eaddrnotavail-mean
  */
 export const assertAddressNotAvailable: AssertOutcome = assertionOf(
   'assertAddressNotAvailable',
@@ -121,34 +219,158 @@ export const assertAddressNotAvailable: AssertOutcome = assertionOf(
 )
 
 /**
- * Asserts that the action fails because this host forbids it: EACCES for a privileged port (ip(7)), a prohibited route or the
- * mode of a socket's file, EPERM for a firewall. It is policy and not another socket, which is what tells it from
- * `assertAddressInUse()`.
+ * Asserts that an action fails because this host forbids it, and resolves to the error as it was thrown.
+ *
+ * The kernel answers with EACCES for a privileged port (ip(7)), a prohibited route or the mode of a socket's file, and with
+ * EPERM for a firewall. If the action succeeds, what it opened is closed. `privilegedEndpoint()` gives a port that this process
+ * may not bind.
+ *
+ * @throws ERR_PORTSIDE_ASSERTION if the action succeeds, fails in another way or elsewhere, or does not end in time
+ * @throws ABORT_ERR if `signal` is aborted
+ * @throws ERR_INVALID_ARG_TYPE if `expected` or an option has the wrong type
+ * @throws ERR_INVALID_ARG_VALUE if `expected` has a host without an address, or an unknown family
+ * @throws ERR_OUT_OF_RANGE if `timeout` is not from 1 to 2147483647
+ * @throws ERR_SOCKET_BAD_PORT if the port of `expected` is not an integer from 0 to 65535
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option or a field of `expected` is unknown
+ * @example
+ * ```ts
+ * import { assertPermissionDenied } from 'portside'
+ *
+ * const error = new Error('listen EACCES: permission denied 127.0.0.1:80')
+ * Object.assign(error, { code: 'EACCES', syscall: 'listen', address: '127.0.0.1', port: 80 })
+ * await assertPermissionDenied(error, { port: 80 })
+ * ```
+ * @see docs/assertions.md#assertions
  */
 export const assertPermissionDenied: AssertOutcome = assertionOf('assertPermissionDenied', OUTCOMES.PermissionDenied)
 
 /**
- * Asserts that the action fails because it wrote to a connection that was gone: EPIPE (send(2)). The first write after the
- * other end has closed is taken, and answered by a reset; the next one finds the pipe broken.
+ * Asserts that an action fails because it wrote to a connection that was gone, and resolves to the error as it was thrown.
+ *
+ * After the other end has closed, the kernel accepts one write, which the peer answers with a reset. The next write fails with
+ * EPIPE (send(2)). If the action succeeds, what it opened is closed.
+ *
+ * @throws ERR_PORTSIDE_ASSERTION if the action succeeds, fails in another way or elsewhere, or does not end in time
+ * @throws ABORT_ERR if `signal` is aborted
+ * @throws ERR_INVALID_ARG_TYPE if `expected` or an option has the wrong type
+ * @throws ERR_INVALID_ARG_VALUE if `expected` has a host without an address, or an unknown family
+ * @throws ERR_OUT_OF_RANGE if `timeout` is not from 1 to 2147483647
+ * @throws ERR_SOCKET_BAD_PORT if the port of `expected` is not an integer from 0 to 65535
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option or a field of `expected` is unknown
+ * @example
+ * ```ts
+ * import { assertBrokenPipe, listenTcp } from 'portside'
+ *
+ * await using server = await listenTcp((socket) => void socket.destroy())
+ * const client = await server.connect({ allowHalfOpen: true })
+ * const writeOn = (error?: Error | null): void => void (error || client.write('late', writeOn))
+ * client.once('end', () => writeOn())
+ * await assertBrokenPipe(client)
+ * ```
+ * @see docs/assertions.md#a-late-write
  */
 export const assertBrokenPipe: AssertOutcome = assertionOf('assertBrokenPipe', OUTCOMES.BrokenPipe)
 
-/** Asserts that the action fails because no way leads to the host: EHOSTUNREACH, from a route or a router (ip(7), icmp(7)). */
+/**
+ * Asserts that an action fails because no route leads to the host, and resolves to the error as it was thrown.
+ *
+ * A route or a router answers with EHOSTUNREACH (ip(7), icmp(7)). A private network can have such a route. If the action
+ * succeeds, what it opened is closed.
+ *
+ * @throws ERR_PORTSIDE_ASSERTION if the action succeeds, fails in another way or elsewhere, or does not end in time
+ * @throws ABORT_ERR if `signal` is aborted
+ * @throws ERR_INVALID_ARG_TYPE if `expected` or an option has the wrong type
+ * @throws ERR_INVALID_ARG_VALUE if `expected` has a host without an address, or an unknown family
+ * @throws ERR_OUT_OF_RANGE if `timeout` is not from 1 to 2147483647
+ * @throws ERR_SOCKET_BAD_PORT if the port of `expected` is not an integer from 0 to 65535
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option or a field of `expected` is unknown
+ * @example
+ * ```ts
+ * import { assertHostUnreachable } from 'portside'
+ *
+ * const error = new Error('connect EHOSTUNREACH 192.0.2.1:80')
+ * Object.assign(error, { code: 'EHOSTUNREACH', syscall: 'connect', address: '192.0.2.1', port: 80 })
+ * await assertHostUnreachable(error, { address: '192.0.2.1' })
+ * ```
+ * @see docs/assertions.md#in-a-private-network
+ */
 export const assertHostUnreachable: AssertOutcome = assertionOf('assertHostUnreachable', OUTCOMES.HostUnreachable)
 
-/** Asserts that the action fails because this host knows no route to the network: ENETUNREACH (connect(2)). */
+/**
+ * Asserts that an action fails because this host has no route to the network, and resolves to the error as it was thrown.
+ *
+ * The kernel answers with ENETUNREACH (connect(2)), for example in a private network without a default route. If the action
+ * succeeds, what it opened is closed.
+ *
+ * @throws ERR_PORTSIDE_ASSERTION if the action succeeds, fails in another way or elsewhere, or does not end in time
+ * @throws ABORT_ERR if `signal` is aborted
+ * @throws ERR_INVALID_ARG_TYPE if `expected` or an option has the wrong type
+ * @throws ERR_INVALID_ARG_VALUE if `expected` has a host without an address, or an unknown family
+ * @throws ERR_OUT_OF_RANGE if `timeout` is not from 1 to 2147483647
+ * @throws ERR_SOCKET_BAD_PORT if the port of `expected` is not an integer from 0 to 65535
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option or a field of `expected` is unknown
+ * @example
+ * ```ts
+ * import { assertNetworkUnreachable } from 'portside'
+ *
+ * const error = new Error('connect ENETUNREACH 192.0.2.1:80')
+ * Object.assign(error, { code: 'ENETUNREACH', syscall: 'connect', address: '192.0.2.1', port: 80 })
+ * await assertNetworkUnreachable(error, { address: '192.0.2.1' })
+ * ```
+ * @see docs/assertions.md#in-a-private-network
+ */
 export const assertNetworkUnreachable: AssertOutcome = assertionOf(
   'assertNetworkUnreachable',
   OUTCOMES.NetworkUnreachable,
 )
 
-/** Asserts that the action fails because no descriptor is left: EMFILE of this process, ENFILE of the host (socket(2)). */
+/**
+ * Asserts that an action fails because no descriptor is left, and resolves to the error as it was thrown.
+ *
+ * The kernel answers with EMFILE at the limit of this process, and with ENFILE at the limit of the host (socket(2)). If the
+ * action succeeds, what it opened is closed.
+ *
+ * @throws ERR_PORTSIDE_ASSERTION if the action succeeds, fails in another way or elsewhere, or does not end in time
+ * @throws ABORT_ERR if `signal` is aborted
+ * @throws ERR_INVALID_ARG_TYPE if `expected` or an option has the wrong type
+ * @throws ERR_INVALID_ARG_VALUE if `expected` has a host without an address, or an unknown family
+ * @throws ERR_OUT_OF_RANGE if `timeout` is not from 1 to 2147483647
+ * @throws ERR_SOCKET_BAD_PORT if the port of `expected` is not an integer from 0 to 65535
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option or a field of `expected` is unknown
+ * @example
+ * ```ts
+ * import { assertTooManyOpenFiles } from 'portside'
+ *
+ * const error = Object.assign(new Error('connect EMFILE'), { code: 'EMFILE', syscall: 'connect' })
+ * await assertTooManyOpenFiles(error)
+ * ```
+ * @see docs/assertions.md#assertions
+ */
 export const assertTooManyOpenFiles: AssertOutcome = assertionOf('assertTooManyOpenFiles', OUTCOMES.TooManyOpenFiles)
 
 /**
- * Asserts that the action fails because the kernel has no ephemeral port left (ip(7), ip_local_port_range): EADDRNOTAVAIL of
- * a connect, EADDRINUSE of a connect from a `localAddress`, EADDRINUSE without a port of a bind to port 0. The same codes with
- * a port, or of a `localAddress` that is not there, are a conflict and a missing address, and fail.
+ * Asserts that an action fails because the kernel has no ephemeral port left, and resolves to the error as it was thrown.
+ *
+ * The kernel answers with EADDRNOTAVAIL to a connect, and with EADDRINUSE to a connect from a `localAddress` or to a bind to
+ * port 0 (ip(7), ip_local_port_range). A conflict over a port and a missing `localAddress` have the same codes, but do not pass.
+ * If the action succeeds, what it opened is closed.
+ *
+ * @throws ERR_PORTSIDE_ASSERTION if the action succeeds, fails in another way or elsewhere, or does not end in time
+ * @throws ABORT_ERR if `signal` is aborted
+ * @throws ERR_INVALID_ARG_TYPE if `expected` or an option has the wrong type
+ * @throws ERR_INVALID_ARG_VALUE if `expected` has a host without an address, or an unknown family
+ * @throws ERR_OUT_OF_RANGE if `timeout` is not from 1 to 2147483647
+ * @throws ERR_SOCKET_BAD_PORT if the port of `expected` is not an integer from 0 to 65535
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option or a field of `expected` is unknown
+ * @example
+ * ```ts
+ * import { assertEphemeralPortsExhausted } from 'portside'
+ *
+ * const error = new Error('connect EADDRNOTAVAIL 127.0.0.1:80')
+ * Object.assign(error, { code: 'EADDRNOTAVAIL', syscall: 'connect', address: '127.0.0.1', port: 80 })
+ * await assertEphemeralPortsExhausted(error)
+ * ```
+ * @see docs/assertions.md#what-eaddrinuse-and-eaddrnotavail-mean
  */
 export const assertEphemeralPortsExhausted: AssertOutcome = assertionOf(
   'assertEphemeralPortsExhausted',

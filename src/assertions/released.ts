@@ -14,12 +14,26 @@ import { checkedProtocol, type OwnersOptions, ownersOf, type SocketOwner } from 
 import { assertionError } from './assertion-error.js'
 
 /**
- * Asserts that an address is free again: nobody listens there, and it can be bound. It asks by binding, for a moment, each
- * address of the server or endpoint; a UDP server by its own protocol. A connection in TIME_WAIT is not in the way, for Node
- * binds with SO_REUSEADDR (socket(7)). A unix path is free when its file is gone.
+ * Asserts that an address is free: nothing listens there, and it can be bound.
  *
- * Fails with who has it. Rejects with ERR_INVALID_ARG_TYPE for what names no endpoint, as a net.Server does not once it is
- * closed: pass what its address() was before, and of a dgram.Socket `{ protocol: 'udp' }` with it.
+ * It briefly binds each address of the server or endpoint, with UDP for a UDP server. TIME_WAIT does not count, because Node
+ * binds with SO_REUSEADDR (socket(7)). A unix path is free when its file is gone. The error names the owner. A closed
+ * `net.Server` has no address: save its `address()` first. For a `dgram.Socket`, add `{ protocol: 'udp' }`.
+ *
+ * @throws ERR_PORTSIDE_ASSERTION if the address is not free
+ * @throws ERR_INVALID_ARG_TYPE if the first argument is not an endpoint, or a server that is closed
+ * @throws ERR_INVALID_ARG_VALUE if `protocol` is neither 'tcp' nor 'udp'
+ * @throws ERR_SOCKET_BAD_PORT if the port of the endpoint is invalid
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option is unknown
+ * @example
+ * ```ts
+ * import { assertReleased, listenHttp } from 'portside'
+ *
+ * const server = await listenHttp()
+ * await server.close()
+ * await assertReleased(server)
+ * ```
+ * @see docs/assertions.md#assertreleased
  */
 export async function assertReleased(
   endpoint: EndpointLike | net.Server | dgram.Socket,
@@ -31,10 +45,10 @@ export async function assertReleased(
   })
 }
 
-/** What holds it; undefined where nothing does. */
+/** Why the address is not free; undefined if it is. */
 export async function whyHeld(target: unknown, protocol?: 'tcp' | 'udp'): Promise<Held | undefined> {
   if (isReservation(target) && target.held) {
-    return heldBy(target.endpoint, 'a reservation that holds it', nobody, 'release() the reservation first')
+    return heldBy(target.endpoint, 'a reservation that holds it', noOwners, 'release() the reservation first')
   }
   for (const place of namedBy(namedOf(target))) {
     if ('path' in place) {
@@ -44,7 +58,7 @@ export async function whyHeld(target: unknown, protocol?: 'tcp' | 'udp'): Promis
     }
     const addresses = await addressesOf(place.host)
     if (addresses.length === 0)
-      return heldBy(toEndpoint(place.host, place.port), 'a name that resolves to nothing', nobody, NAME)
+      return heldBy(toEndpoint(place.host, place.port), 'a name that resolves to nothing', noOwners, NAME)
     for (const address of addresses) {
       for (const asked of protocol === undefined ? protocolsOf(target) : [protocol]) {
         const held = await addressHeld(toEndpoint(address, place.port), asked)
@@ -69,7 +83,7 @@ async function addressHeld(endpoint: Endpoint, protocol: 'tcp' | 'udp'): Promise
     return undefined
   } catch (error) {
     const code = codeOf(error) ?? String(error)
-    // Nobody has what this host lacks, or forbids; but it cannot be bound again.
+    // An address that this host lacks or forbids has no owner, but it cannot be bound either.
     const owners = (): SocketOwner[] => (code === 'EADDRINUSE' ? tryOwners(endpoint, protocol) : [])
     const next = code === 'EADDRINUSE' ? CLOSE : (meaningOf(code)?.hints[0] ?? CLOSE)
     return heldBy(endpoint, `${code} (${describeErrno(code) ?? 'it cannot be bound'})`, owners, next)
@@ -82,25 +96,25 @@ async function pathHeld(path: string): Promise<Held | undefined> {
   if (!(await unixPathExists(path))) return undefined
   const kind = kindOfFile(path)
   if (kind === 'directory' || kind === 'file') {
-    return heldBy(path, `a ${kind} at this path, and no socket`, nobody, 'take another path')
+    return heldBy(path, `a ${kind} at this path, not a socket`, noOwners, 'use another path')
   }
   return heldBy(
     path,
-    'a file at this path on which nobody listens here',
-    nobody,
-    'remove the file, if nobody in another container uses it: its server has ended without close()',
+    'a file at this path on which nothing listens here',
+    noOwners,
+    'remove the file if no other container uses it: its server is gone and did not close()',
   )
 }
 
 const NAME = 'pass an address of this host'
-const CLOSE = 'close what has it, and await that: close() of portside resolves when the address is free'
+const CLOSE = 'close the socket that has it and await that; close() of portside resolves when the address is free'
 
 function heldBy(endpoint: Endpoint | string, actual: string, owners: () => readonly SocketOwner[], next: string): Held {
   return {
     expected: `${printable(endpoint)} to be free`,
     actual,
     endpoint,
-    // Looked up by who prints it.
+    // A getter: the lookup is needed only when the message is printed.
     get owners() {
       return owners()
     },
@@ -108,7 +122,7 @@ function heldBy(endpoint: Endpoint | string, actual: string, owners: () => reado
   }
 }
 
-const nobody = (): SocketOwner[] => []
+const noOwners = (): SocketOwner[] => []
 
 function tryOwners(place: Endpoint | string, protocol?: 'tcp' | 'udp'): SocketOwner[] {
   try {
@@ -138,7 +152,7 @@ function bindOnce({ address, port, family }: Endpoint): Promise<void> {
   })
 }
 
-/** The endpoint of a server of Node, which tells it as long as it is bound. */
+/** The endpoint of a server of Node, while it is bound. */
 export function namedOf(target: unknown): EndpointLike {
   const { address } = readArgument('endpoint', 'an endpoint or a server', target, () => ({
     address: (target as { address?: unknown } | null | undefined)?.address,
@@ -155,7 +169,7 @@ export function namedOf(target: unknown): EndpointLike {
   throw invalidArgument(
     'ERR_INVALID_ARG_TYPE',
     'endpoint',
-    'an endpoint: a server that is closed has none any more, so note its address() before',
+    'an endpoint; a closed server has none, so save its address() before',
     target,
   )
 }

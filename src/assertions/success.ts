@@ -10,14 +10,14 @@ import { isDatagram, isSocket } from '../platform/node-objects.js'
 import { clearTimeout, setTimeout, whenOverdue } from '../timers.js'
 import { type Opened, silence } from './emitter.js'
 
-/** What an action opened that was to fail. */
+/** What an action opened, although it was expected to fail. */
 export interface Success {
   readonly text: string
-  /** Where, as far as that can be told. */
+  /** Where, if that is known. */
   readonly endpoint: Endpoint | undefined
 }
 
-/** Says what it is, with the first that it says itself, and closes it: nobody else has it. */
+/** Describes a success, with the first bytes that it sends, and closes it: nothing else holds it. */
 export async function closeSuccess(success: Opened): Promise<Success> {
   const described = await describe(success).catch(() => ({ text: 'it succeeded', endpoint: undefined }))
   await Promise.all([success.opened, ...(success.brought ?? [])].map(closeOpened))
@@ -69,7 +69,7 @@ function peerOf(socket: unknown): Endpoint | undefined {
   return toEndpoint(unmapped(remoteAddress), remotePort as number)
 }
 
-/** Of a response of fetch, of axios, of `http`, of undici; of HTTP/2 it is among the headers. */
+/** Works for responses of fetch, axios, `http` and undici. HTTP/2 has the status among the headers. */
 function statusOf(response: unknown): number | undefined {
   const { status, statusCode, headers, ':status': pseudo } = (response ?? {}) as Record<string, unknown>
   const found = statusCode ?? pseudo ?? (headers === undefined ? undefined : status)
@@ -83,7 +83,7 @@ function urlOf(response: object): string | undefined {
   return typeof req?.protocol === 'string' ? `${req.protocol}//${host}${req.path}` : undefined
 }
 
-/** What a connection says first, for who wonders what it is connected to. */
+/** The first bytes that a connection receives: they show what it is connected to. */
 async function answerOf(socket: net.Socket): Promise<string> {
   const said: Buffer | string | Silence = socket.readableLength > 0 ? socket.read() : await firstBytes(socket)
   if (isSilence(said)) return said.silence
@@ -91,14 +91,14 @@ async function answerOf(socket: net.Socket): Promise<string> {
   return `answered ${JSON.stringify(text)}${said.length > LONGEST ? '...' : ''}`
 }
 
-/** How it ended that nothing was said. */
+/** Why nothing was received. */
 interface Silence {
   readonly silence: string
 }
 
 const isSilence = (said: Buffer | string | Silence): said is Silence => typeof said === 'object' && 'silence' in said
 
-/** Milliseconds in which a server greets that greets at all. */
+/** Milliseconds: a server that sends a greeting does so within this time. */
 const PATIENCE = 100
 const LONGEST = 80
 
@@ -109,15 +109,15 @@ function firstBytes(socket: net.Socket): Promise<Buffer | string | Silence> {
       socket.removeListener('data', settle).removeListener('end', ended).removeListener('close', ended)
       resolve(said)
     }
-    const ended = (): void => settle({ silence: 'closed the connection without a word' })
-    const failed = (error: unknown): void => settle({ silence: `ended it with ${codeOf(error) ?? String(error)}` })
-    const cancel = whenOverdue(PATIENCE, () => settle({ silence: `said nothing for ${PATIENCE} ms` }))
+    const ended = (): void => settle({ silence: 'closed the connection and sent nothing' })
+    const failed = (error: unknown): void => settle({ silence: `closed it with ${codeOf(error) ?? String(error)}` })
+    const cancel = whenOverdue(PATIENCE, () => settle({ silence: `sent nothing for ${PATIENCE} ms` }))
     if (socket.destroyed || socket.readableEnded) return socket.errored ? failed(socket.errored) : ended()
     socket.on('error', failed).on('data', settle).on('end', ended).on('close', ended)
   })
 }
 
-/** The ways of closing something, the quickest first. */
+/** Methods that close something, the quickest first. */
 const WAYS = ['destroy', 'terminate', 'disconnect', Symbol.asyncDispose, 'close', 'end'] as const
 
 const mayBeOpen = (it: unknown): boolean =>
@@ -125,10 +125,10 @@ const mayBeOpen = (it: unknown): boolean =>
   it !== null &&
   WAYS.some((name) => typeof (it as Record<symbol, unknown>)[name as symbol] === 'function')
 
-/** Longest that something gets to close, in milliseconds: nothing hangs for what should not be there. */
+/** Milliseconds: an assertion must not hang on something that cannot close. */
 const LONGEST_CLOSE = 2000
 
-/** Closes what nobody else has, as well as that can be done, and waits for it. */
+/** Closes a value by the method it has, and waits for that. */
 export async function closeOpened(opened: unknown): Promise<void> {
   if (typeof opened !== 'object' || opened === null) return
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -138,23 +138,23 @@ export async function closeOpened(opened: unknown): Promise<void> {
   try {
     await Promise.race([close(opened), expired])
   } catch {
-    // It could not be closed; that it was opened is what there is to tell.
+    // A failed close must not hide that the action succeeded.
   } finally {
     clearTimeout(timer)
   }
 }
 
 async function close(opened: object): Promise<void> {
-  // Of the rows of a table there may be many, and none of them is open.
+  // A query returns an array of rows, none of which is open.
   if (isArray(opened)) return void (await Promise.all(opened.filter(mayBeOpen).map(closeOpened)))
   const it = opened as Record<string | symbol, unknown> & { body?: unknown; closed?: unknown }
   const emits = typeof it.on === 'function' && typeof it.once === 'function'
-  // It may yet have something to say about its end, and nobody listens any more.
+  // It may still emit an error, and no listener is left.
   silence(it)
-  // A datagram socket disconnects from its peer, and stays open.
+  // disconnect() of a datagram socket leaves it open.
   const way = WAYS.find((name) => typeof it[name] === 'function' && !(name === 'disconnect' && isDatagram(it)))
   if (way === undefined) {
-    // A response, and what a client gives with the connection that it has opened.
+    // A response, or a result of a client that has the connection in a field.
     const { cancel } = (it.body ?? {}) as { cancel?(): Promise<void> }
     if (cancel !== undefined) return cancel.call(it.body)
     return void (await Promise.all([it.body, it.data, it.socket].filter(mayBeOpen).map(closeOpened)))
@@ -165,7 +165,7 @@ async function close(opened: object): Promise<void> {
   else await gone
 }
 
-/** Until it says that it is closed, for as long as those take that do. */
+/** Waits for 'close' or 'end'. The timeout is for emitters that emit neither. */
 function closing(emitter: EventEmitter): Promise<void> {
   return new Promise((resolve) => {
     const settle = (): void => {
@@ -178,7 +178,7 @@ function closing(emitter: EventEmitter): Promise<void> {
   })
 }
 
-/** Where it listens; of a unix server the path. */
+/** The address it listens on; for a unix server the path. */
 function boundTo(opened: object): Endpoint | string | undefined {
   const { endpoint, address } = opened as { endpoint?: unknown; address?: unknown }
   const bound: unknown = endpoint ?? (typeof address === 'function' ? address.call(opened) : undefined)

@@ -13,7 +13,7 @@ import {
 import { BLOCKED, hungUp, INVALID_DIAL, refused, routeless, unanswered, unresolved } from './peer-circumstances.js'
 import type { SocketFailure } from './socket-failure.js'
 
-/** What can be found out about this one failure of a TCP or UDP socket, in place of what is usual. */
+/** Looks up the cause of one failure of a TCP or UDP socket. Returns `usual` if the lookup finds nothing. */
 export function circumstancesOf(failure: SocketFailure, known: Classification, usual: Circumstances): Circumstances {
   switch (known.kind) {
     case 'conflict':
@@ -61,7 +61,7 @@ export function circumstancesOf(failure: SocketFailure, known: Classification, u
 function foreign({ code, message, syscall }: SocketFailure, { raisedBy }: Classification): Circumstances {
   if (raisedBy === 'kernel' || raisedBy === 'portside') {
     return {
-      cause: `${syscall} is a call for a file or a program, and no socket has to do with it`,
+      cause: `${syscall} is a call on a file or a program, and involves no socket`,
       owners: [],
       hints: [`look at the file or program that the message names: ${JSON.stringify(message.slice(0, 120))}`],
     }
@@ -72,7 +72,7 @@ function foreign({ code, message, syscall }: SocketFailure, { raisedBy }: Classi
     owners: [],
     hints: [
       raisedBy === 'unknown'
-        ? 'look for the code that makes this error'
+        ? 'look for the code that creates this error'
         : `look at how ${raisedBy} is set up in this test: it says ${JSON.stringify(message.slice(0, 120))}`,
     ],
   }

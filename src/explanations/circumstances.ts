@@ -5,16 +5,16 @@ import { list } from './describe.js'
 import { openedAt } from './opened-at.js'
 import type { SocketFailure } from './socket-failure.js'
 
-/** Why one failure came about, and what to do. */
+/** The cause of one failure, and what to do. */
 export interface Circumstances {
   readonly cause: string
   readonly owners: SocketOwner[]
   readonly hints: string[]
-  /** What was looked at for the cause, beyond the classification. */
+  /** The facts behind the cause, in addition to those of the classification. */
   readonly evidence?: readonly string[]
 }
 
-/** What to do about another process is up to the user; this process can close its own. */
+/** Adds a hint for a socket of this process only: closing another process is up to the user. */
 export function heldBy(owners: SocketOwner[], usual: Circumstances): Circumstances {
   const cause = list(owners.map(describeOwner))
   return { cause, owners, hints: [...openedHints(owners), ...usual.hints].slice(0, MOST_HINTS) }
@@ -28,11 +28,11 @@ export function openedHints(owners: readonly SocketOwner[]): string[] {
   const place = openedAt(own.local)
   const opened = place === undefined ? '' : `; it was opened at ${place}`
   return [
-    `close the one of this process first, and await that: assertReleased() tells when the address is free${opened}`,
+    `close the socket of this process first and await that; assertReleased() checks that the address is free${opened}`,
   ]
 }
 
-/** Those that a dial of the address of a failure reaches. */
+/** The listeners that a dial of the failed address reaches. */
 export function listenersAt(failure: SocketFailure, { lookup }: Classification): SocketOwner[] {
   const endpoint = endpointOf(failure)
   return endpoint === undefined || isMulticast(failure) ? [] : (lookup.listeners(endpoint)?.reached ?? [])
@@ -42,7 +42,7 @@ export function ownAddressesOrNone(): string[] {
   try {
     return ownAddresses()
   } catch {
-    // No descriptor left to ask with.
+    // There is no descriptor left to ask with.
     return []
   }
 }

@@ -12,20 +12,20 @@ import { Lookup } from './lookup.js'
 import { isAttemptTimeout, isErrno, isOfMock, isOfResolver, raisedBy } from './raised-by.js'
 import { isOfMissingFamily, type SocketFailure } from './socket-failure.js'
 
-/** What a failure is, and what says so. */
+/** The kind of a failure, and the evidence for it. */
 export interface Classification {
   readonly kind: FailureKind
   readonly raisedBy: 'kernel' | 'node' | (string & {})
-  /** What was looked at: fields of the error, its words, the state of this host. */
+  /** The facts: fields of the error, its message, the state of this host. */
   readonly evidence: readonly string[]
   /** The kernel's table for this one failure. */
   readonly lookup: Lookup
 }
 
 /**
- * Tells what a failure is, once: outcomes, explanations and thrown errors ask for the same answer. It looks at the error, and
- * at the kernel's table for one shape only: EADDRNOTAVAIL of a connect from a `localAddress`, which an exhausted range and a
- * taken tuple raise alike.
+ * Classifies a failure, once: outcomes, explanations and thrown errors need the same answer. It looks only at the error, with one
+ * exception: for EADDRNOTAVAIL of a connect from a `localAddress` it reads the kernel's table, because an exhausted range and a
+ * taken tuple raise the same error.
  */
 export function classify(failure: SocketFailure): Classification {
   let known = classified.get(failure)
@@ -52,7 +52,7 @@ interface Known {
   readonly evidence: string[]
 }
 
-/** The error itself, as evidence. */
+/** The fields of the error, as evidence. */
 function fieldsOf({ code, syscall, address, port, path, hostname, quoted }: SocketFailure): string[] {
   const named = {
     code: code === CODELESS || code === TIMEOUT ? undefined : code,
@@ -75,13 +75,13 @@ function kindOf(failure: SocketFailure, known: Known): FailureKind {
   const { code, message } = failure
   if (isBlockedPort(failure)) return 'blocked-port'
   if (isOfFile(failure)) {
-    known.evidence.push(`${failure.syscall} is no call of a socket`)
+    known.evidence.push(`${failure.syscall} is not a socket call`)
     return 'not-network'
   }
   if (isOfResolver(failure)) return 'unresolved'
   if (isForeign(failure, known.by)) {
-    known.evidence.push('no syscall, and no words of Node for one')
-    // A client that gives up may borrow the code of the kernel for it.
+    known.evidence.push('no syscall, and no message of Node about one')
+    // A client that gives up may use the kernel's code.
     return isGivingUp(failure, known.by) ? 'given-up-by-library' : 'not-network'
   }
   switch (code) {
@@ -116,11 +116,11 @@ function kindOf(failure: SocketFailure, known: Known): FailureKind {
   }
 }
 
-/** A code of the kernel that neither the kernel nor Node has raised, or one of a mock. */
+/** A kernel code that neither the kernel nor Node has raised, or a code of a mock. */
 const isForeign = ({ code }: SocketFailure, by: string): boolean =>
   (isErrno(code) && by !== 'kernel' && by !== 'node') || isOfMock(code)
 
-/** What Node calls for files and programs. Out of descriptors is what it is, whichever call found it. */
+/** Calls of Node on files and programs. A missing descriptor counts for any call. */
 const isOfFile = ({ code, syscall = '' }: SocketFailure): boolean =>
   code !== 'EMFILE' && code !== 'ENFILE' && FILE_CALL.test(syscall)
 
@@ -132,12 +132,12 @@ function isGivingUp({ code, message }: SocketFailure, by: string): boolean {
   return /\btim(e|ed)[ -]?out\b|\btimeout\b|ETIMEDOUT/i.test(message) && by !== 'unknown'
 }
 
-/** `fetch failed`, because of `bad port`: the request was never made (https://fetch.spec.whatwg.org/#port-blocking). */
+/** `fetch failed` with the cause `bad port`: nothing was sent (https://fetch.spec.whatwg.org/#port-blocking). */
 const isBlockedPort = ({ code, message }: SocketFailure): boolean => code === CODELESS && message === 'bad port'
 
 /**
- * EADDRINUSE has two causes, which the rest of the error tells apart: Node gives a port to an error only if one was asked for.
- * A worker of a cluster has its primary bind, and says neither address (`null`) nor whose the port is.
+ * EADDRINUSE has two causes. The port distinguishes them: Node sets it only if the caller asked for a port. In a cluster the primary
+ * binds for its workers, and the error of a worker has no address (`null`).
  */
 function inUse({ syscall, address, port, path }: SocketFailure): FailureKind {
   if (path !== undefined) return 'conflict'
@@ -158,9 +158,9 @@ function notAvailable(failure: SocketFailure, known: Known): FailureKind {
 }
 
 /**
- * EADDRNOTAVAIL of a connect whose own end had its port before: that it has a connection to this peer already, open or in
- * TIME_WAIT (ip(7)). A port that was asked for is bound to the wildcard or to a `localAddress`. With a `localAddress` alone
- * the kernel picks the port at the bind, and picks one that is in TIME_WAIT if no other is left.
+ * EADDRNOTAVAIL of a connect with a local port: the port already has a connection to this peer, open or in TIME_WAIT (ip(7)). A
+ * requested port is bound to the wildcard or to a `localAddress`. With a `localAddress` alone the kernel picks the port at the
+ * bind, and picks one in TIME_WAIT if no other is left.
  */
 function isTakenTuple({ local, address, port }: SocketFailure, { lookup, evidence }: Known): boolean {
   if (local === undefined) return false
@@ -210,13 +210,13 @@ function timedOut(failure: SocketFailure, { by, evidence }: Known): FailureKind 
 const BINDING: ReadonlySet<string | undefined> = new Set(['listen', 'bind'])
 export const isBinding = (syscall: string | undefined): boolean => BINDING.has(syscall)
 
-/** Calls of dgram.Socket that are about a group, and destinations that are one (RFC 5771, RFC 4291 §2.7). */
+/** Multicast calls of dgram.Socket, and multicast destinations (RFC 5771, RFC 4291 §2.7). */
 export function isMulticast({ syscall, address }: SocketFailure): boolean {
   if (syscall !== undefined && /membership|multicast/i.test(syscall)) return true
   return address !== undefined && (/^(22[4-9]|23\d)\.\d+\.\d+\.\d+$/.test(address) || /^ff[0-9a-f]{2}:/i.test(address))
 }
 
-/** Node words the bind of TCP and UDP in the same way; only the stack tells which it was. Undefined if that is gone. */
+/** Node has the same message for a bind of TCP and UDP; only the stack shows which it was. Undefined without a stack. */
 export function protocolOf({ syscall, error, message }: SocketFailure): 'tcp' | 'udp' | undefined {
   if (syscall === 'send' || syscall === 'recvmsg') return 'udp'
   const fields = new Fields(error as object)

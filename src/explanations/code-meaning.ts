@@ -1,15 +1,15 @@
-/** What is known of an error code before anything is looked up about the one error that has it. */
+/** The meaning of an error code, before anything is looked up about one error. */
 export interface CodeMeaning {
   /** What the kernel, the resolver, Node or the client decided. */
   readonly decided: string
-  /** Why. If the code alone does not tell, 'one of: ...', the likeliest first. */
+  /** Why. It begins with 'one of:' if the code has several causes, the likeliest first. */
   readonly cause: string
   /** What to do about it, the likeliest first. */
   readonly hints: readonly [string, ...string[]]
 }
 
-/** Stands for the code of a client that gave up waiting and has no code for it. */
+/** Stands for the missing code of a client that gave up waiting. */
 export const TIMEOUT = 'TIMEOUT'
 
-/** Stands for the code of one of several attempts that has none. */
+/** Stands for the missing code of one of several attempts. */
 export const CODELESS = 'no code'

@@ -3,7 +3,7 @@ import type { CodeMeaning } from './code-meaning.js'
 import { KERNEL_CODES } from './kernel-codes.js'
 import { NODE_CODES } from './node-codes.js'
 
-/** The codes that a Node socket can raise (`docs/errors.md` has the sources); `ERR_SSL_*` is all that begin so. */
+/** The codes that a Node socket can raise (sources: `docs/errors.md`). `ERR_SSL_*` covers all codes with this beginning. */
 export const CODES: Readonly<Record<string, CodeMeaning>> = { ...KERNEL_CODES, ...NODE_CODES, ...CLIENT_CODES }
 
 export function meaningOf(code: string): CodeMeaning | undefined {

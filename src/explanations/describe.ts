@@ -6,7 +6,7 @@ import { placeOf, type SocketFailure } from './socket-failure.js'
 /** `connect to 127.0.0.1:3000: ECONNREFUSED`. */
 export function describeFailure(failure: SocketFailure): string {
   const { syscall, code, hostname, message, port } = failure
-  if (code === TIMEOUT) return 'a time-out of the client'
+  if (code === TIMEOUT) return 'a timeout of the client'
   if (code === CODELESS) return `an error without a code, ${JSON.stringify(message)}`
   const place = placeOf(failure) ?? (port ? `port ${port}` : hostname)
   const word = syscall === undefined || place === undefined ? syscall : (WORDS[syscall] ?? syscall)
@@ -14,7 +14,7 @@ export function describeFailure(failure: SocketFailure): string {
   return `${what}${what && ': '}${code}`
 }
 
-/** What no code was found in: `TypeError without a code: "fetch failed", because of "bad port"`. */
+/** Describes a value without a code: `TypeError without a code: "fetch failed", because of "bad port"`. */
 export function describeCodeless(error: unknown): string {
   if (!isErrorLike(error)) {
     const value = describeValue(error)
@@ -33,7 +33,7 @@ const WORDS: Readonly<Record<string, string>> = {
   getaddrinfo: 'look up',
 }
 
-/** The first of them, and how many more there are. */
+/** The first four, and how many more there are. */
 export const list = (items: string[]): string =>
   items.length > MOST ? `${items.slice(0, MOST).join('; ')}; and ${items.length - MOST} more` : items.join('; ')
 

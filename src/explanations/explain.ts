@@ -13,21 +13,24 @@ import { circumstancesOfPath } from './path-circumstances.js'
 import { isErrno } from './raised-by.js'
 import { failuresIn, type SocketFailure } from './socket-failure.js'
 
-/** What an error of a socket means. */
+/**
+ * What an error of a socket means.
+ * @see docs/errors.md#explainsocketerror
+ */
 export interface SocketExplanation {
-  /** What the failure is, whichever code says it: `conflict`, `exhaustion`, `refused`. */
+  /** The kind of failure, independent of its code: `conflict`, `exhaustion`, `refused`. */
   readonly kind: FailureKind
-  /** The code that is explained; undefined if the error has none. */
+  /** The explained code; `'TIMEOUT'` if a client gave up waiting and has no code for it; undefined if the error has no code. */
   readonly code: string | undefined
-  /** One sentence: what failed, where, and what the kernel or Node decided. */
+  /** One sentence: what failed, where, and what the kernel, Node or the client decided. */
   readonly summary: string
-  /** Why. 'one of: ...' if nothing that could be looked at tells, the likeliest first. */
+  /** Why. It begins with 'one of:' if portside cannot tell which, the likeliest first. */
   readonly cause: string
-  /** What was looked at: the fields of the error, the kernel's table, the state of this host. */
+  /** What portside looked at: the fields of the error, the kernel's table, the state of this host. */
   readonly evidence: string[]
-  /** `kernel`, `node`, the name of a package, or `unknown`. */
+  /** What raised the error: `kernel`, `node`, the name of a package, or `unknown`. */
   readonly raisedBy: 'kernel' | 'node' | (string & {})
-  /** Where; of a unix socket the path. Undefined if the error does not say it. */
+  /** Where; for a unix socket the path. Undefined if the error does not say. */
   readonly endpoint?: Endpoint | string | undefined
   /** The sockets that hold the address now. */
   readonly owners: SocketOwner[]
@@ -36,10 +39,23 @@ export interface SocketExplanation {
 }
 
 /**
- * Explains an error of a socket: what the kernel or Node decided and why, what holds the address now, and what to do. Takes
- * whatever was thrown; errors inside `cause` and `errors` are found. Of several addresses that were tried the first is
- * explained, and the summary names all. A cause is given as a fact only if something was looked at that says so, which
- * `evidence` lists. Reads the kernel's table of sockets once at the most. Never rejects: if the value is not an error, it says so.
+ * Explains an error of a socket: what failed and why, which sockets hold the address now, and what to do.
+ *
+ * It takes any value, and looks inside `cause` and `errors`. If several addresses were tried, it explains the first, and the
+ * summary names all. It states a cause as a fact only if `evidence` supports it. It reads the kernel's table of sockets at most
+ * once, and shows the state at the time of the call. It never rejects: if the value is not an error, it says so.
+ *
+ * @example
+ * ```ts
+ * import { explainSocketError, listenTcp } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * await using server = await listenTcp()
+ * const error = await listenTcp(undefined, { port: server.port }).catch((error: unknown) => error)
+ * const explanation = await explainSocketError(error)
+ * expect(explanation).toMatchObject({ kind: 'conflict', code: 'EADDRINUSE' })
+ * ```
+ * @see docs/errors.md#explainsocketerror
  */
 export async function explainSocketError(error: unknown): Promise<SocketExplanation> {
   const [failure, ...others] = failuresIn(error)
@@ -63,13 +79,13 @@ function shortened(explanation: SocketExplanation): SocketExplanation {
   }
 }
 
-/** The same within the call, of one failure. */
+/** The same for one failure, synchronously. */
 export function explainFailure(failure: SocketFailure): SocketExplanation {
   const { code, error, path } = failure
   const known = classify(failure)
-  // A client that gives up may borrow the code of the kernel, and not what that means.
+  // A client that gives up may use the kernel's code, but not with its meaning.
   const meaning = meaningOf(known.kind === 'given-up-by-library' && isErrno(code) ? TIMEOUT : code)
-  // What portside itself refuses says why.
+  // An error of portside has its own cause.
   const fields = new Fields(error as object)
   const because = fields.text('because')
   const usual = {
@@ -105,7 +121,7 @@ function summaryOf(failure: SocketFailure, { kind, raisedBy }: ReturnType<typeof
   const sentence = describeErrno(failure.code)
   const decided =
     kind === 'not-network'
-      ? `${NAMED[raisedBy] ?? raisedBy} raised it, with the words ${JSON.stringify(failure.message.slice(0, 120))}`
+      ? `${NAMED[raisedBy] ?? raisedBy} raised it with the message ${JSON.stringify(failure.message.slice(0, 120))}`
       : (DECIDED[kind] ?? usual)
   return `${describeFailure(failure)}${sentence ? ` (${sentence})` : ''}: ${decided}`
 }
@@ -118,8 +134,8 @@ function unknown(error: unknown): SocketExplanation {
     code: undefined,
     summary: describeCodeless(error),
     cause: isErrorLike(error)
-      ? 'it is not an error of a socket, or who wrapped it has left the cause out'
-      : 'something else than an error was thrown',
+      ? 'it is not a socket error, or the code that wrapped it dropped the cause'
+      : 'the thrown value is not an error',
     evidence: [],
     raisedBy: 'unknown',
     owners: [],

@@ -1,5 +1,6 @@
 /**
- * What a failure is, whichever code, system or client says it.
+ * The kind of a failure, independent of its code, system and client.
+ * @see docs/errors.md#kinds
  * @experimental
  */
 export type FailureKind =
@@ -14,13 +15,13 @@ export type FailureKind =
   | 'privileged-port'
   /** Windows keeps the port for another service. */
   | 'excluded-range'
-  /** A route, a firewall, or the mode of a file. */
+  /** A route, a firewall, or the mode of a file forbids it. */
   | 'forbidden'
   | 'refused'
-  /** A dial that the kernel gave the very port that it dials. */
+  /** The kernel gave a dial the same port that it dials. */
   | 'met-itself'
   | 'reset'
-  /** Node saw the connection end before the answer. */
+  /** Node or undici saw the connection close before the answer. */
   | 'hang-up'
   | 'broken-pipe'
   /** The kernel gave up, after minutes. */
@@ -29,7 +30,7 @@ export type FailureKind =
   | 'given-up-by-library'
   | 'no-route'
   | 'missing-zone'
-  /** A multicast group without an interface or a route. */
+  /** A multicast group has no interface or route. */
   | 'multicast'
   | 'invalid-call'
   | 'path-too-long'
@@ -41,7 +42,7 @@ export type FailureKind =
   | 'unresolved'
   /** fetch does not dial this port. */
   | 'blocked-port'
-  /** The other end of an HTTP/2 session takes no further streams. */
+  /** The other end of an HTTP/2 session accepts no more streams. */
   | 'goaway'
   | 'untrusted'
   | 'other-protocol'
@@ -49,11 +50,11 @@ export type FailureKind =
   | 'wrong-argument'
   /** The call does not fit what the socket, server or stream has done before. */
   | 'wrong-state'
-  /** Not raised by the network: a mock, a library's own refusal, another kind of error. */
+  /** Neither the kernel nor Node raised it: a mock, a library, another kind of error. */
   | 'not-network'
   | 'unknown'
 
-/** The codes that mean one thing wherever they come from. `classify.ts` tells apart the causes of the others. */
+/** The codes with one meaning. `classify.ts` distinguishes the causes of the others. */
 const CODES: Readonly<Partial<Record<FailureKind, readonly string[]>>> = {
   refused: ['ECONNREFUSED'],
   'met-itself': ['ERR_PORTSIDE_SELF_CONNECT'],
@@ -126,7 +127,7 @@ const KIND_OF = new Map(
   Object.entries(CODES).flatMap(([kind, codes]) => codes.map((code) => [code, kind as FailureKind] as const)),
 )
 
-/** The kind that a code has by itself. */
+/** The kind of a code with one meaning. */
 export function kindOfCode(code: string): FailureKind {
   const known = KIND_OF.get(code)
   if (known !== undefined) return known

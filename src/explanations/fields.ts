@@ -1,11 +1,11 @@
-// Whatever was thrown may be looked at: nothing here throws.
+// The value may be anything that was thrown, so nothing here throws.
 
-/** Classes differ between realms and builds, so an error is told by what it has. */
+/** Classes differ between realms and builds, so an error is recognized by its members. */
 export function isErrorLike(value: unknown): value is Error {
   return typeof value === 'object' && value !== null && typeof new Fields(value).get('message') === 'string'
 }
 
-/** What may tell something in an error. A getter may throw, and then tells nothing. */
+/** Reads fields of an error. A getter may throw; the field then counts as missing. */
 export class Fields {
   constructor(readonly error: object) {}
   get(name: string): unknown {

@@ -14,12 +14,12 @@ export function occupied(failure: SocketFailure, { lookup }: Classification, usu
   const { address, port } = failure
   if (!port) return usual
   const protocol = protocolOf(failure)
-  // A worker of a cluster does not know the address: its port is looked for on all of them.
+  // A worker of a cluster does not know the address, so this looks at all of them.
   const place = address === undefined ? { port } : { address, port }
   const found = lookup.owners(place, protocol)
   const hints = protocol === 'udp' ? [SHARED_UDP, ...usual.hints] : usual.hints
   if (found === undefined) return { ...usual, hints }
-  // A connection in TIME_WAIT is in nobody's way, as Node binds.
+  // TIME_WAIT does not block a bind: Node sets SO_REUSEADDR.
   const alive = found.filter(({ state }) => state !== 'TIME_WAIT')
   const owners = alive.length > 0 ? alive : found
   const looked = [
@@ -28,14 +28,14 @@ export function occupied(failure: SocketFailure, { lookup }: Classification, usu
   const ephemeral = inEphemeralRange(port)
   if (owners.length === 0) {
     const cause =
-      'one of: the socket that had it has closed since; a socket that is bound and neither listens nor is connected has it, and no table shows those'
+      'one of: the socket that had it has closed since; a socket has it that is bound, but neither listens nor is connected, and no table shows these'
     return { cause, owners, hints: [...hints, ...ephemeral.hints], evidence: [...looked, ...ephemeral.evidence] }
   }
   const held = heldBy(owners, { ...usual, hints: [...hints, ...ephemeral.hints] })
   const client = owners.every(({ state, protocol }) => protocol === 'tcp' && state !== 'LISTEN')
   if (!client) return { ...held, evidence: [...looked, ...ephemeral.evidence] }
   return {
-    cause: `${held.cause}: a connection uses the port at its own end, and nothing listens there${ephemeral.cause}`,
+    cause: `${held.cause}: a connection uses it as its local port, and nothing listens there${ephemeral.cause}`,
     owners,
     hints: [
       ...ephemeral.hints,
@@ -47,16 +47,16 @@ export function occupied(failure: SocketFailure, { lookup }: Classification, usu
 }
 
 const SHARED_UDP =
-  'to share a UDP port, create both sockets with { reuseAddr: true }; otherwise leave the port out, so that the kernel picks a free one'
+  'to share a UDP port, create both sockets with { reuseAddr: true }; otherwise leave the port out: the kernel then picks a free one'
 
-/** A fixed port of the ephemeral range is given to outgoing connections, too, at any time (ip(7), ip_local_port_range). */
+/** The kernel may give a fixed port of the ephemeral range to an outgoing connection at any time (ip(7), ip_local_port_range). */
 function inEphemeralRange(port: number): { cause: string; hints: string[]; evidence: string[] } {
   const { first, last } = ephemeralRange()
   if (port < first || port > last) return { cause: '', hints: [], evidence: [] }
   return {
     cause: `; port ${port} lies in the ephemeral range, ${first} to ${last}, from which the kernel picks`,
     hints: [
-      `take a fixed port outside of the ephemeral range (${first} to ${last}): the kernel may give one inside of it to any outgoing connection`,
+      `use a fixed port outside the ephemeral range (${first} to ${last}): the kernel may give a port inside it to any outgoing connection`,
     ],
     evidence: [`the ephemeral range is ${first} to ${last}`],
   }
@@ -67,18 +67,18 @@ export function connectedAlready(failure: SocketFailure, { lookup }: Classificat
   const peer = endpointOf(failure)
   const owners = local === undefined ? undefined : lookup.connections(local, { address, port })
   return {
-    cause: `local port ${local?.port ?? 'of the socket'} has a connection to ${peer === undefined ? 'this peer' : formatEndpoint(peer)} already, open or in TIME_WAIT`,
+    cause: `local port ${local?.port ?? 'of the socket'} already has a connection to ${peer === undefined ? 'this peer' : formatEndpoint(peer)}, open or in TIME_WAIT`,
     owners: owners ?? [],
-    hints: ['leave localPort out, so that the kernel picks one that is free'],
+    hints: ['leave localPort out: the kernel then picks a free one'],
   }
 }
 
 export function exhausted({ syscall }: SocketFailure, { lookup }: Classification, usual: Circumstances): Circumstances {
   const hints = [
-    'close connections as they are done with; drain() and close() leave no TIME_WAIT where both ends are in this process',
+    'close connections when you are done with them; drain() and close() leave no TIME_WAIT if both ends are in this process',
     'widen the range (net.ipv4.ip_local_port_range), or share connections',
   ]
-  // Node binds datagram sockets only by that name, and connects none before it is bound.
+  // Only datagram sockets have the call 'bind' in Node, and they bind before they connect.
   const counted = lookup.ephemeralPorts(syscall === 'bind' ? 'udp' : 'tcp')
   if (counted === undefined) return { ...usual, cause: 'the ephemeral range has no port left for it', hints }
   const { first, last, size, inUse, timeWait, available } = counted
@@ -89,7 +89,7 @@ export function exhausted({ syscall }: SocketFailure, { lookup }: Classification
     `${timeWait} in TIME_WAIT`,
   ]
   const now = `of ${size}, ${counts.slice(0, -1).join(', ')} and ${counts.at(-1)}`
-  // The state of now is the cause only if the same call would fail now.
+  // The current state is the cause only if the same call would fail now.
   const cause =
     available > 0
       ? `the ephemeral range, ${first} to ${last}, had no port left for it then; now, ${now}`
@@ -116,7 +116,7 @@ export function absent(failure: SocketFailure, { kind }: Classification, usual: 
   }
   if (address === undefined) return usual
   const own = ownAddressesOrNone()
-  // The state of now is a cause only if the same call would fail now.
+  // The current state is a cause only if the same call would fail now.
   if (own.includes(address)) return { ...usual, cause: `this host had no address ${address} then; it has it now` }
   const has = own.length === 0 ? '' : `; it has ${own.join(', ')}`
   const looked = own.length === 0 ? [] : [`the addresses of this host: ${own.join(', ')}`]
@@ -128,19 +128,19 @@ export function forbidden(failure: SocketFailure, { kind }: Classification, usua
   const { port, syscall, address } = failure
   if (kind === 'privileged-port') {
     const start = firstUnprivilegedPort()
-    return { ...usual, cause: `port ${port} is privileged: on this host everybody may bind those from ${start} up` }
+    return { ...usual, cause: `port ${port} is privileged: on this host, every user may bind ports from ${start} up` }
   }
   if (kind === 'excluded-range') return excluded(failure, usual)
   if (isBinding(syscall)) return { ...usual, cause: RULE }
   if (syscall === 'send' && address !== undefined && /\.255$/.test(address)) {
     return {
       ...usual,
-      cause: `${address} is an address of broadcast, or a route or a firewall forbids it`,
+      cause: `${address} is a broadcast address, or a route or a firewall forbids it`,
       hints: ['call socket.setBroadcast(true) before send()', ROUTE],
     }
   }
   const cause =
-    'one of: a route prohibits it (ip route get ADDRESS); a firewall rejects it; the address is one of broadcast'
+    'one of: a route prohibits it (ip route get ADDRESS); a firewall rejects it; the address is a broadcast address'
   return { ...usual, cause, hints: [ROUTE] }
 }
 
@@ -155,19 +155,19 @@ function excluded(failure: SocketFailure, usual: Circumstances): Circumstances {
   const range = excludedRanges(protocol).find(({ first, last }) => port !== undefined && port >= first && port <= last)
   const hints = [
     `look at the excluded ranges: netsh int ipv4 show excludedportrange protocol=${protocol}`,
-    'leave the port out, so that the system picks one',
+    'leave the port out: the system then picks one',
   ]
   if (range !== undefined) {
     const cause = `Windows keeps the ports ${range.first} to ${range.last} for another service, such as Hyper-V or WinNAT`
     return { ...usual, cause, hints }
   }
-  const cause = 'one of: Windows keeps the port for another service; another process has bound it for itself alone'
+  const cause = 'one of: Windows keeps the port for another service; another process has bound it exclusively'
   return { ...usual, cause, hints }
 }
 
 export function withoutZone({ address }: SocketFailure): Circumstances {
   return {
-    cause: `${address} is link-local, and means nothing without the zone of its interface`,
+    cause: `${address} is link-local and needs the zone of its interface`,
     owners: [],
     hints: [`give the address its zone: ${address}%eth0, with the name of the interface`],
   }
@@ -178,8 +178,8 @@ export function withoutInterface(failure: SocketFailure, usual: Circumstances): 
   return {
     ...usual,
     cause: joining
-      ? 'one of: the host has no route for multicast, by which the kernel picks the interface to join on; no interface has the address that was given'
-      : 'one of: the host has no route for multicast; the interface for it is not set',
+      ? 'one of: the host has no multicast route from which the kernel could pick the interface; no interface has the given address'
+      : 'one of: the host has no multicast route; the multicast interface is not set',
     hints: joining
       ? [
           "name the interface: socket.addMembership(group, '127.0.0.1') for loopback",
@@ -197,7 +197,7 @@ export function tooMany(usual: Circumstances): Circumstances {
   if (limit === undefined) return usual
   const has =
     open === undefined ? 'this process has an unknown number of open files' : `this process has ${open} open files`
-  // Room for more than the few that Node needs for itself: the files of then are closed.
+  // If there is room for more than the few that Node itself needs, the files were closed after the failure.
   const past = open !== undefined && open < limit - SPARE
   return {
     ...usual,

@@ -5,20 +5,19 @@ import type { SocketEntry, SocketFilter } from '../socket-table/socket-entry.js'
 import { socketTable } from '../socket-table/socket-table.js'
 
 /**
- * The kernel's table of sockets for one failure. It is read once at the most, when it is first asked for: an explanation asks
- * one question, and answers further ones from what it has. Undefined where the system has no table, or the process has no
- * descriptor to read it with.
+ * The kernel's table of sockets for one failure. It reads the table at most once, at the first question, and answers later ones from
+ * the same entries. Undefined if the system has no table, or the process has no descriptor to read it with.
  */
 export class Lookup {
   #entries: readonly SocketEntry[] | undefined
   #failed = false
 
-  /** What holds an address or a path. */
+  /** The sockets that hold an address or a path. */
   owners(place: { address?: string; port: number } | string, protocol: 'tcp' | 'udp' | undefined) {
     return this.#ask<SocketOwner[]>(() => ownersOf(place, protocol))
   }
 
-  /** The listeners on a port: those that a dial of the address reaches, and all of them. */
+  /** The listeners on a port: those that a dial of the address reaches, and all. */
   listeners({ address, port }: Pick<Endpoint, 'address' | 'port'>) {
     return this.#ask(() => {
       const all = listenersIn(this.#read({ protocol: 'tcp', state: 'LISTEN', port }))
@@ -31,7 +30,7 @@ export class Lookup {
     return this.#ask<EphemeralPorts>(() => countEphemeralPorts(this.#read({ protocol })))
   }
 
-  /** The connections that have both endpoints. */
+  /** The connections with both endpoints. */
   connections(local: Endpoint, remote: { address: string | undefined; port: number | undefined }) {
     return this.#ask<SocketOwner[]>(() =>
       this.#read({ protocol: 'tcp' })

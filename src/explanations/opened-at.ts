@@ -1,10 +1,10 @@
 import type { Endpoint } from '../loopback/endpoint.js'
 import { processState } from '../process-state.js'
 
-/** Returns the place that opened what is bound to an address, such as `test/a.test.ts:14:22, by 'serves'`. */
+/** Returns the place that opened the socket at an address, such as `test/a.test.ts:14:22, by 'serves'`. */
 export type OpenedAt = (local: Endpoint | string) => string | undefined
 
-/** Registers the answer. The leak tracker has it, and stands above the explanations. */
+/** Registers the lookup. The leak tracker has the answer, and its layer is above this one. */
 export function provideOpenedAt(find: OpenedAt): void {
   provider().find = find
 }

@@ -9,7 +9,7 @@ import { list } from './describe.js'
 import { unanswered } from './peer-circumstances.js'
 import type { SocketFailure } from './socket-failure.js'
 
-/** What can be found out about a failure of a unix socket. */
+/** Looks up the cause of a failure of a unix socket. */
 export function circumstancesOfPath(
   path: string,
   failure: SocketFailure,
@@ -33,7 +33,7 @@ export function circumstancesOfPath(
     case 'invalid-call':
       return isBinding(failure.syscall)
         ? usual
-        : { ...usual, cause: 'the socket is connected already', owners: listeners }
+        : { ...usual, cause: 'the socket is already connected', owners: listeners }
     default:
       return { ...usual, owners: listeners }
   }
@@ -42,9 +42,9 @@ export function circumstancesOfPath(
 function tooLong(path: string): Circumstances {
   const longest = longestUnixPath()
   return {
-    cause: `the path is too long for a socket: it has ${Buffer.byteLength(path)} bytes, and the kernel keeps ${longest} (unix(7))`,
+    cause: `the path is too long for a socket: it has ${Buffer.byteLength(path)} bytes, and the limit is ${longest} (unix(7))`,
     owners: [],
-    hints: ['use a shorter directory, or leave the path to listenUnix()'],
+    hints: ['use a shorter directory, or let listenUnix() choose the path'],
   }
 }
 
@@ -54,7 +54,7 @@ function occupied(path: string, owners: SocketOwner[] | undefined, usual: Circum
   if (kind === 'directory' || kind === 'file') {
     return {
       ...usual,
-      cause: `there is a ${kind} at this path, and no socket`,
+      cause: `there is a ${kind} at this path, not a socket`,
       hints: [ANOTHER],
       evidence: [`a ${kind} at the path`],
     }
@@ -62,25 +62,24 @@ function occupied(path: string, owners: SocketOwner[] | undefined, usual: Circum
   if (owners === undefined || kind === undefined) return usual
   return {
     ...usual,
-    // The table is that of one network namespace, and the file may be seen from several.
-    cause:
-      'nobody listens on it here: a server that was killed has left the file behind, unless it is one in another container',
-    hints: ['remove the file before the server listens, if nobody else uses it, or leave the path to listenUnix()'],
+    // The table covers one network namespace, but the file may be visible in several.
+    cause: 'nothing listens on it here: a killed server left the file behind, or a server in another container uses it',
+    hints: ['remove the file before the server listens, if nothing else uses it, or let listenUnix() choose the path'],
   }
 }
 
-const ANOTHER = 'take another path, or leave it to listenUnix()'
+const ANOTHER = 'use another path, or let listenUnix() choose one'
 
 function forbidden(path: string, usual: Circumstances): Circumstances {
   // libuv gives EACCES for ENOENT of a bind (uv_pipe_bind in src/unix/pipe.c).
   const directory = dirname(path)
   if (isMissing(directory)) {
-    const hints = ['make the directory first, or leave the path to listenUnix()']
+    const hints = ['create the directory first, or let listenUnix() choose the path']
     return { ...usual, cause: `there is no directory ${directory}`, hints, evidence: [`${directory} does not exist`] }
   }
   const cause =
-    'one of: the mode of the file, or of a directory on its way, keeps this user out; its file system takes no sockets, as that of /proc'
-  return { ...usual, cause, hints: ['leave the path to listenUnix()', 'look at the modes (namei -l PATH)'] }
+    'one of: the mode of the file, or of a directory above it, denies access to this user; its file system, like /proc, supports no sockets'
+  return { ...usual, cause, hints: ['let listenUnix() choose the path', 'look at the modes (namei -l PATH)'] }
 }
 
 function isMissing(directory: string): boolean {
@@ -94,15 +93,15 @@ function isMissing(directory: string): boolean {
 
 function refused(path: string, listeners: SocketOwner[], usual: Circumstances): Circumstances {
   if (listeners.length > 0) {
-    const cause = `nobody listened there when it was dialled; now ${list(listeners.map(describeOwner))}`
+    const cause = `nothing listened there when you dialled; now ${list(listeners.map(describeOwner))}`
     return { ...usual, cause, owners: listeners }
   }
-  if (path.startsWith('\0')) return { ...usual, cause: 'nobody listens under this abstract name' }
+  if (path.startsWith('\0')) return { ...usual, cause: 'nothing listens under this abstract name' }
   const kind = kindOfFile(path)
   if (kind === 'directory' || kind === 'file') {
     return {
       ...usual,
-      cause: `there is a ${kind} at this path, and no socket`,
+      cause: `there is a ${kind} at this path, not a socket`,
       hints: ['look at the path'],
       evidence: [`a ${kind} at the path`],
     }
@@ -110,13 +109,13 @@ function refused(path: string, listeners: SocketOwner[], usual: Circumstances): 
   if (kind === undefined) {
     return {
       ...usual,
-      cause: 'nobody listens on it: its server had ended, and the file is gone now',
+      cause: 'nothing listens on it: its server is gone, and so is the file',
       evidence: ['nothing at the path'],
     }
   }
   return {
     ...usual,
-    cause: 'the file is there, and nobody listens on it: its server has ended',
+    cause: 'the file exists, but nothing listens on it: its server is gone',
     evidence: ['a socket at the path, and no listener in the socket table'],
   }
 }

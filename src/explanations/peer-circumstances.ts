@@ -15,16 +15,16 @@ export function refused(failure: SocketFailure, known: Classification, usual: Ci
   const own = isOwn(address)
   const seen = all.length === 0 ? `no listener on port ${port}` : list(all.map(describeOwner))
   const evidence = own ? [`the socket table: ${seen}`] : []
-  // One on `::` may leave IPv4 out.
+  // A listener on `::` may not accept IPv4.
   const certain = there.filter(({ local }) => (local as Endpoint).family === familyOf(address))
   if (certain.length > 0) {
-    const cause = `nobody listened there when it was dialled; now ${list(certain.map(describeOwner))}`
+    const cause = `nothing listened there when you dialled; now ${list(certain.map(describeOwner))}`
     return { ...usual, cause, owners: certain, evidence }
   }
   const [elsewhere] = all
   if (!own || elsewhere === undefined) return { ...usual, evidence }
   const local = elsewhere.local as Endpoint
-  const only = there.length > 0 ? ', and takes no IPv4 (ipv6Only), or began later' : ''
+  const only = there.length > 0 ? ', and does not accept IPv4 (ipv6Only), or started later' : ''
   const other =
     familyOf(address) === local.family
       ? `listen on ${address}`
@@ -37,7 +37,7 @@ export function refused(failure: SocketFailure, known: Classification, usual: Ci
   }
 }
 
-/** What another host refuses has nothing to do with the listeners here. */
+/** A refusal of another host has nothing to do with the listeners here. */
 function isOwn(address: string): boolean {
   const { family } = toEndpoint(address, 0)
   return address.startsWith('127.') || address === WILDCARD[family] || ownAddressesOrNone().includes(address)
@@ -53,7 +53,7 @@ export function unanswered(
   const evidence = owners.length === 0 ? [] : [`the socket table: ${list(owners.map(describeOwner))}`]
   if (waiting > 0) {
     return {
-      cause: `the listener accepts nobody: ${waiting === 1 ? '1 connection waits' : `${waiting} connections wait`} in its accept queue`,
+      cause: `the listener accepts no connections: ${waiting === 1 ? '1 connection waits' : `${waiting} connections wait`} in its accept queue`,
       owners,
       hints: ['see what keeps its event loop busy, or why it does not accept', ...usual.hints.slice(-1)],
       evidence: [...evidence, `${waiting} in the accept queue`],
@@ -63,13 +63,12 @@ export function unanswered(
   return { ...usual, owners, evidence }
 }
 
-/** Of ETIMEDOUT, for which Node borrows the code of the kernel. */
+/** The cause of ETIMEDOUT. Node uses this code of the kernel for its own timeouts too. */
 export const TIMED_OUT =
   'one of: packets are dropped on the way; the accept queue of the listener is full; the peer does not acknowledge what was sent'
 
 const BY_NODE = {
-  cause:
-    'Node gave up on this address after autoSelectFamilyAttemptTimeout, 250 ms unless set, and went on with the next one',
+  cause: 'Node gave up on this address after autoSelectFamilyAttemptTimeout, 250 ms unless set, and tried the next one',
   hints: [
     'dial the address that answers',
     'raise the limit: net.setDefaultAutoSelectFamilyAttemptTimeout(), or autoSelectFamilyAttemptTimeout of the connect',
@@ -78,14 +77,14 @@ const BY_NODE = {
 
 export function hungUp({ code, message, error }: SocketFailure, usual: Circumstances): Circumstances {
   if (code === 'UND_ERR_SOCKET') return staleOrCut(error, usual)
-  if (/^aborted/.test(message)) return { ...usual, cause: 'no reset: the message was aborted before its end' }
+  if (/^aborted/.test(message)) return { ...usual, cause: 'not a reset: the message was aborted before its end' }
   return {
     ...usual,
-    cause: `no reset: the connection ended before the answer. One of: the other end closed it, as a server does with a kept-alive connection that was idle for its keepAliveTimeout; the request was destroyed here`,
+    cause: `not a reset: the connection closed before the answer. One of: the other end closed it, as a server does when a kept-alive connection is idle for its keepAliveTimeout; the request was destroyed here`,
   }
 }
 
-/** undici puts what it knows of the socket into its error. */
+/** The error of undici has counters of the socket. */
 function staleOrCut(error: unknown, usual: Circumstances): Circumstances {
   const { bytesRead } = ((error as { socket?: unknown }).socket ?? {}) as { bytesRead?: unknown }
   if (typeof bytesRead !== 'number' || bytesRead === 0) return usual
@@ -105,7 +104,7 @@ export function routeless(failure: SocketFailure, known: Classification, usual: 
   const own = ownAddressesOrNone().filter((each) => familyOf(each) === family && !isLocal(each))
   if (own.length > 0) return { ...usual, owners }
   return {
-    cause: `this host has no address of ${family} beyond loopback, so there is no default route for ${address}`,
+    cause: `this host has no ${family} address except loopback, so there is no default route for ${address}`,
     owners,
     hints: [`dial an address of the other family`, 'look at the routes (ip route, ip -6 route)'],
     evidence: [`the addresses of this host: ${ownAddressesOrNone().join(', ') || 'none'}`],
@@ -115,18 +114,18 @@ export function routeless(failure: SocketFailure, known: Classification, usual: 
 const isLocal = (address: string): boolean =>
   address.startsWith('127.') || address === '::1' || /^fe[89ab][0-9a-f]:/i.test(address)
 
-/** EINVAL from a call that does not bind. */
+/** EINVAL of a call other than a bind. */
 export const INVALID_DIAL = {
   cause: 'one of: the route is a blackhole; the socket was connected before; the address is of another family',
   hints: ['look at the route (ip route get ADDRESS)', 'use a new socket for each connect'],
 }
 
-/** A resolver that can open neither /etc/hosts nor a socket says that the name does not exist. */
+/** Without a descriptor the resolver can open neither /etc/hosts nor a socket, and reports that the name does not exist. */
 export function unresolved({ code, hostname = '' }: SocketFailure, usual: Circumstances): Circumstances {
   if (isOutOfDescriptors()) {
     return {
       ...usual,
-      cause: 'this process has no descriptor left (ulimit -n), and the resolver finds no name without one',
+      cause: 'this process has no descriptor left (ulimit -n), and the resolver needs one to look up a name',
       hints: ['close what is open: leaked sockets are the usual reason', ...usual.hints],
       evidence: ['no descriptor left'],
     }
@@ -137,25 +136,24 @@ export function unresolved({ code, hostname = '' }: SocketFailure, usual: Circum
   if (!/\.localhost\.?$/i.test(hostname)) return usual
   return {
     ...usual,
-    cause: `${hostname} is a name below localhost: browsers and curl take it for loopback, the resolver of many systems does not`,
+    cause: `${hostname} is a name below localhost: browsers and curl resolve it to loopback, many system resolvers do not`,
     hints: [
       "dial 127.0.0.1 and send the name in the Host header: fetch('http://127.0.0.1:PORT', { headers: { host: 'NAME' } }) of undici, or http.request()",
-      `give ${hostname} a line in /etc/hosts`,
+      `add ${hostname} to /etc/hosts`,
     ],
   }
 }
 
 const WITHOUT_DNS = [
   'dial an address: tests on loopback need no names',
-  'look at dns.getServers(), which resolve*() of node:dns asks',
+  'check dns.getServers(): resolve*() of node:dns asks these servers',
 ]
 
 export const BLOCKED: Circumstances = {
-  cause:
-    'fetch refuses the number of the port itself, whatever listens there: nothing was sent (https://fetch.spec.whatwg.org/#port-blocking)',
+  cause: 'this port is on the block list of fetch, so nothing was sent (https://fetch.spec.whatwg.org/#port-blocking)',
   owners: [],
   hints: [
-    'use another port: reservePort() and the listenHttp*() functions pick none that fetch refuses',
+    'use another port: reservePort() and the listenHttp*() functions never pick a port that fetch blocks',
     'dial it with another client: http.request()',
   ],
 }

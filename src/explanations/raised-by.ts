@@ -6,9 +6,9 @@ import { Fields } from './fields.js'
 import type { SocketFailure } from './socket-failure.js'
 
 /**
- * Names what raised a failure: `kernel`, `node`, a package, or `unknown`. An error of the kernel has the name of the system
- * call in `syscall` (https://nodejs.org/api/errors.html#class-systemerror), or quotes Node's words for one. A code of the
- * kernel without either was put there by somebody else: a mock, or a library that refuses by itself.
+ * Returns what raised a failure: `kernel`, `node`, a package, or `unknown`. An error of the kernel has the name of the system
+ * call in `syscall` (https://nodejs.org/api/errors.html#class-systemerror), or quotes Node's message for one. A kernel code
+ * without either comes from a mock or a library.
  */
 export function raisedBy(failure: SocketFailure): 'kernel' | 'node' | (string & {}) {
   const { code, syscall, quoted, message } = failure
@@ -37,19 +37,19 @@ export const isErrno = (code: string): boolean => {
 }
 let errnos: ReadonlySet<string> | undefined
 
-/** What Node says with a code of the kernel and no call: lib/_http_client.js, _http_incoming.js, _tls_wrap.js, net.js. */
+/** Messages of Node with a kernel code and no system call: lib/_http_client.js, _http_incoming.js, _tls_wrap.js, net.js. */
 const NODE_SAYS =
   /^(socket hang up|aborted|Client network socket disconnected|This socket has been ended by the other party)/
 
 const BY_NAME: Readonly<Record<string, string>> = { NetConnectNotAllowedError: 'nock', AxiosError: 'axios' }
 
-/** A query to a name server by c-ares, which has ECONNREFUSED and ETIMEOUT of its own (dns.resolve*() of Node). */
+/** A query to a name server by c-ares, which has its own ECONNREFUSED and ETIMEOUT (dns.resolve*() of Node). */
 export const isOfResolver = ({ syscall = '' }: SocketFailure): boolean => /^(query[A-Z]|getHostBy)/.test(syscall)
 
-/** nock, and the MockAgent of undici, for what no interceptor matches. */
+/** nock and the MockAgent of undici raise these if no interceptor matches. */
 export const isOfMock = (code: string): boolean => /^(ERR_NOCK_|UND_MOCK_)/.test(code)
 
-/** Of a code that portside does not know only the error itself says whose it is. */
+/** For a code that portside does not know, only the error itself shows its origin. */
 const ofUnknown = (fields: Fields): string =>
   BY_NAME[fields.text('name') ?? ''] ?? packageIn(fields) ?? (isOfNode(fields) ? 'node' : 'unknown')
 
@@ -59,7 +59,7 @@ function ofLibrary(code: string): string | undefined {
   return { ERR_CANCELED: 'axios', PROTOCOL_CONNECTION_LOST: 'mysql2', ESOCKETTIMEDOUT: 'request' }[code]
 }
 
-/** The package whose code made the error: the one in the first frame of its stack. */
+/** The package that created the error: the one in the first frame of its stack. */
 function packageIn(fields: Fields): string | undefined {
   const [, first] = /\n(\s+at [^\n]+)/.exec(stackOf(fields)) ?? []
   const file = first === undefined ? undefined : fileOf(first)

@@ -5,31 +5,31 @@ import { describeValue } from '../message.js'
 import { CODELESS, TIMEOUT } from './code-meaning.js'
 import { Fields, isArray, isErrorLike } from './fields.js'
 
-/** One failure of the kernel or of Node, dug out of whatever a client has wrapped around it. */
+/** One failure of the kernel or of Node, found inside the errors that a client wrapped around it. */
 export interface SocketFailure {
-  /** The error that says it. */
+  /** The error with the code. */
   readonly error: unknown
-  /** The code; `TIMEOUT` where a client gave up waiting and has no code for it. */
+  /** The code; `TIMEOUT` if a client gave up waiting and has no code for it. */
   readonly code: string
   readonly message: string
   readonly syscall?: string | undefined
   readonly address?: string | undefined
   readonly port?: number | undefined
-  /** This end of a connect that had a port before; undefined where the kernel was to pick one. */
+  /** The local end of a connect with a local port; undefined if the kernel picks the port. */
   readonly local?: Endpoint | undefined
   /** Of a unix socket. */
   readonly path?: string | undefined
   /** The name that did not resolve. */
   readonly hostname?: string | undefined
-  /** The message has the words of the kernel with an address: a library that keeps no fields has wrapped it. */
+  /** True if the failure comes from the message: a library wrapped it and kept no fields. */
   readonly quoted?: boolean | undefined
 }
 
 /**
- * The failures in an error, one for each address that was tried: those inside `errors` and `cause` before what is around
- * them, and where nothing has a code, what the text quotes of the kernel. Empty where there is none.
+ * The failures in an error, one for each address that was tried. Failures inside `errors` and `cause` come before the error around
+ * them. If nothing has a code, it reads the message. Empty if there is no failure.
  *
- * An attempt at a family that this host lacks was none, as long as there was another one.
+ * An attempt at a family that this host lacks is ignored if there was another attempt.
  */
 export function failuresIn(error: unknown): SocketFailure[] {
   const failures = whatIsIn(error)
@@ -42,18 +42,18 @@ function whatIsIn(error: unknown): SocketFailure[] {
   try {
     return [...collect(error, new Map())]
   } catch {
-    // What throws when it is looked at.
+    // A value that throws when it is read.
     return []
   }
 }
 
-/** An address of a family that this host lacks altogether; that is no exhaustion of anything. */
+/** An address of a family that this host lacks has the same codes as an exhausted range. */
 export function isOfMissingFamily({ code, address }: SocketFailure): boolean {
   if (code !== 'EADDRNOTAVAIL' && code !== 'EAFNOSUPPORT') return false
   return address !== undefined && isIP(address) !== 0 && whyFamilyIsMissing(familyOf(address)) !== undefined
 }
 
-/** Where a failure was, as far as it says. */
+/** Where the failure happened, if the error says. */
 export function placeOf({ address, port, path }: SocketFailure): string | undefined {
   if (path !== undefined) return path.replace(/^\0/, '@')
   if (address === undefined) return undefined
@@ -61,13 +61,13 @@ export function placeOf({ address, port, path }: SocketFailure): string | undefi
   return port === undefined ? host : `${host}:${port}`
 }
 
-/** Where libraries put the error behind theirs; the last is where an ErrorEvent has it. */
+/** The fields in which libraries keep the original error; an ErrorEvent has it in the last one. */
 const INSIDE = ['errors', 'cause', 'lastError', 'error'] as const
 
-/** Errors behind errors, more than any library has. */
+/** A limit for nested errors that no library reaches. */
 const DEEPEST = 64
 
-/** What is known of an error already: nothing yet where it leads back to itself. */
+/** The failures of errors that were visited. Empty during the visit, so a cycle ends. */
 type Seen = Map<object, readonly SocketFailure[]>
 
 function collect(error: unknown, seen: Seen, depth = 0): readonly SocketFailure[] {
@@ -87,14 +87,14 @@ function collect(error: unknown, seen: Seen, depth = 0): readonly SocketFailure[
   return found
 }
 
-/** Of several attempts one that says nothing is an attempt, too, as long as another one does. */
+/** An attempt without a code counts as an attempt if another attempt has one. */
 function collectAll(errors: readonly unknown[], seen: Seen, depth: number): readonly SocketFailure[] {
   const attempts = errors.filter(
     (error) => !(typeof error === 'object' && error !== null && seen.get(error)?.length === 0),
   )
   const found = attempts.map((error) => collect(error, seen, depth + 1))
   if (found.every(({ length }) => length === 0)) return []
-  // Not twice, what is in there twice.
+  // An error may be in the list twice.
   return [...new Set(found.flatMap((failures, index) => (failures.length > 0 ? failures : codeless(attempts[index]))))]
 }
 
@@ -108,7 +108,7 @@ function own(fields: Fields): SocketFailure[] {
   const code = fields.text('code')
   const message = fields.text('message') ?? ''
   if (code !== undefined && CODE.test(code)) return [{ error, code, message, ...placeIn(fields, code, message) }]
-  // gRPC says the same in both.
+  // gRPC repeats the details in the message.
   const details = fields.text('details')
   const said = details === undefined || message.includes(details) ? message : `${message} ${details}`
   const quoted = quotes(said, error)
@@ -124,7 +124,7 @@ const CODE = /^(E[A-Z0-9]+|[A-Z][A-Z0-9]*(_[A-Z0-9]+)+)$/
 function placeIn(fields: Fields, code: string, message: string): Partial<SocketFailure> {
   const [address, path, hostname] = [fields.text('address'), fields.text('path'), fields.text('hostname')]
   const syscall = fields.text('syscall')
-  // Of a unix socket Node gives the path as the address, and no port or -1.
+  // For a unix socket Node sets the path as the address, and no port or -1.
   if (address !== undefined && /[/\\]|^\0/.test(address)) return { syscall, path: address }
   if (address !== undefined || path !== undefined) {
     return { syscall, address, path, port: portIn(fields.get('port')), local: localIn(message) }
@@ -136,8 +136,8 @@ function placeIn(fields: Fields, code: string, message: string): Partial<SocketF
 }
 
 /**
- * `connect ECONNREFUSED 127.0.0.1:3000`, `listen EADDRINUSE: address already in use ::1:3000`: how Node words what the
- * kernel said (lib/internal/errors.js). Clients that keep no fields often keep the words.
+ * `connect ECONNREFUSED 127.0.0.1:3000`, `listen EADDRINUSE: address already in use ::1:3000`: Node's message for an error of the
+ * kernel (lib/internal/errors.js). Clients that keep no fields often keep the message.
  */
 const QUOTE =
   /\b(connect|listen|bind|read|write|send|accept|getaddrinfo|open|socket)[ :]+(E[A-Z][A-Z0-9_]+)\b(?:: [a-z ,]+)?(?: (\[?[0-9a-fA-F:.]*[0-9a-fA-F:]\]?):(\d+))?/g
@@ -156,7 +156,7 @@ function quotes(message: string, error: unknown): SocketFailure[] {
   }))
 }
 
-/** `connect EADDRNOTAVAIL 127.0.0.1:3000 - Local (0.0.0.0:0)`: what Node tells of this end it tells here only. */
+/** `connect EADDRNOTAVAIL 127.0.0.1:3000 - Local (0.0.0.0:0)`: only the message of Node has the local end. */
 function localIn(message: string): Endpoint | undefined {
   const [, address, port] = / - Local \((.+):(\d+)\)/.exec(message) ?? []
   return address === undefined || !Number(port) ? undefined : toEndpoint(address, Number(port))
@@ -169,11 +169,11 @@ function attempted(message: string, error: unknown): SocketFailure[] {
   return [{ error, code: 'UND_ERR_CONNECT_TIMEOUT', message, syscall: 'connect', address, port: Number(port) }]
 }
 
-/** gRPC has numbers for codes, DEADLINE_EXCEEDED is 4 (https://grpc.io/docs/guides/status-codes/); a DOMException, too. */
+/** gRPC has numbers as codes: DEADLINE_EXCEEDED is 4 (https://grpc.io/docs/guides/status-codes/). */
 function isTimeout(fields: Fields, message: string): boolean {
   const name = fields.text('name') ?? ''
   if (name === 'TimeoutError' || (fields.get('code') === 4 && fields.text('details') !== undefined)) return true
-  // Of a mistake in the code under test the words are those of its variables.
+  // The message of a programming error may contain the name of a variable such as `timeout`.
   if (MISTAKES.has(name) || /\b(invalid|must be|should be|options?)\b/i.test(message)) return false
   return /\btim(e|ed)[ -]?out\b|\bdeadline\b/i.test(message)
 }
@@ -186,7 +186,7 @@ const MISTAKES: ReadonlySet<string> = new Set([
   'ValidationError',
 ])
 
-/** A datagram socket keeps the port as it was given, and from the environment that is a string. */
+/** A datagram socket keeps the port as it was passed, which is a string if it came from the environment. */
 function portIn(value: unknown): number | undefined {
   const port = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
   return typeof port === 'number' && Number.isInteger(port) && port >= 0 ? port : undefined

@@ -9,13 +9,13 @@ import { openedAt } from './opened-at.js'
 import { failuresIn, type SocketFailure } from './socket-failure.js'
 
 /**
- * The error that a function of portside rejects with for what the system answered: the code stays, and the message knows what
- * `explainSocketError()` knows. Reads the kernel's table once at the most, so a loop over candidates calls it for the last
- * failure only. `asked` is what was to be done: 'listen on 127.0.0.1:3000'.
+ * The error of portside for an error of the system: it keeps the code and adds the explanation of `explainSocketError()`. It reads
+ * the kernel's table at most once, so a loop over candidates calls it for the last failure only. `asked` names the operation:
+ * 'listen on 127.0.0.1:3000'.
  */
 export function thrown(cause: unknown, asked: string): Error {
   const code = codeOf(cause)
-  // Portside's own says already what it is about.
+  // An error of portside is already explained.
   if (code === undefined || isExplained(cause)) return cause as Error
   const headline = `Cannot ${asked}: ${code} (${describeErrno(code) ?? (cause as Error).message})`
   const [failure] = failuresIn(cause)
@@ -37,7 +37,7 @@ export function thrown(cause: unknown, asked: string): Error {
 const closeFirst = ({ path }: SocketFailure): string =>
   `close that socket first and await it, or leave the ${path === undefined ? 'port' : 'path'} out`
 
-/** A fixed port that the kernel may give to any outgoing connection will be taken again. */
+/** The kernel may give a fixed port of the ephemeral range to an outgoing connection again. */
 function againIn({ port }: SocketFailure): string | undefined {
   const { first, last } = ephemeralRange()
   if (!port || port < first || port > last) return undefined

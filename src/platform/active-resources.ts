@@ -1,15 +1,15 @@
 import type { AsyncLocalStorage } from 'node:async_hooks'
 import { clearTimeout, setTimeout } from '../timers.js'
 
-// What keeps a process alive, by members of Node that its documentation does not have or calls experimental. Each was checked on
-// Node 20, 22, 24 and 26, and test/platform/active-resources.test.ts checks it on the Node that runs the tests.
+// Undocumented or experimental members of Node that show what keeps a process alive. Each was checked on Node 20, 22, 24 and 26,
+// and test/platform/active-resources.test.ts checks it on the Node that runs the tests.
 
-/** Objects whose handles keep the process alive: sockets, children, watchers, message ports. Empty where Node has no list. */
+/** Objects whose handles keep the process alive: sockets, children, watchers, message ports. Empty if Node has no list. */
 export function activeHandles(): object[] {
   return (process as { _getActiveHandles?(): object[] })._getActiveHandles?.() ?? []
 }
 
-/** How many timers keep the process alive. */
+/** The number of timers that keep the process alive. */
 export function activeTimerCount(): number {
   return process.getActiveResourcesInfo?.().filter((type) => type === 'Timeout').length ?? 0
 }
@@ -22,14 +22,14 @@ export function isWorkerActive(worker: object): boolean {
 }
 
 /**
- * The timers of one period: Node keeps them in a ring, in which each has its neighbors, `_idleNext`
+ * The timers of one period: Node keeps them in a ring, linked by `_idleNext`
  * (https://github.com/nodejs/node/blob/main/lib/internal/timers.js).
  */
 export function timersOfPeriod(ms: number): NodeJS.Timeout[] {
   const own = setTimeout(() => {}, ms) as RingedTimer
   const found: NodeJS.Timeout[] = []
   for (let at = own._idleNext; at != null && at !== own; at = at._idleNext) {
-    // The list itself is in the ring, too.
+    // The list itself is in the ring too.
     if (at.constructor === own.constructor) found.push(at)
   }
   clearTimeout(own)
@@ -38,7 +38,7 @@ export function timersOfPeriod(ms: number): NodeJS.Timeout[] {
 
 type RingedTimer = NodeJS.Timeout & { readonly _idleNext?: RingedTimer | null }
 
-/** What a store held when a timer was set: Node notes it on the timer, in a frame of all stores. */
+/** The value of a store when a timer was set: Node keeps it on the timer, in a frame of all stores. */
 export function storeOfTimer<T>(timer: object, storage: AsyncLocalStorage<T>): T | undefined {
   const key = Object.getOwnPropertySymbols(timer).find(({ description }) => description === 'kAsyncContextFrame')
   const frame = key && (timer as Record<symbol, Map<unknown, T> | undefined>)[key]
@@ -51,12 +51,12 @@ export function periodOf(timer: NodeJS.Timeout): { every: number | undefined; af
   return { every: _repeat ?? undefined, after: _idleTimeout }
 }
 
-/** `_onTimeout`: what a timer calls. */
+/** `_onTimeout`: the callback of a timer. */
 export function calledByTimer(timer: NodeJS.Timeout): unknown {
   return (timer as { _onTimeout?: unknown })._onTimeout
 }
 
-/** Looks at objects as a debugger does, which needs no debugger. */
+/** Inspects objects through the protocol of the debugger, without a debugger. */
 export interface ObjectInspector {
   /** Every object of this prototype that cannot be collected. */
   instancesOf(prototype: object): object[]
@@ -129,6 +129,6 @@ interface Location {
 
 const GROUP = 'portside'
 const KEY = Symbol.for('portside.inspected')
-/** `process` is one in all realms of a thread. */
+/** All realms of a thread share `process`. */
 const READ = "process[Symbol.for('portside.inspected')]"
 const HAND_OVER = "function () { process[Symbol.for('portside.inspected')] = this }"

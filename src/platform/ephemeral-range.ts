@@ -6,9 +6,9 @@ export interface PortRange {
 }
 
 /**
- * The ports among which the kernel picks for port 0 and for outgoing connections. Linux says it in
- * `net.ipv4.ip_local_port_range`, for both families and each network namespace (ip(7)); elsewhere, and where it cannot be
- * read, it is the range that IANA gives to such ports, which is the default of macOS and Windows (RFC 6335 §6).
+ * The ports from which the kernel picks for port 0 and for outgoing connections. Linux has them in `net.ipv4.ip_local_port_range`, for
+ * both families and per network namespace (ip(7)). Elsewhere, and if it cannot be read, it is the range of IANA, which is the default
+ * of macOS and Windows (RFC 6335 §6).
  */
 export function ephemeralRange(platform: NodeJS.Platform = process.platform, source = RANGE): PortRange {
   if (platform !== 'linux' && platform !== 'android') return IANA
@@ -16,7 +16,7 @@ export function ephemeralRange(platform: NodeJS.Platform = process.platform, sou
     const [first, last] = readFileSync(source, 'utf8').trim().split(/\s+/).map(Number)
     return Number.isInteger(first) && Number.isInteger(last) ? ({ first, last } as PortRange) : IANA
   } catch {
-    // No /proc: a sandbox. The kernel's choice is still its own.
+    // No /proc, as in a sandbox.
     return IANA
   }
 }

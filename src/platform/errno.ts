@@ -6,14 +6,14 @@ export function describeErrno(code: string): string | undefined {
   return undefined
 }
 
-/** Codes with which a kernel says that it lacks the address or the whole family: ip(7), ipv6(7). */
+/** Codes of a kernel that lacks the address or the whole family: ip(7), ipv6(7). */
 const ABSENT: ReadonlySet<string | undefined> = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EPROTONOSUPPORT'])
 
 export const saysAddressAbsent = (code: string | undefined): boolean => ABSENT.has(code)
 
 /**
- * Whether EADDRINUSE of a connect says that the connection exists already: so on macOS and Windows. Linux answers
- * EADDRNOTAVAIL to that, and EADDRINUSE if a bound socket finds no ephemeral port left (connect(2)).
+ * Whether EADDRINUSE of a connect means that the connection already exists, as on macOS and Windows. Linux answers EADDRNOTAVAIL in
+ * that case, and EADDRINUSE if a bound socket finds no free ephemeral port (connect(2)).
  */
 export const saysTupleTaken = (platform: NodeJS.Platform = process.platform): boolean =>
   platform !== 'linux' && platform !== 'android'

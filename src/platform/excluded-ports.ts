@@ -1,12 +1,12 @@
 import { outputOf } from './output-of.js'
 
-/** Whether this system keeps ports of its own choice from everybody, as Windows does for Hyper-V. */
+/** Whether this system excludes ports from use, as Windows does for Hyper-V. */
 export function excludesPorts(platform: NodeJS.Platform = process.platform): boolean {
   return platform === 'win32'
 }
 
 /**
- * The ranges that Windows excludes, as `netsh` lists them. Empty if it lists none, or cannot be asked.
+ * The ranges that Windows excludes, from `netsh`. Empty if there are none, or `netsh` fails.
  * https://learn.microsoft.com/en-us/windows-server/administration/windows-commands/netsh-int-ipv4
  */
 export function excludedRanges(
@@ -20,7 +20,7 @@ export function excludedRanges(
   }
 }
 
-/** Reads the rows of two numbers; the headings are in the language of the system, and a `*` marks ranges of users. */
+/** Reads the rows of two numbers. The headings are in the language of the system, and a `*` marks ranges of users. */
 export function parseExcludedRanges(output: string): Array<{ readonly first: number; readonly last: number }> {
   return Array.from(output.matchAll(/^\s*(\d{1,5})\s+(\d{1,5})\s*\*?\s*$/gm), ([, first, last]) => ({
     first: Number(first),
@@ -30,6 +30,6 @@ export function parseExcludedRanges(output: string): Array<{ readonly first: num
 
 function netsh(args: readonly string[]): string {
   const { SystemRoot } = process.env
-  // By its whole path: Windows looks for a bare name in the current directory, too.
+  // The full path, because Windows looks for a bare name in the current directory too.
   return outputOf(SystemRoot ? `${SystemRoot}\\System32\\netsh.exe` : 'netsh', args, { encoding: 'latin1' })
 }

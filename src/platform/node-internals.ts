@@ -5,40 +5,40 @@ import type net from 'node:net'
 import type { Duplex, Writable } from 'node:stream'
 import type tls from 'node:tls'
 
-// Members of Node's objects that its documentation does not have. Each was checked on Node 20, 22, 24 and 26, and
-// test/platform/node-internals.test.ts checks it on the Node that runs the tests. Nothing else in src reads one.
+// Undocumented members of Node's objects. Each was checked on Node 20, 22, 24 and 26, and test/platform/node-internals.test.ts checks
+// it on the Node that runs the tests. No other module in src reads such members.
 
-/** The object of libuv below a socket, as far as portside reads it. */
+/** The libuv object below a socket, with the members that portside reads. */
 export interface SocketHandle {
   readonly constructor: { readonly name: string }
-  /** -1 before the handle has a socket of the kernel and after it is closed, and always on Windows. */
+  /** -1 before the handle has a kernel socket and after it is closed, and always on Windows. */
   readonly fd?: number | undefined
-  /** Bytes that libuv was given and the kernel has not taken. */
+  /** Bytes in libuv that the kernel has not accepted yet. */
   readonly writeQueueSize?: number
   hasRef?(): boolean
   close?(closed?: () => void): void
   readStop?(): void
-  /** Of a listener: listen(2), again if it listens already. */
+  /** Calls listen(2) on a listener, even if it already listens. */
   listen?(backlog: number): number
-  /** Bytes that libuv has read, and was given to write, on behalf of everything above the handle: TLS and HTTP/2, too. */
+  /** Bytes that libuv has read and was asked to write, including those of TLS and HTTP/2. */
   readonly bytesRead?: number
   readonly bytesWritten?: number
-  /** Of a TLS handle: the one below. */
+  /** The handle below a TLS handle. */
   readonly _parent?: SocketHandle | null
-  /** Fills the object in; 0 means that it worked. */
+  /** Fills in the object. 0 means success. */
   getsockname?(name: object): number
   getpeername?(name: object): number
 }
 
-/** `_handle`: no public member has the descriptor, or says whether the kernel has a socket. Null once closed. */
+/** `_handle`: no public member has the descriptor, or shows whether the kernel has a socket. Null once closed. */
 export function handleOf(owner: object | null | undefined): SocketHandle | null | undefined {
   return (owner as { _handle?: SocketHandle | null } | null | undefined)?._handle
 }
 
 /**
- * Whether a handle has a socket of the kernel. Its descriptor is -1 before it has one, and again from the moment in which it
- * is closed, before any 'close' is emitted. A handle without descriptors, as those that a cluster's primary listens for,
- * has one until its owner is destroyed; so have all on Windows, where `fd` is always -1.
+ * Whether a handle has a kernel socket. Its descriptor is -1 before it has one, and again as soon as it is closed, before 'close' is
+ * emitted. A handle without descriptors, such as one for which a cluster's primary listens, counts as open until its owner is
+ * destroyed. So do all handles on Windows, where `fd` is always -1.
  */
 export function isHandleOpen(
   handle: SocketHandle | null | undefined,
@@ -50,17 +50,17 @@ export function isHandleOpen(
   return handle.fd >= 0
 }
 
-/** Whether a handle keeps its process alive: a socket has `ref()` and nothing that reads it back. TLS asks the one below. */
+/** Whether a handle keeps its process alive: a socket has `ref()`, but no way to read it back. For TLS it asks the handle below. */
 export function isRef(handle: SocketHandle | null | undefined): boolean {
   return (handle?.hasRef?.() ?? handle?._parent?.hasRef?.()) !== false
 }
 
-/** Stops reading from the kernel below the stream, `pause()` only above it: the socket then never learns of a reset. */
+/** Stops reading from the kernel, so the socket does not see a reset. `pause()` stops only the stream above. */
 export function stopReading(socket: net.Socket): void {
   handleOf(socket)?.readStop?.()
 }
 
-/** The handle of the kernel's socket, below that of TLS. Null once closed. */
+/** The handle of the kernel socket, below the handle of TLS. Null once closed. */
 export function transportOf(socket: net.Socket): SocketHandle | null | undefined {
   let handle = handleOf(socket)
   while (handle?._parent != null) handle = handle._parent
@@ -68,9 +68,9 @@ export function transportOf(socket: net.Socket): SocketHandle | null | undefined
 }
 
 /**
- * The parsers of an HTTP/1 server that are between two messages, by the list that Node keeps for its timeouts. A socket's
- * `bytesRead` counts the first bytes of a pipelined request together with the request before it. Undefined for a server
- * without the list.
+ * The parsers of an HTTP/1 server that are between two messages, from the list that Node keeps for its timeouts. `bytesRead` of the
+ * socket is no substitute: it counts the first bytes of a pipelined request with the previous request. Undefined for a server without
+ * the list.
  */
 export function parsersAtRest(server: net.Server): ReadonlySet<unknown> | undefined {
   connections ??= Object.getOwnPropertySymbols(server).find(
@@ -82,14 +82,14 @@ export function parsersAtRest(server: net.Server): ReadonlySet<unknown> | undefi
 
 let connections: symbol | undefined
 
-/** `parser`: what reads the requests of an accepted HTTP/1 socket. Null once it has no more to read. */
+/** `parser`: reads the requests of an accepted HTTP/1 socket. Null when it has finished. */
 export function parserOf(socket: net.Socket): object | null | undefined {
   return (socket as { parser?: object | null }).parser
 }
 
 /**
- * The open streams of the HTTP/2 session on a socket. The session is found by what it can do: Node keeps it under a key that
- * differs between versions.
+ * The open streams of the HTTP/2 session on a socket. The session is recognized by its methods, because the key under which Node keeps
+ * it differs between versions.
  */
 export function http2StreamsOn(socket: net.Socket): Iterable<Duplex> {
   const session = http2SessionOn(socket)
@@ -107,7 +107,7 @@ function http2SessionOn(socket: net.Socket): object | undefined {
     .find((value) => typeof value === 'object' && typeof value?.goaway === 'function') as object | undefined
 }
 
-/** Until the undo, an HTTP/2 server has no sessions that its `close()` could close, as it does on Node 24 and newer. */
+/** Hides the sessions of an HTTP/2 server until the undo: on Node 24 and newer its `close()` would close them. */
 export function hideHttp2Sessions(server: net.Server): (() => void) | undefined {
   const key = Object.getOwnPropertySymbols(server).find(({ description }) => description === 'sessions')
   if (key === undefined) return undefined
@@ -119,7 +119,7 @@ export function hideHttp2Sessions(server: net.Server): (() => void) | undefined 
   }
 }
 
-/** `_last`: the head that was sent says `Connection: close`, whoever asked for it. */
+/** `_last`: the headers that were sent contain `Connection: close`. */
 export function endsConnection(response: http.ServerResponse): boolean {
   return response.headersSent && (response as { _last?: boolean })._last === true
 }
@@ -134,12 +134,12 @@ export function datagramHandle(socket: dgram.Socket): SocketHandle | null | unde
 
 let datagramState: symbol | undefined
 
-/** `type`: without it a datagram socket that is not bound does not say its family. */
+/** `type`: the only member of an unbound datagram socket that shows its family. */
 export function datagramType(socket: dgram.Socket): dgram.SocketType {
   return (socket as unknown as { type: dgram.SocketType }).type
 }
 
-/** The IPC channel: its documented members are `ref()` and `unref()`, its descriptor is that of a handle. */
+/** The IPC channel: only `ref()` and `unref()` are documented, but it is a handle with a descriptor. */
 export function channelOf(child: ChildProcess): SocketHandle | null | undefined {
   return child.channel as unknown as SocketHandle | null | undefined
 }
@@ -159,17 +159,17 @@ export function connectionCount(server: net.Server): number {
   return (server as { _connections?: number })._connections ?? 0
 }
 
-/** `_connectionKey`, set when a server is bound and never cleared: `listening` is false before, while and after. */
+/** `_connectionKey`: set when a server is bound and never cleared. `listening` is false before, during and after. */
 export function wasEverBound(server: net.Server): boolean {
   return (server as { _connectionKey?: string })._connectionKey !== undefined
 }
 
-/** Node keeps the key of a bind that failed, so that the server would look as if it had been closed. */
+/** Node keeps the key of a failed bind, so the server would look closed. */
 export function forgetBind(server: net.Server): void {
   ;(server as { _connectionKey?: string | undefined })._connectionKey = undefined
 }
 
-/** What a server does to each socket that it accepts: Node keeps these options and shows none of them. */
+/** The options that a server applies to each accepted socket: Node keeps them, but does not document the members. */
 export function acceptOptionsOf(server: net.Server): net.ServerOpts {
   const { allowHalfOpen, pauseOnConnect, noDelay, keepAlive, keepAliveInitialDelay, highWaterMark } =
     server as unknown as Required<net.ServerOpts>
@@ -177,12 +177,12 @@ export function acceptOptionsOf(server: net.Server): net.ServerOpts {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 }
 
-/** `_httpMessage`: the request that a pooled socket carries now. An agent only says which sockets are free. */
+/** `_httpMessage`: the current request of a pooled socket. An agent only shows which sockets are free. */
 export function requestOn(socket: net.Socket): http.ClientRequest | undefined {
   return (socket as { _httpMessage?: http.ClientRequest | null })._httpMessage ?? undefined
 }
 
-/** `res`: the answer to a request is otherwise only given to listeners of 'response'. */
+/** `res`: otherwise only listeners of 'response' get the answer to a request. */
 export function answerTo(request: object): http.IncomingMessage | undefined {
   return (request as { res?: http.IncomingMessage | null }).res ?? undefined
 }
@@ -192,10 +192,10 @@ export function agentOf(request: http.ClientRequest): http.Agent | undefined {
   return (request as { agent?: http.Agent }).agent
 }
 
-/** `_final`, the implementation of the FIN: after `end()` no public hook comes before it is sent. */
+/** `_final`: sends the FIN. No public hook runs between `end()` and the FIN. */
 export type Finishing = { _final: (done: (error?: Error | null) => void) => void }
 
-/** `_writableState`: bytes of the chunk that the stream has given to the handle. `writableLength` still counts them. */
+/** `_writableState`: bytes of the chunk that the stream has passed to the handle. `writableLength` still counts them. */
 export function bytesUnderWay(stream: Writable): number {
   const state = (stream as { _writableState?: { writelen?: number; writing?: boolean } })._writableState
   return state?.writing ? (state.writelen ?? 0) : 0
@@ -206,17 +206,17 @@ export function resetOnDestroy(socket: net.Socket): void {
   ;(socket as { resetAndClosing?: boolean }).resetAndClosing = true
 }
 
-/** `secureConnecting`: a client of TLS has no answer yet, though it is connected. */
+/** `secureConnecting`: a TLS client is connected, but its handshake is not complete. */
 export function isHandshaking(socket: net.Socket): boolean {
   return socket.connecting || (socket as { secureConnecting?: boolean }).secureConnecting === true
 }
 
-/** `_readableState.ended`: the other end has closed, whether or not anybody has read that far. */
+/** `_readableState.ended`: the other end has closed, even if the stream is not read to its end. */
 export function hasReadEnd(socket: net.Socket): boolean {
   return (socket as unknown as { _readableState?: { ended?: boolean } })._readableState?.ended === true
 }
 
-/** What Node notes on a timer. */
+/** Internal members of a timer. */
 interface TimerState {
   readonly _destroyed?: boolean
   readonly _idleStart?: number
@@ -228,7 +228,7 @@ export function isTimerOver(timer: NodeJS.Timeout): boolean {
   return (timer as TimerState)._destroyed === true
 }
 
-/** Milliseconds until a timer fires. The clock of its start is that of another timer which starts now. */
+/** Milliseconds until a timer fires. A timer that starts now supplies the current time of the same clock. */
 export function dueIn(timer: NodeJS.Timeout, started: NodeJS.Timeout): number {
   const { _idleStart = 0, _idleTimeout = 0 } = timer as TimerState
   return _idleStart + _idleTimeout - ((started as TimerState)._idleStart ?? 0)

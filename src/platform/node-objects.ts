@@ -11,7 +11,7 @@ import { handleOf } from './node-internals.js'
 export const isServer = (value: unknown): value is net.Server =>
   has(value, 'getConnections', 'listen') && kindOf(value as object, 'listening') === 'boolean'
 
-/** A server, or anything else that can be told to listen, such as an Express app. */
+/** A server, or anything else with `listen()`, such as an Express app. */
 export const canListen = (value: unknown): value is { listen(...args: unknown[]): unknown } => has(value, 'listen')
 
 export const isTlsServer = (value: unknown): value is tls.Server => has(value, 'setSecureContext')

@@ -2,7 +2,7 @@ import { closeSync, fstatSync, openSync, readdirSync, readFileSync } from 'node:
 import { devNull } from 'node:os'
 import { codeOf } from '../errors.js'
 
-/** How many descriptors this process has, and how many it may have; undefined what the system does not tell. */
+/** The number of descriptors of this process, and the limit. Undefined if the system does not show it. */
 export interface OpenFiles {
   readonly open: number | undefined
   readonly limit: number | undefined
@@ -15,10 +15,10 @@ export function openFiles(): OpenFiles {
   return { open: countOpen() ?? (known && countWithoutOpening(known)), limit: known }
 }
 
-/** The same where no descriptor is left to read /proc with: nothing is opened for it. */
+/** The limit without opening a file: it works when no descriptor is left to read /proc with. */
 function limitWithoutOpening(): number | undefined {
   const { report } = process
-  // Otherwise it looks up the names of all peers: https://nodejs.org/api/process.html#processreportexcludenetwork
+  // Without this it looks up the names of all peers: https://nodejs.org/api/process.html#processreportexcludenetwork
   const options = report as unknown as { excludeNetwork?: boolean }
   const { excludeNetwork } = options
   options.excludeNetwork = true
@@ -34,7 +34,7 @@ function limitWithoutOpening(): number | undefined {
   }
 }
 
-/** Asks each number below the limit whether it is open. */
+/** Checks each number below the limit. */
 function countWithoutOpening(limit: number): number | undefined {
   if (limit > MOST_ASKED) return undefined
   let open = 0
@@ -42,7 +42,7 @@ function countWithoutOpening(limit: number): number | undefined {
   return open
 }
 
-/** Above that, to ask for each number takes longer than the answer is worth. */
+/** Above this limit the check of each number takes too long. */
 const MOST_ASKED = 65_536
 
 function isOpen(fd: number): boolean {
@@ -55,7 +55,7 @@ function isOpen(fd: number): boolean {
   }
 }
 
-/** Whether this process can open nothing more. */
+/** Whether this process has no descriptor left. */
 export function isOutOfDescriptors(): boolean {
   try {
     closeSync(openSync(devNull, 'r'))
@@ -67,15 +67,15 @@ export function isOutOfDescriptors(): boolean {
 
 function countOpen(): number | undefined {
   try {
-    // Less the one by which it is read.
+    // Without the descriptor of this read.
     return readdirSync('/dev/fd').length - 1
   } catch {
-    // Windows, and a process that has none left to look with.
+    // Windows, or a process without a descriptor left.
     return undefined
   }
 }
 
-/** `Max open files  1024  4096  files` (proc_pid_limits(5)); the first is the one in force. */
+/** `Max open files  1024  4096  files` (proc_pid_limits(5)). The first is the current limit. */
 function readLimit(): number | undefined {
   try {
     const limit = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]

@@ -1,6 +1,6 @@
 /**
- * Runs a program to its end and gives what it printed, in the encoding asked for. Throws as `execFileSync()` does. Loaded
- * only then: `node:child_process` would take longer to load than all of portside.
+ * Runs a program to its end and returns its output in this encoding. Throws like `execFileSync()`. `node:child_process` is loaded at
+ * the first call, because it takes longer to load than all of portside.
  */
 export function outputOf(program: string, args: readonly string[], { encoding, env }: OutputOptions): string {
   return process.getBuiltinModule('node:child_process').execFileSync(program, args, {

@@ -6,8 +6,8 @@ interface End {
 }
 
 /**
- * Whether a socket of this process has the two endpoints. Node lists its handles in no public way: `_getActiveHandles()` of
- * `process` is there in Node 20 to 26, and leaves out those that are unref'd.
+ * Whether a socket of this process has both endpoints. Node has no public list of its handles. `_getActiveHandles()` of `process` exists
+ * in Node 20 to 26, and omits handles that are unref'd.
  */
 export function hasOwnConnection(local: End, remote: End): boolean {
   const { _getActiveHandles: list } = process as { _getActiveHandles?: () => unknown[] }

@@ -9,8 +9,8 @@ export interface Patched {
 }
 
 /**
- * Replaces a method of an object that is not portside's, and returns the undo, which can be called twice. If somebody has patched the method
- * again by then, restoring would remove their patch: ours stays and only calls the original.
+ * Replaces a method of another library's object, and returns the undo, which is safe to call twice. If other code has patched the
+ * method again, restoring would remove that patch, so ours stays and only calls the original.
  *
  * The list of patches holds its targets weakly, so that a patched server or socket can be collected.
  */
@@ -27,7 +27,7 @@ export function patch<T extends object, Name extends keyof T & string>(
   const method = function (this: unknown, ...args: unknown[]): unknown {
     return Reflect.apply(current as () => unknown, this, args)
   }
-  // Whoever looks at the method sees the name and the parameters of the original.
+  // Code that inspects the method must see the name and the number of parameters of the original.
   for (const key of ['name', 'length'] as const) {
     const value = Reflect.get(original as object, key)
     Object.defineProperty(method, key, { value, configurable: true })
@@ -43,7 +43,7 @@ export function patch<T extends object, Name extends keyof T & string>(
   }
 }
 
-/** What is patched now, by every copy of portside in this process. */
+/** The current patches, of every copy of portside in this process. */
 export function patches(): Patched[] {
   return [...list().entries].flatMap(({ name, because, target }) => {
     const alive = target.deref()
@@ -72,7 +72,7 @@ function remember({ target, name, because }: Patched): () => void {
   return () => void entries.delete(entry)
 }
 
-/** Drops targets that were collected: now and then, so that memory stays bounded by what is alive. */
+/** Removes collected targets, so that memory stays in proportion to the live ones. */
 function sweep(all: List): void {
   for (const entry of all.entries) if (entry.target.deref() === undefined) all.entries.delete(entry)
   all.sweepAt = Math.max(64, all.entries.size * 2)

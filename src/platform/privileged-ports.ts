@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 
 /**
- * The first port that everybody may bind. Linux says it in `net.ipv4.ip_unprivileged_port_start`, for each network
- * namespace (ip(7)); Windows has no privileged ports; elsewhere it is 1024.
+ * The first port that every user may bind. Linux has it in `net.ipv4.ip_unprivileged_port_start`, per network namespace (ip(7)); Windows
+ * has no privileged ports; elsewhere it is 1024.
  */
 export function firstUnprivilegedPort(platform: NodeJS.Platform = process.platform, source = START): number {
   if (platform === 'win32') return 0

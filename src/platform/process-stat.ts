@@ -1,16 +1,16 @@
 import { readFileSync } from 'node:fs'
 
 export interface ProcessStat {
-  /** `R`, `S`, `T` for stopped, `Z` for one that has ended and that its parent has not waited for. */
+  /** `R`, `S`, `T` for stopped, `Z` for exited without a wait of its parent. */
   readonly state: string | undefined
   readonly parent: number
   readonly session: number
-  /** When it started, in ticks since boot. */
+  /** The start time, in ticks since boot. */
   readonly started: string | undefined
 }
 
 /**
- * Fields 3, 4, 6 and 22 of /proc/PID/stat (proc_pid_stat(5)). The second field is a name that may hold anything. Throws ENOENT
+ * Fields 3, 4, 6 and 22 of /proc/PID/stat (proc_pid_stat(5)). The second field is a name with arbitrary characters. Throws ENOENT
  * or ESRCH if there is no such process.
  */
 export function statOf(pid: number): ProcessStat {

@@ -3,17 +3,16 @@ import { codeOf } from '../errors.js'
 import { outputOf } from './output-of.js'
 import { type ProcessStat, statOf } from './process-stat.js'
 
-/** A process, and what tells it from a later one of the same pid. */
+/** A process, and the start time that distinguishes it from a later one with the same pid. */
 export interface OtherProcess {
   readonly pid: number
-  /** When it started, in ticks since boot (proc(5)); undefined where only the pid is known. */
+  /** The start time, in ticks since boot (proc(5)); undefined if only the pid is known. */
   readonly started: string | undefined
 }
 
 /**
- * The processes that a process has started, and theirs: a shell that is ended leaves its own children running. Linux
- * tells them in `/proc/PID/task/TID/children` (proc(5)), macOS through `ps`. Empty on Windows, where neither is there to
- * ask.
+ * The processes that a process has started, and their children: ending a shell leaves its children running. Linux lists them in
+ * `/proc/PID/task/TID/children` (proc(5)), macOS in `ps`. Empty on Windows, which has neither.
  */
 export function descendantsOf(pid: number, platform: NodeJS.Platform = process.platform): OtherProcess[] {
   if (platform === 'win32') return []
@@ -31,7 +30,7 @@ export const identified = (pid: number): OtherProcess => ({ pid, started: trySta
 
 /**
  * Whether the system ends a program with the process that started it. On Windows libuv puts them into one job
- * (https://learn.microsoft.com/en-us/windows/win32/procthread/job-objects); elsewhere it goes on under another parent.
+ * (https://learn.microsoft.com/en-us/windows/win32/procthread/job-objects); elsewhere the program continues under another parent.
  */
 export function endsWithItsParent(platform: NodeJS.Platform = process.platform): boolean {
   return platform === 'win32'
@@ -41,26 +40,26 @@ export function isRunning({ pid, started }: OtherProcess): boolean {
   try {
     process.kill(pid, 0)
   } catch (error) {
-    // EPERM: it runs, as another user (kill(2)).
+    // EPERM: it runs as another user (kill(2)).
     if (codeOf(error) !== 'EPERM') return false
   }
   const stat = tryStat(pid)
-  // One that has ended and that its parent has not asked about yet keeps its pid.
+  // An exited process keeps its pid until its parent waits for it.
   return stat === undefined ? started === undefined : stat.started === started && stat.state !== 'Z'
 }
 
-/** Whether there is such a process of ours that has not ended, on Linux. */
+/** Whether the process has not exited, on Linux. */
 export function isAlive(pid: number): boolean {
   const stat = tryStat(pid)
   return stat !== undefined && stat.state !== 'Z'
 }
 
-/** Whether a signal has stopped it, on Linux. */
+/** Whether a signal has stopped the process, on Linux. */
 export function isStopped(pid: number): boolean {
   return tryStat(pid)?.state === 'T'
 }
 
-/** False if it has ended by itself, or belongs to another user. */
+/** Sends a signal. False if the process has already exited, or belongs to another user. */
 export function end(other: OtherProcess, signal: NodeJS.Signals): boolean {
   if (!isRunning(other)) return false
   try {
@@ -72,7 +71,7 @@ export function end(other: OtherProcess, signal: NodeJS.Signals): boolean {
 }
 
 /**
- * Ends a process and all that it started, on Windows, where a process ends alone and has no signals
+ * Ends a process and all processes that it started, on Windows, where a kill does not reach them and there are no signals
  * (https://learn.microsoft.com/en-us/windows-server/administration/windows-commands/taskkill). False elsewhere.
  */
 export function endTree(pid: number, platform: NodeJS.Platform = process.platform): boolean {
@@ -81,17 +80,17 @@ export function endTree(pid: number, platform: NodeJS.Platform = process.platfor
     outputOf('taskkill', ['/PID', String(pid), '/T', '/F'], { encoding: 'utf8' })
     return true
   } catch {
-    // It has ended by itself, or there is no taskkill.
+    // It has already exited, or there is no taskkill.
     return false
   }
 }
 
-/** Ends who is left of the process group that a process began, also without it. */
+/** Ends the rest of the process group of a process, even after that process has exited. */
 export function endGroup(pid: number): void {
   try {
     process.kill(-pid, 'SIGKILL')
   } catch {
-    // ESRCH: nobody is left. Windows has no groups.
+    // ESRCH: no process is left. Windows has no groups.
   }
 }
 
@@ -106,12 +105,12 @@ export function childrenIn(processes: string): (pid: number) => number[] {
   return (pid) => children.get(pid) ?? []
 }
 
-/** On Linux, which lists for each thread those that it started. */
+/** On Linux, which lists children by the thread that started them. */
 export function childrenOf(pid: number): number[] {
   try {
     return readdirSync(`/proc/${pid}/task`).flatMap((thread) => childrenOfThread(pid, thread))
   } catch {
-    // The process has ended.
+    // The process has exited.
     return []
   }
 }
@@ -129,7 +128,7 @@ export function tryStat(pid: number): ProcessStat | undefined {
   try {
     return statOf(pid)
   } catch {
-    // The process has ended, or there is no /proc.
+    // The process has exited, or there is no /proc.
     return undefined
   }
 }

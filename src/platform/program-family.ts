@@ -3,26 +3,26 @@ import { now } from '../timers.js'
 import { outputOf } from './output-of.js'
 import { descendantsOf, identified, isRunning, type OtherProcess, tryStat } from './process-tree.js'
 
-/** The variable by which a process is known to come from a program of ours: it is inherited, also by what leaves its parent. */
+/** The variable that marks the processes of a program: children inherit it, even those that leave their parent. */
 export const MARK = 'PORTSIDE_PROGRAM'
 
-/** The environment with the mark. Those of the programs that this process is part of stay. */
+/** The environment with the mark. It keeps the marks of programs that this process belongs to. */
 export function marked(env: NodeJS.ProcessEnv, mark: string | undefined): NodeJS.ProcessEnv {
   if (mark === undefined) return env
   return { ...env, [MARK]: [process.env[MARK], mark].filter(Boolean).join(' ') }
 }
 
 /**
- * A program and the processes that it started, directly or not. Three things tell them, because each can be left: the parent
- * (a process whose parent ends gets another), the session (setsid(2) begins a new one), and on Linux the mark in the environment
- * that a process was started with (proc_pid_environ(5)).
+ * A program and the processes that it started, directly or indirectly. It checks three things, because a process can leave each: the
+ * parent (a process whose parent exits gets another), the session (setsid(2) begins a new one), and on Linux the mark in the
+ * environment with which a process was started (proc_pid_environ(5)).
  */
 export class ProgramFamily {
-  /** By pid, when the process started: pids are given again. */
+  /** The start time by pid, because pids are reused. */
   readonly #known = new Map<number, string | undefined>()
   readonly #started: number
   #list: { readonly of: readonly number[] | undefined; readonly at: number } | undefined
-  /** On Windows: the program started at most a second before this, and its children start after it. */
+  /** On Windows: the program started at most a second before now, and its children start later. */
   readonly #begun = ticks(Date.now() - 1000)
 
   constructor(
@@ -34,14 +34,14 @@ export class ProgramFamily {
     this.#started = Number(tryStat(pid)?.started)
   }
 
-  /** Whether a process is one of them. Undefined if the system does not say. */
+  /** Whether a process is one of them. Undefined if the system does not show it. */
   has(pid: number): boolean | undefined {
     if (pid === this.pid) return true
     if (isLinux(this.platform)) return this.#isKin(pid)
     return this.#listed()?.includes(pid)
   }
 
-  /** Those that the tree shows, with the program itself: quick, and complete unless one of them has left its parent. */
+  /** The program and its process tree: quick, and complete unless a process has left its parent. */
   tree(): number[] {
     return [
       this.pid,
@@ -49,7 +49,7 @@ export class ProgramFamily {
     ]
   }
 
-  /** All that run now, with the program itself. Reads something of each process of this host. */
+  /** The program and all its running processes. It reads data of each process of this host. */
   members(): OtherProcess[] {
     this.#list = undefined
     const found = new Set(this.tree())
@@ -60,7 +60,7 @@ export class ProgramFamily {
   #isKin(pid: number): boolean {
     const stat = tryStat(pid)
     if (stat === undefined || Number(stat.started) < this.#started) return false
-    // Whose child a process was is forgotten when its parent ends.
+    // The system forgets the parent of a process when the parent exits.
     if (this.#known.has(pid) && this.#known.get(pid) === stat.started) return true
     const kin =
       stat.session === this.pid ||
@@ -70,7 +70,7 @@ export class ProgramFamily {
     return kin
   }
 
-  /** The descendants by the list of all processes. It is kept for a moment: Windows needs a second to make it. Undefined without a list. */
+  /** The descendants, from the list of all processes. The list is kept for a moment, because Windows needs a second for it. Undefined without a list. */
   #listed(): readonly number[] | undefined {
     if (this.#list === undefined || now() - this.#list.at >= LIST_LASTS) this.#list = { of: this.#read(), at: now() }
     return this.#list.of
@@ -81,7 +81,7 @@ export class ProgramFamily {
     try {
       listed = parsePairs(this.list(this.platform), this.platform)
     } catch {
-      // There is no such program, or it may not run.
+      // There is no such program, or this process may not run it.
       return undefined
     }
     const started = listed.get(this.pid)?.started ?? (this.platform === 'win32' ? this.#begun : undefined)
@@ -89,7 +89,7 @@ export class ProgramFamily {
       const earliest = parent === this.pid ? started : listed.get(parent)?.started
       return one.started === undefined || earliest === undefined || one.started >= earliest
     }
-    /** Windows keeps the pid of a parent that has ended, and gives it to another: a child is no older than its parent. */
+    /** Windows keeps the pid of an exited parent, and reuses it: a child cannot be older than its parent. */
     const parentOf = (pid: number): number | undefined => {
       const one = listed.get(pid)
       return one !== undefined && isChild(one, one.parent) ? one.parent : undefined
@@ -107,11 +107,11 @@ interface Listed {
   readonly parent: number
   /** Its process group, where the system has groups. */
   readonly group?: number | undefined
-  /** When it started, on Windows, in ticks. */
+  /** The start time, on Windows, in ticks. */
   readonly started?: number | undefined
 }
 
-/** Reads lines of `pid parent group`, of Windows those of `pid parent started`. The third number may be missing. */
+/** Reads lines of `pid parent group`, on Windows of `pid parent started`. The third number may be missing. */
 export function parsePairs(output: string, platform: NodeJS.Platform): Map<number, Listed> {
   const listed = new Map<number, Listed>()
   for (const line of output.split(/\r?\n/)) {
@@ -143,7 +143,7 @@ const listOnWindows = (): string =>
     { encoding: 'utf8' },
   )
 
-/** Pids are given again: a list of parents may have a circle. */
+/** Pids are reused, so the chain of parents may have a cycle. */
 function ancestors(pid: number, parentOf: (pid: number) => number | undefined): number[] {
   const found: number[] = []
   for (let next = parentOf(pid); next !== undefined && next > 0 && !found.includes(next); next = parentOf(next)) {
@@ -167,7 +167,7 @@ function environmentOf(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/environ`, 'latin1')
   } catch {
-    // It has ended, or belongs to another user.
+    // It has exited, or belongs to another user.
     return ''
   }
 }

@@ -3,11 +3,11 @@ import { delimiter, join, resolve } from 'node:path'
 
 export interface Program {
   readonly path?: string
-  /** ENOENT: there is none of this name. EACCES: there is, and it may not be executed. */
+  /** ENOENT: there is no program of this name. EACCES: it may not be executed. */
   readonly code?: 'ENOENT' | 'EACCES'
 }
 
-/** The code for a directory in which nothing can be run: ENOENT, ENOTDIR, EACCES, ENAMETOOLONG. Undefined for any other. */
+/** The code for an invalid working directory: ENOENT, ENOTDIR, EACCES, ENAMETOOLONG. Undefined for a valid one. */
 export function whyNoDirectory(path: string): string | undefined {
   try {
     return statSync(path).isDirectory() ? undefined : 'ENOTDIR'
@@ -17,8 +17,8 @@ export function whyNoDirectory(path: string): string | undefined {
 }
 
 /**
- * The file that `execvp` would run for a command: a path as it is, a bare name from PATH (exec(3)). On Windows the
- * search is left to the system.
+ * The file that `execvp` would run for a command: a path directly, a bare name from PATH (exec(3)). On Windows the system does the
+ * search.
  */
 export function findProgram(
   command: string,
@@ -37,7 +37,7 @@ export function findProgram(
       accessSync(place, constants.X_OK)
       return { path: place }
     } catch {
-      // Not this one.
+      // Try the next place.
     }
   }
   return { code }

@@ -5,15 +5,15 @@ import { isMainThread } from 'node:worker_threads'
 import { hasEnded, markOf } from './process-mark.js'
 
 /**
- * Whether this is the first call for a run, which is known by the process that runs its workers. Workers of one run share no memory and
- * no environment that one of them could change, but they share a temporary directory: the first to make a file there has the claim,
- * and leaves a note for the main process. True if that cannot be found out.
+ * Whether this is the first call for a run, which is identified by the process of its workers. Workers share no memory and no environment
+ * that one could change, but they share a temporary directory: the first to create a file there has the claim, and leaves a note for the
+ * main process. True if that cannot be determined.
  */
 export function claimRun(main: number, note: string, folder: string = tmpdir()): boolean {
   const mark = process.env[RUN_VARIABLE] ?? markOf(main)
   if (mark === undefined) return true
   const file = join(folder, nameOf(mark))
-  // Of all workers but the first: an error of a file that exists costs more than the question.
+  // For all workers after the first: the check is cheaper than the error of an existing file.
   if (existsSync(file)) return false
   try {
     writeFileSync(file, `${mark}\n${note}`, { flag: 'wx', mode: 0o600 })
@@ -25,7 +25,7 @@ export function claimRun(main: number, note: string, folder: string = tmpdir()):
   return true
 }
 
-/** For the process that runs the workers: a run that has code of portside there leaves no file. */
+/** For the process that runs the workers: if it has code of portside, the run leaves no file. */
 export function releaseAtExit(folder: string = tmpdir()): void {
   const mark = markOf(process.pid)
   if (mark !== undefined) process.once('exit', () => tryTo(() => unlinkSync(join(folder, nameOf(mark)))))
@@ -41,11 +41,11 @@ export function noteOfRun(folder: string = tmpdir()): string | undefined {
   }
 }
 
-/** For the process that runs the workers, at the end of the run: whether no worker has claimed it, which each worker with a leak check does. */
+/** For the process that runs the workers, at the end of the run: whether no worker has claimed it. Each worker with a leak check does. */
 export const isUnclaimed = (folder: string = tmpdir()): boolean =>
   noteOfRun(folder) === undefined && claimRun(process.pid, '', folder) && noteOfRun(folder) !== undefined
 
-/** For workers that do not see the process that started them, such as one in a PID namespace of its own. */
+/** For workers that cannot see the process that started them, such as a worker in its own PID namespace. */
 export function runEnvironment(): Record<string, string> {
   const mark = markOf(process.pid)
   return mark === undefined ? {} : { [RUN_VARIABLE]: mark }
@@ -57,7 +57,7 @@ const prefix = (): string => `portside-run-${process.getuid?.() ?? -1}-`
 
 const nameOf = (mark: string): string => prefix() + mark.replace(/\W+/g, '-')
 
-/** The process of a run may have no code of portside that could remove its file: a later run does. */
+/** A later run removes the file if the process of the run has no code of portside to do it. */
 function removeEnded(folder: string): void {
   try {
     for (const name of readdirSync(folder)) {
@@ -66,7 +66,7 @@ function removeEnded(folder: string): void {
       tryTo(() => hasEnded(readFileSync(path, 'utf8').split('\n')[0] ?? '') && unlinkSync(path))
     }
   } catch {
-    // The directory may not be listed, or there is no descriptor left.
+    // This process may not list the directory, or no descriptor is left.
   }
 }
 
@@ -74,6 +74,6 @@ function tryTo(action: () => void): void {
   try {
     action()
   } catch {
-    // Another run removes it, too, or no worker has made it.
+    // Another run has removed it, or no worker has created it.
   }
 }

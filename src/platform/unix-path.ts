@@ -8,8 +8,8 @@ export interface UnixPath {
 }
 
 /**
- * A path that nobody else has: a socket in a new directory of mode 0700, or a named pipe on Windows, where pipes have
- * a name space of their own and vanish with their last handle.
+ * A unique path: a socket in a new directory of mode 0700, or a named pipe on Windows, where pipes have their own name space and
+ * disappear with their last handle.
  * https://nodejs.org/api/net.html#identifying-paths-for-ipc-connections
  */
 export async function makeUnixPath(platform: NodeJS.Platform = process.platform): Promise<UnixPath> {
@@ -21,15 +21,15 @@ export async function makeUnixPath(platform: NodeJS.Platform = process.platform)
 }
 
 /**
- * Longest path that `bind` takes, in bytes: `sun_path` less its final NUL, 108 on Linux and 104 on macOS and BSD
- * (unix(7)). Node 20 cuts a longer one off without a word and binds another name. Undefined where there is no limit.
+ * The longest path that `bind` accepts, in bytes: `sun_path` without its final NUL. `sun_path` has 108 bytes on Linux and 104 on macOS
+ * and BSD (unix(7)). Node 20 silently truncates a longer path and binds another name. Undefined if there is no limit.
  */
 export function longestUnixPath(platform: NodeJS.Platform = process.platform): number | undefined {
   if (platform === 'win32') return undefined
   return platform === 'linux' ? 107 : 103
 }
 
-/** Whether the path names a file that a socket would have to share; abstract and pipe names do not. */
+/** Whether there is a file at the path. Abstract names and pipes have no file. */
 export async function unixPathExists(path: string, platform: NodeJS.Platform = process.platform): Promise<boolean> {
   if (platform === 'win32' || path.startsWith('\0')) return false
   const { lstat } = await import('node:fs/promises')
@@ -39,7 +39,7 @@ export async function unixPathExists(path: string, platform: NodeJS.Platform = p
   )
 }
 
-/** What a path leads to; undefined where that is nothing, or may not be looked at. A link to nothing is a file. */
+/** The kind of file at a path; undefined if there is none, or this process may not read it. A dangling link is a file. */
 export function kindOfFile(path: string): 'socket' | 'directory' | 'file' | undefined {
   const found = tryStat(statSync, path) ?? tryStat(lstatSync, path)
   if (found === undefined) return undefined

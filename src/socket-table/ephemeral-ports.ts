@@ -3,25 +3,44 @@ import { ephemeralRange } from '../platform/ephemeral-range.js'
 import type { SocketEntry } from './socket-entry.js'
 import { readSocketTable } from './socket-table.js'
 
-/** How full the ephemeral range of this host is. */
+/**
+ * The usage of the ephemeral range of this host.
+ * @see docs/socket-table.md#ephemeralports
+ */
 export interface EphemeralPorts {
+  /** The first port of the range. */
   readonly first: number
+  /** The last port of the range. */
   readonly last: number
-  /** How many ports that is. */
+  /** The number of ports in the range. */
   readonly size: number
-  /** TCP ports of the range that some socket has, on whichever address, TIME_WAIT not counted. */
+  /** TCP ports of the range that a socket has, on any address. TIME_WAIT does not count. */
   readonly inUse: number
-  /** Those that nobody has but the kernel, in TIME_WAIT. */
+  /** Ports that only the kernel has, in TIME_WAIT. */
   readonly timeWait: number
-  /** What is left: in no use at all, and not reserved by the system. */
+  /** Ports that are not in use and not reserved by the system. */
   readonly available: number
 }
 
 /**
- * Counts the TCP ports of the ephemeral range, of this host or network namespace. Each local address has its own ports, and
- * a connect may share one with a connection to another peer: so many are available for certain (ip(7),
- * ip_local_port_range). Bound sockets that neither listen nor are connected are in no table, and are not counted. Ports of
- * `net.ipv4.ip_local_reserved_ports` are never picked. Rejects as `readSocketTable()`.
+ * Counts the TCP ports of the ephemeral range that are in use, of this host or network namespace.
+ *
+ * `available` is the number that is certainly left: each local address has its own ports, and a connect may share a port with a
+ * connection to another peer (ip(7), ip_local_port_range). Sockets that are bound, but neither listen nor are connected, are in no
+ * table and do not count. The kernel never picks ports of `net.ipv4.ip_local_reserved_ports`.
+ *
+ * @throws ERR_PORTSIDE_UNSUPPORTED if the system has no table of sockets
+ * @example
+ * ```ts
+ * import { ephemeralPorts, listenTcp } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * await using server = await listenTcp()
+ * const { first, last } = await ephemeralPorts()
+ * expect(server.port).toBeGreaterThanOrEqual(first)
+ * expect(server.port).toBeLessThanOrEqual(last)
+ * ```
+ * @see docs/socket-table.md#ephemeralports
  */
 export async function ephemeralPorts(): Promise<EphemeralPorts> {
   return countEphemeralPorts(await readSocketTable({ protocol: 'tcp' }))

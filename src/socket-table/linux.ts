@@ -5,10 +5,10 @@ import { fits, type SocketAddress, type SocketEntry, type SocketFilter, type Soc
 import { SocketHolders } from './socket-holders.js'
 
 /**
- * The sockets of this network namespace, from `/proc/net` (proc_pid_net(5)), one by one: who stops early has read no more than
- * it needed. Listeners come first. Lines that cannot be read are left out. The holder of a socket is looked up when it is
- * asked for. Throws ERR_PORTSIDE_UNSUPPORTED where there is no such table, or the process
- * of the filter may not be looked into, and EMFILE where no descriptor is left.
+ * The sockets of this network namespace, from `/proc/net` (proc_pid_net(5)). Lazy: stopping early avoids reading the rest of the
+ * table. Listeners come first. Unreadable lines are omitted. The holder of a socket is looked up on access. Throws
+ * ERR_PORTSIDE_UNSUPPORTED if there is no such table, or this process may not inspect the process of the filter, and EMFILE if
+ * no descriptor is left.
  */
 export function* linuxSockets(filter: SocketFilter = {}, proc = '/proc'): Generator<SocketEntry, void, void> {
   const holders = new SocketHolders(proc, filter.pid)
@@ -22,7 +22,7 @@ export function* linuxSockets(filter: SocketFilter = {}, proc = '/proc'): Genera
   if (!found) throw noTable(proc)
 }
 
-/** All of them, with two tables read at once: to look through the kernel's hash of connections takes most of the time. */
+/** All sockets. It reads two tables at once, because the kernel's walk of its hash of connections takes most of the time. */
 export async function readSocketTableLinux(filter: SocketFilter = {}, proc = '/proc'): Promise<SocketEntry[]> {
   const holders = new SocketHolders(proc, filter.pid)
   const first = hasListenersFirst(proc)
@@ -39,7 +39,7 @@ export async function readSocketTableLinux(filter: SocketFilter = {}, proc = '/p
     }
     return entries
   } finally {
-    // Not while it is read from.
+    // Not during a read.
     await Promise.all(ahead)
     for (const [, table] of opened) table.close()
   }
@@ -50,7 +50,7 @@ const open = ({ file }: Table, proc: string): ProcTable => new ProcTable(`${proc
 function noTable(proc: string): Error {
   return portsideError('ERR_PORTSIDE_UNSUPPORTED', {
     headline: 'Cannot read the socket table',
-    because: `there is none in ${proc}/self/net that may be read: a sandbox, or a kernel without it`,
+    because: `${proc}/self/net has no table that this process may read: a sandbox, or a kernel without it`,
     next: 'skip the test with this reason',
   })
 }
@@ -69,7 +69,7 @@ const tablesOf = ({ protocol }: SocketFilter): readonly Table[] =>
   TABLES.filter((table) => protocol === undefined || table.protocol === protocol)
 
 /**
- * Linux lists the listeners first (tcp_get_idx in net/ipv4/tcp_ipv4.c). gVisor lists them in no order, and has no such file
+ * Linux lists listeners first (tcp_get_idx in net/ipv4/tcp_ipv4.c). gVisor lists sockets in no order, and does not have this file
  * (pkg/sentry/fsimpl/proc/task_net.go).
  */
 const hasListenersFirst = (proc: string): boolean => existsSync(`${proc}/self/net/sockstat`)
@@ -84,7 +84,7 @@ function* socketsIn(
   const { pid, ...rest } = filter
   const inodes = pid === undefined ? undefined : holders.inodesOfFirst()
   const parse = protocol === 'unix' ? unixParser(holders) : internetParser(protocol, holders)
-  // One that moves in the kernel's table while that is read may be there twice.
+  // A socket that moves within the kernel's table during the read may be listed twice.
   const seen = new Set<number>()
   for (const piece of table.pieces()) {
     let end = -1
@@ -92,7 +92,7 @@ function* socketsIn(
       end = piece.indexOf(LINE_END, start)
       const entry = parse(piece, start, end)
       if (entry === undefined) continue
-      // To find the next connection, the kernel looks through all buckets of its hash: milliseconds where there are few.
+      // With few connections, the kernel needs milliseconds to walk its whole hash to the next one.
       if (listenersFirst && protocol === 'tcp' && rest.state === 'LISTEN' && entry.state !== 'LISTEN') return
       if (!fits(entry, rest)) continue
       const { inode } = entry
@@ -107,7 +107,7 @@ function* socketsIn(
 /** Reads the line from `start` up to its line end. */
 type Parse = (bytes: Buffer, start: number, end: number) => SocketEntry | undefined
 
-/** A socket of the kernel. Its holder is not in the table: that costs as much as there are processes, and few ask. */
+/** A socket of the kernel. Its holder is a getter: the table has none, and the lookup costs more with each process of the host. */
 class KernelSocket implements SocketEntry {
   readonly #holders: SocketHolders
   constructor(
@@ -144,7 +144,7 @@ class KernelSocket implements SocketEntry {
  * `sl: local:port remote:port st tx_queue:rx_queue tr:when retrnsmt uid timeout inode`. An address is `0100007F`: 32-bit words in
  * the byte order of the machine. A port has the byte order of the network (Documentation/networking/proc_net_tcp.rst).
  *
- * The columns up to the queues have a fixed width, so each is read at its place: a regular expression takes three times as long.
+ * The columns up to the queues have a fixed width, so each is read at its offset: a regular expression takes three times as long.
  */
 function internetParser(protocol: 'tcp' | 'udp', holders: SocketHolders): Parse {
   const addresses = new Map<number | string, Omit<SocketAddress, 'port'>>()
@@ -177,7 +177,7 @@ function internetParser(protocol: 'tcp' | 'udp', holders: SocketHolders): Parse 
     const local = end(bytes, localAt, localWidth, hex(bytes, localAt + localWidth + 1, 4))
     const remote = peerPort === 0 ? undefined : end(bytes, remoteAt, remoteWidth, peerPort)
     if (local === undefined || (remote === undefined && peerPort !== 0)) return undefined
-    // NaN: one of them is no number.
+    // NaN: one of them is not a number.
     if (Number.isNaN(slot + local.port + peerPort + state + sendQueue + receiveQueue + uid + inode)) return undefined
     return new KernelSocket(
       protocol,
@@ -185,7 +185,7 @@ function internetParser(protocol: 'tcp' | 'udp', holders: SocketHolders): Parse 
       local,
       remote,
       inode || undefined,
-      // Of a socket that no process has the kernel shows 0.
+      // The kernel shows 0 for a socket without a process.
       inode === 0 ? undefined : uid,
       receiveQueue,
       sendQueue,
@@ -199,14 +199,14 @@ const BLANK = 0x20
 const ZERO = 0x30
 const COLON = 0x3a
 
-/** The value of each digit, by its code. */
+/** The value of each digit, by its character code. */
 const DIGITS = new Uint8Array(256).fill(255)
 for (const [value, digit] of [...'0123456789ABCDEF'].entries()) DIGITS[digit.charCodeAt(0)] = value
 
-/** How many digits an address has: 8 of IPv4, 32 of IPv6. */
+/** The number of digits of an address: 8 for IPv4, 32 for IPv6. */
 const widthOf = (bytes: Buffer, at: number): number => (bytes[at + 8] === COLON ? 8 : 32)
 
-/** A number of so many hexadecimal digits; NaN if there is another character among them. */
+/** A number with this many hexadecimal digits; NaN if it contains another character. */
 function hex(bytes: Buffer, at: number, digits: number): number {
   let value = 0
   for (let index = at; index < at + digits; index++) {
@@ -217,7 +217,7 @@ function hex(bytes: Buffer, at: number, digits: number): number {
   return value
 }
 
-/** A decimal number that another character ends; NaN for anything else. */
+/** A decimal number that ends at the character `last`; NaN for anything else. */
 function decimal(bytes: Buffer, at: number, last = BLANK): number {
   let index = at
   let value = 0
@@ -230,7 +230,7 @@ function decimal(bytes: Buffer, at: number, last = BLANK): number {
   return index > at && bytes[index] === last ? value : Number.NaN
 }
 
-/** Where the field after this one begins. The line end, which each line has, is no blank and belongs to no field. */
+/** The start of the next field. The line end is neither a blank nor part of a field. */
 function nextField(bytes: Buffer, at: number): number {
   let index = at
   while ((bytes[index] as number) > BLANK) index++
@@ -243,7 +243,7 @@ function skipBlanks(bytes: Buffer, at: number): number {
   return index
 }
 
-/** include/net/tcp_states.h. NEW_SYN_RECV (0C) is how recent kernels hold what is SYN_RECV to everybody else. */
+/** include/net/tcp_states.h. Recent kernels use NEW_SYN_RECV (0C) internally for SYN_RECV. */
 const STATES: Readonly<Record<number, SocketState>> = {
   1: 'ESTABLISHED',
   2: 'SYN_SENT',
@@ -261,13 +261,13 @@ const STATES: Readonly<Record<number, SocketState>> = {
 
 const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
 
-/** Undefined for what is no address. */
+/** Undefined if it is not an address. */
 function parseAddress(words: string): string | undefined {
   if (!/^[0-9A-F]+$/.test(words) || words.length % 8 > 0) return undefined
   const bytes = Buffer.from(words, 'hex')
   if (LITTLE_ENDIAN) bytes.swap32()
   if (bytes.length === 4) return bytes.join('.')
-  // ::ffff:0:0/96, an IPv4 peer or address of a dual-stack socket (ipv6(7)).
+  // ::ffff:0:0/96 is an IPv4 address of a dual-stack socket (ipv6(7)).
   if (bytes.readUInt32BE(0) === 0 && bytes.readUInt32BE(4) === 0 && bytes.readUInt32BE(8) === 0xffff) {
     return bytes.subarray(12).join('.')
   }
@@ -299,7 +299,7 @@ function unixParser(holders: SocketHolders): Parse {
   }
 }
 
-/** An abstract name as it was given: Node 20 fills it up with NULs, each of which the kernel shows as @ (unix(7)). */
+/** An abstract name as the user passed it: Node 20 pads it with NULs, and the kernel shows each as @ (unix(7)). */
 const unfilled = (name: string): string =>
   name.startsWith('@') && Buffer.byteLength(name) === LONGEST_NAME ? name.replace(/@+$/, '') : name
 

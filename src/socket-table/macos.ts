@@ -4,18 +4,18 @@ import { socketAddress, splitEnd } from './socket-address.js'
 import { fits, type SocketAddress, type SocketEntry, type SocketFilter, type SocketState } from './socket-entry.js'
 
 /**
- * The sockets of the processes that this user may look into, from lsof(8). Those of other users' processes are missing,
- * unless root asks, and so are those that no process has any more, as in TIME_WAIT: a port that is not in this table may
- * be taken all the same. Of a unix socket with a path it does not tell whether it listens: it is `UNKNOWN`.
+ * The sockets of the processes that this user may inspect, from lsof(8). Sockets of other users' processes are missing unless root
+ * asks, and so are sockets without a process, such as TIME_WAIT: a port that is missing may still be taken. lsof does not show
+ * whether a unix socket with a path listens, so its state is `UNKNOWN`.
  */
 export function readSocketTableMacos(filter: SocketFilter = {}, program = 'lsof'): SocketEntry[] {
   return parseLsof(runLsof(program, selectionOf(filter))).filter((entry) => fits(entry, filter))
 }
 
 /**
- * Reads what `lsof -F` prints in the C locale, fields ended by NUL or by newline, as latin1. A socket that several
- * descriptors share is told of once, as of this process where it is among their holders. What cannot be read, has not
- * been written to its end or is bound to no port is left out.
+ * Reads the output of `lsof -F` in the C locale, with fields that end with NUL or newline, as latin1. A socket that several
+ * descriptors share is listed once; this process comes first. Unreadable or incomplete entries, and sockets without a port, are
+ * omitted.
  */
 export function parseLsof(output: string, self = process.pid): SocketEntry[] {
   const sockets = new Map<string | symbol, SocketEntry>()
@@ -30,7 +30,7 @@ export function parseLsof(output: string, self = process.pid): SocketEntry[] {
   return [...sockets.values()]
 }
 
-/** A port of either end, which `fits` narrows down to the local one. */
+/** lsof selects by a port of either end; `fits` then checks the local one. */
 function selectionOf({ protocol, port }: SocketFilter): string[] {
   if (protocol === 'unix') return ['-U']
   const service = port !== undefined && isPort(port) ? `:${port}` : ''
@@ -38,22 +38,22 @@ function selectionOf({ protocol, port }: SocketFilter): string[] {
   return internet === '-i' ? [internet, '-U'] : [internet]
 }
 
-/** Numbers for names, no warnings, and each set of fields in a line of its own. */
+/** Numbers instead of names, no warnings, and each set of fields on its own line. */
 function runLsof(program: string, selection: readonly string[]): string {
   try {
     const env = { ...process.env, LC_ALL: 'C' }
     return outputOf(program, ['-nPw', ...selection, '-FpcutdPnT0'], { encoding: 'latin1', env })
   } catch (error) {
     const { status, stdout, stderr } = error as { status: number | null; stdout: string | null; stderr: string | null }
-    // It has not found all that it was asked for, or a failure, of which it complains (lsof(8), DIAGNOSTICS).
+    // Status 1 without a message: it has not found everything that it was asked for (lsof(8), DIAGNOSTICS).
     if (status === 1 && (stdout || !stderr)) return stdout ?? ''
     throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
       headline: 'Cannot read the socket table',
       because:
         codeOf(error) === 'ENOENT'
           ? `there is no program ${program} in PATH`
-          : `lsof has failed: ${(stderr || (error as Error).message).split('\n')[0]}`,
-      next: 'see that lsof runs; macOS has it in /usr/sbin, which has to be in PATH',
+          : `lsof failed: ${(stderr || (error as Error).message).split('\n')[0]}`,
+      next: 'make sure that lsof runs: macOS has it in /usr/sbin, which must be in PATH',
       cause: error,
     })
   }
@@ -65,12 +65,12 @@ interface Holder {
   readonly uid: number | undefined
 }
 
-/** The fields of one process or one descriptor, by the letter before each; of `T`, which comes several times, `TST`. */
+/** The fields of one process or descriptor, by their letter. `T` occurs several times, so its key has its name: `TST`. */
 type Fields = ReadonlyMap<string, string>
 
 /**
- * `p` begins a process, `f` a descriptor of it (lsof(8), OUTPUT FOR OTHER PROGRAMS). What follows the last line end is
- * half written.
+ * `p` begins a process, `f` one of its descriptors (lsof(8), OUTPUT FOR OTHER PROGRAMS). The text after the last line end is
+ * incomplete.
  */
 function* setsOf(output: string): Generator<Fields, void, void> {
   const sets = (output.includes('\0') ? output : output.replace(/\n(?=[^pf])/g, '\0')).split('\n')
@@ -96,7 +96,7 @@ function holderOf(fields: Fields): Holder | undefined {
   }
 }
 
-/** The address of its control block in the kernel, which is the same for all descriptors of it. */
+/** The address of its control block in the kernel, which is the same for all its descriptors. */
 function identityOf(fields: Fields): string | symbol {
   const device = fields.get('d')
   return device === undefined || /^0x0*$/.test(device) ? Symbol() : [device, fields.get('P'), fields.get('n')].join(' ')
@@ -122,7 +122,7 @@ function internetEntry(fields: Fields, family: SocketAddress['family'], holder: 
     local,
     remote,
     uid: holder.uid,
-    // Of a listener lsof counts the bytes, too, and those are none.
+    // lsof counts bytes for a listener too, and not its accept queue.
     receiveQueue: state === 'LISTEN' ? undefined : numberOf(fields.get('TQR')),
     sendQueue: numberOf(fields.get('TQS')),
     pid: holder.pid,
@@ -130,7 +130,7 @@ function internetEntry(fields: Fields, family: SocketAddress['family'], holder: 
   }
 }
 
-/** A path, or the address of the peer's control block for a name where there is none (lsof's dialects/darwin/dsock.c). */
+/** The name is a path, or the address of the peer's control block if there is no path (lsof's dialects/darwin/dsock.c). */
 function unixEntry(fields: Fields, { pid, program, uid }: Holder): SocketEntry | undefined {
   const name = fields.get('n')
   if (name === undefined) return undefined
@@ -151,7 +151,7 @@ const PROTOCOLS: ReadonlyMap<string, 'tcp' | 'udp'> = new Map([
 ])
 const NOBODY = '*:*'
 
-/** Those of xnu (bsd/netinet/tcp_fsm.h). SYN_RCDV is how lsof(8) spells one of them. */
+/** The states of xnu (bsd/netinet/tcp_fsm.h). lsof(8) spells SYN_RCVD as SYN_RCDV. */
 const STATES: ReadonlyMap<string, SocketState> = new Map([
   ['CLOSED', 'CLOSE'],
   ['LISTEN', 'LISTEN'],
@@ -167,7 +167,7 @@ const STATES: ReadonlyMap<string, SocketState> = new Map([
   ['TIME_WAIT', 'TIME_WAIT'],
 ])
 
-/** lsof has `*` for the wildcard of either family. */
+/** lsof prints `*` for the wildcard of either family. */
 function parseEnd(text: string, family: SocketAddress['family']): SocketAddress | undefined {
   const { host, port } = splitEnd(text) ?? {}
   if (host === undefined || port === undefined) return undefined
@@ -176,7 +176,7 @@ function parseEnd(text: string, family: SocketAddress['family']): SocketAddress 
 }
 
 /**
- * A link-local address with its zone behind it: the kernel keeps the index of that in the second group (in6_setscope in
+ * A link-local address with its zone at the end: the kernel keeps the index of the zone in the second group (in6_setscope in
  * xnu's bsd/netinet6/scope6.c), and lsof prints it there.
  */
 function zoned(address: string): string {
@@ -191,7 +191,7 @@ const isPort = (port: number): boolean => Number.isInteger(port) && port > 0 && 
 const numberOf = (text = ''): number | undefined =>
   /^\d+$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : undefined
 
-/** In the C locale lsof escapes whatever is not printable ASCII, and backslashes (safestrprt in its misc.c). */
+/** In the C locale lsof escapes backslashes and everything that is not printable ASCII (safestrprt in its misc.c). */
 function decode(text: string): string {
   const bytes = text.replace(/\\(?:x([0-9a-f]{2})|(.))/g, (escaped, byte?: string, letter?: string) =>
     byte === undefined ? (ESCAPES[letter ?? ''] ?? escaped) : String.fromCharCode(Number.parseInt(byte, 16)),

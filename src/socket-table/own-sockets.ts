@@ -6,24 +6,24 @@ export interface OwnSocket {
   readonly inode: number
 }
 
-/** The sockets among the descriptors of this process; none where there is no /proc. */
+/** The sockets among the descriptors of this process. Empty without /proc. */
 export function* ownSockets(proc = '/proc'): Generator<OwnSocket, void, void> {
   for (const name of entriesOf(`${proc}/self/fd`)) {
     try {
       const stat = fstatSync(Number(name))
       if (stat.isSocket()) yield { fd: Number(name), inode: stat.ino }
     } catch {
-      // EBADF: closed meanwhile, as the descriptor by which the directory was read.
+      // EBADF: it was closed meanwhile, like the descriptor of this directory.
     }
   }
 }
 
-/** What is listed in a directory below /proc. */
+/** The names in a directory below /proc. */
 export function entriesOf(path: string): string[] {
   try {
     return readdirSync(path)
   } catch (error) {
-    // None is no answer.
+    // Without a descriptor there is no answer, and an empty list would be wrong.
     if (codeOf(error) === 'EMFILE' || codeOf(error) === 'ENFILE') throw error
     // No /proc: a sandbox.
     return []

@@ -9,32 +9,53 @@ import type { SocketEntry, SocketHolder, SocketState } from './socket-entry.js'
 import { socketTable } from './socket-table.js'
 import { unixSocketsAt } from './unix-sockets.js'
 
-/** A socket that has an address, and whose it is. */
+/**
+ * A socket that holds an address, and its process.
+ * @see docs/socket-table.md#findowners
+ */
 export interface SocketOwner extends SocketHolder {
+  /** Whether this process has it, including its threads. */
   readonly thisProcess: boolean
   readonly protocol: SocketEntry['protocol']
   readonly state: SocketState
-  /** Where it is bound: perhaps to a wildcard that covers the address in question. */
+  /** The bound address, which may be a wildcard that covers the one you asked for. */
   readonly local: Endpoint | string
   readonly remote?: Endpoint | undefined
-  /** The user who made it, where the system tells. */
+  /** The user who created it, if the system shows it. */
   readonly uid?: number | undefined
-  /** Of a TCP listener the connections in its accept queue, where the system tells. */
+  /** For a TCP listener the connections in its accept queue, if the system shows it. */
   readonly receiveQueue?: number | undefined
 }
 
+/** Options of `findOwners()`, `assertReleased()` and `toBeReleased()`. */
 export interface OwnersOptions {
-  /** TCP and UDP have separate port spaces. Default: both, and unix for a path. */
+  /** The protocol of the port: TCP and UDP have separate port spaces. `findOwners()` looks at both if you omit it. */
   protocol?: 'tcp' | 'udp'
 }
 
 /**
- * Tells who holds an address: the listeners on it and on wildcards that cover it (ip(7), ipv6(7)), and bound UDP sockets.
- * Where nobody listens, whoever else is bound to it, as a client is to its own port. Empty where nobody is.
+ * Finds the sockets that hold an address, and their processes.
  *
- * A socket that is bound and neither listens nor is connected is in no table of Linux. Of a process that may not be looked
- * into there is no pid, and `hidden` says so. Rejects with ERR_INVALID_ARG_TYPE or ERR_SOCKET_BAD_PORT, with ENOTFOUND for a
- * name without an address, and with ERR_PORTSIDE_UNSUPPORTED where the system has no table of sockets.
+ * These are the listeners on the address and on wildcards that cover it (ip(7), ipv6(7)), and bound UDP sockets. If nothing
+ * listens, other sockets bound to it are returned, such as a client on its local port. If there are none, the result is `[]`. Linux
+ * lists no socket that is bound, but neither listens nor is connected. If this process may not inspect an owner, its `pid` is
+ * undefined and `hidden` says so.
+ *
+ * @throws ERR_INVALID_ARG_TYPE if the endpoint or an option has the wrong type
+ * @throws ERR_INVALID_ARG_VALUE if `protocol` is neither 'tcp' nor 'udp'
+ * @throws ERR_SOCKET_BAD_PORT if the port is not from 1 to 65535
+ * @throws ENOTFOUND if a name has no address
+ * @throws ERR_PORTSIDE_UNSUPPORTED if the system has no table of sockets
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option is unknown
+ * @example
+ * ```ts
+ * import { findOwners, listenTcp } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * await using server = await listenTcp()
+ * expect(await findOwners(server)).toMatchObject([{ pid: process.pid, thisProcess: true, state: 'LISTEN' }])
+ * ```
+ * @see docs/socket-table.md#findowners
  */
 export function findOwners(endpoint: EndpointLike, options: OwnersOptions = {}): Promise<SocketOwner[]> {
   return calledBy(findOwners, () => find(endpoint, options))
@@ -45,7 +66,7 @@ async function find(endpoint: EndpointLike, options: OwnersOptions): Promise<Soc
   const owners: SocketOwner[] = []
   for (const place of namedBy(endpoint)) {
     if ('path' in place) owners.push(...ownersOf(place.path))
-    // A port alone is that port on every address.
+    // A number means that port on every address.
     else if (typeof endpoint === 'number') owners.push(...ownersOf({ port: place.port }, protocol))
     else {
       const addresses = await addressesOf(place.host)
@@ -58,7 +79,7 @@ async function find(endpoint: EndpointLike, options: OwnersOptions): Promise<Soc
 
 const unresolved = (name: string): Error =>
   portsideError('ENOTFOUND', {
-    headline: `Cannot find who has an address of ${name}`,
+    headline: `Cannot find the owner of an address of ${name}`,
     because: 'the name resolves to nothing',
     next: 'pass an address',
   })
@@ -72,7 +93,7 @@ export function checkedProtocol(options: OwnersOptions, of = 'findOwners()'): Ow
   return protocol
 }
 
-/** The same within the call, for one address; without an address for a port on all of them. */
+/** The same for one address, synchronously. Without an address, for a port on all addresses. */
 export function ownersOf(
   place: { readonly address?: string; readonly port: number } | string,
   protocol?: 'tcp' | 'udp',
@@ -95,14 +116,14 @@ export const listenersIn = (entries: Iterable<SocketEntry>): SocketOwner[] =>
     .map(toOwner)
 
 /**
- * Those that a dial of the address reaches; that of a wildcard is one of its loopback address. A listener on `::` counts for
- * IPv4, too: no table tells whether it takes IPv4 (IPV6_V6ONLY, ipv6(7)).
+ * The listeners that a dial of the address reaches; a dial of a wildcard goes to its loopback address. A listener on `::` counts for
+ * IPv4 too: no table shows whether it accepts IPv4 (IPV6_V6ONLY, ipv6(7)).
  */
 export function listenersReachedAt(endpoint: Pick<Endpoint, 'address' | 'port'>): SocketOwner[] {
   return reachedIn(listenersOn(endpoint.port), endpoint)
 }
 
-/** The same among listeners that are known. */
+/** The same among the given listeners. */
 export function reachedIn<T extends Pick<SocketEntry, 'local'>>(
   listeners: readonly T[],
   { address, port }: Pick<Endpoint, 'address' | 'port'>,
@@ -137,17 +158,17 @@ function tcpOwners(place: Place): SocketEntry[] {
       continue
     }
     listeners.push(entry)
-    // Whoever shares that with it (SO_REUSEPORT) stays unseen, for the rest of the table is long. Two links may have one
-    // link-local address each, and the table of Linux has no zones.
+    // The rest of the table is long, so sockets that share the address (SO_REUSEPORT) are not found. Two links may have the same
+    // link-local address, and the table of Linux has no zones.
     if ((entry.local as Endpoint).address === address && !address.startsWith('fe80:')) break
   }
-  // One on `::` may leave IPv4 to others.
+  // A listener on `::` may leave IPv4 to other sockets.
   const certain = listeners.some(({ local }) => (local as Endpoint).family === familyOf(address ?? '::'))
   if (certain || address === undefined) return listeners.length > 0 ? listeners : others
   return [...listeners, ...others.filter(({ local }) => (local as Endpoint).address === address)]
 }
 
-/** Whether a socket that is bound there is in the way of one that is to be bound to the place. */
+/** Whether a socket that is bound there conflicts with a bind to the place. */
 function holds({ address: given, port }: Place): (entry: SocketEntry) => boolean {
   const address = given === undefined ? undefined : canonical(given)
   return ({ local }) => {

@@ -2,9 +2,8 @@ import { closeSync, openSync, read, readSync } from 'node:fs'
 import { codeOf } from '../errors.js'
 
 /**
- * A table in `/proc/net`, read piece by piece. Such a table is made while it is read: a read that returns less
- * than it might have been given was the last, and one more, to see a 0, would make the kernel walk through all its hash
- * buckets anew, 2 ms for nothing.
+ * A table in `/proc/net`, read piece by piece. The kernel makes the table during the read, so a short read is the last. Another
+ * read, to see the 0 bytes of the end, would make the kernel walk all hash buckets again: 2 ms for nothing.
  */
 export class ProcTable {
   readonly exists: boolean
@@ -12,7 +11,7 @@ export class ProcTable {
   readonly #buffer = Buffer.allocUnsafe(LARGE)
   #ahead: number | undefined
 
-  /** A table that is not there, as those of IPv6 where it is switched off, has no lines. */
+  /** A missing table has no lines, such as the IPv6 tables if IPv6 is switched off. */
   constructor(path: string) {
     try {
       this.#fd = openSync(path, 'r')
@@ -22,7 +21,7 @@ export class ProcTable {
     this.exists = this.#fd !== undefined
   }
 
-  /** Begins to read in a thread of its own, while this one reads another table. */
+  /** Starts a read in another thread, while this thread reads another table. */
   readAhead(): Promise<void> {
     return new Promise((resolve) => {
       if (this.#fd === undefined) return resolve()
@@ -34,12 +33,12 @@ export class ProcTable {
   }
 
   /**
-   * The bytes of all lines, once, some whole lines at a time, with their line ends. The next piece overwrites the one before.
+   * The bytes of all lines in pieces of whole lines, with their line ends. Each piece overwrites the previous one.
    * Lazy: stopping early avoids reading the rest of the table.
    */
   *pieces(): Generator<Buffer, void, void> {
     if (this.#fd === undefined) return
-    // The beginning of a line whose end has not been read.
+    // The length of a line whose end is not read yet.
     let rest = 0
     let size = this.#ahead === undefined ? SMALL : LARGE
     try {
@@ -51,7 +50,7 @@ export class ProcTable {
         const piece = this.#buffer.subarray(0, whole)
         if (whole > 0) yield piece
         if (size === SMALL && !hasOnlyListeners(piece)) size = LARGE
-        // Nothing that is longer than the buffer is a line.
+        // A line is never longer than the buffer.
         rest = filled - whole === LARGE ? 0 : filled - whole
         if (rest > 0) this.#buffer.copyWithin(0, whole, filled)
         if (length < Math.min(asked, LAST)) break
@@ -81,18 +80,18 @@ const hasOnlyListeners = (piece: Buffer): boolean =>
     .every((line) => line === '' || LISTENER.test(line) || line.includes(HEADING))
 
 /**
- * A line of tcp has 150 bytes, one of tcp6 a few more: so that the kernel looks for one listener at a time. They come
- * first (net/ipv4/tcp_ipv4.c), and behind them lie the buckets of all connections.
+ * A line of tcp has 150 bytes, a line of tcp6 a few more. With this size the kernel looks for one listener at a time. Listeners come
+ * first (net/ipv4/tcp_ipv4.c), before the hash buckets of all connections.
  */
 const SMALL = 150
 const LARGE = 65_536
 
-/** With each read the kernel fills a page, as far as whole lines fit, and a line is far shorter than what is left. */
+/** The kernel fills a page with whole lines at each read, and a line is shorter than 512 bytes. */
 const LAST = 4096 - 512
 
 const LINE_END = 0x0a
 
-/** It is not there, or not for this process. */
+/** The table does not exist, or this process may not read it. */
 const ABSENT: ReadonlySet<string | undefined> = new Set(['ENOENT', 'EACCES', 'EPERM'])
 
 const LISTENER = /^ *\d+: \S+ \S+ 0A /

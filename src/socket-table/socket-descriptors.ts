@@ -7,13 +7,15 @@ import { socketTable } from './socket-table.js'
 
 /**
  * A descriptor of this process that is a socket.
+ * @see docs/socket-table.md#socketdescriptors
  * @experimental
  */
 export interface SocketDescriptor {
+  /** The descriptor. The number is reused as soon as it is closed. */
   readonly fd: number
-  /** The number that tells it from every other socket of the system, also from a later one with the same descriptor. */
+  /** The unique number of the socket. A later socket with the same descriptor has another. */
   readonly inode: number
-  /** `unbound`: in no table of the kernel, neither bound nor connected, or of a family that is neither of these. */
+  /** `unbound` if no table of the kernel has it: it is not bound, or neither listens nor is connected, or is of another family. */
   readonly kind: SocketEntry['protocol'] | 'unbound'
   readonly state?: SocketState | undefined
   readonly local?: SocketAddress | string | undefined
@@ -21,17 +23,30 @@ export interface SocketDescriptor {
 }
 
 /**
- * The sockets that this process has open, its threads' included: whatever opened them, Node, a native module, or the
- * process that started this one. On Linux each with what the kernel's table says of it; on macOS the kind is not told, and
- * all are `unbound`. Throws ERR_PORTSIDE_UNSUPPORTED on Windows, where a process cannot list its handles, and
- * where there is no /proc.
+ * Returns the sockets that this process has open, including its threads.
+ *
+ * It also returns sockets that a native module or the parent process opened. On Linux each has its entry in the kernel's table. On
+ * macOS `kind` is always `unbound`.
+ *
+ * @throws ERR_PORTSIDE_UNSUPPORTED on Windows, where a process cannot list its handles, and on Linux without /proc
+ * @example
+ * ```ts
+ * import { listenTcp, socketDescriptors } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * const before = new Set(socketDescriptors().map(({ inode }) => inode))
+ * await using server = await listenTcp()
+ * const opened = socketDescriptors().filter(({ inode }) => !before.has(inode))
+ * expect(opened).toHaveLength(1)
+ * ```
+ * @see docs/socket-table.md#socketdescriptors
  * @experimental
  */
 export function socketDescriptors(): SocketDescriptor[] {
   return descriptorsFrom(tableSource())
 }
 
-/** The same for a system that lists its sockets there. */
+/** The same for a system with this source. */
 export function descriptorsFrom(source: ReturnType<typeof tableSource>): SocketDescriptor[] {
   if (source === 'netstat') {
     throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
@@ -44,7 +59,7 @@ export function descriptorsFrom(source: ReturnType<typeof tableSource>): SocketD
   if (!existsSync('/proc/self/fd')) {
     throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
       headline: 'Cannot list the socket descriptors of this process',
-      because: 'there is no /proc/self/fd: a sandbox',
+      because: 'there is no /proc/self/fd, as in a sandbox',
       next: 'skip the test with this reason',
     })
   }
@@ -64,14 +79,14 @@ export function descriptorsFrom(source: ReturnType<typeof tableSource>): SocketD
   })
 }
 
-/** `/dev/fd` has the descriptors of the process that looks (fd(4) of macOS and BSD). */
+/** `/dev/fd` has the descriptors of the process that reads it (fd(4) of macOS and BSD). */
 function descriptorsIn(directory: string): SocketDescriptor[] {
   return readdirSync(directory).flatMap((name): SocketDescriptor[] => {
     try {
       const stat = fstatSync(Number(name))
       return stat.isSocket() ? [{ fd: Number(name), inode: stat.ino, kind: 'unbound' }] : []
     } catch {
-      // EBADF: closed meanwhile.
+      // EBADF: it was closed meanwhile.
       return []
     }
   })

@@ -1,4 +1,4 @@
-/** Where one end of a TCP or UDP socket is, in the shape of `net.AddressInfo`. */
+/** The address of one end of a TCP or UDP socket, in the shape of `net.AddressInfo`. */
 export interface SocketAddress {
   readonly address: string
   readonly port: number
@@ -6,8 +6,8 @@ export interface SocketAddress {
 }
 
 /**
- * The states of TCP as the kernel names them (RFC 9293 §3.3.2, include/net/tcp_states.h). A bound UDP socket and an unbound
- * unix socket are `UNCONN`, one with a peer is `ESTABLISHED`, as ss(8) has it.
+ * The states of TCP with the names of the kernel (RFC 9293 §3.3.2, include/net/tcp_states.h). UDP and unix sockets are `UNCONN`
+ * without a peer and `ESTABLISHED` with one, as in ss(8).
  */
 export const STATES = [
   'CLOSE',
@@ -25,47 +25,56 @@ export const STATES = [
   'UNKNOWN',
 ] as const
 
+/** A state of TCP with the name of the kernel. UDP and unix sockets are `UNCONN` without a peer, `ESTABLISHED` with one. */
 export type SocketState = (typeof STATES)[number]
 
-/** Who has a socket. */
+/** The process that has a socket. */
 export interface SocketHolder {
-  /** Undefined where no process has it, or none that can be seen: `hidden` says which. */
+  /** Undefined if no process has it, or none that is visible: `hidden` says which. */
   readonly pid?: number | undefined
-  /** What the process calls itself: `node`, `postgres`. */
+  /** The name of its program: `node`, `postgres`. */
   readonly program?: string | undefined
   /** Why there is no pid. */
   readonly hidden?: string | undefined
 }
 
-/** One socket, as the operating system tells of it. */
+/**
+ * One socket in the table of the operating system.
+ * @see docs/socket-table.md#readsockettable
+ */
 export interface SocketEntry extends SocketHolder {
   readonly protocol: 'tcp' | 'udp' | 'unix'
   readonly state: SocketState
   /**
-   * Where it is bound; an IPv4-mapped address as the IPv4 address it means. The path of a unix socket: an abstract name
-   * begins with `@` (unix(7)), and one without a name is the empty string.
+   * The bound address; an IPv4-mapped address becomes IPv4. For a unix socket the path: an abstract name begins with `@` (unix(7)),
+   * and a socket without a name has the empty string.
    */
   readonly local: SocketAddress | string
-  /** Its peer, where it has one. */
+  /** Its peer. Undefined without a peer, and for unix sockets. */
   readonly remote?: SocketAddress | undefined
-  /** The number by which `/proc/PID/fd` refers to it. Undefined in TIME_WAIT, and where the system has none. */
+  /** The unique number of the socket, which `/proc/PID/fd` shows. Undefined in TIME_WAIT, and where the system has no inodes. */
   readonly inode?: number | undefined
-  /** The user who made it. */
+  /** The user who created it. */
   readonly uid?: number | undefined
-  /** Bytes that wait to be read; of a TCP listener, the connections in its accept queue. */
+  /** Bytes waiting to be read; for a TCP listener the connections in its accept queue. */
   readonly receiveQueue?: number | undefined
   /** Bytes that the peer has not acknowledged. */
   readonly sendQueue?: number | undefined
 }
 
-/** Which sockets to tell of. Everything that is given must fit. */
+/**
+ * The sockets to keep. A socket must match all fields that are set.
+ * @see docs/socket-table.md#readsockettable
+ */
 export interface SocketFilter {
+  /** Only the tables of this protocol are read. */
   readonly protocol?: SocketEntry['protocol']
   readonly state?: SocketState
-  /** The local address; of a unix socket its path. */
+  /** The local address as the kernel writes it, such as `127.0.0.1` or `0.0.0.0`; for a unix socket its path. */
   readonly address?: string
   /** The local port. */
   readonly port?: number
+  /** A process that has the socket among its descriptors. */
   readonly pid?: number
 }
 
@@ -76,7 +85,7 @@ export function fits(entry: SocketEntry, { protocol, state, address, port, pid }
     (state === undefined || entry.state === state) &&
     (address === undefined || (typeof local === 'string' ? local : local.address) === address) &&
     (port === undefined || (typeof local === 'object' && local.port === port)) &&
-    // Last, for it may have to be looked up.
+    // Last, because it may need a lookup.
     (pid === undefined || entry.pid === pid)
   )
 }

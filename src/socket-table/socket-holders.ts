@@ -4,9 +4,9 @@ import { entriesOf, ownSockets } from './own-sockets.js'
 import type { SocketEntry, SocketHolder } from './socket-entry.js'
 
 /**
- * Finds out which process has a socket, on Linux: it is the one among whose descriptors `/proc/PID/fd` shows its inode.
- * Looks at one process after the other, the likely ones first, and no further than it must; what it has seen it
- * remembers. Of several that share a socket it finds one, this process before all others.
+ * Finds the process that has a socket, on Linux: `/proc/PID/fd` of that process shows its inode. It reads one process after the
+ * other, the likely ones first, stops when it finds the socket, and remembers what it has read. If several processes share a
+ * socket, it finds one; this process comes first.
  */
 export class SocketHolders {
   readonly #proc: string
@@ -17,7 +17,7 @@ export class SocketHolders {
   #unreadable = 0
   #looking: Iterator<unknown> | undefined
 
-  /** Of several processes that share a socket, it is `first` that has it. */
+  /** If several processes share a socket, `first` counts as its holder. */
   constructor(proc = '/proc', first?: number) {
     this.#proc = proc
     this.#first = first
@@ -30,7 +30,7 @@ export class SocketHolders {
     return pid === undefined ? { hidden: this.#whyHidden(uid) } : { pid, program: this.#programOf(pid) }
   }
 
-  /** The sockets of `first`. Throws ERR_PORTSIDE_UNSUPPORTED where it may not be looked into. */
+  /** The sockets of `first`. Throws ERR_PORTSIDE_UNSUPPORTED if this process may not inspect it. */
   inodesOfFirst(): ReadonlySet<number> {
     this.#ofFirst ??= this.#lookAtFirst(this.#first as number)
     return this.#ofFirst
@@ -42,8 +42,8 @@ export class SocketHolders {
     if (this.#unreadable === 0) return new Set(this.#pidOf.keys())
     throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
       headline: `Cannot list the sockets of process ${pid}`,
-      because: 'it may not be looked into from here (proc_pid_fd(5))',
-      next: 'ask as its user, or as root',
+      because: 'this process may not inspect it (proc_pid_fd(5))',
+      next: 'run as its user, or as root',
     })
   }
 
@@ -52,7 +52,7 @@ export class SocketHolders {
     try {
       while (!this.#pidOf.has(inode)) if (this.#looking.next().done) break
     } catch (error) {
-      // For want of a descriptor. The next one who asks looks anew.
+      // No descriptor is left. The next call starts again.
       this.#looking = undefined
       throw error
     }
@@ -63,9 +63,9 @@ export class SocketHolders {
       if (!this.#pidOf.has(inode)) this.#pidOf.set(inode, process.pid)
       yield
     }
-    // Numbers of another PID namespace are those of somebody else here.
+    // The same pid is a different process in another PID namespace.
     if (isForeign(this.#proc)) return
-    // A process starts with three descriptors, and hardly one of those is a socket.
+    // A process starts with three descriptors, which are rarely sockets.
     const few: number[] = []
     for (const pid of this.#others()) {
       if (this.#hasFew(pid)) {
@@ -81,7 +81,7 @@ export class SocketHolders {
     }
   }
 
-  /** Those that were started about when this one was come first: its children, its parent, other workers of the run. */
+  /** Nearby pids first: children, the parent and other workers of the run started at about the same time. */
   #others(): number[] {
     const distance = (pid: number): number => Math.abs(pid - process.pid)
     return entriesOf(this.#proc)
@@ -90,13 +90,13 @@ export class SocketHolders {
       .sort((a, b) => distance(a) - distance(b))
   }
 
-  /** Since Linux 6.2 the size of the directory is the number of descriptors (proc_pid_fd(5)); before, it is 0. */
+  /** Since Linux 6.2 the size of the directory is the number of descriptors (proc_pid_fd(5)); in older kernels it is 0. */
   #hasFew(pid: number): boolean {
     try {
       const { size } = statSync(`${this.#proc}/${pid}/fd`)
       return size > 0 && size <= 3
     } catch {
-      // It has ended.
+      // The process has exited.
       return true
     }
   }
@@ -109,7 +109,7 @@ export class SocketHolders {
     } catch (error) {
       const code = codeOf(error)
       if (code === 'EMFILE' || code === 'ENFILE') throw error
-      // ENOENT and ESRCH: it has ended. Anything else: it may not be looked into.
+      // ENOENT and ESRCH: the process has exited. Anything else: this process may not inspect it.
       if (code !== 'ENOENT' && code !== 'ESRCH') this.#unreadable++
       return
     }
@@ -129,14 +129,14 @@ export class SocketHolders {
   }
 
   #whyHidden(uid: number | undefined): string {
-    const user = uid === undefined ? '' : `, of user ${uid},`
+    const user = uid === undefined ? '' : ` (user ${uid})`
     return this.#unreadable > 0
-      ? `its process${user} may not be looked into from here, or nobody has it any more`
-      : `its process${user} cannot be seen from here: it is in another PID namespace, hidden in /proc, or gone`
+      ? `its process${user} may not be inspected from here, or no process has it any more`
+      : `its process${user} is not visible from here: it is in another PID namespace, hidden in /proc, or gone`
   }
 }
 
-/** The inodes of the sockets that these processes hold, in the order of their descriptors. */
+/** The inodes of the sockets of these processes, in the order of their descriptors. */
 export function inodesOf(pids: Iterable<number>, proc = '/proc'): { inodes: ReadonlySet<number>; unreadable: boolean } {
   const inodes = new Set<number>()
   let unreadable = false
@@ -149,14 +149,14 @@ export function inodesOf(pids: Iterable<number>, proc = '/proc'): { inodes: Read
         else if (inode !== undefined) inodes.add(inode)
       }
     } catch (error) {
-      // Anything but EACCES: it has ended.
+      // Any other code: the process has exited.
       if (codeOf(error) === 'EACCES') unreadable = true
     }
   }
   return { inodes, unreadable }
 }
 
-/** Whether /proc is that of another PID namespace, as where one was made and /proc not mounted anew (pid_namespaces(7)). */
+/** Whether /proc belongs to another PID namespace: a new one keeps the old /proc until it is mounted again (pid_namespaces(7)). */
 function isForeign(proc: string): boolean {
   try {
     return Number(readlinkSync(`${proc}/self`)) !== process.pid
@@ -165,12 +165,12 @@ function isForeign(proc: string): boolean {
   }
 }
 
-/** What a process calls itself. The kernel's own name for it (`comm`) is that of a thread, and cut off (proc_pid_comm(5)). */
+/** The name of a program. The kernel's `comm` is the name of a thread, and truncated (proc_pid_comm(5)). */
 export function programOf(pid: number, proc = '/proc'): string | undefined {
-  // By another name than its number, which may be that of somebody else where /proc is of another PID namespace.
+  // `self`, because the own pid may be another process if /proc belongs to another PID namespace.
   const directory = `${proc}/${pid === process.pid ? 'self' : pid}`
   const [title = '', ...others] = textOf(`${directory}/cmdline`).split('\0')
-  // Who writes over its own arguments may put blanks between them.
+  // A program that overwrites its arguments may separate them by blanks.
   const path = /^\.*\//.test(title) ? (others.some(Boolean) ? title : title.replace(/ -.*$/s, '')) : undefined
   const name = path === undefined ? title : path.slice(path.lastIndexOf('/') + 1)
   return name.trim() || textOf(`${directory}/comm`).trim() || undefined
@@ -182,7 +182,7 @@ const NOBODY: Partial<Record<SocketEntry['state'], string>> = {
   CLOSE_WAIT: IN_QUEUE,
   ESTABLISHED: IN_QUEUE,
   SYN_RECV: 'no process has it yet: its handshake is not complete',
-  // Of a unix socket, which is connected at once.
+  // A unix socket connects immediately.
   SYN_SENT: IN_QUEUE,
   TIME_WAIT: 'no process has it any more: the kernel keeps it in TIME_WAIT',
 }
@@ -192,7 +192,7 @@ function inodeOf(path: string): number | 'unreadable' | undefined {
     const target = readlinkSync(path)
     return target.startsWith('socket:[') ? Number(target.slice(8, -1)) : undefined
   } catch (error) {
-    // Of a process outside of the user namespace they can be listed and not be read (ptrace(2)). Otherwise: closed meanwhile.
+    // For a process outside the user namespace, the links can be listed but not read (ptrace(2)). Other codes: closed meanwhile.
     return codeOf(error) === 'EACCES' || codeOf(error) === 'EPERM' ? 'unreadable' : undefined
   }
 }
@@ -201,7 +201,7 @@ function textOf(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch {
-    // It has ended.
+    // The process has exited.
     return ''
   }
 }

@@ -8,14 +8,28 @@ import { type SocketEntry, type SocketFilter, STATES } from './socket-entry.js'
 import { readSocketTableWindows } from './windows.js'
 
 /**
- * The sockets of this host, as its kernel knows them: TCP, UDP and unix, of all processes. On Linux those of this network
- * namespace, from `/proc/net` (proc_pid_net(5)), with the pid looked up when it is asked for; on macOS what `lsof` shows to
- * this user; on Windows what `netstat -ano` shows, without unix sockets.
+ * Reads the TCP, UDP and unix sockets of this host, of all processes and in every state.
  *
- * The filter says what must fit, or is a function that tells. Where no pid is known, `hidden` says why: another user's
- * process cannot be looked into. Rejects with ERR_PORTSIDE_UNSUPPORTED where the system has no such table, or does not tell of
- * the `pid` of the filter, and with
- * ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_SOCKET_BAD_PORT for a bad filter.
+ * On Linux it reads `/proc/net` of this network namespace (proc_pid_net(5)), and finds the pid of an entry when you read it. On
+ * macOS it reads the output of `lsof` for this user, on Windows the output of `netstat -ano`, which has no unix sockets. The filter
+ * is an object whose fields must all match, or a function that returns true for entries to keep. If no pid is known, `hidden`
+ * says why.
+ *
+ * @throws ERR_PORTSIDE_UNSUPPORTED if the system has no such table, or this process may not inspect the `pid` of the filter
+ * @throws ERR_INVALID_ARG_TYPE if the filter or one of its fields has the wrong type
+ * @throws ERR_INVALID_ARG_VALUE if `protocol` or `state` is unknown, or `pid` is below 1
+ * @throws ERR_SOCKET_BAD_PORT if `port` is not from 0 to 65535
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if the filter has an unknown field
+ * @example
+ * ```ts
+ * import { listenTcp, readSocketTable } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * await using server = await listenTcp()
+ * const listeners = await readSocketTable({ state: 'LISTEN', port: server.port })
+ * expect(listeners.map(({ local }) => local)).toEqual([server.endpoint])
+ * ```
+ * @see docs/socket-table.md#readsockettable
  */
 export function readSocketTable(filter: SocketFilter | ((entry: SocketEntry) => boolean) = {}): Promise<SocketEntry[]> {
   return calledBy(readSocketTable, () => read(filter))
@@ -29,12 +43,12 @@ async function read(filter: SocketFilter | ((entry: SocketEntry) => boolean)): P
   return tableSource() === 'proc' ? readSocketTableLinux(asked) : [...socketTable(asked)]
 }
 
-/** The same within the call. On Linux lazily, one entry after the other, listeners first. */
+/** The same, synchronously. On Linux it yields entries lazily, listeners first. */
 export function socketTable(filter: SocketFilter = {}): Iterable<SocketEntry> {
   return READERS[tableSource()](filter)
 }
 
-/** A promise is true, whatever it comes to. */
+/** A promise is always truthy, so a filter that returns one is a mistake. */
 function verdictOf(verdict: unknown): boolean {
   const { then } = (verdict ?? {}) as { then?: unknown }
   if (typeof then !== 'function') return Boolean(verdict)
@@ -65,8 +79,7 @@ function checkFilter(given: SocketFilter): SocketFilter {
       throw invalidArgument('ERR_INVALID_ARG_TYPE', name, 'an integer', value)
     }
   }
-  if (pid !== undefined && pid < 1)
-    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'pid', 'the number of a process', pid)
+  if (pid !== undefined && pid < 1) throw invalidArgument('ERR_INVALID_ARG_VALUE', 'pid', 'a process id from 1', pid)
   if (port !== undefined && (port < 0 || port > 65_535)) {
     throw invalidArgument('ERR_SOCKET_BAD_PORT', 'port', 'an integer from 0 to 65535', port)
   }

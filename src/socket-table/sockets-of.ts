@@ -4,13 +4,13 @@ import { inodesOf } from './socket-holders.js'
 import { socketTable } from './socket-table.js'
 
 export interface SocketsOf {
-  /** In the order in which the processes opened them, if the system says that: Linux by the numbers of their descriptors. */
+  /** In the order in which the processes opened them, if the system shows it: on Linux by descriptor number. */
   readonly sockets: readonly SocketEntry[]
-  /** Whether sockets may be missing: a process that runs as another user does not show its own. */
+  /** Whether sockets may be missing: a process of another user does not show its sockets. */
   readonly unreadable: boolean
 }
 
-/** The sockets that one of these processes holds. Throws ERR_PORTSIDE_UNSUPPORTED if the system has no table of sockets. */
+/** The sockets of these processes. Throws ERR_PORTSIDE_UNSUPPORTED if the system has no table of sockets. */
 export function socketsOf(pids: Iterable<number>, filter: SocketFilter = {}): SocketsOf {
   if (tableSource() !== 'proc') {
     const asked = new Set(pids)

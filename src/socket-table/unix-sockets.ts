@@ -4,14 +4,14 @@ import type { SocketEntry } from './socket-entry.js'
 import { socketTable } from './socket-table.js'
 
 /**
- * The unix sockets bound to a path, or to an abstract name. The table has each as it was bound: relative to the directory of
- * its process, or by way of a link, so another spelling of the path is told by the file that it leads to.
+ * The unix sockets bound to a path, or to an abstract name. The table has each path as it was bound: it may be relative to the
+ * directory of its process, or lead through a link. So paths with another spelling are compared by their file.
  */
 export function unixSocketsAt(path: string): SocketEntry[] {
   const all = [...socketTable({ protocol: 'unix' })]
   if (/^[\0@]/.test(path)) {
     const name = path.replaceAll('\0', '@')
-    // The table has it without the NULs at its end, for it cannot tell them from those of Node 20.
+    // The table omits NULs at the end, because Node 20 pads names with NULs.
     const names: readonly unknown[] = [name, name.replace(/@+$/, '')]
     return all.filter(({ local }) => local !== '' && names.includes(local))
   }
@@ -28,7 +28,7 @@ function fileAt(path: string): File | undefined {
   try {
     return { name: basename(realpathSync(path)), identity: identityOf(path) }
   } catch {
-    // There is none, or it may not be looked at.
+    // There is no file, or this process may not read it.
     return undefined
   }
 }
@@ -39,7 +39,7 @@ function leadsTo({ name, identity }: File, entry: SocketEntry): boolean {
   try {
     return identityOf(isAbsolute(local) ? local : `/proc/${entry.pid}/cwd/${local}`) === identity
   } catch {
-    // Its file is gone, or its process may not be looked into.
+    // Its file is gone, or this process may not inspect its process.
     return false
   }
 }

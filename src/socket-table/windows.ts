@@ -5,9 +5,9 @@ import { socketAddress, splitEnd } from './socket-address.js'
 import { fits, type SocketAddress, type SocketEntry, type SocketFilter, type SocketState } from './socket-entry.js'
 
 /**
- * The TCP and UDP sockets of all processes, from `netstat`, and the names of those processes, from `tasklist`. Unix
- * sockets and named pipes are not told of, nor are users and queues. Where Windows speaks another language than English,
- * some states have names of that language: those are `UNKNOWN`, except that of a listener, which has no peer.
+ * The TCP and UDP sockets of all processes from `netstat`, and the names of those processes from `tasklist`. There are no unix
+ * sockets, named pipes, users or queues. If the language of Windows is not English, some states have localized names: these are
+ * `UNKNOWN`, except that of a listener, which has no peer.
  */
 export function readSocketTableWindows(filter: SocketFilter = {}): SocketEntry[] {
   const entries = parseNetstat(run('netstat', ['-ano'])).filter((entry) => fits(entry, filter))
@@ -17,14 +17,14 @@ export function readSocketTableWindows(filter: SocketFilter = {}): SocketEntry[]
 }
 
 /**
- * Reads the lines of `netstat -ano`, and leaves out what is none and what has not been written to its end. They are told
- * by their shape: headings and states are of the language of the system, in the code page of its console.
+ * Reads the socket lines of `netstat -ano`, and omits other and incomplete lines. It recognizes them by their shape, because headings
+ * and states are in the language of the system and the code page of its console.
  */
 export function parseNetstat(output: string): SocketEntry[] {
   return wholeLines(output).flatMap((line) => parseSocket(line) ?? [])
 }
 
-/** Reads the lines of `tasklist /FO CSV /NH`: the name of each process, as it is there, by its pid. */
+/** Reads the lines of `tasklist /FO CSV /NH`: the name of each process, by its pid. */
 export function parseTasklist(output: string): Map<number, string> {
   const programs = new Map<number, string>()
   for (const line of wholeLines(output)) {
@@ -38,14 +38,14 @@ function listProcesses(): string {
   try {
     return run('tasklist', ['/FO', 'CSV', '/NH'])
   } catch {
-    // The sockets are told of all the same.
+    // The sockets are listed without the names.
     return ''
   }
 }
 
 function run(name: string, args: readonly string[]): string {
   const { SystemRoot } = process.env
-  // By its whole name, for Windows looks for a bare one in the current directory, too:
+  // The full path, because Windows looks for a bare name in the current directory too:
   // https://learn.microsoft.com/en-us/windows/win32/api/processthreadsapi/nf-processthreadsapi-createprocessw
   const program = SystemRoot ? win32.join(SystemRoot, 'System32', `${name}.exe`) : name
   try {
@@ -54,13 +54,13 @@ function run(name: string, args: readonly string[]): string {
     throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
       headline: 'Cannot read the socket table',
       because: codeOf(error) === 'ENOENT' ? `there is no program ${program}` : (error as Error).message,
-      next: `see that ${name} runs`,
+      next: `make sure that ${name} runs`,
       cause: error,
     })
   }
 }
 
-/** What follows the last line end is half written. */
+/** The text after the last line end is incomplete. */
 const wholeLines = (output: string): string[] => output.split(/\r?\n/).slice(0, -1)
 
 /** `Proto  Local Address  Foreign Address  State  PID`, where UDP has no state. */
@@ -79,7 +79,7 @@ function parseSocket(line: string): SocketEntry | undefined {
     state,
     local,
     remote,
-    // 0 is the System Idle Process, which has no sockets.
+    // Pid 0 is the System Idle Process, which has no sockets.
     ...(pid === 0 ? { hidden: state === 'TIME_WAIT' ? `${GONE}: the kernel keeps it in TIME_WAIT` : GONE } : { pid }),
   }
 }
@@ -87,7 +87,7 @@ function parseSocket(line: string): SocketEntry | undefined {
 const NOBODY: ReadonlySet<string> = new Set(['*:*', '0.0.0.0:0', '[::]:0'])
 const GONE = 'no process has it any more'
 
-/** Those of MIB_TCPROW (https://learn.microsoft.com/en-us/windows/win32/api/tcpmib/ns-tcpmib-mib_tcprow_lh). */
+/** The states of MIB_TCPROW (https://learn.microsoft.com/en-us/windows/win32/api/tcpmib/ns-tcpmib-mib_tcprow_lh). */
 const STATES: ReadonlyMap<string, SocketState> = new Map([
   ['BOUND', 'CLOSE'],
   ['CLOSED', 'CLOSE'],

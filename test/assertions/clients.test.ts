@@ -34,29 +34,29 @@ import { leavesNothingOpen } from '../support/kernel.js'
 
 leavesNothingOpen()
 
-/** Milliseconds that a client waits for somebody who does not answer. */
+/** Milliseconds that a client waits for an answer that does not come. */
 const IMPATIENT = 50
-/** For what comes by itself: longer than a test may last. */
+/** A timeout that must not expire: longer than a test may last. */
 const PATIENT = 60_000
 
 type Outcome = 'refused' | 'reset' | 'timed out'
 
-/** A client that has dialled, or will when the action is called. */
+/** A client that has dialled, or dials when the action is called. */
 interface Dialled {
-  /** What a user has in hand to tell what became of it: a promise, a function, an emitter. */
+  /** The value that a user has for the result: a promise, a function, an emitter. */
   readonly action: unknown
-  /** What the client has for that. A client that failed often needs nothing. */
+  /** Closes the client. A client that failed often needs nothing. */
   readonly close?: () => unknown
 }
 
 interface Client {
   readonly name: string
   readonly dial: (endpoint: TestEndpoint, patience: number) => Dialled
-  /** Where this way of using it tells of nothing else. */
+  /** The outcomes that this use of the client reports, if not all. */
   readonly tells?: readonly Outcome[]
   /** MySQL servers speak first: their clients never send a first byte. */
   readonly resets?: 'accept'
-  /** It goes on dialling when it has given up, and closing it does not end that. */
+  /** It continues to dial after it has given up, and closing it does not stop that. */
   readonly abandons?: true
 }
 
@@ -70,7 +70,7 @@ const clients: readonly Client[] = [
     },
   },
   {
-    name: 'net.connect(), its own time-out',
+    name: 'net.connect(), its own timeout',
     dial({ address: host, port }, timeout) {
       const socket = net.connect({ host, port, timeout })
       socket.on('connect', () => void socket.write('ping'))
@@ -101,10 +101,10 @@ const clients: readonly Client[] = [
     },
   },
   {
-    name: 'http.request(), its own time-out',
+    name: 'http.request(), its own timeout',
     dial({ address: host, port }, timeout) {
       const request = http.request({ host, port, agent: false, timeout }).end()
-      // As the manual has it; the error of this says ECONNRESET.
+      // As in the documentation of Node; the error of destroy() then has ECONNRESET.
       request.on('timeout', () => request.destroy())
       return { action: request, close: () => request.destroy() }
     },
@@ -112,7 +112,7 @@ const clients: readonly Client[] = [
   {
     name: 'http2.connect(), its session',
     dial(endpoint, patience) {
-      // Nothing ends a session that still dials, but the end of its socket.
+      // Only the end of its socket ends a session that is still connecting.
       const socket = net.connect(endpoint.port, endpoint.address)
       const session = http2.connect(url(endpoint), { createConnection: () => socket })
       session.setTimeout(patience)
@@ -173,7 +173,7 @@ const clients: readonly Client[] = [
   {
     name: 'got, timeout.connect',
     dial: (endpoint, connect) => ({
-      // It counts from the look-up, which it takes an IPv6 address to need.
+      // The timeout starts at the lookup, and got assumes that an IPv6 address needs one.
       action: () => got(byName(endpoint), { retry: { limit: 0 }, timeout: { connect } }).text(),
     }),
   },
@@ -303,7 +303,7 @@ describe.each(clients)('$name', (client) => {
     expect(error).toBeInstanceOf(Error)
   })
 
-  it.runIf(tells.includes('refused'))('is not reset when it is refused', async () => {
+  it.runIf(tells.includes('refused'))('does not pass as a reset when it is refused', async () => {
     await using endpoint = await refusedEndpoint()
     await using dialled = dial(client, endpoint, PATIENT)
     await expect(assertConnectionReset(dialled.action)).rejects.toMatchObject({
@@ -312,7 +312,7 @@ describe.each(clients)('$name', (client) => {
     })
   })
 
-  it.runIf(tells.includes('refused'))('is not refused at another port', async () => {
+  it.runIf(tells.includes('refused'))('does not pass as a refusal at another port', async () => {
     await using endpoint = await refusedEndpoint()
     await using dialled = dial(client, endpoint, PATIENT)
     await expect(assertConnectionRefused(dialled.action, { port: endpoint.port ^ 1 })).rejects.toMatchObject({
@@ -321,21 +321,21 @@ describe.each(clients)('$name', (client) => {
     })
   })
 
-  it.runIf(tells.includes('timed out'))('is not refused when it times out', async (context) => {
+  it.runIf(tells.includes('timed out'))('does not pass as a refusal when it times out', async (context) => {
     await using endpoint = await openOrSkip(context, () => unresponsiveEndpoint())
     await using dialled = dial(client, endpoint, IMPATIENT)
     await expect(assertConnectionRefused(dialled.action)).rejects.toMatchObject({ code: 'ERR_PORTSIDE_ASSERTION' })
   })
 })
 
-/** A name of both loopback addresses, for clients that take a resolver. Not every host has one. */
+/** A name with both loopback addresses, for clients with a resolver option. Not every host has such a name. */
 const lookup: net.LookupFunction = (_name, _options, callback) =>
   callback(null, [
     { address: '::1', family: 6 },
     { address: HERE, family: 4 },
   ])
 
-/** They ask for all addresses, try one after the other, and give one error for all. */
+/** These look up all addresses, try one after the other, and throw one error for all. */
 const clientsOfNames: ReadonlyArray<Pick<Client, 'name' | 'dial'>> = [
   {
     name: 'net.connect()',
@@ -396,14 +396,14 @@ const clientsOfNames: ReadonlyArray<Pick<Client, 'name' | 'dial'>> = [
 ]
 
 describe.each(clientsOfNames)('$name, by a name with two addresses', (client) => {
-  it.runIf(loopbackFamilies().length === 2)('is refused at both', async () => {
+  it.runIf(loopbackFamilies().length === 2)('is refused at both addresses', async () => {
     await using endpoint = await refusedEndpoint({ family: 'dual' })
     await using dialled = dial(client, endpoint, PATIENT)
     const error = await assertConnectionRefused(dialled.action, { port: endpoint.port })
     expect(error).toBeInstanceOf(Error)
   })
 
-  it.runIf(loopbackFamilies().length === 2)('is not reset when both refuse', async () => {
+  it.runIf(loopbackFamilies().length === 2)('does not pass as a reset when both addresses refuse', async () => {
     await using endpoint = await refusedEndpoint({ family: 'dual' })
     await using dialled = dial(client, endpoint, PATIENT)
     await expect(assertConnectionReset(dialled.action)).rejects.toMatchObject({
@@ -413,7 +413,7 @@ describe.each(clientsOfNames)('$name, by a name with two addresses', (client) =>
   })
 })
 
-/** An action whose client keeps the reason to itself: what there is to see is no proof of anything. */
+/** Actions whose client drops the reason, so that no outcome can be recognized. */
 interface Secretive {
   readonly name: string
   readonly says: string
@@ -458,7 +458,7 @@ const secretive: readonly Secretive[] = [
   },
 ]
 
-it.each(secretive)('$name does not tell that it was refused', async ({ dial, says }) => {
+it.each(secretive)('$name does not report that it was refused', async ({ dial, says }) => {
   await using endpoint = await refusedEndpoint()
   const { action, close } = dial(endpoint, PATIENT)
   await expect(assertConnectionRefused(action)).rejects.toMatchObject({
@@ -468,7 +468,7 @@ it.each(secretive)('$name does not tell that it was refused', async ({ dial, say
   await close?.()
 })
 
-it('axios does not tell that its signal was a time-out', async (context) => {
+it('axios does not report that its signal was a timeout', async (context) => {
   await using endpoint = await openOrSkip(context, () => unresponsiveEndpoint())
   const action = axios.get(url(endpoint), { proxy: false, signal: AbortSignal.timeout(IMPATIENT) })
   await expect(assertConnectionTimedOut(action)).rejects.toMatchObject({
@@ -477,7 +477,7 @@ it('axios does not tell that its signal was a time-out', async (context) => {
   })
 })
 
-/** Dials, and is disposed of when the client is closed and nothing of it is left. */
+/** Dials. The disposal resolves when the client is closed and has left nothing open. */
 function dial(
   { dial, abandons }: Pick<Client, 'dial' | 'abandons'>,
   endpoint: TestEndpoint,
@@ -494,7 +494,7 @@ function dial(
   }
 }
 
-/** Notes the sockets that are dialled from now on; the returned function destroys them. */
+/** Records the sockets that are dialled from now on; the returned function destroys them. */
 function watchDials(): () => void {
   const sockets: net.Socket[] = []
   const note = (message: unknown): void => void sockets.push((message as { socket: net.Socket }).socket)
@@ -522,7 +522,7 @@ function grpcOf(endpoint: TestEndpoint): grpc.Client {
   return new grpc.Client(formatEndpoint(endpoint), grpc.credentials.createInsecure(), { 'grpc.enable_http_proxy': 0 })
 }
 
-/** Calls a method of no service in particular. */
+/** Calls a method of an arbitrary service. */
 function callUnary(client: grpc.Client, patience: number, options: grpc.MetadataOptions = {}): Promise<unknown> {
   const asIs = (bytes: Buffer): Buffer => bytes
   const [metadata, deadline] = [new grpc.Metadata(options), Date.now() + patience]

@@ -62,7 +62,7 @@ describe('a server', () => {
     await assertDrained(server)
   })
 
-  it.runIf(loopbackFamilies().length === 2)('that is dual counts those of both addresses', async () => {
+  it.runIf(loopbackFamilies().length === 2)('on both families counts the connections of both addresses', async () => {
     await using server = await listenTcp(undefined, { family: 'dual' })
     for (const family of loopbackFamilies()) await server.connect({ family })
     await until(() => server.connections.size === 2)
@@ -72,7 +72,7 @@ describe('a server', () => {
     await assertDrained(server)
   })
 
-  it('says which request is answered', async () => {
+  it('names the request that a connection is serving', async () => {
     await using server = await listenHttp(() => {})
     const client = await server.connect()
     client.write(get('/slow'))
@@ -92,7 +92,7 @@ describe('a server', () => {
     expect(error.message).toContain('\n    - and 10 more\n')
   })
 
-  it('that is closed is drained', async () => {
+  it('is drained after its close', async () => {
     const server = await listenTcp()
     await server.connect()
     await server.close()
@@ -100,7 +100,7 @@ describe('a server', () => {
     await assertDrained(server.server)
   })
 
-  it('gets one turn in which what is closing may close', async () => {
+  it('has time for connections to finish closing', async () => {
     await using server = await listenTcp()
     const client = await server.connect()
     await until(() => server.connections.size === 1)
@@ -110,7 +110,7 @@ describe('a server', () => {
     await until(() => client.closed)
   })
 
-  it('is asked under fake timers', async () => {
+  it('can be checked under fake timers', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'setImmediate', 'setInterval', 'queueMicrotask'] })
     onTestFinished(() => void vi.useRealTimers())
     await using server = await listenTcp()
@@ -119,7 +119,7 @@ describe('a server', () => {
 })
 
 describe('a server of Node', () => {
-  it('that nobody tracks tells how many there are', async () => {
+  it('that is not tracked reports the number of connections', async () => {
     const server = listenAt({ address: HERE, port: 0 })
     await once(server, 'listening')
     await assertDrained(server)
@@ -137,7 +137,7 @@ describe('a server of Node', () => {
 
   it('that never listened is drained', () => assertDrained(net.createServer()))
 
-  it('that portside listens with tells each one', async () => {
+  it('that portside listens with reports each connection', async () => {
     await using server = await listen(http.createServer())
     await server.connect()
     await until(() => server.connections.size === 1)
@@ -145,7 +145,7 @@ describe('a server of Node', () => {
     expect(error.message).toContain(`  - ${formatEndpoint(server)} -> `)
   })
 
-  it('that a pool tracks tells each one', async () => {
+  it('that a pool tracks reports each connection', async () => {
     await using pool = createSocketPool()
     const server = pool.track(net.createServer()).listen(0, HERE)
     await once(server, 'listening')
@@ -176,7 +176,7 @@ describe('a pool', () => {
     await assertDrained(pool)
   })
 
-  it('with a socket that is connecting, or not yet that, is not drained', async () => {
+  it('with a socket that is connecting, or about to, is not drained', async () => {
     await using server = await listenTcp()
     await using pool = createSocketPool()
     const socket = pool.track(net.connect(server.port, server.address))
@@ -190,7 +190,7 @@ describe('a pool', () => {
   })
 })
 
-describe('what has no connections', () => {
+describe('a value without connections', () => {
   it.each([
     ['undefined', undefined],
     ['null', null],
@@ -205,7 +205,7 @@ describe('what has no connections', () => {
     ['a set of sockets', new Set([new net.Socket()])],
     ['connections that are no pool', { connections: new Set() }],
     ['a function', () => {}],
-  ])('is refused: %s', async (_name, holder) => {
+  ])('is rejected: %s', async (_name, holder) => {
     await expect(assertDrained(holder as never)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' })
   })
 })

@@ -59,7 +59,7 @@ const THIS = `this process (pid ${process.pid})`
 const NODE = process.execPath.replace(/^.*[\\/]/, '')
 
 describe('a failure', () => {
-  it('has a line for each thing there is to say, and a field', async () => {
+  it('has a line and a field for each fact', async () => {
     await using endpoint = await occupiedEndpoint()
     const cause = await errorOf(listenAt(endpoint))
     const place = formatEndpoint(endpoint)
@@ -68,7 +68,7 @@ describe('a failure', () => {
       expected: 'a refused connection (ECONNREFUSED) at port 1',
       got: `listen on ${place}: EADDRINUSE (address already in use)`,
       cause: `${THIS} listens on ${place}`,
-      fix: expect.stringContaining('close the one of this process first'),
+      fix: expect.stringContaining('close the socket of this process first'),
     })
     expect(error).toMatchObject({
       name: 'PortsideAssertionError',
@@ -78,12 +78,12 @@ describe('a failure', () => {
       endpoint: { address: endpoint.address, port: endpoint.port, family: endpoint.family },
       owners: [{ pid: process.pid, thisProcess: true, protocol: 'tcp', state: 'LISTEN' }],
       because: `${THIS} listens on ${place}`,
-      next: expect.stringContaining('close the one of this process first'),
+      next: expect.stringContaining('close the socket of this process first'),
     })
     expect(error.cause).toBe(cause)
   })
 
-  it('names the program that listens, and what it does', async () => {
+  it('names the program that listens, and its address', async () => {
     await using program = await listeningProgram()
     const conflict = await errorOf(listenAt({ address: HERE, port: program.port }))
     const error = await failureOf(assertPermissionDenied(conflict))
@@ -120,17 +120,17 @@ describe('a failure', () => {
     expect(error.endpoint).toBe(path)
   })
 
-  it.runIf(!isWindows)('says that nobody listens on the path, and that its file is in the way', async () => {
+  it.runIf(!isWindows)('says that nothing listens on the path, and that its file is left behind', async () => {
     await using file = await leaveFileBehind()
     const error = await failureOf(assertPermissionDenied(await errorOf(listenOn(file.path))))
     expect(linesOf(error)).toMatchObject({
-      cause: expect.stringContaining('nobody listens on it here: a server that was killed has left the file behind'),
+      cause: expect.stringContaining('nothing listens on it here: a killed server left the file behind'),
       fix: expect.stringContaining('remove the file'),
     })
     expect(error.owners).toEqual([])
   })
 
-  it('says that nobody has the port any more', async () => {
+  it('says that no process has the port any more', async () => {
     const endpoint = await occupiedEndpoint()
     const conflict = await errorOf(listenAt(endpoint))
     await endpoint.close()
@@ -139,7 +139,7 @@ describe('a failure', () => {
     expect(error.owners).toEqual([])
   })
 
-  it('says that somebody listens by now', async () => {
+  it('says that something listens now', async () => {
     await using reservation = await reservePort()
     const [endpoint] = reservation.endpoints
     const { address, port } = endpoint as net.AddressInfo
@@ -148,11 +148,11 @@ describe('a failure', () => {
     const error = await failureOf(assertConnectionReset(refusal))
     expect(linesOf(error)).toMatchObject({
       got: `connect to ${formatEndpoint(server)}: ECONNREFUSED (connection refused)`,
-      cause: `nobody listened there when it was dialled; now ${THIS} listens on ${formatEndpoint(server)}`,
+      cause: `nothing listened there when you dialled; now ${THIS} listens on ${formatEndpoint(server)}`,
     })
   })
 
-  it('says that it happened elsewhere, and who is there', async () => {
+  it('says that it happened elsewhere, and names the owner there', async () => {
     await using endpoint = await occupiedEndpoint()
     const error = await failureOf(assertAddressInUse(() => listenAt(endpoint), { port: endpoint.port ^ 1 }))
     expect(linesOf(error)).toEqual({
@@ -172,12 +172,12 @@ describe('a failure', () => {
     [{ port: 9 }, ' at port 9'],
     [{ family: 'IPv6' }, ' at IPv6'],
     [{ port: 9, family: 'IPv6' }, ' at port 9 of IPv6'],
-  ] as const)('names what was expected: %o', async (expected, text) => {
+  ] as const)('names the expected endpoint: %o', async (expected, text) => {
     const error = await failureOf(assertConnectionRefused(undefined, expected))
     expect(linesOf(error).expected).toBe(`a refused connection (ECONNREFUSED)${text}`)
   })
 
-  it('says that the error does not say where', async () => {
+  it('says that the error has no address', async () => {
     await using endpoint = await resettingEndpoint({ after: 'first-byte' })
     const reset = await errorOf(saying('ping', net.connect(endpoint.port, endpoint.address)))
     const error = await failureOf(assertConnectionReset(reset, { port: endpoint.port }))
@@ -189,7 +189,7 @@ describe('a failure', () => {
     })
   })
 
-  it.runIf(isDual)('lists every address that was tried, and what is odd', async () => {
+  it.runIf(isDual)('lists every address that was tried, and explains the wrong one', async () => {
     await using endpoint = await refusedEndpoint({ family: 'dual' })
     const both = await errorOf(net.connect({ host: 'both.test', port: endpoint.port, lookup: lookupBoth }))
     const tried = `connect to [::1]:${endpoint.port}: ECONNREFUSED; connect to ${HERE_IN_URL}:${endpoint.port}: ECONNREFUSED`
@@ -200,11 +200,11 @@ describe('a failure', () => {
     expect(linesOf(await failureOf(assertConnectionRefused(both, { port: 1 }))).tried).toBe(tried)
   })
 
-  it('quotes the time-out of a client', async () => {
+  it('quotes the timeout of a client', async () => {
     await using endpoint = await stalledEndpoint()
     const action = fetch(`http://${formatEndpoint(endpoint)}`, { signal: AbortSignal.timeout(10) })
     const error = await failureOf(assertConnectionRefused(action))
-    expect(linesOf(error).got).toBe('a time-out: "The operation was aborted due to timeout"')
+    expect(linesOf(error).got).toBe('a timeout: "The operation was aborted due to timeout"')
   })
 
   it.each([
@@ -216,7 +216,7 @@ describe('a failure', () => {
     ['a symbol', Symbol('no'), 'the symbol Symbol(no), which is not an error'],
     ['an error without a code', new Error('no'), /^(an )?[Ee]rror without a code.* "no"$/],
     ['a TypeError without a code', new TypeError('no'), /TypeError.* without a code.* "no"$|without a code.* "no"$/],
-  ])('quotes what was thrown that says nothing: %s', async (_name, value, text) => {
+  ])('describes a thrown value without a code: %s', async (_name, value, text) => {
     const error = await failureOf(assertConnectionRefused(() => Promise.reject(value)))
     const { got: line } = linesOf(error)
     if (typeof text === 'string') expect(line).toBe(text)
@@ -228,9 +228,9 @@ describe('a failure', () => {
   const patience: ReadonlyArray<readonly [name: string, action: unknown, text: string]> = [
     ['a promise', new Promise(() => {}), 'nothing within 5 ms: the promise is pending'],
     ['a function', () => new Promise(() => {}), 'nothing within 5 ms: the promise is pending'],
-    ['an emitter', new EventEmitter(), "nothing within 5 ms: it emitted neither 'error' nor what says that it worked"],
+    ['an emitter', new EventEmitter(), "nothing within 5 ms: it emitted neither 'error' nor an event of success"],
   ]
-  it.each(patience)('says for what it waited in vain: %s', async (_name, action, text) => {
+  it.each(patience)('says what the action was still doing: %s', async (_name, action, text) => {
     const error = await failureOf(assertConnectionRefused(action, undefined, { timeout: 5 }))
     expect(linesOf(error).got).toBe(text)
     expect(linesOf(error).fix).toContain('refusedEndpoint()')
@@ -242,7 +242,7 @@ describe('a failure', () => {
     const expected = { address: endpoint.address, port: endpoint.port }
     const error = await failureOf(assertConnectionRefused(socket, expected, { timeout: 5 }))
     expect(linesOf(error).got).toBe('nothing within 5 ms: the socket is still connecting')
-    // Whom it waits for.
+    // The peer that it waits for.
     expect(linesOf(error).owner).toMatch(/^this process \(pid \d+\) listens on |^pid \d+ \(.+\) listens on /)
     socket.destroy()
     await once(socket, 'close')
@@ -250,7 +250,7 @@ describe('a failure', () => {
 })
 
 describe('an action that succeeds', () => {
-  it('tells what it is connected to, what that says, and who it is', async () => {
+  it('names the peer, its first bytes, and its process', async () => {
     await using program = await listeningProgram()
     const error = await failureOf(assertConnectionRefused(() => net.connect(program.port, HERE)))
     expect(linesOf(error)).toEqual({
@@ -263,16 +263,16 @@ describe('an action that succeeds', () => {
     expect(error.endpoint).toEqual({ address: HERE, port: program.port, family: HERE_FAMILY })
   })
 
-  it.each(loopbackFamilies())('tells that a peer over %s says nothing', async (family) => {
+  it.each(loopbackFamilies())('says that a peer over %s sends nothing', async (family) => {
     await using endpoint = await stalledEndpoint({ family })
     const error = await failureOf(assertConnectionRefused(() => net.connect(endpoint.port, endpoint.address)))
     const place = formatEndpoint(endpoint)
-    expect(linesOf(error).got).toMatch(/ which said nothing for \d+ ms$/)
+    expect(linesOf(error).got).toMatch(/ which sent nothing for \d+ ms$/)
     expect(linesOf(error).got).toContain(`connected to ${place}, `)
     expect(linesOf(error).owner).toBe(`${THIS} listens on ${place}`)
   })
 
-  it('quotes what may be printed, and no more than the beginning', async () => {
+  it('quotes only the beginning, with control characters escaped', async () => {
     await using server = await listenTcp((socket) => void socket.write(`\x1b[2J\0"\n${'x'.repeat(10_000)}`))
     const error = await failureOf(assertConnectionRefused(() => net.connect(server.port, server.address)))
     const { got: line = '' } = linesOf(error)
@@ -281,13 +281,13 @@ describe('an action that succeeds', () => {
     expect(line.length).toBeLessThan(200)
   })
 
-  it('tells of a peer that ends at once', async () => {
+  it('reports a peer that closes immediately', async () => {
     await using server = await listenTcp((socket) => void socket.destroy())
     const error = await failureOf(assertConnectionRefused(() => net.connect(server.port, server.address)))
     expect(linesOf(error).got).toContain(`it succeeded: connected to ${formatEndpoint(server)}`)
   })
 
-  it('tells of a peer that resets at once', async () => {
+  it('reports a peer that resets immediately', async () => {
     await using endpoint = await resettingEndpoint()
     const error = await failureOf(assertConnectionRefused(() => net.connect(endpoint.port, endpoint.address)))
     expect(linesOf(error).got).toMatch(/ECONNRESET|connected to/)
@@ -295,10 +295,10 @@ describe('an action that succeeds', () => {
 
   interface Kind {
     readonly name: string
-    /** Opens it, and what is to be closed afterwards all the same. */
+    /** Opens it, and anything that must be closed afterwards anyway. */
     readonly open: () => Promise<Opened> | Opened
     readonly assert?: typeof assertAddressInUse
-    /** What the message has. */
+    /** A part of the message. */
     readonly text: string | RegExp
     readonly onWindows?: false
   }
@@ -329,7 +329,7 @@ describe('an action that succeeds', () => {
       text: new RegExp(`listening on ${HERE_IN_PATTERN}:\\d+$`),
     },
     {
-      // Without a name to look up Node binds within the call; 'listening' comes later (lib/net.js).
+      // Without a name to look up, Node binds synchronously, and emits 'listening' later (lib/net.js).
       name: 'a server on every address',
       assert: assertAddressInUse,
       open: () => listening(net.createServer().listen(0)),
@@ -474,7 +474,7 @@ describe('an action that succeeds', () => {
         const server = await listenTcp()
         return { action: () => server.connect(), ...disposing(() => server.close()) }
       },
-      text: /connected to \S+, which said nothing/,
+      text: /connected to \S+, which sent nothing/,
     },
     {
       name: 'a TLS socket',
@@ -486,7 +486,7 @@ describe('an action that succeeds', () => {
       text: new RegExp(`connected to ${HERE_IN_PATTERN}:\\d+, which `),
     },
     {
-      name: 'a TLS socket that trusts nobody',
+      name: 'a TLS socket that trusts no authority',
       async open() {
         const server = await listenTls()
         const socket = tls.connect({ port: server.port, host: server.address })
@@ -564,7 +564,7 @@ describe('an action that succeeds', () => {
       text: /succeeded: /,
     },
     {
-      name: 'an HTTP/2 request, of which a connection is not enough',
+      name: 'an HTTP/2 request, for which a connection is not enough',
       assert: assertConnectionReset,
       open: openStream,
       text: /answered with HTTP 404$/,
@@ -588,7 +588,7 @@ describe('an action that succeeds', () => {
         const redis = new Redis({ port: server.port, host: server.address, retryStrategy: () => null })
         return {
           action: redis,
-          // It ends its half, and waits for the other.
+          // It ends its half, and waits for the other end.
           closed: () => (redis as unknown as { stream: net.Socket }).stream.writableEnded,
           ...disposing(() => server.close()),
         }
@@ -646,7 +646,7 @@ describe('an action that succeeds', () => {
 
   const here = kinds.filter(({ onWindows = true }) => onWindows || !isWindows)
   it.each(here.map((kind) => [kind.name, kind] as const))(
-    'is told, and what it opened is closed: %s',
+    'is reported, and what it opened is closed: %s',
     { timeout: 8000 },
     async (_name, { open, text, assert = assertConnectionRefused }) => {
       const { action, closed = () => true, [Symbol.asyncDispose]: dispose = async () => {} } = await open()
@@ -672,8 +672,8 @@ async function openStream() {
   return { action: stream, closed: () => stream.destroyed, ...disposing(end) }
 }
 
-describe('an action that the assertion gives up', () => {
-  it('is closed where a function began it, for nobody else can', async (context) => {
+describe('an action that does not end in time', () => {
+  it('is closed if a function began it, because nothing else can', async (context) => {
     needsKernel(context)
     await using endpoint = await openOrSkip(context, () => unresponsiveEndpoint())
     const before = openSockets().length
@@ -684,19 +684,19 @@ describe('an action that the assertion gives up', () => {
     expect(after).toBe(before)
   })
 
-  it('is closed where it stayed connected though it was to be reset', async (context) => {
+  it('is closed if it stays connected instead of being reset', async (context) => {
     needsKernel(context)
     await using endpoint = await stalledEndpoint()
     const before = openSockets().length
     const dial = () => net.connect(endpoint.port, endpoint.address)
     const error = await failureOf(assertConnectionReset(dial, undefined, { timeout: 50 }))
     for (let turns = 0; turns < 4; turns++) await turn()
-    // The endpoint may have its end of it for a moment longer, but not the client.
+    // The endpoint may keep its end for a moment longer, but not the client.
     expect(openSockets().length).toBeLessThanOrEqual(before + 1)
     expect(linesOf(error).got).toContain(formatEndpoint(endpoint))
   })
 
-  it('is closed where a function began it, also when it is given up by a signal', async (context) => {
+  it('is closed if a function began it, also when a signal aborts the wait', async (context) => {
     needsKernel(context)
     await using endpoint = await openOrSkip(context, () => unresponsiveEndpoint())
     const before = openSockets().length
@@ -708,9 +708,9 @@ describe('an action that the assertion gives up', () => {
   })
 
   it.each([
-    ['a time-out', () => ({ timeout: 1 })],
+    ['a timeout', () => ({ timeout: 1 })],
     ['a signal', () => ({ signal: AbortSignal.timeout(1) })],
-  ])('is closed when it succeeds later, where a function began it: %s', async (_name, options) => {
+  ])('is closed when it succeeds later, if a function began it: %s', async (_name, options) => {
     const opened = gate<net.Server>()
     await expect(assertAddressInUse(() => opened.opened, undefined, options())).rejects.toThrow()
     const server = listenAt({ address: HERE, port: 0 })
@@ -723,12 +723,12 @@ describe('an action that the assertion gives up', () => {
   })
 
   it.each([
-    ['by its time-out', () => ({ timeout: 5 })],
+    ['by its timeout', () => ({ timeout: 5 })],
     ['by its signal', () => ({ signal: AbortSignal.timeout(5) })],
     ['by a signal that was aborted before', () => ({ signal: AbortSignal.abort() })],
     ['because of options that are none', () => ({ timeout: -1 })],
     ['because of a signal that is none', () => ({ signal: 1 }) as never],
-  ])('raises no error at nobody when it fails later: %s', async (_name, options) => {
+  ])('raises no unhandled error when it fails later: %s', async (_name, options) => {
     await using endpoint = await stalledEndpoint()
     const socket = net.connect(endpoint.port, endpoint.address)
     await once(socket, 'connect')
@@ -745,14 +745,14 @@ describe('the listeners of an emitter', () => {
   interface Ending {
     readonly name: string
     readonly end: (emitter: EventEmitter) => unknown
-    /** It is silenced, for what comes afterwards is no news. */
+    /** Whether a listener for later errors stays. */
     readonly silenced?: true
   }
   const endings: readonly Ending[] = [
     { name: 'an error', end: (emitter) => emitter.emit('error', new Error('no')), silenced: true },
     { name: 'a close', end: (emitter) => emitter.emit('close') },
     { name: 'a connect', end: (emitter) => emitter.emit('connect'), silenced: true },
-    { name: 'its own time-out', end: (emitter) => emitter.emit('timeout'), silenced: true },
+    { name: 'its own timeout', end: (emitter) => emitter.emit('timeout'), silenced: true },
     { name: 'nothing', end: () => {}, silenced: true },
   ]
   const make: ReadonlyArray<readonly [name: string, make: () => EventEmitter]> = [
@@ -761,12 +761,12 @@ describe('the listeners of an emitter', () => {
     ['a server', () => net.createServer()],
     ['a request', () => http.request({ host: HERE, port: 1, agent: new http.Agent({ maxSockets: 0 }) })],
   ]
-  // A socket that is not connected and is read listens to its own 'connect' (_read in lib/net.js).
+  // An unconnected socket that is read listens for its own 'connect' (_read in lib/net.js).
   const cases = make
     .flatMap(([kind, create]) => endings.map((ending) => [kind, ending.name, create, ending] as const))
     .filter(([kind, ending]) => !(kind === 'a socket' && ending === 'a connect'))
 
-  it.each(cases)('are as they were: %s, %s', async (_kind, _name, create, { end, silenced }) => {
+  it.each(cases)('are unchanged after the assertion: %s, %s', async (_kind, _name, create, { end, silenced }) => {
     const emitter = create()
     for (const event of ['error', 'close', 'connect', 'listening', 'timeout', 'response', 'open', 'ready']) {
       emitter.on(event, () => {})
@@ -776,7 +776,7 @@ describe('the listeners of an emitter', () => {
     const ended = assertConnectionRefused(emitter, undefined, { timeout: 20 }).catch(() => {})
     end(emitter)
     await ended
-    // A once() of the user is used up by the event that it is for.
+    // The event removes the user's once() listener.
     const left = listenersOf(emitter).filter((listener) => !before.includes(listener))
     const gone = before.filter((listener) => !listenersOf(emitter).includes(listener))
     const silencers: unknown[] = silenced ? emitter.rawListeners('error') : []
@@ -788,7 +788,7 @@ describe('the listeners of an emitter', () => {
   it.each([
     ['refused', () => refusedEndpoint(), 'connect'],
     ['reset', () => resettingEndpoint({ after: 'first-byte' }), 'reset'],
-  ] as const)('are as they were on a socket that is %s', async (_name, open, what) => {
+  ] as const)('are unchanged on a socket that is %s', async (_name, open, what) => {
     await using endpoint = await open()
     const socket = saying('ping', net.connect(endpoint.port, endpoint.address))
     const seen: string[] = []
@@ -800,7 +800,7 @@ describe('the listeners of an emitter', () => {
     expect(seen.filter((event) => event === 'error')).toHaveLength(1)
   })
 
-  it('are as they were on a server whose address is in use', async () => {
+  it('are unchanged on a server whose address is in use', async () => {
     await using endpoint = await occupiedEndpoint()
     const server = listenAt(endpoint)
     const before = listenersOf(server)
@@ -808,7 +808,7 @@ describe('the listeners of an emitter', () => {
     expect(listenersOf(server)).toEqual(before)
   })
 
-  it('are as they were on a request that is refused', async () => {
+  it('are unchanged on a request that is refused', async () => {
     await using endpoint = await refusedEndpoint()
     const request = http.get({ host: endpoint.address, port: endpoint.port, agent: false })
     const before = listenersOf(request)
@@ -816,7 +816,7 @@ describe('the listeners of an emitter', () => {
     expect(listenersOf(request)).toEqual(before)
   })
 
-  it('leave a server that listens again to its user', async () => {
+  it('let the user see later errors of a server that listens again', async () => {
     await using endpoint = await occupiedEndpoint()
     const server = listenAt(endpoint)
     await assertAddressInUse(server)
@@ -828,8 +828,8 @@ describe('the listeners of an emitter', () => {
   })
 })
 
-describe('what is raised at nobody', () => {
-  it('is no error of a client that is silenced after its own time-out', async (context) => {
+describe('no unhandled error or rejection', () => {
+  it('comes from a client after its own timeout', async (context) => {
     await using endpoint = await openOrSkip(context, () => unresponsiveEndpoint())
     const socket = net.connect({ port: endpoint.port, host: endpoint.address, timeout: 5 })
     await assertConnectionTimedOut(socket)
@@ -837,7 +837,7 @@ describe('what is raised at nobody', () => {
     await until(() => socket.closed)
   })
 
-  it('is no rejection of an action that was not even looked at', async () => {
+  it('comes from a promise if an argument is invalid', async () => {
     const rejected = Promise.reject(new Error('no'))
     await expect(assertConnectionRefused(rejected, { port: 'x' } as never)).rejects.toMatchObject({
       code: 'ERR_SOCKET_BAD_PORT',
@@ -845,7 +845,7 @@ describe('what is raised at nobody', () => {
     await turn()
   })
 
-  it('is no error of an emitter that was not even looked at', async () => {
+  it('comes from an emitter if an argument is invalid', async () => {
     await using endpoint = await refusedEndpoint()
     const socket = net.connect(endpoint.port, endpoint.address)
     await expect(assertConnectionRefused(socket, { port: 'x' } as never)).rejects.toMatchObject({
@@ -857,7 +857,7 @@ describe('what is raised at nobody', () => {
     expect(listeners).toBeGreaterThan(0)
   })
 
-  it('is no rejection where the options are refused', async () => {
+  it('comes from a promise if the options are invalid', async () => {
     const rejected = () => Promise.reject(new Error('no'))
     await expect(assertConnectionRefused(rejected(), undefined, { timeout: 0 })).rejects.toMatchObject({
       code: 'ERR_OUT_OF_RANGE',
@@ -871,7 +871,7 @@ describe('what is raised at nobody', () => {
     await turn()
   })
 
-  it('is no error of an HTTPS server whose client goes away', async () => {
+  it('comes from an HTTPS server whose client disconnects', async () => {
     await using server = await listenHttps()
     await failureOf(assertConnectionRefused(() => net.connect(server.port, server.address)))
   })
@@ -886,7 +886,7 @@ async function failureOf(assertion: Promise<unknown>): Promise<PortsideAssertion
   return error
 }
 
-/** The message by its lines, in their order and each once. */
+/** The lines of the message by label, checked for their order and for duplicates. */
 function linesOf({ message }: Error): Partial<Record<(typeof LINES)[number], string>> {
   const [headline = '', ...labelled] = message.split('\n')
   const lines = labelled.map((line) => /^ {2}(\w+) +(.*)$/.exec(line) as [string, string, string] | null)

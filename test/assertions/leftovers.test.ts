@@ -20,11 +20,11 @@ import {
 import { turn, until } from '../support/clients.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 
-// What an assertion leaves behind: nothing open that nobody else has, and no error that nobody hears of.
+// An assertion leaves nothing open that only it holds, and no unhandled error.
 
 leavesNothingOpen()
 
-/** A server that notes who is connected. */
+/** A server that records its connections. */
 async function countingServer(answer: (socket: net.Socket) => void = () => {}) {
   const sockets = new Set<net.Socket>()
   const server = await listenTcp((socket) => {
@@ -39,18 +39,18 @@ async function countingServer(answer: (socket: net.Socket) => void = () => {}) {
   return { sockets, place: { host, port }, [Symbol.asyncDispose]: async () => void (await server.close()) }
 }
 
-describe('what an action opened, and a function began, is closed', () => {
+describe('an assertion closes what a function opened', () => {
   it.each([
     ['a socket', (port: number, host: string) => net.connect({ port, host, timeout: 20 })],
     ['a request', (port: number, host: string) => http.get({ port, host, timeout: 20, agent: false })],
-  ])('after the time-out of its own: %s', async (_name, dial) => {
+  ])('after its own timeout: %s', async (_name, dial) => {
     await using counting = await countingServer((socket) => void socket.resume())
     const { sockets, place } = counting
     await assertConnectionTimedOut(() => dial(place.port, place.host))
     await until(() => sockets.size === 0)
   })
 
-  it('of several sockets each one, and the message tells of the first', async () => {
+  it('including each of several sockets, and describes the first', async () => {
     await using counting = await countingServer((socket) => void socket.write('hello'))
     const { sockets, place } = counting
     const dial = async () => {
@@ -65,7 +65,7 @@ describe('what an action opened, and a function began, is closed', () => {
     await until(() => sockets.size === 0)
   })
 
-  it('of what has a socket', async () => {
+  it('including the socket of a result', async () => {
     await using counting = await countingServer((socket) => void socket.write('hello'))
     const { sockets, place } = counting
     const dial = async () => {
@@ -80,7 +80,7 @@ describe('what an action opened, and a function began, is closed', () => {
     await until(() => sockets.size === 0)
   })
 
-  it('of a response of axios that is a stream', async () => {
+  it('including an axios response that is a stream', async () => {
     await using server = await listenHttp((_request, response) => void response.write('for ever'))
     const ask = () => axios.get(server.url.href, { responseType: 'stream', proxy: false })
     await expect(assertConnectionRefused(ask)).rejects.toMatchObject({
@@ -112,7 +112,7 @@ describe('what an action opened, and a function began, is closed', () => {
       },
     ],
   ]
-  it.each(switches)('of %s', async (_name, ask) => {
+  it.each(switches)('including %s', async (_name, ask) => {
     await using counting = await countingServer((socket) => {
       socket.once('data', (head) => {
         const answer = String(head).startsWith('CONNECT')
@@ -129,7 +129,7 @@ describe('what an action opened, and a function began, is closed', () => {
     await until(() => sockets.size === 0)
   })
 
-  it('an upgrade is no reset', async () => {
+  it('an upgrade does not pass as a reset', async () => {
     await using counting = await countingServer((socket) => {
       socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: test\r\n\r\n')
     })
@@ -142,8 +142,8 @@ describe('what an action opened, and a function began, is closed', () => {
   })
 })
 
-describe('nothing is raised at nobody', () => {
-  it('after an answer to undici, which is aborted with its body unread', async () => {
+describe('no unhandled error comes', () => {
+  it('from undici after an answer whose body is aborted unread', async () => {
     await using server = await listenHttp((_request, response) => void response.end('x'.repeat(1_000_000)))
     const dispatcher = new undici.Agent()
     await expect(assertConnectionRefused(undici.request(server.url, { dispatcher }))).rejects.toMatchObject({
@@ -153,7 +153,7 @@ describe('nothing is raised at nobody', () => {
     await dispatcher.destroy()
   })
 
-  it('by a client that dials again', async () => {
+  it('from a client that reconnects', async () => {
     const client = new EventEmitter()
     const fail = () =>
       client.emit('error', Object.assign(new Error('no'), { code: 'ECONNREFUSED', syscall: 'connect' }))
@@ -163,7 +163,7 @@ describe('nothing is raised at nobody', () => {
     expect(fail).not.toThrow()
   })
 
-  it('by the session of a stream', async () => {
+  it('from the session of a stream', async () => {
     await using endpoint = await refusedEndpoint()
     const session = http2.connect(`http://${formatEndpoint(endpoint)}`)
     await assertConnectionRefused(session.request({ ':path': '/' }), endpoint)
@@ -171,7 +171,7 @@ describe('nothing is raised at nobody', () => {
     expect(session.destroyed).toBe(true)
   })
 
-  it('but a server of the user keeps its errors to itself no longer than it is looked at', async () => {
+  it('but a later error of a user server reaches its user', async () => {
     await using server = await listenTcp()
     const second = net.createServer().listen(server.port, server.address)
     await once(second, 'error')
@@ -179,23 +179,23 @@ describe('nothing is raised at nobody', () => {
   })
 })
 
-describe('a success says what it met', () => {
-  it('of a peer that ends without a word', async () => {
+describe('the message about a success names', () => {
+  it('a peer that closes without sending anything', async () => {
     await using counting = await countingServer((socket) => void socket.destroy())
     const { place } = counting
     await expect(assertConnectionRefused(() => net.connect(place))).rejects.toMatchObject({
-      actual: expect.stringMatching(/, which closed the connection without a word$/),
+      actual: expect.stringMatching(/, which closed the connection and sent nothing$/),
     })
   })
 
-  it('of a peer that resets without a word', async () => {
+  it('a peer that resets without sending anything', async () => {
     await using endpoint = await resettingEndpoint()
     await expect(assertConnectionRefused(() => net.connect(endpoint.port, endpoint.address))).rejects.toMatchObject({
-      actual: expect.stringMatching(/, which ended it with ECONNRESET$|ECONNRESET/),
+      actual: expect.stringMatching(/, which closed it with ECONNRESET$|ECONNRESET/),
     })
   })
 
-  it('of a request the port, and who has it', async () => {
+  it('the port of a request, and its owner', async () => {
     await using server = await listenHttp((_request, response) => void response.end('hello'))
     await expect(
       assertConnectionRefused(http.get({ port: server.port, host: server.address, agent: false })),
@@ -206,7 +206,7 @@ describe('a success says what it met', () => {
     })
   })
 
-  it('of a session of HTTP/2 where it is connected to', async () => {
+  it('the peer of an HTTP/2 session', async () => {
     await using server = await listenHttp2()
     await expect(assertConnectionRefused(() => http2.connect(server.url))).rejects.toMatchObject({
       actual: expect.stringContaining(`it succeeded: connected to ${formatEndpoint(server)}`),
@@ -214,7 +214,7 @@ describe('a success says what it met', () => {
     })
   })
 
-  it('of a close without an error which connection that was', async () => {
+  it('the connection of a close without an error', async () => {
     await using counting = await countingServer((socket) => void socket.end())
     const { place } = counting
     await expect(assertConnectionReset(() => net.connect(place))).rejects.toMatchObject({
@@ -223,10 +223,10 @@ describe('a success says what it met', () => {
     })
   })
 
-  it('of a peer that says nothing how long that was', async () => {
+  it('how long a peer sent nothing', async () => {
     await using endpoint = await stalledEndpoint()
     await expect(assertConnectionRefused(() => net.connect(endpoint.port, endpoint.address))).rejects.toMatchObject({
-      actual: expect.stringMatching(/, which said nothing for \d+ ms$/),
+      actual: expect.stringMatching(/, which sent nothing for \d+ ms$/),
     })
   })
 })
@@ -234,6 +234,6 @@ describe('a success says what it met', () => {
 it.each([
   ['no row', [], 'it succeeded: an empty array'],
   ['many rows', Array.from({ length: 100_000 }, (_, id) => ({ id })), 'it succeeded: an object; and 99999 more'],
-])('rows of a table are told and left alone: %s', async (_name, rows, actual) => {
+])('rows of a table are described and not touched: %s', async (_name, rows, actual) => {
   await expect(assertConnectionRefused(Promise.resolve(rows))).rejects.toMatchObject({ actual })
 })

@@ -56,7 +56,7 @@ const OUTCOMES = ASSERTION_NAMES.map(matcherOf)
 
 describe.each(libraries)('on an error, with the expect of %s', (_library, expect) => {
   it.for(situations.map((situation) => [situation.name, situation] as const))(
-    'tells one outcome from all others: %s',
+    'distinguishes one outcome from all others: %s',
     async ([, { stage, assertion }], context) => {
       await using staged = await stage(context)
       const error = await errorOf(staged.begin())
@@ -83,7 +83,7 @@ describe.each(libraries)('on an error, with the expect of %s', (_library, expect
     },
   )
 
-  // What takes a network of its own, or a process of its own, in the form in which Node gives it.
+  // Outcomes that need a private network or a separate process, in the form of Node.
   const rare: ReadonlyArray<readonly [matcher: string, error: object]> = [
     ['toBeHostUnreachable', { code: 'EHOSTUNREACH', syscall: 'connect', address: '10.0.0.1', port: 80 }],
     ['toBeNetworkUnreachable', { code: 'ENETUNREACH', syscall: 'connect', address: '10.0.0.1', port: 80 }],
@@ -102,7 +102,7 @@ describe.each(libraries)('on an error, with the expect of %s', (_library, expect
     for (const matcher of OUTCOMES) (matcher === own ? expect(error) : expect(error).not)[matcher]()
   })
 
-  it('fails with the words of the assertion', async () => {
+  it('fails with the message of the assertion', async () => {
     await using endpoint = await refusedEndpoint()
     const error = await errorOf(net.connect(endpoint.port, endpoint.address))
     for (const name of ASSERTION_NAMES) {
@@ -114,22 +114,22 @@ describe.each(libraries)('on an error, with the expect of %s', (_library, expect
     }
   })
 
-  it('fails with who has the address', async () => {
+  it('names the owner of the address when it fails', async () => {
     await using endpoint = await occupiedEndpoint()
     const error = await errorOf(listenAt(endpoint))
     const message = messageOf(() => expect(error).toBePermissionDenied())
-    // Where it was opened is told only while the sockets of the process are tracked.
+    // The place of the opening is known only while the sockets of the process are tracked.
     vitestExpect(message.replace(/; it was opened at test\/assertions\/matchers\.test\.ts:\d+:\d+, by '.*'$/, '')).toBe(
       [
         'Expected a denied permission (EACCES, EPERM).',
         `  got        listen on ${formatEndpoint(endpoint)}: EADDRINUSE (address already in use)`,
         `  cause      ${THIS} listens on ${formatEndpoint(endpoint)}`,
-        '  fix        close the one of this process first, and await that: assertReleased() tells when the address is free',
+        '  fix        close the socket of this process first and await that; assertReleased() checks that the address is free',
       ].join('\n'),
     )
   })
 
-  it('says after .not what it got, and where', async () => {
+  it('reports the outcome and the place after .not', async () => {
     await using endpoint = await refusedEndpoint()
     const error = await errorOf(net.connect(endpoint.port, endpoint.address))
     vitestExpect(messageOf(() => expect(error).not.toBeConnectionRefused())).toBe(
@@ -151,7 +151,7 @@ describe.each(libraries)('on an error, with the expect of %s', (_library, expect
     ['a frozen error', Object.freeze(new Error('no'))],
     ['an error that is its own cause', Object.assign(new Error('no'), { cause: undefined })],
   ]
-  it.each(nothing)('tells a value that is no error of a socket: %s', (_name, value) => {
+  it.each(nothing)('describes a value that is not a socket error: %s', (_name, value) => {
     for (const matcher of OUTCOMES) {
       expect(value).not[matcher]()
       vitestExpect(messageOf(() => expect(value)[matcher]())).toMatch(/not an error|without a code/)
@@ -166,7 +166,7 @@ describe.each(libraries)('on an error, with the expect of %s', (_library, expect
     ['ERR_INVALID_ARG_TYPE', { address: 1 }],
     ['ERR_SOCKET_BAD_PORT', { port: '3000' }],
     ['ERR_INVALID_ARG_VALUE', { family: 'ipv6' }],
-  ])('throws %s for an expected endpoint that is none: %o', (code, expected) => {
+  ])('throws %s for an invalid expected endpoint: %o', (code, expected) => {
     const error = Object.assign(new Error('no'), { code: 'ECONNREFUSED', syscall: 'connect' })
     for (const matcher of OUTCOMES) {
       vitestExpect(thrownBy(() => expect(error)[matcher](expected))).toMatchObject({ code })
@@ -175,7 +175,7 @@ describe.each(libraries)('on an error, with the expect of %s', (_library, expect
   })
 })
 
-/** Something that listens, by each name that it may be called. */
+/** A listener, in each form in which it can be passed. */
 interface Target {
   readonly name: string
   readonly open: () => Promise<Opened>
@@ -184,7 +184,7 @@ interface Target {
 interface Opened {
   readonly target: unknown
   readonly close: () => unknown
-  /** A server of Node that is closed names no endpoint. */
+  /** A closed server of Node has no endpoint. */
   readonly nameless?: true
 }
 
@@ -302,7 +302,7 @@ const targets: readonly Target[] = [
 const here = targets.filter(({ where = true }) => where).map((target) => [target.name, target] as const)
 
 describe.each(libraries)('on a server or an endpoint, with the expect of %s', (_library, expect) => {
-  it.each(here)('tells one that is up from one that is gone: %s', async (_name, { open }) => {
+  it.each(here)('distinguishes an open one from a closed one: %s', async (_name, { open }) => {
     const { target, close, nameless } = await open()
     expect(target).toBeListening()
     expect({ target }).toEqual({ target: expect.toBeListening() })
@@ -327,7 +327,7 @@ describe.each(libraries)('on a server or an endpoint, with the expect of %s', (_
       for (const matcher of ['toAcceptConnections', 'toRefuseConnections', 'toBeReleased']) {
         const failed = expect(target)[matcher]()
         await vitestExpect(failed).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' })
-        await vitestExpect(expect(target)[matcher]()).rejects.toThrow('a server that is closed has none any more')
+        await vitestExpect(expect(target)[matcher]()).rejects.toThrow('a closed server has none')
       }
       return
     }
@@ -339,7 +339,7 @@ describe.each(libraries)('on a server or an endpoint, with the expect of %s', (_
     vitestExpect(await messageOfPromise(expect(target).not.toBeReleased())).toMatch(/^Expected .*\n {2}got {8}/)
   })
 
-  it('says who listens where nobody should', async () => {
+  it('names the process that listens unexpectedly', async () => {
     await using program = await listeningProgram()
     const target = { address: HERE, port: program.port }
     const who = `pid ${program.pid} (`
@@ -348,7 +348,7 @@ describe.each(libraries)('on a server or an endpoint, with the expect of %s', (_
     vitestExpect(messageOf(() => expect(target).not.toBeListening())).toContain(`  owner      ${who}`)
   })
 
-  it.runIf(isDual)('takes neither of two addresses for both', async () => {
+  it.runIf(isDual)('requires both of two addresses', async () => {
     await using reservation = await reservePort({ family: 'dual' })
     await using _server = await listenTcp(undefined, { port: reservation, family: HERE_FAMILY })
     const both = { endpoints: reservation.endpoints, address: HERE, port: reservation.port }
@@ -360,7 +360,7 @@ describe.each(libraries)('on a server or an endpoint, with the expect of %s', (_
     vitestExpect(messageOf(() => expect(both).toBeListening())).toContain(`none on ${formatEndpoint(six as never)}`)
   })
 
-  it('tells a listener that accepts nobody from one that does, and from none', async (context) => {
+  it('distinguishes a listener that accepts no connections from one that does, and from none', async (context) => {
     await using endpoint = await openOrSkip(context, () => unresponsiveEndpoint({ family: HERE_FAMILY }))
     expect(endpoint).toBeListening()
     await Promise.all([expect(endpoint).not.toAcceptConnections(), expect(endpoint).not.toRefuseConnections()])
@@ -368,7 +368,7 @@ describe.each(libraries)('on a server or an endpoint, with the expect of %s', (_
     vitestExpect(await messageOfPromise(expect(endpoint).toAcceptConnections())).toContain('no answer')
   })
 
-  it.runIf(!isWindows)('refuses at a path that a dead server has left behind, which is not free', async () => {
+  it.runIf(!isWindows)('passes as refusing, and not as free, at a path that a dead server left behind', async () => {
     await using file = await leaveFileBehind()
     const target = { path: file.path }
     expect(target).not.toBeListening()
@@ -378,7 +378,7 @@ describe.each(libraries)('on a server or an endpoint, with the expect of %s', (_
     vitestExpect(await messageOfPromise(expect(target).toBeReleased())).toContain('  fix        remove the file')
   })
 
-  it('knows a datagram socket that is bound', async () => {
+  it('recognizes a bound datagram socket', async () => {
     const socket = dgram.createSocket(UDP_HERE)
     expect(socket).not.toBeListening()
     socket.bind(0, HERE)
@@ -397,7 +397,7 @@ describe.each(libraries)('on a server or an endpoint, with the expect of %s', (_
     await expect(server).toBeReleased()
   })
 
-  it('takes no UDP socket for a listener on the port of TCP', async () => {
+  it('does not count a UDP socket as a TCP listener', async () => {
     await using reservation = await reservePort({ protocol: 'both' })
     await using server = await listenUdp(undefined, { port: reservation })
     const { address, port } = server
@@ -405,13 +405,13 @@ describe.each(libraries)('on a server or an endpoint, with the expect of %s', (_
     await expect({ address, port }).not.toAcceptConnections()
   })
 
-  it('asks a UDP server for no connection', async () => {
+  it('rejects a UDP server where connections are needed', async () => {
     await using server = await listenUdp()
     await vitestExpect(expect(server).toRefuseConnections()).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' })
     await vitestExpect(expect(server).toAcceptConnections()).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' })
   })
 
-  it('asks for a free address by the protocol that it is told', async () => {
+  it('checks the address with the given protocol', async () => {
     await using server = await listenUdp()
     const { address, port } = server
     await expect({ address, port }).not.toBeReleased({ protocol: 'udp' })
@@ -421,12 +421,12 @@ describe.each(libraries)('on a server or an endpoint, with the expect of %s', (_
   })
 
   it.each(['toAcceptConnections', 'toRefuseConnections', 'toBeReleased'])(
-    'is refused in toEqual(), which does not wait: %s',
+    'throws inside toEqual(), which does not wait: %s',
     async (matcher) => {
       await using server = await listenTcp()
       for (const asymmetric of [expect[matcher], expect.not[matcher]]) {
         const equal = () => expect({ server }).toEqual({ server: asymmetric() })
-        vitestExpect(equal).toThrow(`use ${matcher}() inside of another matcher`)
+        vitestExpect(equal).toThrow(`use ${matcher}() inside another matcher`)
       }
     },
   )
@@ -434,7 +434,7 @@ describe.each(libraries)('on a server or an endpoint, with the expect of %s', (_
   it.runIf(process.platform === 'linux').for<[string, string]>([
     ['::', HERE],
     ['0.0.0.0', '127.0.0.2'],
-  ])('takes no listener on another address for one that a dial of %s meets: %s', async ([address, host], context) => {
+  ])('does not count a listener that a dial of %s does not reach: %s', async ([address, host], context) => {
     needsIPv4(context)
     if (address === '::' && !isDual) context.skip('a host without IPv6 is dialled by IPv4')
     await using server = await listenTcp(undefined, { host })
@@ -442,7 +442,7 @@ describe.each(libraries)('on a server or an endpoint, with the expect of %s', (_
     expect({ address: host, port: server.port }).toBeListening()
   })
 
-  it('knows a server that is about to listen, and one that never did', async () => {
+  it('recognizes a server that is about to listen, and one that never listened', async () => {
     const server = net.createServer()
     expect(server).not.toBeListening()
     server.listen(0, HERE)
@@ -465,7 +465,7 @@ describe.each(libraries)('on a server or an endpoint, with the expect of %s', (_
     ['an address that is none', { address: 1, port: 80 }, 'ERR_INVALID_ARG_TYPE'],
     ['an array', [], 'ERR_SOCKET_BAD_PORT'],
     ['a function', () => {}, 'ERR_INVALID_ARG_TYPE'],
-  ])('throws for what is none: %s', async (_name, target, code) => {
+  ])('throws for an invalid endpoint: %s', async (_name, target, code) => {
     vitestExpect(thrownBy(() => expect(target).toBeListening())).toMatchObject({ code })
     vitestExpect(thrownBy(() => expect(target).not.toBeListening())).toMatchObject({ code })
     for (const matcher of ['toAcceptConnections', 'toRefuseConnections', 'toBeReleased']) {
@@ -475,8 +475,8 @@ describe.each(libraries)('on a server or an endpoint, with the expect of %s', (_
   })
 })
 
-describe.each(libraries)('on what has connections, with the expect of %s', (_library, expect) => {
-  it('counts those of a server of portside', async () => {
+describe.each(libraries)('on a holder of connections, with the expect of %s', (_library, expect) => {
+  it('counts the connections of a server of portside', async () => {
     await using server = await listenTcp()
     expect(server).toBeDrained()
     expect(server).toHaveOpenSockets(0)
@@ -506,7 +506,7 @@ describe.each(libraries)('on what has connections, with the expect of %s', (_lib
     vitestExpect(messageOf(() => expect(server).not.toBeDrained())).toMatch(/^Expected .*\n {2}got {8}/)
   })
 
-  it('tells what a connection is busy with', async () => {
+  it('reports the request of a busy connection', async () => {
     await using server = await listenHttp(() => {})
     const client = await server.connect()
     client.write('GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n')
@@ -515,7 +515,7 @@ describe.each(libraries)('on what has connections, with the expect of %s', (_lib
     await server.close({ grace: 0 })
   })
 
-  it('counts those of a server of Node that nobody tracks', async () => {
+  it('counts the connections of a server of Node that is not tracked', async () => {
     const server = listenAt({ address: HERE, port: 0 })
     await once(server, 'listening')
     expect(server).toBeDrained()
@@ -531,7 +531,7 @@ describe.each(libraries)('on what has connections, with the expect of %s', (_lib
     expect(server).toHaveOpenSockets(0)
   })
 
-  it('counts those of a pool', async () => {
+  it('counts the connections of a pool', async () => {
     await using server = await listenTcp()
     await using pool = createSocketPool()
     expect(pool).toBeDrained()
@@ -552,7 +552,7 @@ describe.each(libraries)('on what has connections, with the expect of %s', (_lib
     ['a socket', new net.Socket()],
     ['an array', []],
     ['an object with connections that are none', { connections: [] }],
-  ])('throws for what has none: %s', (_name, holder) => {
+  ])('throws for a value without connections: %s', (_name, holder) => {
     for (const matcher of ['toBeDrained', 'toHaveOpenSockets']) {
       vitestExpect(thrownBy(() => expect(holder)[matcher](0))).toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' })
       vitestExpect(thrownBy(() => expect(holder).not[matcher](0))).toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' })
@@ -560,7 +560,7 @@ describe.each(libraries)('on what has connections, with the expect of %s', (_lib
   })
 
   it.each([undefined, null, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '1', 1n, {}])(
-    'throws for a count that is none: %s',
+    'throws for an invalid count: %s',
     async (count) => {
       await using pool = createSocketPool()
       vitestExpect(thrownBy(() => expect(pool).toHaveOpenSockets(count))).toHaveProperty(

@@ -3,15 +3,15 @@ import { leavesNothingOpen } from '../support/kernel.js'
 import { runInNamespace, whyNoNamespace } from '../support/namespace.js'
 import { ASSERTION_NAMES, type AssertionName } from './situations.js'
 
-// What only a host of one's own answers: one with few ports, with routes, without IPv6.
+// Outcomes that need a private host: with few ports, with routes, without IPv6.
 
 leavesNothingOpen()
 
-/** What was seen of one error: which assertions pass on it, at its place and elsewhere, and how it is explained. */
+/** The observations of one error: the passing assertions, at its place and elsewhere, and its explanation. */
 interface Seen {
   readonly code: string
   readonly passing: readonly AssertionName[]
-  /** The verdict of the passing one where a wrong address is expected. */
+  /** The verdict of the passing assertion with a wrong expected address. */
   readonly elsewhere: string
   readonly message: string
   readonly summary: string
@@ -21,7 +21,7 @@ interface Seen {
 
 interface Case {
   readonly name: string
-  /** Of a function that returns the emitter which will fail; may use what `prepare` declares. */
+  /** Code of a function that returns the failing emitter. It may use the declarations of `prepare`. */
   readonly begin: string
   readonly code: string
   readonly passing: AssertionName | undefined
@@ -32,7 +32,7 @@ interface Host {
   readonly name: string
   readonly setUp: string
   readonly prepare?: string
-  /** Its kernel takes its time: each error is raised once. */
+  /** The kernel is slow here, so each error is raised once. */
   readonly slow?: boolean
   readonly cases: readonly Case[]
 }
@@ -40,7 +40,7 @@ interface Host {
 const RANGE = 'echo 40000 40009 > /proc/sys/net/ipv4/ip_local_port_range'
 const NO_IPV6 = 'sysctl -qw net.ipv6.conf.all.disable_ipv6=1'
 
-/** A server outside of the range, and what opens sockets until one fails. */
+/** A server outside the range, and a loop that opens sockets until one fails. */
 const FILL = `
   const server = net.createServer().listen(5000, '127.0.0.1')
   await once(server, 'listening')
@@ -63,56 +63,56 @@ const hosts: readonly Host[] = [
     prepare: `${FILL}; await fill(() => net.connect(5000, '127.0.0.1'))`,
     cases: [
       {
-        name: 'a connect finds none',
+        name: 'a connect finds no port',
         begin: "net.connect(5000, '127.0.0.1')",
         code: 'EADDRNOTAVAIL',
         passing: 'assertEphemeralPortsExhausted',
         explained: EXHAUSTED,
       },
       {
-        name: 'a connect from a local address finds none',
+        name: 'a connect from a local address finds no port',
         begin: "net.connect({ port: 5000, host: '127.0.0.1', localAddress: '127.0.0.1' })",
         code: 'EADDRINUSE',
         passing: 'assertEphemeralPortsExhausted',
         explained: EXHAUSTED,
       },
       {
-        name: 'a listen on port 0 finds none',
+        name: 'a listen on port 0 finds no port',
         begin: "net.createServer().listen(0, '127.0.0.1')",
         code: 'EADDRINUSE',
         passing: 'assertEphemeralPortsExhausted',
         explained: EXHAUSTED,
       },
       {
-        name: 'a listen on port 0 of the wildcard finds none',
+        name: 'a listen on port 0 of the wildcard finds no port',
         begin: 'net.createServer().listen(0)',
         code: 'EADDRINUSE',
         passing: 'assertEphemeralPortsExhausted',
         explained: EXHAUSTED,
       },
       {
-        name: 'a connect from an address that it lacks is no exhaustion',
+        name: 'a connect from an address that it lacks is not an exhaustion',
         begin: "net.connect({ port: 5000, host: '127.0.0.1', localAddress: '10.1.1.1' })",
         code: 'EADDRNOTAVAIL',
         passing: 'assertAddressNotAvailable',
         explained: /^this host has no address 10\.1\.1\.1; it has 127\.0\.0\.1/,
       },
       {
-        name: 'a listen on an address that it lacks is no exhaustion',
+        name: 'a listen on an address that it lacks is not an exhaustion',
         begin: "net.createServer().listen(0, '10.1.1.1')",
         code: 'EADDRNOTAVAIL',
         passing: 'assertAddressNotAvailable',
         explained: /^this host has no address 10\.1\.1\.1; it has 127\.0\.0\.1/,
       },
       {
-        name: 'a connect from a port that is listened on is a conflict',
+        name: 'a connect from the port of a listener is a conflict',
         begin: "net.connect({ port: 5000, host: '127.0.0.1', localAddress: '127.0.0.1', localPort: 5000 })",
         code: 'EADDRINUSE',
         passing: 'assertAddressInUse',
         explained: /^this process \(pid \d+\) listens on 127\.0\.0\.1:5000$/,
       },
       {
-        name: 'a listen on a port that is listened on is a conflict',
+        name: 'a listen on the port of a listener is a conflict',
         begin: "net.createServer().listen(5000, '127.0.0.1')",
         code: 'EADDRINUSE',
         passing: 'assertAddressInUse',
@@ -121,19 +121,19 @@ const hosts: readonly Host[] = [
     ],
   },
   {
-    name: 'whose ephemeral ports are all listened on',
+    name: 'whose ephemeral ports all have listeners',
     setUp: RANGE,
     prepare: `${FILL}; await fill(() => net.createServer().listen(0, '127.0.0.1'))`,
     cases: [
       {
-        name: 'a listen on port 0 finds none',
+        name: 'a listen on port 0 finds no port',
         begin: "net.createServer().listen(0, '127.0.0.1')",
         code: 'EADDRINUSE',
         passing: 'assertEphemeralPortsExhausted',
         explained: EXHAUSTED,
       },
       {
-        name: 'a connect finds none',
+        name: 'a connect finds no port',
         begin: "net.connect(5000, '127.0.0.1')",
         code: 'EADDRNOTAVAIL',
         passing: 'assertEphemeralPortsExhausted',
@@ -144,7 +144,7 @@ const hosts: readonly Host[] = [
   {
     name: 'whose ephemeral ports are all in TIME_WAIT',
     setUp: RANGE,
-    // The end that closes first keeps it.
+    // The end that closes first keeps the TIME_WAIT.
     prepare: `
       const server = net.createServer((socket) => socket.on('end', () => socket.end())).listen(5000, '127.0.0.1')
       await once(server, 'listening')
@@ -156,7 +156,7 @@ const hosts: readonly Host[] = [
       }`,
     cases: [
       {
-        name: 'a connect finds none',
+        name: 'a connect finds no port',
         begin: "net.connect(5000, '127.0.0.1')",
         code: 'EADDRNOTAVAIL',
         passing: 'assertEphemeralPortsExhausted',
@@ -170,11 +170,11 @@ const hosts: readonly Host[] = [
     prepare: `${FILL}; await fill(() => dgram.createSocket('udp4').bind(0, '127.0.0.1'))`,
     cases: [
       {
-        name: 'a bind to port 0 finds none',
+        name: 'a bind to port 0 finds no port',
         begin: "dgram.createSocket('udp4').bind(0, '127.0.0.1')",
         code: 'EADDRINUSE',
         passing: 'assertEphemeralPortsExhausted',
-        // Those of TCP are all free.
+        // All TCP ports are free.
         explained: /of 10, 10 are in use\b/,
       },
       {
@@ -209,7 +209,7 @@ const hosts: readonly Host[] = [
     ],
   },
   {
-    name: 'with nobody on a UDP port',
+    name: 'with an unused UDP port',
     setUp: '',
     prepare: `
       const socket = dgram.createSocket('udp4').on('error', () => {})
@@ -226,54 +226,54 @@ const hosts: readonly Host[] = [
     ],
   },
   {
-    name: 'with routes that lead nowhere',
+    name: 'with unusable routes',
     setUp:
       'ip route add unreachable 10.0.0.1 && ip route add prohibit 10.0.0.2 && ip route add blackhole 10.0.0.3 && ip -6 route add unreachable fd00::1 && ip -6 route add prohibit fd00::2',
     cases: [
       {
-        name: 'an unreachable one is one to no host',
+        name: 'an unreachable route is an unreachable host',
         begin: "net.connect(80, '10.0.0.1')",
         code: 'EHOSTUNREACH',
         passing: 'assertHostUnreachable',
         explained: /a route says unreachable/,
       },
       {
-        name: 'an unreachable one of IPv6 is one to no host',
+        name: 'an unreachable route of IPv6 is an unreachable host',
         begin: "net.connect(80, 'fd00::1')",
         code: 'EHOSTUNREACH',
         passing: 'assertHostUnreachable',
         explained: /a route says unreachable/,
       },
       {
-        name: 'a prohibited one is forbidden',
+        name: 'a prohibited route is a denied permission',
         begin: "net.connect(80, '10.0.0.2')",
         code: 'EACCES',
         passing: 'assertPermissionDenied',
         explained: /a route prohibits it/,
       },
       {
-        name: 'a prohibited one of IPv6 is forbidden',
+        name: 'a prohibited route of IPv6 is a denied permission',
         begin: "net.connect(80, 'fd00::2')",
         code: 'EACCES',
         passing: 'assertPermissionDenied',
         explained: /a route prohibits it/,
       },
       {
-        name: 'a black hole is an invalid argument, and none of the outcomes',
+        name: 'a black hole is an invalid argument, and matches no outcome',
         begin: "net.connect(80, '10.0.0.3')",
         code: 'EINVAL',
         passing: undefined,
         explained: /the route is a blackhole/,
       },
       {
-        name: 'no route is one to no network',
+        name: 'a missing route is an unreachable network',
         begin: "net.connect(80, '10.0.0.4')",
         code: 'ENETUNREACH',
         passing: 'assertNetworkUnreachable',
         explained: /there is no default route/,
       },
       {
-        name: 'no route of IPv6 is one to no network',
+        name: 'a missing route of IPv6 is an unreachable network',
         begin: "net.connect(80, 'fd00::4')",
         code: 'ENETUNREACH',
         passing: 'assertNetworkUnreachable',
@@ -286,35 +286,35 @@ const hosts: readonly Host[] = [
     setUp: NO_IPV6,
     cases: [
       {
-        name: 'a connect to ::1 misses an address',
+        name: 'a connect to ::1 lacks the address',
         begin: "net.connect(80, '::1')",
         code: 'EADDRNOTAVAIL',
         passing: 'assertAddressNotAvailable',
         explained: /^this host has no IPv6: binding ::1 failed with EADDRNOTAVAIL/,
       },
       {
-        name: 'a listen on ::1 misses an address',
+        name: 'a listen on ::1 lacks the address',
         begin: "net.createServer().listen(0, '::1')",
         code: 'EADDRNOTAVAIL',
         passing: 'assertAddressNotAvailable',
         explained: /^this host has no IPv6: binding ::1 failed with EADDRNOTAVAIL/,
       },
       {
-        name: 'a UDP bind to ::1 misses an address',
+        name: 'a UDP bind to ::1 lacks the address',
         begin: "dgram.createSocket('udp6').bind(0, '::1')",
         code: 'EADDRNOTAVAIL',
         passing: 'assertAddressNotAvailable',
         explained: /^this host has no IPv6: binding ::1 failed with EADDRNOTAVAIL/,
       },
       {
-        name: 'a name with an address of each family is refused, for the one of IPv6 was no attempt',
+        name: 'a name with an address of each family is refused, because the one of IPv6 does not count',
         begin: "net.connect({ port: 80, host: 'both.test', lookup })",
         code: 'EADDRNOTAVAIL',
         passing: 'assertConnectionRefused',
         explained: /the server is not up yet/,
       },
       {
-        name: 'a name that needs a resolver is looked up in vain',
+        name: 'a name that needs a resolver is not found',
         begin: "net.connect({ port: 80, host: 'nobody.invalid' })",
         code: 'EAI_AGAIN',
         passing: undefined,
@@ -335,7 +335,7 @@ const hosts: readonly Host[] = [
         explained: EXHAUSTED,
       },
       {
-        name: 'a connect to ::1 misses an address',
+        name: 'a connect to ::1 lacks the address',
         begin: "net.connect(5000, '::1')",
         code: 'EADDRNOTAVAIL',
         passing: 'assertAddressNotAvailable',
@@ -358,17 +358,17 @@ const hosts: readonly Host[] = [
     slow: true,
     cases: [
       {
-        name: 'a full accept queue is a time-out of the kernel',
+        name: 'a full accept queue is a timeout of the kernel',
         begin: 'net.connect(endpoint.port, endpoint.address)',
         code: 'ETIMEDOUT',
         passing: 'assertConnectionTimedOut',
-        explained: /^the listener accepts nobody: \d+ connections? waits? in its accept queue$/,
+        explained: /^the listener accepts no connections: \d+ connections? waits? in its accept queue$/,
       },
     ],
   },
 ]
 
-// Several hosts, and each its own: what they do does not meet.
+// Each case has its own host, so that they do not interfere.
 describe.each(hosts.map((host) => [host.name, host] as const))('a host %s', (_name, host) => {
   let seen: Promise<readonly Seen[]> | undefined
 
@@ -390,12 +390,12 @@ describe.each(hosts.map((host) => [host.name, host] as const))('a host %s', (_na
   })
 })
 
-it('says that a process may not bind a privileged port, for a user without privileges', async (context) => {
+it('reports that a user without privileges may not bind a privileged port', async (context) => {
   if (whyNoNamespace !== undefined) context.skip(whyNoNamespace)
-  // Root of its own user namespace only, it has no privilege over the network of the one outside of it.
+  // It is root only in its own user namespace, so it has no privilege over the network outside.
   const forbidden = { code: 'EACCES', passing: 'assertPermissionDenied', explained: /is privileged/ } as const
   const seen = await look({
-    name: 'of somebody else',
+    name: 'of another user',
     setUp: 'exec unshare --user -- "$@"',
     prepare: `const endpoint = await portside.privilegedEndpoint({ family: 'IPv4' })`,
     cases: [
@@ -409,7 +409,7 @@ it('says that a process may not bind a privileged port, for a user without privi
       code: 'EACCES',
       passing: ['assertPermissionDenied'],
       elsewhere: 'ERR_PORTSIDE_ASSERTION',
-      cause: expect.stringMatching(/^port \d+ is privileged: on this host everybody may bind those from 1024 up$/),
+      cause: expect.stringMatching(/^port \d+ is privileged: on this host, every user may bind ports from 1024 up$/),
     })
   }
 })
@@ -449,7 +449,7 @@ async function look({ setUp, prepare = '', slow = false, cases }: Host): Promise
   return JSON.parse(runInNamespace(setUp, code))
 }
 
-it('takes a dial that met itself for a refusal', (context) => {
+it('counts a dial that met itself as a refusal', (context) => {
   if (whyNoNamespace !== undefined) context.skip(whyNoNamespace)
   const code = `
     const { expect } = await import('expect')

@@ -46,7 +46,7 @@ leavesNothingOpen()
 
 const isDual = loopbackFamilies().length === 2
 
-/** What a user may have in hand. The error that the assertion gives back is the one that was thrown. */
+/** The forms of an action. The assertion resolves to the thrown error. */
 const forms: ReadonlyArray<readonly [name: string, of: (stage: Stage) => unknown]> = [
   ['a promise', (stage) => failing(stage.begin())],
   ['a function that returns a promise', (stage) => () => failing(stage.begin())],
@@ -54,7 +54,7 @@ const forms: ReadonlyArray<readonly [name: string, of: (stage: Stage) => unknown
   ['the emitter itself', (stage) => stage.begin()],
 ]
 
-/** What the error that was caught may be wrapped in. */
+/** The wrappers around a caught error. */
 const wraps: ReadonlyArray<readonly [name: string, of: (error: Error) => unknown]> = [
   ['the error itself', (error) => error],
   ['a function that throws it', (error) => thrower(error)],
@@ -89,14 +89,14 @@ describe.each(situations.map((situation) => [situation.name, situation] as const
     expect(await assert(action, stage.place)).toBe(expected)
   })
 
-  it('is no other outcome', async (context) => {
+  it('passes no other assertion', async (context) => {
     await using stage = await situation.stage(context)
     expect(await verdictsOn(() => failing(stage.begin()))).toEqual(only(situation.assertion))
     const error = await errorOf(stage.begin())
     for (const [, of] of wraps) expect(await verdictsOn(() => of(error))).toEqual(only(situation.assertion))
   })
 
-  it('is asserted of the place that the error names, and of no other', async (context) => {
+  it('passes only for the place that the error names', async (context) => {
     await using stage = await situation.stage(context)
     const error = await errorOf(stage.begin())
     const { place } = stage
@@ -124,7 +124,7 @@ describe.each(situations.map((situation) => [situation.name, situation] as const
 })
 
 describe('fetch', () => {
-  it('is refused, and tells where', async () => {
+  it('is refused, and the error says where', async () => {
     await using endpoint = await refusedEndpoint()
     const error = await assertConnectionRefused(() => fetch(`http://${formatEndpoint(endpoint)}`), endpoint)
     expect(error).toBeInstanceOf(TypeError)
@@ -187,17 +187,17 @@ describe('an action that begins within a promise', () => {
   it.each(late)('is waited for: %s', (_name, action) => action())
 })
 
-describe('a thenable that is no promise', () => {
+describe('a thenable that is not a promise', () => {
   const refused = Object.assign(new Error('no'), { code: 'ECONNREFUSED', syscall: 'connect' })
 
-  // A query builder asks its database each time (Knex), or refuses the second time (Mongoose).
+  // A query builder queries the database at each then() (Knex), or throws the second time (Mongoose).
   it.each([
     ['as it is', (thenable: object) => thenable],
     ['returned', (thenable: object) => () => thenable],
     ['resolved', (thenable: object) => async () => thenable],
-  ])('is asked once: %s', async (_name, of) => {
+  ])('is called once: %s', async (_name, of) => {
     const asked = vi.fn((_resolve: unknown, reject: (error: Error) => void) => void reject?.(refused))
-    // biome-ignore lint/suspicious/noThenProperty: it is what this is about.
+    // biome-ignore lint/suspicious/noThenProperty: the test needs a thenable.
     expect(await assertConnectionRefused(of({ then: asked }))).toBe(refused)
     expect(asked).toHaveBeenCalledTimes(1)
   })
@@ -206,11 +206,11 @@ describe('a thenable that is no promise', () => {
     ['as it is', (thenable: object) => thenable],
     ['returned', (thenable: object) => () => thenable],
   ])('rejects when it throws: %s', async (_name, of) => {
-    // biome-ignore lint/suspicious/noThenProperty: it is what this is about.
+    // biome-ignore lint/suspicious/noThenProperty: the test needs a thenable.
     expect(await assertConnectionRefused(of({ then: thrower(refused) }))).toBe(refused)
   })
 
-  it('may call back many times, and the first time counts', async () => {
+  it('may call back many times, and only the first counts', async () => {
     const then = (resolve: (value: unknown) => void, reject: (error: Error) => void): void => {
       reject?.(refused)
       resolve?.(1)
@@ -220,14 +220,14 @@ describe('a thenable that is no promise', () => {
   })
 })
 
-it('what cannot be listened to is no outcome', async () => {
+it('an emitter that throws from on() matches no outcome', async () => {
   const emitter = { on: thrower(new Error('a trap')), removeListener: thrower(new Error('a trap')) }
   await rejectsAssertion(assertConnectionRefused(emitter))
   await rejectsAssertion(assertConnectionRefused(() => emitter))
 })
 
 describe('an error of portside', () => {
-  it('is asserted by what is behind it, and so is its place', async () => {
+  it('is recognized by its cause, and so is its place', async () => {
     await using endpoint = await occupiedEndpoint()
     await assertAddressInUse(listenTcp(undefined, { port: endpoint.port, host: endpoint.address }), endpoint)
     await assertAddressNotAvailable(listenTcp(undefined, { host: '192.0.2.1' }), { address: '192.0.2.1' })
@@ -238,8 +238,8 @@ describe('an error of portside', () => {
   })
 })
 
-describe('what is over before it is asserted', () => {
-  it('is told of a socket that has failed', async () => {
+describe('an emitter that has ended before the assertion', () => {
+  it('passes if the socket has failed', async () => {
     await using endpoint = await refusedEndpoint()
     const socket = net.connect(endpoint.port, endpoint.address)
     await errorOf(socket)
@@ -248,22 +248,22 @@ describe('what is over before it is asserted', () => {
     await assertConnectionRefused(socket, endpoint)
   })
 
-  it('is told of a request that has failed', async () => {
+  it('passes if the request has failed', async () => {
     await using endpoint = await refusedEndpoint()
     const request = http.get({ host: endpoint.address, port: endpoint.port, agent: false })
     await errorOf(request)
     await assertConnectionRefused(request, endpoint, { timeout: 1000 })
   })
 
-  it('is no outcome of a socket that was closed without an error', async () => {
+  it('does not pass if the socket was closed without an error', async () => {
     await using server = await listenTcp()
     const socket = net.connect(server.port, server.address)
     await once(socket, 'connect')
     socket.destroy()
-    await rejectsAssertion(assertConnectionRefused(socket), 'closed before, without an error')
+    await rejectsAssertion(assertConnectionRefused(socket), 'it was already closed, without an error')
   })
 
-  it('is no outcome of a socket that closes without an error', async () => {
+  it('does not pass for a socket that closes without an error', async () => {
     await using server = await listenTcp((socket) => void socket.end())
     await rejectsAssertion(
       assertConnectionReset(() => net.connect(server.port, server.address)),
@@ -273,7 +273,7 @@ describe('what is over before it is asserted', () => {
 })
 
 describe('an expected endpoint', () => {
-  it('has an address, and no host', async () => {
+  it('has an address instead of a host', async () => {
     const expected = { host: '10.0.0.1', port: 4000 } as ExpectedEndpoint
     await expect(assertConnectionRefused(new Error('no'), expected)).rejects.toMatchObject({
       code: 'ERR_PORTSIDE_UNKNOWN_OPTION',
@@ -292,19 +292,19 @@ describe('an expected endpoint', () => {
     )
   })
 
-  it('may be what server.address() says', async () => {
+  it('may be the result of server.address()', async () => {
     await using server = await listenTcp()
     await assertAddressInUse(() => listenAt(server), server.server.address() as Endpoint)
   })
 
-  it.runIf(isDual)('may be a dual server: an error at either of its addresses is one there', async () => {
+  it.runIf(isDual)('may be a dual-stack server: an error at either address matches', async () => {
     await using endpoint = await refusedEndpoint({ family: 'dual' })
     for (const { address } of endpoint.endpoints) {
       await assertConnectionRefused(() => net.connect(endpoint.port, address), endpoint)
     }
   })
 
-  it.each(loopbackFamilies())('is the %s loopback address where it is localhost', async (family) => {
+  it.each(loopbackFamilies())('matches the %s loopback address for localhost', async (family) => {
     await using endpoint = await refusedEndpoint({ family })
     const error = await errorOf(net.connect(endpoint.port, endpoint.address))
     await assertConnectionRefused(error, { address: 'localhost' })
@@ -312,14 +312,17 @@ describe('an expected endpoint', () => {
     await rejectsAssertion(assertConnectionRefused(error, { address: 'localhost', port: endpoint.port ^ 1 }))
   })
 
-  it.runIf(process.platform === 'linux')('is not localhost at another address of 127.0.0.0/8', async (context) => {
-    needsIPv4(context)
-    await using endpoint = await refusedEndpoint({ host: '127.0.0.9' })
-    const error = await errorOf(net.connect(endpoint.port, endpoint.address))
-    await rejectsAssertion(assertConnectionRefused(error, { address: 'localhost' }), 'it happened elsewhere')
-  })
+  it.runIf(process.platform === 'linux')(
+    'does not match localhost at another address of 127.0.0.0/8',
+    async (context) => {
+      needsIPv4(context)
+      await using endpoint = await refusedEndpoint({ host: '127.0.0.9' })
+      const error = await errorOf(net.connect(endpoint.port, endpoint.address))
+      await rejectsAssertion(assertConnectionRefused(error, { address: 'localhost' }), 'it happened elsewhere')
+    },
+  )
 
-  it('is met by an IPv4 address that was dialled in the form of IPv6', async (context) => {
+  it('matches an IPv4 address that was dialled as an IPv4-mapped one', async (context) => {
     await using endpoint = await refusedEndpoint({ family: HERE_FAMILY })
     const error = await errorOf(net.connect(endpoint.port, `::ffff:${endpoint.address}`))
     if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED') context.skip(`this host answers ${error.message}`)
@@ -328,7 +331,7 @@ describe('an expected endpoint', () => {
     await assertConnectionRefused(error, { address: 'localhost' })
   })
 
-  it.runIf(isDual)('is met by one of several addresses that were tried', async () => {
+  it.runIf(isDual)('matches if one of several tried addresses does', async () => {
     await using endpoint = await refusedEndpoint({ family: 'dual' })
     const error = await errorOf(net.connect({ host: 'both.test', port: endpoint.port, lookup: lookupBoth }))
     for (const { address, port, family } of endpoint.endpoints) {
@@ -341,13 +344,13 @@ describe('an expected endpoint', () => {
     )
   })
 
-  it('is found in the words of an error that has no fields', async () => {
+  it('matches the message of an error without fields', async () => {
     const error = new Error('connect ECONNREFUSED ::1:3000')
     await assertConnectionRefused(error, { address: '::1', port: 3000, family: 'IPv6' })
     await rejectsAssertion(assertConnectionRefused(error, { port: 3001 }), 'it happened elsewhere')
   })
 
-  it.runIf(process.platform !== 'win32')('is met by the path of a unix socket, and by no port', async () => {
+  it.runIf(process.platform !== 'win32')('matches the path of a unix socket, but no port', async () => {
     await using server = await listenUnix()
     const error = await errorOf(listenOn(server.path))
     expect(await assertAddressInUse(error, { address: server.path })).toBe(error)
@@ -357,7 +360,7 @@ describe('an expected endpoint', () => {
     await rejectsAssertion(assertAddressInUse(error, { address: server.path, port: 3000 }))
   })
 
-  it.runIf(process.platform !== 'win32')('is a unix server of portside, and written as its path', async () => {
+  it.runIf(process.platform !== 'win32')('may be a unix server of portside, and is printed as its path', async () => {
     await using server = await listenUnix()
     await using file = await leaveFileBehind()
     const expected = server as unknown as { address: string }
@@ -386,7 +389,7 @@ describe('an expected endpoint', () => {
     ['a family that is null', 'ERR_INVALID_ARG_VALUE', { family: null }],
   ]
 
-  it.each(bad)('is refused before anything begins: %s', async (_name, code, expected) => {
+  it.each(bad)('is rejected before the action begins: %s', async (_name, code, expected) => {
     const action = vi.fn(() => Promise.resolve())
     for (const assert of Object.values(ASSERTIONS)) {
       await expect(assert(action, expected as never)).rejects.toMatchObject({ code })
@@ -394,9 +397,9 @@ describe('an expected endpoint', () => {
     expect(action).not.toHaveBeenCalled()
   })
 
-  // Whatever they were to say, an assertion with one of them would pass wherever it happened.
+  // With one of these an assertion would pass for every place.
   it.each([[[]], [{}], [{ path: '/run/x.sock' }], [{ prot: 3000 }], [new Map([['port', 3000]])]])(
-    'is refused where it says nothing of an endpoint: %o',
+    'is rejected without a field of an endpoint: %o',
     async (expected) => {
       await using endpoint = await refusedEndpoint()
       const error = await errorOf(net.connect(endpoint.port, endpoint.address))
@@ -410,14 +413,14 @@ describe('an expected endpoint', () => {
   )
 })
 
-describe('the time that an action gets', () => {
+describe('the timeout of an action', () => {
   const never = new Promise<never>(() => {})
 
-  it.each(ASSERTION_NAMES)('%s ends by itself where a promise does not', async (name) => {
+  it.each(ASSERTION_NAMES)('%s rejects if a promise never settles', async (name) => {
     await rejectsAssertion(ASSERTIONS[name](never, undefined, { timeout: 1 }), 'nothing within 1 ms: the promise is')
   })
 
-  it('goes by under fake timers', async () => {
+  it('expires under fake timers', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'setInterval', 'Date', 'performance'] })
     onTestFinished(() => void vi.useRealTimers())
     await rejectsAssertion(assertConnectionRefused(never, undefined, { timeout: 20 }), 'nothing within 20 ms')
@@ -432,13 +435,13 @@ describe('the time that an action gets', () => {
     await rejectsAssertion(assertConnectionRefused(dial), 'it succeeded: connected to')
   })
 
-  it('is not used up by what ends before', async () => {
+  it('does not delay an action that ends before', async () => {
     const error = Object.assign(new Error('no'), { code: 'ECONNREFUSED', syscall: 'connect' })
     expect(await assertConnectionRefused(Promise.reject(error), undefined, { timeout: 60_000 })).toBe(error)
   })
 
   const bad = [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31, '10', null, {}]
-  it.each(bad)('is refused where it is none: %o', async (timeout) => {
+  it.each(bad)('is rejected if it is invalid: %o', async (timeout) => {
     const action = vi.fn(() => never)
     await expect(assertConnectionRefused(action, undefined, { timeout } as never)).rejects.toMatchObject({
       code: typeof timeout === 'number' ? 'ERR_OUT_OF_RANGE' : 'ERR_INVALID_ARG_TYPE',
@@ -446,7 +449,7 @@ describe('the time that an action gets', () => {
     expect(action).not.toHaveBeenCalled()
   })
 
-  it('leaves a rejection that comes later to nobody', async () => {
+  it('swallows a later rejection', async () => {
     let reject: (error: Error) => void = () => {}
     const action = new Promise<never>((_resolve, rejects) => {
       reject = rejects
@@ -460,7 +463,7 @@ describe('the time that an action gets', () => {
 describe('a signal', () => {
   const never = new Promise<never>(() => {})
 
-  it('that is aborted already has nothing begin', async () => {
+  it('that is already aborted prevents the action', async () => {
     const action = vi.fn(() => never)
     const signal = AbortSignal.abort('enough')
     const failed = assertConnectionRefused(action, undefined, { signal })
@@ -479,7 +482,7 @@ describe('a signal', () => {
     expect(getEventListeners(controller.signal, 'abort')).toEqual([])
   })
 
-  it('has no listener left when the action has ended', async () => {
+  it('has no listener after the action has ended', async () => {
     const { signal } = new AbortController()
     const error = Object.assign(new Error('no'), { code: 'ECONNREFUSED', syscall: 'connect' })
     await assertConnectionRefused(Promise.reject(error), undefined, { signal })
@@ -489,20 +492,20 @@ describe('a signal', () => {
     expect(getEventListeners(signal, 'abort')).toEqual([])
   })
 
-  it.each([null, {}, 'no'])('is refused where it is none: %o', async (signal) => {
+  it.each([null, {}, 'no'])('is rejected if it is invalid: %o', async (signal) => {
     await expect(assertConnectionRefused(never, undefined, { signal } as never)).rejects.toMatchObject({
       code: 'ERR_INVALID_ARG_TYPE',
     })
   })
 
-  it.each([null, 1, 'no'])('is not taken from options that are none: %o', async (options) => {
+  it.each([null, 1, 'no'])('is not read from invalid options: %o', async (options) => {
     await expect(assertConnectionRefused(never, undefined, options as never)).rejects.toMatchObject({
       code: 'ERR_INVALID_ARG_TYPE',
     })
   })
 })
 
-describe('a value that is no error of a socket', () => {
+describe('a value that is not a socket error', () => {
   const values: ReadonlyArray<readonly [name: string, value: unknown]> = [
     ['undefined', undefined],
     ['null', null],
@@ -531,14 +534,14 @@ describe('a value that is no error of a socket', () => {
   ]
 
   describe.each(values)('%s', (_name, value) => {
-    it('is no outcome, thrown or rejected', async () => {
+    it('passes no assertion, thrown or rejected', async () => {
       for (const assert of Object.values(ASSERTIONS)) {
         await rejectsAssertion(assert(thrower(value)))
         await rejectsAssertion(assert(Promise.reject(value)))
       }
     })
 
-    it('is no outcome, as it is or returned', async () => {
+    it('passes no assertion, as the action or returned', async () => {
       for (const assert of Object.values(ASSERTIONS)) {
         await rejectsAssertion(assert(value))
         await rejectsAssertion(assert(() => value))
@@ -547,25 +550,25 @@ describe('a value that is no error of a socket', () => {
   })
 
   it.each([
-    ['mentions a time-out', () => (undefined as unknown as { timeout: number }).timeout],
+    ['mentions a timeout', () => (undefined as unknown as { timeout: number }).timeout],
     ['mentions a deadline', () => (null as unknown as { deadline(): void }).deadline()],
     ['refuses a timeout', () => setTimeout('timeout' as never)],
-  ])('is a mistake of the code under test that %s', async (_what, action) => {
+  ])('fails for a programming error that %s', async (_what, action) => {
     expect(action).toThrow(TypeError)
     await rejectsAssertion(assertConnectionTimedOut(action))
   })
 })
 
-describe('an error with a code somewhere in it', () => {
+describe('a nested error with a code', () => {
   const refused = () => Object.assign(new Error('no'), { code: 'ECONNREFUSED', syscall: 'connect' })
 
-  it('is found behind a cause that leads back', async () => {
+  it('is found behind a cyclic cause', async () => {
     const outer = new Error('outer', { cause: refused() })
     Object.assign(outer.cause as Error, { cause: outer })
     expect(await assertConnectionRefused(outer)).toBe(outer)
   })
 
-  it('is found among errors that lead back', async () => {
+  it('is found among cyclic errors', async () => {
     const outer = new AggregateError([refused()])
     outer.errors.push(outer)
     expect(await assertConnectionRefused(outer)).toBe(outer)
@@ -577,11 +580,11 @@ describe('an error with a code somewhere in it', () => {
     expect(await assertConnectionRefused(error)).toBe(error)
   })
 
-  // Not with what it is compared to in a message: what prints an error, Vitest as well, may follow its causes to their end.
+  // Not compared by Vitest, because printing the error may follow its causes to the end.
   it.each([
     ['causes', (error: Error) => new Error('outer', { cause: error })],
     ['AggregateErrors', (error: Error) => new AggregateError([error])],
-  ])('may be behind more %s than the stack is deep', async (_name, wrap) => {
+  ])('may be nested in more %s than the stack is deep', async (_name, wrap) => {
     let error: Error = refused()
     for (let depth = 0; depth < 10_000; depth++) error = wrap(error)
     const verdict = await assertConnectionRefused(error).then(
@@ -591,7 +594,7 @@ describe('an error with a code somewhere in it', () => {
     expect(['passes', 'ERR_PORTSIDE_ASSERTION']).toContain(verdict)
   })
 
-  it('is looked for once in each error, however often that is wrapped', async () => {
+  it('is searched once in each error, however often that is wrapped', async () => {
     const looked = vi.fn(() => 'ECONNREFUSED')
     const coded = Object.assign(new Error('no'), { syscall: 'connect' })
     let error: Error = Object.defineProperty(coded, 'code', { get: looked })
@@ -600,14 +603,14 @@ describe('an error with a code somewhere in it', () => {
     expect(looked.mock.calls.length).toBeLessThan(1000)
   })
 
-  it('is found among 1,000 errors, and they are one outcome only if they agree', async () => {
+  it('is found among 1,000 errors, which pass only if all agree', async () => {
     const errors = Array.from({ length: 1000 }, refused)
     expect(await assertConnectionRefused(new AggregateError(errors))).toBeInstanceOf(AggregateError)
     errors.splice(500, 0, Object.assign(new Error('no'), { code: 'ECONNRESET', syscall: 'read' }))
     await rejectsAssertion(assertConnectionRefused(new AggregateError(errors)), '  got        read: ECONNRESET')
   })
 
-  it('is told of an AggregateError with several codes, with each that was tried', async () => {
+  it('is listed with each attempt for an AggregateError with several codes', async () => {
     await using endpoint = await refusedEndpoint()
     const wrong = Object.assign(new Error('connect ETIMEDOUT ::1:1'), {
       code: 'ETIMEDOUT',
@@ -628,10 +631,10 @@ describe('an error with a code somewhere in it', () => {
 })
 
 describe('a process that is out of descriptors', () => {
-  // Node opens its modules at once, and gets by with that.
+  // Node opens its modules all at once, and needs fewer descriptors than this.
   const LIMIT = 256
 
-  it.runIf(process.platform === 'linux')('has too many open files, and nothing else', () => {
+  it.runIf(process.platform === 'linux')('has too many open files, and passes no other assertion', () => {
     const code = `
       import net from 'node:net'
       import dgram from 'node:dgram'
@@ -687,7 +690,7 @@ describe('a process that is out of descriptors', () => {
     expect(seen).toEqual({ listen: all, connect: all, bind: all })
   })
 
-  it.runIf(process.platform === 'linux')('has other errors explained as ever', () => {
+  it.runIf(process.platform === 'linux')('explains other errors as usual', () => {
     const code = `
       import { closeSync, openSync } from 'node:fs'
       const { assertAddressNotAvailable, explainSocketError, loopbackFamilies } = await import(process.env.PORTSIDE)
@@ -704,7 +707,7 @@ describe('a process that is out of descriptors', () => {
       seen.push(await assertAddressNotAvailable(new AggregateError([absent('192.0.2.1'), absent('2001:db8::1')]))
         .then(() => 'passes', ({ message }) => message))
       for (const descriptor of open) closeSync(descriptor)
-      // What this process could not find out is nothing to be remembered.
+      // A failed lookup must not be cached.
       console.log(JSON.stringify([...seen, ...loopbackFamilies()]))`
     const seen = JSON.parse(
       execFileSync('sh', ['-c', `ulimit -n ${LIMIT}; exec "$@"`, 'sh', ...node(code)], { encoding: 'utf8' }),
@@ -720,7 +723,7 @@ function thrower(error: unknown): () => never {
   }
 }
 
-/** Which assertions pass on the action, and how the others fail. */
+/** The assertions that pass on the action, and the errors of the others. */
 async function verdictsOn(action: () => unknown): Promise<Record<string, unknown>> {
   const verdicts: Record<string, unknown> = {}
   for (const name of ASSERTION_NAMES) {

@@ -33,7 +33,7 @@ const THIS = `this process (pid ${process.pid})`
 type Target = Parameters<typeof assertReleased>[0]
 
 describe('an address', () => {
-  it.each(loopbackFamilies())('is free once its server on %s is closed, and not before', async (family) => {
+  it.each(loopbackFamilies())('is free only after its server on %s is closed', async (family) => {
     const server = await listenTcp(undefined, { family })
     const error = await failureOf(server)
     expect(error.message).toBe(
@@ -41,7 +41,7 @@ describe('an address', () => {
         `Expected ${formatEndpoint(server)} to be free.`,
         '  got        EADDRINUSE (address already in use)',
         `  owner      ${THIS} listens on ${formatEndpoint(server)}`,
-        '  fix        close what has it, and await that: close() of portside resolves when the address is free',
+        '  fix        close the socket that has it and await that; close() of portside resolves when the address is free',
       ].join('\n'),
     )
     expect(error).toMatchObject({
@@ -53,7 +53,7 @@ describe('an address', () => {
     await assertReleased(server)
   })
 
-  it('may be told in each way in which an endpoint can be', async () => {
+  it('can be passed in every form of an endpoint', async () => {
     const server = await listenHttp(undefined, { family: HERE_FAMILY })
     const { address, port, url } = server
     const ways: Target[] = [server, { address, port }, { host: address, port }, { host: 'localhost', port }, port, url]
@@ -63,7 +63,7 @@ describe('an address', () => {
     for (const way of ways) await assertReleased(way)
   })
 
-  it.runIf(isDual)('of a dual server is free when both are', async () => {
+  it.runIf(isDual)('of a dual-stack server is free when both addresses are', async () => {
     await using reservation = await reservePort({ family: 'dual' })
     const server = await listenTcp(undefined, { port: reservation, family: 'IPv6' })
     const both = { address: HERE, port: reservation.port, endpoints: reservation.endpoints }
@@ -82,7 +82,7 @@ describe('an address', () => {
     await assertReleased(server.port)
   })
 
-  it('of a held reservation is not free until that is released', async () => {
+  it('of a held reservation is not free until its release', async () => {
     const reservation = await reservePort()
     const error = await failureOf(reservation)
     expect(error.message).toContain(
@@ -93,17 +93,17 @@ describe('an address', () => {
     await assertReleased(reservation)
   })
 
-  it('of a reservation that a server listens on is not free, and is free for the next when that is closed', async () => {
+  it('of a reservation is not free while a server listens, and free after its close', async () => {
     await using reservation = await reservePort()
     const server = await listenTcp(undefined, { port: reservation })
     await failureOf(server)
     await server.close()
-    // It is held still, for whom it was reserved: to bind it, which is what it is for.
+    // The reservation still holds it for its user, who can bind it.
     await assertReleased(server)
     await using _next = await listenTcp(undefined, { port: reservation })
   })
 
-  it('that another program has is not free, and it is named', async () => {
+  it('that another program has is not free, and the message names the program', async () => {
     const program = await listeningProgram()
     const place = { address: HERE, port: program.port }
     const error = await failureOf(place)
@@ -127,19 +127,19 @@ describe('an address', () => {
     server.close()
     await once(server, 'close')
     await until(() => tcpEntries(port).every(({ state }) => state === 'TIME_WAIT'))
-    // The end that closed first keeps it: that is the port of the server.
+    // The end that closed first keeps the TIME_WAIT: here the port of the server.
     expect(tcpEntries(port).filter(({ local }) => local.port === port)).toHaveLength(1)
     await assertReleased({ address: HERE, port })
   })
 
-  it('with a connection that is still open is told by what the kernel lets a server do', async () => {
+  it('with an open connection is free if the kernel lets a server bind', async () => {
     const server = listenAt({ address: HERE, port: 0 })
     await once(server, 'listening')
     const { port } = server.address() as net.AddressInfo
     const client = net.connect(port, HERE)
     const [socket] = (await once(server, 'connection')) as [net.Socket]
     server.close()
-    // SO_REUSEADDR lets a listener beside connections that were accepted by the one before (socket(7)).
+    // SO_REUSEADDR allows a listener next to connections that a previous listener accepted (socket(7)).
     const place = { address: HERE, port }
     const again = listenAt(place)
     const outcome = await once(again, 'listening').then(
@@ -160,7 +160,7 @@ describe('an address', () => {
   })
 
   it.runIf(process.platform === 'linux')(
-    'that a wildcard covers is not free, and the wildcard is named',
+    'that a wildcard covers is not free, and the message names the wildcard',
     async (context) => {
       needsIPv4(context)
       const server = await listenTcp(undefined, { host: '0.0.0.0' })
@@ -185,7 +185,7 @@ describe('an address', () => {
     },
   )
 
-  it('that this host lacks cannot be bound, and nobody has it', async () => {
+  it('that this host lacks cannot be bound, and has no owner', async () => {
     const error = await failureOf({ address: '192.0.2.1', port: 1024 })
     expect(error.message).toContain('  got        EADDRNOTAVAIL')
     expect(error.owners).toEqual([])
@@ -198,14 +198,14 @@ describe('an address', () => {
     await assertReleased(endpoint)
   })
 
-  it('is left as it was by the question', async () => {
+  it('is unchanged after the assertion', async () => {
     await using endpoint = await occupiedEndpoint()
     for (let times = 0; times < 20; times++) await failureOf(endpoint)
     await endpoint.close()
     for (let times = 0; times < 20; times++) await assertReleased(endpoint)
   })
 
-  it('may be asked for by many at once', async () => {
+  it('can be checked by many at once', async () => {
     const servers = await Promise.all(Array.from({ length: 10 }, () => listenTcp()))
     await Promise.all(servers.map((server) => failureOf(server)))
     await Promise.all(servers.map((server) => server.close()))
@@ -214,7 +214,7 @@ describe('an address', () => {
 })
 
 describe('a UDP address', () => {
-  it('is free once its server is closed, and not before', async () => {
+  it('is free only after its server is closed', async () => {
     const server = await listenUdp()
     const error = await failureOf(server)
     expect(error.message).toContain(`  owner      ${THIS} has a UDP socket on ${formatEndpoint(server)}`)
@@ -223,7 +223,7 @@ describe('a UDP address', () => {
     await assertReleased(server)
   })
 
-  it('is asked for by a socket of Node, as long as that is bound', async () => {
+  it('can be passed as a datagram socket of Node while that is bound', async () => {
     const socket = dgram.createSocket(UDP_HERE).bind(0, HERE)
     await once(socket, 'listening')
     const error = await failureOf(socket)
@@ -234,7 +234,7 @@ describe('a UDP address', () => {
     await expect(assertReleased(socket)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' })
   })
 
-  it('is another than that of TCP with its number', async () => {
+  it('is separate from the TCP address with the same port', async () => {
     await using reservation = await reservePort({ family: HERE_FAMILY, protocol: 'both' })
     const tcp = await listenTcp(undefined, { port: reservation })
     const udp = await listenUdp(undefined, { port: reservation })
@@ -259,7 +259,7 @@ describe('a UDP address', () => {
 })
 
 describe.skipIf(isWindows)('a path', () => {
-  it('is free once its server is closed, and not before', async () => {
+  it('is free only after its server is closed', async () => {
     const server = await listenUnix()
     for (const target of [server, { path: server.path }, server.server]) {
       const error = await failureOf(target as unknown as Target)
@@ -272,10 +272,10 @@ describe.skipIf(isWindows)('a path', () => {
     await assertReleased({ path: server.path })
   })
 
-  it('with a file that nobody listens on is not free', async () => {
+  it('with a file that no server listens on is not free', async () => {
     await using file = await leaveFileBehind()
     const error = await failureOf({ path: file.path })
-    expect(error.message).toContain('  got        a file at this path on which nobody listens')
+    expect(error.message).toContain('  got        a file at this path on which nothing listens')
     expect(error.message).toContain('  fix        remove the file')
     expect(error.owners).toEqual([])
     const other = join(dirname(file.path), 'other')
@@ -284,7 +284,7 @@ describe.skipIf(isWindows)('a path', () => {
     await failureOf({ path: other })
   })
 
-  it('that another program has is not free, and it is named', async () => {
+  it('that another program has is not free, and the message names the program', async () => {
     const path = join(tmpdir(), `portside-test-${process.pid}-${crypto.randomUUID()}.sock`)
     await using program = await listeningProgram(`require('net').createServer().listen(${JSON.stringify(path)}, told)`)
     const error = await failureOf({ path })
@@ -292,7 +292,7 @@ describe.skipIf(isWindows)('a path', () => {
     expect(error.owners).toMatchObject([{ pid: program.pid, protocol: 'unix', state: 'LISTEN' }])
   })
 
-  it.runIf(process.platform === 'linux')('that is abstract is free when its server is closed', async () => {
+  it.runIf(process.platform === 'linux')('that is abstract is free after its server is closed', async () => {
     const path = `\0portside-test-${process.pid}-${crypto.randomUUID()}`
     const server = listenOn(path)
     await once(server, 'listening')
@@ -304,7 +304,7 @@ describe.skipIf(isWindows)('a path', () => {
   })
 })
 
-describe('what names no address', () => {
+describe('an invalid endpoint', () => {
   it('is a server of Node that is closed', async () => {
     const server = listenAt({ address: HERE, port: 0 })
     await once(server, 'listening')
@@ -314,7 +314,7 @@ describe('what names no address', () => {
     await once(server, 'close')
     await expect(assertReleased(server)).rejects.toMatchObject({
       code: 'ERR_INVALID_ARG_TYPE',
-      message: expect.stringContaining('a server that is closed has none any more, so note its address() before'),
+      message: expect.stringContaining('a closed server has none, so save its address() before'),
     })
     await assertReleased(before)
   })
@@ -337,7 +337,7 @@ describe('what names no address', () => {
   })
 
   it('is a name that resolves to nothing', async () => {
-    // No resolver is asked for a name that is none.
+    // An invalid name is not sent to a resolver.
     const error = await failureOf({ host: 'no..body', port: 80 })
     expect(error.message).toContain('resolves to nothing')
   })

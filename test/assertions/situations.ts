@@ -34,7 +34,7 @@ import { openOrSkip } from '../endpoints/clients.js'
 import { turn } from '../support/clients.js'
 import { HERE } from '../support/here.js'
 
-// What a kernel answers, brought about for real, so that each assertion can be held against each answer.
+// Real situations for each outcome, so that each assertion is checked against each outcome.
 
 export const ASSERTIONS = {
   assertAddressInUse,
@@ -52,17 +52,17 @@ export const ASSERTIONS = {
 export type AssertionName = keyof typeof ASSERTIONS
 export const ASSERTION_NAMES = Object.keys(ASSERTIONS) as AssertionName[]
 
-/** A situation that is set up; gives everything back when it is disposed of. */
+/** A situation that is set up. Its disposal releases everything. */
 export interface Stage extends AsyncDisposable {
-  /** Begins what will fail; each time anew. */
+  /** Begins an action that will fail, a new one at each call. */
   begin(): EventEmitter
-  /** What the error says of where it was; undefined where it does not. */
+  /** The place in the error; undefined if it has none. */
   readonly place?: ExpectedEndpoint
 }
 
 export interface Situation {
   readonly name: string
-  /** The only one that passes. */
+  /** The only assertion that passes. */
   readonly assertion: AssertionName
   readonly code: string
   readonly stage: (context: TestContext) => Promise<Stage>
@@ -103,7 +103,7 @@ const tcp = (family: Family): Situation[] => [
     },
   },
   {
-    name: `a connect to a ${family} port on which nobody listens`,
+    name: `a connect to a ${family} port without a listener`,
     assertion: 'assertConnectionRefused',
     code: 'ECONNREFUSED',
     async stage() {
@@ -121,7 +121,7 @@ const tcp = (family: Family): Situation[] => [
     },
   },
   {
-    name: `a connect over ${family} that nobody answers`,
+    name: `a connect over ${family} without an answer`,
     assertion: 'assertConnectionTimedOut',
     code: 'ABORT_ERR',
     async stage(context) {
@@ -205,7 +205,7 @@ const unix: Situation[] = [
     },
   },
   {
-    name: 'a listen on a path that a dead server has left behind',
+    name: 'a listen on a path that a dead server left behind',
     assertion: 'assertAddressInUse',
     code: 'EADDRINUSE',
     async stage() {
@@ -214,7 +214,7 @@ const unix: Situation[] = [
     },
   },
   {
-    name: 'a connect to a path that a dead server has left behind',
+    name: 'a connect to a path that a dead server left behind',
     assertion: 'assertConnectionRefused',
     code: 'ECONNREFUSED',
     async stage() {
@@ -224,10 +224,10 @@ const unix: Situation[] = [
   },
 ]
 
-/** The whole of 127.0.0.0/8 is loopback there, and its last address that of a broadcast (ip(7)). */
+/** On Linux all of 127.0.0.0/8 is loopback, and its last address is the broadcast address (ip(7)). */
 const linux: Situation[] = [
   {
-    name: 'a listen on a port of the wildcard that a specific address has',
+    name: 'a listen on a wildcard whose port a specific address has',
     assertion: 'assertAddressInUse',
     code: 'EADDRINUSE',
     async stage() {
@@ -237,7 +237,7 @@ const linux: Situation[] = [
     },
   },
   {
-    name: 'a connect to an address of broadcast',
+    name: 'a connect to a broadcast address',
     assertion: 'assertNetworkUnreachable',
     code: 'ENETUNREACH',
     async stage() {
@@ -247,7 +247,7 @@ const linux: Situation[] = [
     },
   },
   {
-    name: 'a datagram to an address of broadcast, without leave',
+    name: 'a datagram to a broadcast address without setBroadcast()',
     assertion: 'assertPermissionDenied',
     code: 'EACCES',
     async stage() {
@@ -256,7 +256,7 @@ const linux: Situation[] = [
       const socket = dgram.createSocket('udp4').bind(0, HERE)
       await once(socket, 'listening')
       const begin = () => {
-        // Without a callback Node tells nobody.
+        // Without a callback Node does not report the error.
         socket.send('ping', place.port, place.address, (error) => void (error && socket.emit('error', error)))
         return socket
       }
@@ -272,7 +272,7 @@ const linux: Situation[] = [
 
 const BROADCAST = '127.255.255.255'
 
-/** Those that this kind of host knows. What it may lack by policy skips by itself. */
+/** The situations of this kind of host. A situation that its policy prevents skips itself. */
 export const situations: readonly Situation[] = [
   ...loopbackFamilies().flatMap(tcp),
   ...(loopbackFamilies().length === 2 ? both : []),
@@ -280,20 +280,20 @@ export const situations: readonly Situation[] = [
   ...(process.platform === 'linux' && loopbackFamilies().includes('IPv4') ? linux : []),
 ]
 
-/** A name of both loopback addresses. Not every host has one. */
+/** A name with both loopback addresses. Not every host has one. */
 export const lookupBoth: net.LookupFunction = (_name, _options, callback) =>
   callback(null, [
     { address: '::1', family: 6 },
     { address: HERE, family: 4 },
   ])
 
-/** The error with which it ends. */
+/** The error with which an emitter fails. */
 export async function errorOf(emitter: EventEmitter): Promise<Error> {
   const [error] = await once(emitter, 'error')
   return error as Error
 }
 
-/** As a client that promises: rejects with the error. */
+/** Like a client with promises: rejects with the error. */
 export async function failing(emitter: EventEmitter): Promise<never> {
   throw await errorOf(emitter)
 }
@@ -311,7 +311,7 @@ export function saying(text: string, socket: net.Socket): net.Socket {
   return socket
 }
 
-/** The first write is answered by a reset, and one of the next finds the pipe broken (send(2)). */
+/** The peer answers the first write with a reset, and a later write fails with EPIPE (send(2)). */
 export function writingToTheDeparted(port: number, host: string): net.Socket {
   const socket = net.connect({ port, host, allowHalfOpen: true })
   const write = (): void => {
@@ -323,7 +323,7 @@ export function writingToTheDeparted(port: number, host: string): net.Socket {
   return socket
 }
 
-/** A socket file on which nobody listens any more: its server went on believing that it had another name. */
+/** A socket file without a listener: the file was renamed, so its server could not remove it. */
 export async function leaveFileBehind(): Promise<{ readonly path: string } & AsyncDisposable> {
   const directory = await mkdtemp(join(tmpdir(), 'portside-test-'))
   const path = join(directory, 'stale.sock')
@@ -335,14 +335,14 @@ export async function leaveFileBehind(): Promise<{ readonly path: string } & Asy
   return { path, ...disposing(() => rm(directory, { recursive: true })) }
 }
 
-/** A program that listens on a port of its own, until it is disposed of. */
+/** A program that listens on its own port until its disposal. */
 export async function listeningProgram(
   code = `require('net').createServer((it) => it.on('error', () => {}).end('hello')).listen(0, '${HERE}', told)`,
 ): Promise<{ readonly pid: number; readonly port: number } & AsyncDisposable> {
   const tell = 'function told() { console.log(this.address().port ?? 0) }'
   const child = spawn(process.execPath, ['--eval', `${tell}\n${code}`], { stdio: ['ignore', 'pipe', 'inherit'] })
   const closed = once(child, 'close')
-  // Of a test that fails before it disposes of it.
+  // For a test that fails before its disposal.
   onTestFinished(() => void child.kill('SIGKILL'))
   const [port] = await once(child.stdout, 'data')
   return {

@@ -25,12 +25,12 @@ import { leavesNothingOpen } from '../support/kernel.js'
 
 leavesNothingOpen()
 
-/** An error as Node makes it of what a kernel answers (lib/internal/errors.js). */
+/** An error as Node creates it for an answer of the kernel (lib/internal/errors.js). */
 function system(code: string, fields: object = {}, message = `it failed with ${code}`): Error {
   return Object.assign(new Error(message), { code, errno: -1, ...fields })
 }
 
-/** The same, made by a package: its first frame is in there. */
+/** The same, created by a package: the first frame of its stack is in the package. */
 function madeBy(name: string, error: Error): Error {
   error.stack = `${error.name}: ${error.message}\n    at refuse (/app/node_modules/${name}/lib/index.js:1:1)\n    at /app/a.test.js:2:2`
   return error
@@ -138,9 +138,9 @@ const shapes: ReadonlyArray<readonly [name: string, error: Error, kind: FailureK
   ['a reset', system('ECONNRESET', { syscall: 'read' }), 'reset', 'kernel'],
   ['the minutes of the kernel', system('ETIMEDOUT', connect), 'timed-out', 'kernel'],
   ['no descriptor', system('EMFILE', { syscall: 'listen' }), 'out-of-descriptors', 'kernel'],
-  ['a name that nobody has', system('ENOTFOUND', { syscall: 'getaddrinfo', hostname: 'x.test' }), 'unresolved', 'node'],
+  ['an unknown name', system('ENOTFOUND', { syscall: 'getaddrinfo', hostname: 'x.test' }), 'unresolved', 'node'],
   ['a session with GOAWAY', system('ERR_HTTP2_GOAWAY_SESSION'), 'goaway', 'node'],
-  // ---- what has a code of the kernel and was raised by somebody else
+  // ---- errors of others with a kernel code
   ['nock', madeBy('nock', bare('ENETUNREACH', 'NetConnectNotAllowedError')), 'not-network', 'nock'],
   ['nock, bundled', bare('ENETUNREACH', 'NetConnectNotAllowedError'), 'not-network', 'nock'],
   ['a mock', bare('ECONNREFUSED'), 'not-network', 'unknown'],
@@ -176,7 +176,7 @@ const shapes: ReadonlyArray<readonly [name: string, error: Error, kind: FailureK
     'broken-pipe',
     'node',
   ],
-  // ---- what wraps an error of the kernel, and keeps its words only
+  // ---- errors that wrap a kernel error and keep only its message
   [
     'node-fetch',
     madeBy(
@@ -210,42 +210,39 @@ const shapes: ReadonlyArray<readonly [name: string, error: Error, kind: FailureK
   ['headers that are too long', system('HPE_HEADER_OVERFLOW'), 'unknown', 'node'],
 ]
 
-/** A code and nothing else of the kernel. */
+/** An error with a kernel code and no other field of the kernel. */
 function bare(code: string, name = 'Error'): Error {
   return Object.assign(new Error('no network in tests'), { code, name })
 }
 
 describe('a failure', () => {
-  it.each(shapes)('is told by what the error has: %s', (_name, error, kind, raisedBy) => {
+  it.each(shapes)('is classified by its fields: %s', (_name, error, kind, raisedBy) => {
     const [failure] = failuresIn(error)
     expect(classify(failure as never)).toMatchObject({ kind, raisedBy })
   })
 
-  it.each(shapes)(
-    'has its kind, its evidence and who raised it in its explanation: %s',
-    async (_name, error, kind, raisedBy) => {
-      const explanation = await explainSocketError(error)
-      expect(explanation).toMatchObject({ kind, raisedBy })
-      expect(explanation.evidence.length).toBeGreaterThan(0)
-      const uncertain = explanation.cause.includes('one of: ')
-      if (uncertain) expect(explanation.cause.split('one of: ')[1]).toContain(';')
-    },
-  )
+  it.each(shapes)('has its kind, evidence and origin in its explanation: %s', async (_name, error, kind, raisedBy) => {
+    const explanation = await explainSocketError(error)
+    expect(explanation).toMatchObject({ kind, raisedBy })
+    expect(explanation.evidence.length).toBeGreaterThan(0)
+    const uncertain = explanation.cause.includes('one of: ')
+    if (uncertain) expect(explanation.cause.split('one of: ')[1]).toContain(';')
+  })
 
-  it('is classified once, however often it is asked about', () => {
+  it('is classified only once', () => {
     const [failure] = failuresIn(system('EACCES', { syscall: 'listen', address: HERE, port: 80 }))
     expect(classify(failure as never)).toBe(classify(failure as never))
   })
 })
 
-describe('an error that no kernel raised', () => {
+describe('an error that the kernel did not raise', () => {
   it.each([
     ['ENETUNREACH', assertNetworkUnreachable],
     ['ECONNREFUSED', assertConnectionRefused],
     ['EADDRINUSE', assertAddressInUse],
     ['ECONNRESET', assertConnectionReset],
     ['ETIMEDOUT', assertConnectionTimedOut],
-  ] as const)('is refused by the assertion of %s, which says what raised it', async (code, assertion) => {
+  ] as const)('does not pass the assertion of %s, which names its origin', async (code, assertion) => {
     await expect(assertion(madeBy('nock', bare(code)))).rejects.toMatchObject({
       code: 'ERR_PORTSIDE_ASSERTION',
       because: expect.stringContaining(`the kernel did not raise this error, nock did: it has the code ${code}`),
@@ -256,9 +253,9 @@ describe('an error that no kernel raised', () => {
   })
 })
 
-describe('what Node does by itself', () => {
-  it('is an attempt at one of several addresses that it gives up on', async () => {
-    // An attempt is over at the first turn of the clock: the address is one for documentation, in a socket that dials nobody.
+describe('an error of Node itself', () => {
+  it('is recognized for an attempt that timed out at one of several addresses', async () => {
+    // The attempt ends at the first tick. The address is reserved for documentation, and the socket dials nothing.
     const error = Object.assign(system('ETIMEDOUT', connect, `connect ETIMEDOUT ${HERE}:9`), {})
     error.stack = `Error: ${error.message}\n    at createConnectionError (node:net:1652:14)\n    at Timeout.internalConnectMultipleTimeout (node:net:1711:38)`
     const explanation = await explainSocketError(error)
@@ -266,18 +263,18 @@ describe('what Node does by itself', () => {
     expect(explanation.cause).toMatch(/autoSelectFamilyAttemptTimeout, 250 ms/)
   })
 
-  it('is a request whose server hangs up', async () => {
+  it('is recognized for a request whose server hangs up', async () => {
     await using server = await listenTcp((socket) => void socket.once('data', () => socket.end()))
     const error = await errorOf(http.get({ port: server.port, host: server.address, agent: false }))
     const explanation = await explainSocketError(error)
     expect(explanation).toMatchObject({
       kind: 'hang-up',
       raisedBy: 'node',
-      cause: expect.stringMatching(/^no reset: /),
+      cause: expect.stringMatching(/^not a reset: /),
     })
   })
 
-  it('is a stream on a session whose server goes away', async () => {
+  it('is recognized for a stream on a session whose server goes away', async () => {
     await using server = await listenHttp2()
     const session = http2.connect(server.url)
     await once(session, 'connect')
@@ -299,22 +296,22 @@ describe('what Node does by itself', () => {
     expect(raisedBy).toBe('node')
   })
 
-  it('is a port that fetch does not dial', async () => {
+  it('is recognized for a port that fetch blocks', async () => {
     const error = await fetch(`http://${HERE.includes(':') ? `[${HERE}]` : HERE}:6667`).catch(
       (reason: unknown) => reason,
     )
     const explanation = await explainSocketError(error)
     expect(explanation).toMatchObject({ kind: 'blocked-port', code: undefined })
-    expect(explanation.cause).toMatch(/fetch refuses the number of the port/)
+    expect(explanation.cause).toMatch(/this port is on the block list of fetch/)
     await expect(assertConnectionRefused(error)).rejects.toMatchObject({
-      because: expect.stringContaining('fetch refuses'),
+      because: expect.stringContaining('on the block list of fetch'),
     })
   })
 
-  it('is a kept-alive connection of undici that was closed', async () => {
+  it('is recognized for a closed kept-alive connection of undici', async () => {
     await using server = await listenHttp((request, response) => {
       response.end(request.url)
-      // The next request meets the end of the connection.
+      // The next request meets the closed connection.
       if (request.url === '/first') response.on('finish', () => void 0)
     })
     await (await fetch(new URL('/first', server.url))).text()
@@ -325,7 +322,7 @@ describe('what Node does by itself', () => {
   })
 })
 
-it('a worker of a cluster does not know the address, and the owner of its port is found anyway', async () => {
+it('finds the owner of the port for a cluster worker, whose error has no address', async () => {
   expect(cluster.isPrimary).toBe(true)
   await using server = await listenTcp()
   const error = system(
@@ -338,7 +335,7 @@ it('a worker of a cluster does not know the address, and the owner of its port i
   expect(cause).toContain(`this process (pid ${process.pid}) listens on`)
 })
 
-it('a name below localhost is told from one that nobody has', async () => {
+it('distinguishes a name below localhost from an unknown name', async () => {
   const lookup = (hostname: string) => system('ENOTFOUND', { syscall: 'getaddrinfo', hostname })
   const below = await explainSocketError(lookup('tenant.localhost'))
   expect(below.cause).toContain('a name below localhost')
@@ -366,7 +363,7 @@ Startport    Endport
     expect(parseExcludedRanges('')).toEqual([])
   })
 
-  it('are asked for by protocol, and are none where netsh fails', () => {
+  it('are read by protocol, and are empty if netsh fails', () => {
     const asked: string[] = []
     const answer = excludedRanges('udp', (args) => {
       asked.push(args.join(' '))
@@ -381,14 +378,14 @@ Startport    Endport
     ).toEqual([])
   })
 
-  it('are there on Windows only', () => {
+  it('exist on Windows only', () => {
     expect(excludesPorts('win32')).toBe(true)
     expect(excludesPorts('linux')).toBe(false)
     expect(excludesPorts('darwin')).toBe(false)
   })
 })
 
-it('an emitter that fails with an error of a mock is not what was asked for', async () => {
+it('an emitter that fails with an error of a mock passes no assertion', async () => {
   const emitter = Object.assign(new EventEmitter(), { connecting: true }) as unknown as net.Socket
   const failing = assertConnectionRefused(emitter)
   emitter.emit('error', bare('ECONNREFUSED'))
@@ -397,36 +394,36 @@ it('an emitter that fails with an error of a mock is not what was asked for', as
 
 describe('explainSocketError()', () => {
   it.each([
-    ['spawn nope', { syscall: 'spawn nope', path: 'nope' }, 'ENOENT', /^spawn nope is a call for a file or a program/],
-    ['open', { syscall: 'open', path: '/nope' }, 'ENOENT', /^open is a call for a file or a program/],
+    ['spawn nope', { syscall: 'spawn nope', path: 'nope' }, 'ENOENT', /^spawn nope is a call on a file or a program/],
+    ['open', { syscall: 'open', path: '/nope' }, 'ENOENT', /^open is a call on a file or a program/],
     ['queryA', { syscall: 'queryA', hostname: 'a.test' }, 'ECONNREFUSED', /^no name server listens/],
-  ])('looks for no listener where %s failed', async (_name, fields, code, cause) => {
+  ])('looks for no listener if %s failed', async (_name, fields, code, cause) => {
     const explanation = await explainSocketError(system(code, fields))
     expect(explanation.cause).toMatch(cause)
     expect(explanation.hints.join()).not.toContain('waitForListening')
   })
 
-  it.each(['Invalid timeout option', 'deadline must be a date'])('takes %o for no time-out', async (message) => {
+  it.each(['Invalid timeout option', 'deadline must be a date'])('does not treat %o as a timeout', async (message) => {
     expect(await explainSocketError(new Error(message))).toMatchObject({ kind: 'not-network', code: undefined })
   })
 
-  it('gives what a library borrows the code for, and not what the kernel means by it', async () => {
+  it('explains how a library uses a kernel code, not what the kernel means by it', async () => {
     const error = madeBy('got', system('ETIMEDOUT', {}, "Timeout awaiting 'request' for 50ms"))
     expect(await explainSocketError(error)).toMatchObject({
       kind: 'given-up-by-library',
       raisedBy: 'got',
-      cause: expect.stringMatching(/^no answer came within its own time-out/),
+      cause: expect.stringMatching(/^no answer came within its own timeout/),
     })
   })
 
   it.each(['ERR_HTTP2_SESSION_ERROR', 'ERR_HTTP2_STREAM_ERROR', 'HPE_INVALID_CHUNK_SIZE'])(
-    'says of %s what it may be, and not what it is',
+    'offers several causes for %s',
     async (code) => {
       expect((await explainSocketError(system(code))).cause).toMatch(/^one of: /)
     },
   )
 
-  it('gives the state of now for a cause only if the call would fail now', async () => {
+  it('names the current state as the cause only if the call would fail now', async () => {
     const dialled = await explainSocketError(system('EADDRNOTAVAIL', connect))
     expect(dialled.cause).toMatch(/had no port left for it then; now, of \d+, /)
     const file = await explainSocketError(system('EMFILE', { syscall: 'accept' }))
@@ -435,7 +432,7 @@ describe('explainSocketError()', () => {
     expect(forbidden.cause).toMatch(/^one of: /)
   })
 
-  it('does not look at the listeners of this host for what another one refused', async () => {
+  it('does not look at local listeners if another host refused', async () => {
     await using server = await listenTcp()
     const { port } = server
     const refused = (address: string) => explainSocketError(system('ECONNREFUSED', { ...connect, address, port }))
@@ -443,12 +440,12 @@ describe('explainSocketError()', () => {
     expect((await refused(HERE)).evidence.join()).toMatch(/the socket table: this process/)
   })
 
-  it('says where the fields were read from', async () => {
+  it('says whether the fields come from the message', async () => {
     const { evidence } = await explainSocketError(system('ECONNREFUSED', {}, `connect ECONNREFUSED ${HERE}:9`))
     expect(evidence[0]).toBe(`in the message: code ECONNREFUSED, syscall connect, address ${HERE}, port 9`)
   })
 
-  it('does not take an alert of TLS for another protocol', async () => {
+  it('does not treat a TLS alert as another protocol', async () => {
     const { cause } = await explainSocketError(system('ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED'))
     expect(cause).toMatch(/the end of the code is the alert/)
   })

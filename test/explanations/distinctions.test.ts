@@ -27,7 +27,7 @@ import { runInNamespace, whyNoNamespace } from '../support/namespace.js'
 import { runAsNobody, whyNotNobody } from '../support/nobody.js'
 import { node } from '../support/program.js'
 
-// What looks alike in an error, and is not: whose fault it is, and what is to be done, differ.
+// Errors that look alike, but have different causes and hints.
 
 leavesNothingOpen()
 
@@ -35,8 +35,8 @@ const isLinux = process.platform === 'linux'
 const isDual = loopbackFamilies().length === 2
 const THIS = `this process (pid ${process.pid})`
 
-describe('a local port that has a connection to the peer already', () => {
-  it.runIf(isLinux)('is no exhaustion, and the connection is told', async () => {
+describe('a local port that already has a connection to the peer', () => {
+  it.runIf(isLinux)('is not an exhaustion, and the message names the connection', async () => {
     await using local = await reservePort()
     await using server = await listenTcp((socket) => void socket.resume())
     const { address: host, port } = server
@@ -48,7 +48,7 @@ describe('a local port that has a connection to the peer already', () => {
     expect(error).toMatchObject({ code: 'EADDRNOTAVAIL', syscall: 'connect' })
     await expect(assertEphemeralPortsExhausted(error)).rejects.toMatchObject({
       code: 'ERR_PORTSIDE_ASSERTION',
-      because: `local port ${localPort} has a connection to ${formatEndpoint(server)} already, open or in TIME_WAIT`,
+      because: `local port ${localPort} already has a connection to ${formatEndpoint(server)}, open or in TIME_WAIT`,
       owners: [{ thisProcess: true, state: 'ESTABLISHED' }],
       next: expect.stringContaining('leave localPort out'),
     })
@@ -57,7 +57,7 @@ describe('a local port that has a connection to the peer already', () => {
     await once(first, 'close')
   })
 
-  it('is one where the kernel picked it, and has nothing else than TIME_WAIT left', (context) => {
+  it('is recognized if the kernel picked it and had only TIME_WAIT left', (context) => {
     if (whyNoNamespace !== undefined) context.skip(whyNoNamespace)
     const code = `
       import net from 'node:net'
@@ -86,8 +86,8 @@ describe('a local port that has a connection to the peer already', () => {
   })
 })
 
-describe('a port that comes as a string', () => {
-  it('is a port', async () => {
+describe('a port that is a string', () => {
+  it('counts as a port', async () => {
     await using server = await listenUdp()
     const second = dgram.createSocket(UDP_HERE)
     second.bind(String(server.port) as unknown as number, server.address)
@@ -99,8 +99,8 @@ describe('a port that comes as a string', () => {
   })
 })
 
-describe('TCP and UDP of one number', () => {
-  it.runIf(isLinux)('have their own owners', async () => {
+describe('TCP and UDP ports with the same number', () => {
+  it.runIf(isLinux)('have separate owners', async () => {
     await using reservation = await reservePort({ family: HERE_FAMILY, protocol: 'both' })
     await using server = await listenTcp(undefined, { port: reservation })
     await using _udp = await listenUdp(undefined, { port: reservation })
@@ -113,7 +113,7 @@ describe('TCP and UDP of one number', () => {
     expect(ofConnections.owners.map(({ protocol }) => protocol)).toEqual(['tcp'])
   })
 
-  it('are released each by itself', async () => {
+  it('are released separately', async () => {
     await using reservation = await reservePort({ family: HERE_FAMILY, protocol: 'both' })
     await using udp = await listenUdp(undefined, { port: reservation })
     const { address, port } = udp
@@ -128,7 +128,7 @@ describe('TCP and UDP of one number', () => {
 })
 
 describe.runIf(process.platform !== 'win32')('a path', () => {
-  it.runIf(isLinux)('has the same owner by whichever way', async () => {
+  it.runIf(isLinux)('has the same owner in every spelling', async () => {
     const directory = await temporary()
     const path = join(directory, 'here', 's.sock')
     await mkdir(join(directory, 'here'))
@@ -144,7 +144,7 @@ describe.runIf(process.platform !== 'win32')('a path', () => {
     expect(await findOwners({ path: join(directory, 's.sock') })).toEqual([])
   })
 
-  it.runIf(isLinux)('has an owner where that named it relative to its own directory', async () => {
+  it.runIf(isLinux)('has an owner that bound it relative to its own directory', async () => {
     const directory = await temporary()
     const path = relative('.', join(directory, 's.sock'))
     const server = listenOn(path)
@@ -155,28 +155,28 @@ describe.runIf(process.platform !== 'win32')('a path', () => {
     await once(server, 'close')
   })
 
-  it.each(['file', 'directory'])('that is a %s is not to be removed', async (kind) => {
+  it.each(['file', 'directory'])('with a %s gets no hint to remove it', async (kind) => {
     const path = join(await temporary(), 'it')
     await (kind === 'file' ? writeFile(path, 'precious') : mkdir(path))
     const { cause, hints } = await explainSocketError(await errorOf(listenOn(path)))
-    expect(cause).toBe(`there is a ${kind} at this path, and no socket`)
+    expect(cause).toBe(`there is a ${kind} at this path, not a socket`)
     expect(hints.join()).not.toContain('remove')
     await expect(assertReleased({ path })).rejects.toMatchObject({
-      actual: `a ${kind} at this path, and no socket`,
+      actual: `a ${kind} at this path, not a socket`,
       next: expect.not.stringContaining('remove'),
     })
     const dialled = await explainSocketError(await errorOf(net.connect(path)))
-    expect(dialled.cause).not.toContain('its server has ended')
+    expect(dialled.cause).not.toContain('its server is gone')
   })
 
-  it.runIf(isLinux)('on which nobody listens here may be that of another network', async () => {
+  it.runIf(isLinux)('without a listener here may belong to another network', async () => {
     await using stale = await leaveFileBehind()
     const { cause, hints } = await explainSocketError(await errorOf(listenOn(stale.path)))
-    expect(cause).toContain('a server that was killed has left the file behind, unless')
-    expect(hints[0]).toContain('if nobody else uses it')
+    expect(cause).toContain('a killed server left the file behind, or')
+    expect(hints[0]).toContain('if nothing else uses it')
   })
 
-  it('in a directory that may not be looked into is not said to be missing', async (context) => {
+  it('in an unreadable directory is not reported as missing', async (context) => {
     if (whyNotNobody !== undefined) context.skip(whyNotNobody)
     const directory = await temporary()
     await mkdir(join(directory, 'locked', 'inner'), { recursive: true, mode: 0o700 })
@@ -188,13 +188,13 @@ describe.runIf(process.platform !== 'win32')('a path', () => {
       const paths = ${JSON.stringify(['locked/inner/s.sock', 'none/s.sock'].map((path) => join(directory, path)))}
       console.log(JSON.stringify(await Promise.all(paths.map(async (path) => (await failed(path)).cause))))`)
     const [locked, none] = JSON.parse(seen)
-    expect(locked).toContain('the mode of the file, or of a directory on its way')
+    expect(locked).toContain('the mode of the file, or of a directory above it')
     expect(none).toMatch(/there is no directory|the mode/)
   })
 })
 
 describe.runIf(isLinux)('a listener on another address', () => {
-  it.runIf(isDual)('is one where that takes IPv6 only', async () => {
+  it.runIf(isDual)('is reported if the listener accepts IPv6 only', async () => {
     const server = net.createServer().listen({ port: 0, host: '::', ipv6Only: true })
     await once(server, 'listening')
     const { port } = server.address() as net.AddressInfo
@@ -202,13 +202,13 @@ describe.runIf(isLinux)('a listener on another address', () => {
     server.close()
     await once(server, 'close')
     expect(explanation.cause).toBe(
-      'you dialled 127.0.0.1, the listener is on ::, and takes no IPv4 (ipv6Only), or began later',
+      'you dialled 127.0.0.1, the listener is on ::, and does not accept IPv4 (ipv6Only), or started later',
     )
     expect(explanation.owners).toMatchObject([{ thisProcess: true, local: { address: '::' } }])
     expect(explanation.hints[0]).toContain(`dial [::1]:${port}`)
   })
 
-  it.runIf(isDual)('is named, and dialled at the loopback address of its wildcard', async () => {
+  it.runIf(isDual)('is named, and the hint dials the loopback address of its wildcard', async () => {
     await using reservation = await reservePort({ host: '0.0.0.0' })
     await using server = await listenTcp(undefined, { port: reservation, host: '0.0.0.0' })
     const { hints, owners } = await explainSocketError(await errorOf(net.connect(server.port, '::1')))
@@ -216,7 +216,7 @@ describe.runIf(isLinux)('a listener on another address', () => {
     expect(owners).toMatchObject([{ thisProcess: true, local: { address: '0.0.0.0', port: server.port } }])
   })
 
-  it('has nothing to do with what another host refuses', async () => {
+  it('is not named if another host refuses', async () => {
     await using server = await listenTcp()
     const { port } = server
     const message = `connect ECONNREFUSED 192.0.2.7:${port}`
@@ -232,8 +232,8 @@ describe.runIf(isLinux)('a listener on another address', () => {
   })
 })
 
-describe('what could not be looked up', () => {
-  it.runIf(isLinux)('is not said to be nobody', () => {
+describe('a failed lookup', () => {
+  it.runIf(isLinux)('is not reported as no owner', () => {
     const code = `
       import { closeSync, openSync } from 'node:fs'
       import { once } from 'node:events'
@@ -253,13 +253,13 @@ describe('what could not be looked up', () => {
     const [held, lost, found] = JSON.parse(
       execFileSync('sh', ['-c', 'ulimit -n 256; exec "$@"', 'sh', ...node(code)], { encoding: 'utf8' }),
     )
-    expect(held).not.toContain('nobody has it')
+    expect(held).not.toContain('no process has it')
     expect(held).toContain('another socket has it')
     expect(lost).toContain('this process has no descriptor left')
     expect(found).not.toContain('no descriptor')
   })
 
-  it('of a range says what is reserved, and of one that it is one', (context) => {
+  it('counts reserved ports, and uses the singular for one', (context) => {
     if (whyNoNamespace !== undefined) context.skip(whyNoNamespace)
     const code = `
       import net from 'node:net'
@@ -281,7 +281,7 @@ describe('what could not be looked up', () => {
   })
 })
 
-it('EINVAL of a connect looks at the route first, and that of a bind at the socket', async () => {
+it('names the route first for EINVAL of a connect, and the socket for a bind', async () => {
   const of = (syscall: string) =>
     explainSocketError(Object.assign(new Error('no'), { code: 'EINVAL', syscall, address: '192.0.2.1', port: 80 }))
   expect((await of('connect')).hints[0]).toContain('ip route get')

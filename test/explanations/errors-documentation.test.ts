@@ -13,7 +13,7 @@ test.each([
   expect(codes.filter((code) => !documented.includes(code))).toEqual([])
 })
 
-test('no other code has a row there, and none has two', () => {
+test('each row has a known code, and each code one row', () => {
   expect(documented.filter((code) => !(code in CODES || ours.includes(code)))).toEqual([])
   expect(documented).toHaveLength(new Set(documented).size)
 })
@@ -27,13 +27,13 @@ test('each kind of failure has a row there', () => {
   expect(kinds.filter((kind) => !rows.includes(kind))).toEqual([])
 })
 
-/** The first cells of the tables whose first column is headed `code`, and whose last one says what to do or where to read on. */
+/** The first cells of the tables whose first column is `code`, and whose last column is `do` or `more`. */
 function codesIn(page: string): string[] {
   const tables = page.split('\n\n').filter((block) => /^\| code \|.* (do|more) \|$/m.test(block))
   return tables.flatMap((table) => [...table.matchAll(/^\| \[?`([^`]+)`/gm)].map(([, code = '']) => code))
 }
 
-/** The members of a union of string literals, which is gone when types are. */
+/** The members of a union of string literals, from the source: types do not exist at run time. */
 function membersOf(type: string, source: string): string[] {
   const [, members = ''] = new RegExp(`export type ${type} =\n((?: +\\| '\\w+'\n)+)`).exec(source) ?? []
   return [...members.matchAll(/'(\w+)'/g)].map(([, member = '']) => member)

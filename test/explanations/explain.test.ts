@@ -66,7 +66,7 @@ describe('each code', () => {
     ['in a call that nobody knows', { syscall: 'frobnicate', address: '', port: 70_000 }],
   ]
 
-  it.each(Object.keys(CODES))('%s is explained, wherever it happened', async (code) => {
+  it.each(Object.keys(CODES))('%s is explained for every place', async (code) => {
     for (const [, place] of places) {
       const error = Object.assign(new Error(`it failed with ${code}`), { code: code.replaceAll('*', 'ANY'), ...place })
       const explanation = await explainSocketError(error)
@@ -76,7 +76,7 @@ describe('each code', () => {
     }
   })
 
-  it.each(Object.entries(CODES))('%s has a meaning in sentences of one style', (_code, { decided, cause, hints }) => {
+  it.each(Object.entries(CODES))('%s has texts in one style', (_code, { decided, cause, hints }) => {
     for (const text of [decided, cause, ...hints]) {
       expect(text).toMatch(/^[a-zA-Z0-9]/)
       expect(text).not.toMatch(/[.!]$/)
@@ -104,7 +104,7 @@ describe('each answer of a kernel', () => {
       const error = await errorOf(staged.begin())
       const explanation = await explainSocketError(error)
       expectSound(explanation)
-      // Of a time-out that a signal brought the reason is told, not that it was a signal.
+      // For a timeout of a signal, the reason is reported and not the signal.
       if (code !== 'ABORT_ERR') expect(explanation.code).toBe(code)
       const { address, port } = staged.place ?? {}
       if (port !== undefined) expect(explanation.endpoint).toMatchObject({ port })
@@ -116,12 +116,12 @@ describe('each answer of a kernel', () => {
   )
 })
 
-describe('what Node and its clients raise', () => {
+describe('errors of Node and of clients', () => {
   interface Raised {
     readonly code: string
     readonly raise: () => unknown
     readonly cause?: RegExp
-    /** Not on every system. */
+    /** Whether this system can raise it. */
     readonly where?: boolean
   }
   const here = { host: HERE } as const
@@ -148,11 +148,11 @@ describe('what Node and its clients raise', () => {
         await using file = await leaveFileBehind()
         return await errorOf(net.connect(file.path))
       },
-      cause: /nobody listens on it/,
+      cause: /nothing listens on it/,
       where: !isWindows,
     },
     { code: 'ECONNREFUSED', raise: () => withFile((path) => errorOf(net.connect(path))), where: !isWindows },
-    // ---- the resolver: a name that is none is not even asked for
+    // ---- the resolver: an invalid name is not sent to it
     { code: 'ENOTFOUND', raise: () => errorOf(net.connect({ port: 9, host: 'no..body' })), where: isLinux },
     // ---- Node
     { code: 'ERR_SOCKET_BAD_PORT', raise: () => thrownBy(() => net.connect(70_000)) },
@@ -322,7 +322,7 @@ describe('what Node and its clients raise', () => {
     },
   )
 
-  // That somebody is not trusted, or does not speak HTTP, is what a socket of TLS or HTTP raises most often.
+  // A lack of trust and another protocol are the most frequent errors of TLS and HTTP sockets.
   const coded: ReadonlyArray<readonly [name: string, raise: () => unknown]> = [
     [
       'a certificate of nobody that is known',
@@ -380,38 +380,38 @@ describe('what Node and its clients raise', () => {
     expect(explanation.cause).not.toBe('not known to portside')
   })
 
-  it('an abort by fetch is told as one', async () => {
+  it('an abort by fetch is reported as an abort', async () => {
     await using endpoint = await stalledEndpoint()
     const error = await thrownBy(() => fetch(url(endpoint), { signal: AbortSignal.abort() }))
     const explanation = await explainSocketError(error)
     expectSound(explanation)
     expect(`${explanation.summary} ${explanation.cause}`).toMatch(/\babort/)
-    expect(explanation.cause).not.toContain('not an error of a socket')
+    expect(explanation.cause).not.toContain('not a socket error')
   })
 
-  it('a time-out of fetch is told as one, and of whom', async () => {
+  it('a timeout of fetch is reported as a timeout, with its origin', async () => {
     await using endpoint = await stalledEndpoint()
     const error = await thrownBy(() => fetch(url(endpoint), { signal: AbortSignal.timeout(5) }))
     const explanation = await explainSocketError(error)
     expectSound(explanation)
-    expect(explanation).toMatchObject({ code: 'TIMEOUT', summary: expect.stringContaining('time-out') })
+    expect(explanation).toMatchObject({ code: 'TIMEOUT', summary: expect.stringContaining('timeout') })
   })
 
-  it('a hang-up is no reset', async () => {
+  it('a hang-up is not a reset', async () => {
     await using server = await listenTcp((socket) => void socket.once('data', () => socket.end()))
     const error = await errorOf(http.get({ port: server.port, host: server.address, agent: false }))
     const explanation = await explainSocketError(error)
-    expect(explanation).toMatchObject({ code: 'ECONNRESET', cause: expect.stringContaining('no reset') })
+    expect(explanation).toMatchObject({ code: 'ECONNRESET', cause: expect.stringContaining('not a reset') })
   })
 
-  it('a reset is no hang-up', async () => {
+  it('a reset is not a hang-up', async () => {
     await using endpoint = await resettingEndpoint({ after: 'first-byte' })
     const error = await errorOf(http.get({ port: endpoint.port, host: endpoint.address, agent: false }))
     const explanation = await explainSocketError(error)
     expect(explanation).toMatchObject({ code: 'ECONNRESET', cause: expect.not.stringContaining('no reset') })
   })
 
-  it('an error of portside tells its own reason', async () => {
+  it('an error of portside keeps its own cause', async () => {
     const error = await thrownBy(() => listenTcp(undefined, { host: ELSEWHERE }))
     const explanation = await explainSocketError(error)
     expectSound(explanation)
@@ -427,8 +427,8 @@ describe('what Node and its clients raise', () => {
   })
 })
 
-describe('who has the address', () => {
-  it('is told of a conflict with this process', async () => {
+describe('the owner of the address', () => {
+  it('is this process in a conflict with itself', async () => {
     await using endpoint = await occupiedEndpoint()
     const explanation = await explainSocketError(await errorOf(listenAt(endpoint)))
     expect(explanation).toMatchObject({
@@ -438,10 +438,10 @@ describe('who has the address', () => {
       endpoint: { address: endpoint.address, port: endpoint.port, family: endpoint.family },
       owners: [{ pid: process.pid, thisProcess: true, protocol: 'tcp', state: 'LISTEN' }],
     })
-    expect(explanation.hints[0]).toContain('close the one of this process first')
+    expect(explanation.hints[0]).toContain('close the socket of this process first')
   })
 
-  it.runIf(isLinux)('is told where a wildcard is in the way', async (context) => {
+  it.runIf(isLinux)('is named if it listens on a wildcard', async (context) => {
     needsIPv4(context)
     await using server = await listenTcp(undefined, { host: '0.0.0.0' })
     const explanation = await explainSocketError(await errorOf(listenAt({ address: HERE, port: server.port })))
@@ -451,14 +451,14 @@ describe('who has the address', () => {
     })
   })
 
-  it('is told of a conflict with another program', async () => {
+  it('is another program in a conflict with that', async () => {
     await using program = await listeningProgram()
     const explanation = await explainSocketError(await errorOf(listenAt({ address: HERE, port: program.port })))
     expect(explanation.owners).toMatchObject([{ pid: program.pid, thisProcess: false, state: 'LISTEN' }])
     expect(explanation.cause).toContain(`pid ${program.pid} (`)
   })
 
-  it.runIf(!isWindows)('is told of a path, and that nobody has one that was left behind', async () => {
+  it.runIf(!isWindows)('is named for a path, and missing for a path that was left behind', async () => {
     await using server = await listenUnix()
     expect(await explainSocketError(await errorOf(listenOn(server.path)))).toMatchObject({
       cause: `${THIS} listens on ${server.path}`,
@@ -467,14 +467,14 @@ describe('who has the address', () => {
     })
     await using file = await leaveFileBehind()
     expect(await explainSocketError(await errorOf(listenOn(file.path)))).toMatchObject({
-      cause: expect.stringContaining('has left the file behind'),
+      cause: expect.stringContaining('left the file behind'),
       endpoint: file.path,
       owners: [],
       hints: [expect.stringContaining('remove the file')],
     })
   })
 
-  it.runIf(isLinux)('is told of an abstract path', async () => {
+  it.runIf(isLinux)('is named for an abstract path', async () => {
     const path = `\0portside-test-${process.pid}-${crypto.randomUUID()}`
     const server = listenOn(path)
     await once(server, 'listening')
@@ -485,7 +485,7 @@ describe('who has the address', () => {
     await once(server, 'close')
   })
 
-  it.runIf(isLinux)('is told of an abstract path that nobody has: there is no file', async () => {
+  it.runIf(isLinux)('is missing for an unused abstract path, without a word about a file', async () => {
     const path = `\0portside-test-${process.pid}-${crypto.randomUUID()}`
     const explanation = await explainSocketError(await errorOf(net.connect(path)))
     expectSound(explanation)
@@ -494,7 +494,7 @@ describe('who has the address', () => {
     expect(explanation.summary).not.toContain('\0')
   })
 
-  it('is told of the UDP socket, where a TCP one has its number, too', async () => {
+  it('is the UDP socket even if a TCP socket has the same port', async () => {
     await using reservation = await reservePort({ family: HERE_FAMILY, protocol: 'both' })
     await using server = await listenTcp(undefined, { port: reservation })
     await using _udp = await listenUdp(undefined, { port: reservation })
@@ -509,7 +509,7 @@ describe('the other address of localhost', () => {
   it.runIf(isDual).each([
     ['::1', HERE, 'IPv4'],
     [HERE, '::1', 'IPv6'],
-  ] as const)('is told where %s was dialled and the listener is on %s', async (dialled, listening, family) => {
+  ] as const)('is named if %s was dialled and the listener is on %s', async (dialled, listening, family) => {
     await using reservation = await reservePort({ family: 'dual' })
     await using server = await listenTcp(undefined, { port: reservation, family })
     const explanation = await explainSocketError(await errorOf(net.connect(server.port, dialled)))
@@ -519,7 +519,7 @@ describe('the other address of localhost', () => {
     expect(explanation.hints[0]).toContain('localhost')
   })
 
-  it.runIf(isLinux)('is no matter where another address of the same family was dialled', async (context) => {
+  it.runIf(isLinux)('is not mentioned if another address of the same family was dialled', async (context) => {
     needsIPv4(context)
     await using server = await listenTcp(undefined, { host: '127.0.0.9' })
     const explanation = await explainSocketError(await errorOf(net.connect(server.port, HERE)))
@@ -528,7 +528,7 @@ describe('the other address of localhost', () => {
     expect(explanation.hints[0]).not.toContain('localhost')
   })
 
-  it.runIf(isDual)('is told by a client that tries both, in one sentence for each', async () => {
+  it.runIf(isDual)('is reported for a client that tries both, in one sentence each', async () => {
     await using endpoint = await refusedEndpoint({ family: 'dual' })
     const error = await errorOf(net.connect({ host: 'both.test', port: endpoint.port, lookup: lookupBoth }))
     const explanation = await explainSocketError(error)
@@ -540,19 +540,21 @@ describe('the other address of localhost', () => {
 })
 
 describe('an accept queue that is full', () => {
-  it('is told where nobody answers', async (context) => {
+  it('is reported if no answer comes', async (context) => {
     await using endpoint = await openOrSkip(context, () => unresponsiveEndpoint())
     const { address, port } = endpoint
-    // As the kernel has it after minutes (tcp_syn_retries).
+    // The error that the kernel raises after minutes (tcp_syn_retries).
     const message = `connect ETIMEDOUT ${formatEndpoint(endpoint)}`
     const error = Object.assign(new Error(message), { code: 'ETIMEDOUT', syscall: 'connect', address, port })
     const explanation = await explainSocketError(error)
     expectSound(explanation)
-    expect(explanation.cause).toMatch(/^the listener accepts nobody: \d+ connections? waits? in its accept queue$/)
+    expect(explanation.cause).toMatch(
+      /^the listener accepts no connections: \d+ connections? waits? in its accept queue$/,
+    )
     expect(explanation.owners).toMatchObject([{ state: 'LISTEN' }])
   })
 
-  it('is told where undici gives up, which names the address in its message only', async (context) => {
+  it('is reported if undici gives up, which names the address only in its message', async (context) => {
     await using endpoint = await openOrSkip(context, () => unresponsiveEndpoint())
     const dispatcher = new undici.Agent({ connect: { timeout: 10 } })
     const error = await thrownBy(() => undici.request(url(endpoint), { dispatcher }))
@@ -564,7 +566,7 @@ describe('an accept queue that is full', () => {
     expect(explanation.cause).toMatch(/waits? in its accept queue/)
   })
 
-  it.runIf(isLinux)('is told of a listener on every address', async (context) => {
+  it.runIf(isLinux)('is reported for a listener on a wildcard', async (context) => {
     await using endpoint = await openOrSkip(context, () => unresponsiveEndpoint({ host: '0.0.0.0' }))
     const [address, port] = [HERE, endpoint.port]
     const error = Object.assign(new Error('no'), { code: 'ETIMEDOUT', syscall: 'connect', address, port })
@@ -573,7 +575,7 @@ describe('an accept queue that is full', () => {
     expect(explanation.cause).toMatch(/waits? in its accept queue/)
   })
 
-  it.runIf(isLinux)('of a unix socket is told, where a connect is refused for it', async () => {
+  it.runIf(isLinux)('of a unix socket is reported if a connect is refused for it', async () => {
     const path = join(tmpdir(), `portside-test-${process.pid}-${crypto.randomUUID()}.sock`)
     const code = `require('net').createServer().listen({ path: ${JSON.stringify(path)}, backlog: 1 }, told)`
     await using program = await listeningProgram(code)
@@ -596,7 +598,7 @@ describe('an accept queue that is full', () => {
     expect(explanation.cause).toContain('accept queue')
   })
 
-  it('is not told of a listener that accepts', async () => {
+  it('is not reported for a listener that accepts', async () => {
     await using endpoint = await stalledEndpoint()
     const { address, port } = endpoint
     const error = Object.assign(new Error('no'), { code: 'ETIMEDOUT', syscall: 'connect', address, port })
@@ -607,7 +609,7 @@ describe('an accept queue that is full', () => {
 })
 
 describe('descriptors', () => {
-  it.runIf(isLinux)('are counted where none is left, once one can be spared to count them', (context) => {
+  it.runIf(isLinux)('are counted at the limit, once one is free for the count', (context) => {
     needsDescriptors(context, 256)
     const code = `
       import net from 'node:net'
@@ -636,7 +638,7 @@ describe('descriptors', () => {
   })
 })
 
-describe('a value that is no error of a socket', () => {
+describe('a value that is not a socket error', () => {
   const cycle = new Error('no')
   Object.assign(cycle, { cause: cycle, errors: [cycle] })
   const values: ReadonlyArray<readonly [name: string, value: unknown, code?: string]> = [
@@ -684,7 +686,7 @@ describe('a value that is no error of a socket', () => {
     ['an error whose errors throw when walked', Object.assign(new Error('no'), { errors: throwingProxy([]) })],
   ]
 
-  it.each(values)('is told to be none: %s', async (_name, value, code) => {
+  it.each(values)('is reported as such: %s', async (_name, value, code) => {
     const explanation = await explainSocketError(value)
     expectSound(explanation)
     expect(explanation.code).toBe(code)
@@ -692,7 +694,7 @@ describe('a value that is no error of a socket', () => {
     expect(explanation.summary.length).toBeLessThan(100_200)
   })
 
-  it('leaves the others to be told: an object that cannot even be printed', async () => {
+  it('does not hide the other errors, even if it cannot be printed', async () => {
     const refused = Object.assign(new Error('no'), { code: 'ECONNREFUSED' })
     for (const odd of [Object.create(null), throwingProxy(), revoked(), Symbol('no')]) {
       const explanation = await explainSocketError(new AggregateError([refused, odd]))
@@ -710,13 +712,13 @@ describe('a value that is no error of a socket', () => {
     ['causes', (error: unknown) => new Error('no', { cause: error })],
     ['errors', (error: unknown) => new AggregateError([error])],
     ['both', (error: unknown) => Object.assign(new AggregateError([error]), { cause: error })],
-  ])('may be behind 10,000 %s', async (_name, wrap) => {
+  ])('may be nested in 10,000 %s', async (_name, wrap) => {
     let error: unknown = Object.assign(new Error('no'), { code: 'EPIPE' })
     for (let depth = 0; depth < 10_000; depth++) error = wrap(error)
     expectSound(await explainSocketError(error))
   })
 
-  it('is one explanation for 1,000 errors', async () => {
+  it('gets one explanation for 1,000 errors', async () => {
     const errors = Array.from({ length: 1000 }, (_, index) =>
       Object.assign(new Error('no'), {
         code: 'ECONNREFUSED',
@@ -740,7 +742,7 @@ describe('a value that is no error of a socket', () => {
   })
 })
 
-/** Every text says something, and nothing that is none of the user's business. */
+/** Every text has content, and shows no internal value. */
 function expectSound({ summary, cause, hints, owners }: SocketExplanation): void {
   for (const text of [summary, cause, ...hints]) {
     expect(text).toMatch(/\S/)
@@ -750,7 +752,7 @@ function expectSound({ summary, cause, hints, owners }: SocketExplanation): void
   expect(owners).toBeInstanceOf(Array)
 }
 
-/** What it throws, or rejects with. */
+/** The error that a call throws or rejects with. */
 async function thrownBy(action: () => unknown): Promise<unknown> {
   try {
     await action()

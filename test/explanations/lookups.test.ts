@@ -17,7 +17,7 @@ import {
 import { ASSERTION_NAMES, ASSERTIONS, errorOf, listenAt, situations } from '../assertions/situations.js'
 import { leavesNothingOpen, needsKernel } from '../support/kernel.js'
 
-// To look up who has a socket is to look into every process of the host. Who gets an answer without it must not pay for it.
+// A lookup of an owner reads every process of the host. An answer that needs no lookup must not pay for one.
 
 leavesNothingOpen()
 
@@ -32,7 +32,7 @@ const libraries: ReadonlyArray<readonly [name: string, expect: any]> = [
 
 beforeEach(needsKernel)
 
-it('sees the look-ups that it counts', async () => {
+it('counts lookups', async () => {
   await using endpoint = await occupiedEndpoint()
   const error = await errorOf(listenAt(endpoint))
   const lookups = await lookupsOf(() => assertConnectionRefused(error).catch(() => {}))
@@ -41,7 +41,7 @@ it('sees the look-ups that it counts', async () => {
 })
 
 describe.each(situations.map((situation) => [situation.name, situation] as const))('%s', (_name, situation) => {
-  it('is asserted without a look-up', async (context) => {
+  it('passes its assertion without a lookup', async (context) => {
     await using staged = await situation.stage(context)
     const error = await errorOf(staged.begin())
     const assert = ASSERTIONS[situation.assertion]
@@ -52,7 +52,7 @@ describe.each(situations.map((situation) => [situation.name, situation] as const
     vitestExpect(await lookupsOf(pass)).toEqual([])
   })
 
-  it.for(libraries)('is matched without a look-up, and so is what it is not, by %s', async ([, expect], context) => {
+  it.for(libraries)('needs no lookup for a matcher or its negation, by %s', async ([, expect], context) => {
     await using staged = await situation.stage(context)
     const error = await errorOf(staged.begin())
     const pass = (): void => {
@@ -70,7 +70,7 @@ describe.each(situations.map((situation) => [situation.name, situation] as const
 })
 
 describe.each(libraries)('by %s', (_library, expect) => {
-  it('no look-up is needed for what a server says of itself', async () => {
+  it('needs no lookup for the state of a server', async () => {
     const server = await listenTcp()
     await server.connect()
     const pass = (): void => {
@@ -89,7 +89,7 @@ describe.each(libraries)('by %s', (_library, expect) => {
     vitestExpect(await lookupsOf(passClosed)).toEqual([])
   })
 
-  it('no look-up is needed for what a dial or a bind says', async () => {
+  it('needs no lookup for the result of a dial or a bind', async () => {
     await using endpoint = await occupiedEndpoint()
     await using refused = await refusedEndpoint()
     const pass = async (): Promise<void> => {
@@ -103,7 +103,7 @@ describe.each(libraries)('by %s', (_library, expect) => {
   })
 })
 
-it('is not needed for an address that is free, or a server that is drained', async () => {
+it('needs no lookup for a free address or a drained server', async () => {
   const server = await listenTcp()
   await server.close()
   const pass = async (): Promise<void> => {
@@ -113,17 +113,17 @@ it('is not needed for an address that is free, or a server that is drained', asy
   vitestExpect(await lookupsOf(pass)).toEqual([])
 })
 
-it('is not needed for a conflict that a function brings about', async () => {
+it('needs no lookup for a conflict that a function causes', async () => {
   await using endpoint = await occupiedEndpoint()
   vitestExpect(await lookupsOf(() => assertAddressInUse(() => listenAt(endpoint)))).toEqual([])
 })
 
-it('is not needed for a bad argument', async () => {
+it('needs no lookup for an invalid argument', async () => {
   const bad = () => assertConnectionRefused(net.connect, { port: 'x' } as never).catch(() => {})
   vitestExpect(await lookupsOf(bad)).toEqual([])
 })
 
-/** What is read below /proc meanwhile. */
+/** The files below /proc that are read meanwhile. */
 async function lookupsOf(action: () => unknown): Promise<string[]> {
   const read: string[] = []
   const spies = (['openSync', 'readFileSync', 'readdirSync', 'readlinkSync', 'statSync', 'open'] as const).map(

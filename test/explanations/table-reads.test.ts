@@ -36,7 +36,7 @@ const OPENERS = [
   'createReadStream',
 ] as const
 
-/** Counts the files that are opened from here on, by name. */
+/** Counts the files that are opened from now on, by name. */
 function watchFiles(): () => string[] {
   const opened: string[] = []
   for (const name of OPENERS) {
@@ -55,7 +55,7 @@ afterEach(() => {
   syncBuiltinESMExports()
 })
 
-/** How often each of the kernel's tables was read. */
+/** The number of reads of each table of the kernel. */
 function passes(opened: readonly string[]): Record<string, number> {
   const tables = opened.flatMap((file) => /\/net\/(tcp6?|udp6?|unix)$/.exec(file)?.[1] ?? [])
   return Object.fromEntries(
@@ -107,7 +107,7 @@ describe.runIf(process.platform === 'linux')('the table of the kernel', () => {
     ['EADDRINUSE of a worker of a cluster', async () => system('bind', 'EADDRINUSE', -98, null, 9)],
   ]
 
-  it.each(failures)('is read once at the most to explain %s', async (_name, raise) => {
+  it.each(failures)('is read at most once to explain %s', async (_name, raise) => {
     const error = await raise()
     loopbackFamilies()
     const opened = watchFiles()
@@ -115,7 +115,7 @@ describe.runIf(process.platform === 'linux')('the table of the kernel', () => {
     atMostOnce(opened())
   })
 
-  it.each(failures)('is read once at the most by an assertion that fails on %s', async (name, raise) => {
+  it.each(failures)('is read at most once by an assertion that fails on %s', async (name, raise) => {
     const error = await raise()
     loopbackFamilies()
     const assertion = /bind to port 0|of a connect$/.test(name) ? assertConnectionReset : assertEphemeralPortsExhausted
@@ -124,7 +124,7 @@ describe.runIf(process.platform === 'linux')('the table of the kernel', () => {
     atMostOnce(opened())
   })
 
-  it('is read once at the most by a listen on a taken port, and by a reservation of one', async () => {
+  it('is read at most once by a listen on a taken port, and by its reservation', async () => {
     await using taken = await listenTcp()
     const opened = watchFiles()
     await expect(listenTcp(undefined, { port: taken.port })).rejects.toMatchObject({ code: 'EADDRINUSE' })
@@ -175,7 +175,7 @@ describe('an assertion that passes', () => {
   })
 })
 
-/** An error as Node makes it of what the kernel said. */
+/** An error as Node creates it for an answer of the kernel. */
 function system(syscall: string, code: string, errno: number, address: string | null, port?: number): Error {
   const place = port === undefined ? `${address}` : `${address}:${port}`
   return Object.assign(new Error(`${syscall} ${code} ${place}`), {

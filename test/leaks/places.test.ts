@@ -9,7 +9,7 @@ test('the error for an address that this process uses names the place and the te
   const [error] = await once(net.createServer().listen(server.port, server.address), 'error')
   const { hints } = await explainSocketError(error)
   expect(hints[0]).toMatch(
-    /^close the one of this process first, .*; it was opened at test\/leaks\/places\.test\.ts:\d+:\d+, by 'an earlier test'$/,
+    /^close the socket of this process first and await that; .*; it was opened at test\/leaks\/places\.test\.ts:\d+:\d+, by 'an earlier test'$/,
   )
 })
 

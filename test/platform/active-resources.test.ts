@@ -9,8 +9,8 @@ function interval(): NodeJS.Timeout {
   return timer
 }
 
-describe('what keeps the process alive', () => {
-  it('is in the list of handles while it is heard', () => {
+describe('an object that keeps the process alive', () => {
+  it('is in the list of handles while it is ref-ed', () => {
     const { port1 } = new MessageChannel()
     expect(resources.activeHandles().includes(port1)).toBe(false)
     port1.on('message', () => {})
@@ -18,7 +18,7 @@ describe('what keeps the process alive', () => {
     port1.close()
   })
 
-  it('is in the count of timers while it is not unref-ed', () => {
+  it('is in the count of timers until it is unref-ed', () => {
     const before = resources.activeTimerCount()
     const timer = interval()
     expect(resources.activeTimerCount()).toBe(before + 1)
@@ -37,13 +37,13 @@ describe('what keeps the process alive', () => {
 })
 
 describe('a timer', () => {
-  it('says its period and what it calls', () => {
+  it('shows its period and its callback', () => {
     const timer = interval()
     expect(resources.periodOf(timer)).toEqual({ every: 700, after: 700 })
     expect(resources.calledByTimer(timer)).toHaveProperty('name', 'poll')
   })
 
-  it('is found by its period, and by no other', () => {
+  it('is found by its period only', () => {
     const [one, two] = [interval(), interval()]
     expect(resources.timersOfPeriod(700)).toEqual(expect.arrayContaining([one, two]))
     expect(resources.timersOfPeriod(701)).not.toContain(one)
@@ -59,7 +59,7 @@ describe('a timer', () => {
 })
 
 describe('the inspector of objects', () => {
-  it('finds the objects of a prototype, and where a function is written', () => {
+  it('finds the objects of a prototype, and the place of a function', () => {
     const inspector = resources.inspectObjects()
     if (inspector === undefined) throw new Error('this Node has no inspector')
     class Found {}

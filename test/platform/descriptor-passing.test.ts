@@ -1,13 +1,13 @@
 import { expect, it } from 'vitest'
 import { whyNoDescriptorPassing } from '../../src/platform/descriptor-passing.js'
 
-it('is possible everywhere but on Windows, and says why not there', () => {
-  expect(whyNoDescriptorPassing('win32')).toBe('on Windows a program inherits no listening socket by its number')
+it('is possible everywhere except on Windows, with the reason there', () => {
+  expect(whyNoDescriptorPassing('win32')).toBe('on Windows a program cannot inherit a listening socket by its number')
   for (const platform of ['linux', 'darwin', 'freebsd', 'android'] as const) {
     expect(whyNoDescriptorPassing(platform)).toBeUndefined()
   }
 })
 
-it('is that of this system where none is named', () => {
+it('is that of this system by default', () => {
   expect(whyNoDescriptorPassing()).toBe(whyNoDescriptorPassing(process.platform))
 })

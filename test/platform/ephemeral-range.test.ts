@@ -17,19 +17,19 @@ it.each([
   ['40000 40003', { first: 40_000, last: 40_003 }],
   ['', IANA],
   ['none\n', IANA],
-])('reads what Linux says: %j', async (text, range) => {
+])('reads the setting of Linux: %j', async (text, range) => {
   const source = await fileOf(text)
   expect(ephemeralRange('linux', source)).toEqual(range)
   expect(ephemeralRange('android', source)).toEqual(range)
 })
 
-it('is that of IANA where Linux says nothing, and on other systems', async () => {
+it('is that of IANA without a setting of Linux, and on other systems', async () => {
   expect(ephemeralRange('linux', join(tmpdir(), 'portside-test-none', 'none'))).toEqual(IANA)
   const source = await fileOf('32768\t60999\n')
   for (const platform of ['darwin', 'win32', 'freebsd'] as const) expect(ephemeralRange(platform, source)).toEqual(IANA)
 })
 
-it('is where the kernel of this host picks', async () => {
+it('is the range from which this kernel picks', async () => {
   const server = net.createServer().listen(0, HERE)
   await once(server, 'listening')
   const { first, last } = ephemeralRange()

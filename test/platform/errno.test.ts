@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest'
 import { describeErrno, saysAddressAbsent } from '../../src/platform/errno.js'
 
-it("gives the system's sentence for a code", () => {
+it("returns the system's sentence for a code", () => {
   expect(describeErrno('EADDRINUSE')).toBe('address already in use')
   expect(describeErrno('ERR_SOCKET_BAD_PORT')).toBeUndefined()
 })
 
-it('tells an absent address from the rest', () => {
+it('distinguishes an absent address from other codes', () => {
   expect(['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EADDRINUSE', undefined].map(saysAddressAbsent)).toEqual([
     true,
     true,

@@ -58,7 +58,7 @@ async function connect(server: net.Server): Promise<{ client: net.Socket; accept
 }
 
 describe('the handle of a socket', () => {
-  it('has a descriptor, and says what is queued and whether it keeps the process alive', async () => {
+  it('has a descriptor, its queued bytes, and whether it keeps the process alive', async () => {
     await using pair = await connect(net.createServer())
     const { client, accepted } = pair
     for (const socket of [client, accepted]) {
@@ -92,7 +92,7 @@ describe('the handle of a socket', () => {
     expect([internals.handleOf(client), internals.handleOf(server)]).toEqual([null, null])
   })
 
-  it('hears nothing more once it stops reading', async () => {
+  it('receives nothing after it stops reading', async () => {
     await using pair = await connect(net.createServer())
     const { client, accepted } = pair
     internals.stopReading(client.resume())
@@ -147,7 +147,7 @@ describe('a server', () => {
     expect(internals.connectionCount(server)).toBe(1)
   })
 
-  it('keeps what it was bound to after its close', async () => {
+  it('keeps its bound key after its close', async () => {
     const server = net.createServer()
     expect(internals.wasEverBound(server)).toBe(false)
     await once(server.listen(0, HERE), 'listening')
@@ -157,14 +157,14 @@ describe('a server', () => {
     expect(internals.wasEverBound(server)).toBe(false)
   })
 
-  it('keeps the options for what it accepts', () => {
+  it('keeps the options for accepted sockets', () => {
     const options = { allowHalfOpen: true, pauseOnConnect: true, noDelay: true, keepAlive: true, highWaterMark: 99 }
     expect(internals.acceptOptionsOf(net.createServer(options))).toMatchObject(options)
   })
 })
 
 describe('an HTTP/2 server whose sessions are hidden', () => {
-  it.each(['plain', 'secure'] as const)('closes and ends none of them, and has them again: %s', async (kind) => {
+  it.each(['plain', 'secure'] as const)('closes none of them, and has them again after the undo: %s', async (kind) => {
     const identity = await processCertificate()
     const server = kind === 'plain' ? http2.createServer() : http2.createSecureServer(identity)
     await once(server.listen(0, HERE), 'listening')
@@ -188,7 +188,7 @@ describe('an HTTP/2 server whose sessions are hidden', () => {
 })
 
 describe('a request', () => {
-  it('is on its socket until it is answered, and has its agent and its answer', async () => {
+  it('is on its socket until its answer, and has its agent and its answer', async () => {
     const server = http.createServer((_request, response) => void response.end())
     await once(server.listen(0, HERE), 'listening')
     const agent = new http.Agent({ keepAlive: true })
@@ -207,7 +207,7 @@ describe('a request', () => {
 })
 
 describe('the stream of a socket', () => {
-  it('counts the bytes that it has given to the handle', async () => {
+  it('counts the bytes that it has passed to the handle', async () => {
     await using pair = await connect(net.createServer({ pauseOnConnect: true }))
     const { client } = pair
     const queued = Buffer.alloc(64 * 1024 * 1024)
@@ -222,7 +222,7 @@ describe('the stream of a socket', () => {
     expect((client as unknown as internals.Finishing)._final).toBeTypeOf('function')
   })
 
-  it('resets the connection when it is destroyed, once it is told to', async () => {
+  it('resets the connection on destroy() after resetOnDestroy()', async () => {
     await using pair = await connect(net.createServer())
     const { client, accepted } = pair
     const error = new Promise((resolve) => void client.resume().once('error', resolve))
@@ -247,7 +247,7 @@ describe('a client socket', () => {
     await once(server.close(), 'close')
   })
 
-  it('knows that the other end has closed, before anybody has read that far', async () => {
+  it('knows that the other end has closed before the end is read', async () => {
     await using pair = await connect(net.createServer({ allowHalfOpen: true }))
     const { client, accepted } = pair
     expect(internals.hasReadEnd(client)).toBe(false)
@@ -257,7 +257,7 @@ describe('a client socket', () => {
 })
 
 describe('a timer', () => {
-  it('is over once it was cleared or has fired, and says when it is due', async () => {
+  it('is over after it was cleared or has fired, and shows when it is due', async () => {
     const started = setTimeout(() => {}, 1)
     const cleared = setTimeout(() => {}, 5000)
     expect(internals.dueIn(cleared, started)).toBeGreaterThan(4900)

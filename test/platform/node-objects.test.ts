@@ -15,7 +15,7 @@ leavesNothingOpen()
 
 const SERVERS = ['isServer', 'canListen']
 
-/** Objects of this Node, never opened, and the guards that they pass. */
+/** Unopened objects of this Node, and the guards that they pass. */
 const OBJECTS: ReadonlyArray<readonly [name: string, make: () => Promise<unknown> | unknown, passes: string[]]> = [
   ['a net.Server', () => net.createServer(), SERVERS],
   ['a tls.Server', async () => tls.createServer(await processCertificate()), [...SERVERS, 'isTlsServer']],
@@ -44,7 +44,7 @@ const OBJECTS: ReadonlyArray<readonly [name: string, make: () => Promise<unknown
   ['a proxy that throws', throwingProxy, []],
 ]
 
-/** These take what is known to be a socket. */
+/** These guards accept only sockets. */
 const { isPipe, ...ofAnything } = guards
 
 describe.each(OBJECTS)('%s', (_name, make, passes) => {
@@ -53,7 +53,7 @@ describe.each(OBJECTS)('%s', (_name, make, passes) => {
   })
 })
 
-it('does not take the socket of an HTTP/2 session for a socket', async () => {
+it('does not recognize the socket of an HTTP/2 session as a socket', async () => {
   const server = http2.createServer()
   await once(server.listen(0, HERE), 'listening')
   const { port } = server.address() as net.AddressInfo
@@ -64,7 +64,7 @@ it('does not take the socket of an HTTP/2 session for a socket', async () => {
   await new Promise((resolve) => void server.close(resolve))
 })
 
-it('tells a TCP socket from one that was never opened', async () => {
+it('distinguishes a TCP socket from one that was never opened', async () => {
   const server = net.createServer((socket) => socket.destroy())
   await once(server.listen(0, HERE), 'listening')
   const client = net.connect((server.address() as net.AddressInfo).port, HERE)

@@ -9,9 +9,9 @@ leavesNothingOpen()
 
 const NULL = process.platform === 'win32' ? '\\\\.\\NUL' : '/dev/null'
 
-it('counts the descriptors that are open, and not the one by which it counts', (context) => {
+it('counts the open descriptors, without the one of the count', (context) => {
   needsKernel(context)
-  // Asked of each number there may be.
+  // Checks each possible number.
   const isOpen = (fd: number): boolean => {
     try {
       fs.fstatSync(fd)
@@ -21,11 +21,11 @@ it('counts the descriptors that are open, and not the one by which it counts', (
     }
   }
   const { open, limit = 0 } = openFiles()
-  // One that was open before the limit was lowered may have a number above it.
+  // A descriptor from before the limit was lowered may have a number above it.
   expect(open).toBe(Array.from({ length: Math.max(limit, 1024) }, (_, fd) => fd).filter(isOpen).length)
 })
 
-it('counts what is opened and closed', (context) => {
+it('follows descriptors that are opened and closed', (context) => {
   needsKernel(context)
   const before = openFiles().open as number
   const descriptors = Array.from({ length: 20 }, () => fs.openSync(NULL, 'r'))
@@ -34,7 +34,7 @@ it('counts what is opened and closed', (context) => {
   expect(openFiles().open).toBe(before)
 })
 
-it('knows the limit that is in force', (context) => {
+it('knows the current limit', (context) => {
   needsKernel(context)
   const limit = execFileSync('sh', ['-c', 'ulimit -Sn'], { encoding: 'utf8' }).trim()
   expect(openFiles().limit).toBe(Number(limit))
@@ -51,7 +51,7 @@ it.each([
   expect(withMocks(openFiles).limit).toBe(limit)
 })
 
-it('tells nothing where the system tells nothing, or no descriptor is left to ask with', () => {
+it('is undefined if the system shows nothing, or no descriptor is left', () => {
   const refuse = (): never => {
     throw Object.assign(new Error('EMFILE'), { code: 'EMFILE' })
   }

@@ -26,7 +26,7 @@ const namesOn = (target: object): string[] =>
     .map(({ name }) => name)
 
 describe('a patch', () => {
-  it('replaces an inherited method for one object, and is gone after its undo', () => {
+  it('replaces an inherited method of one object, and removes it with the undo', () => {
     const [patched, other] = [new Greeter('Ada'), new Greeter('Bob')]
     const undo = patch(patched, 'greet', louder, 'a test')
     expect([patched.greet('Hello'), other.greet('Hello')]).toEqual(['Hello, Ada!', 'Hello, Bob'])
@@ -63,7 +63,7 @@ describe('a patch', () => {
     again()
   })
 
-  it('stays and only calls the original if somebody has patched the method again', () => {
+  it('stays and only calls the original if other code has patched the method again', () => {
     const target = new Greeter('Ada')
     const undo = patch(target, 'greet', louder, 'a test')
     const ours = target.greet
@@ -108,7 +108,7 @@ describe('the list of patches', () => {
     expect(namesOn(target)).toEqual([])
   })
 
-  it('has what portside patches on a server, and not what a close needed for a moment', async () => {
+  it('has the patches of portside on a server, and not those of a finished close', async () => {
     const server = await listenTcp()
     expect(namesOn(server.server)).toEqual(['emit', 'close'])
     await server.close()
@@ -125,7 +125,7 @@ describe('the list of patches', () => {
     })
     const ofThisTest = () => patches().filter(({ because }) => because === 'a test of the collector')
     expect(ofThisTest()).toHaveLength(100)
-    // What a WeakRef has given out stays until the end of the job.
+    // The target of a WeakRef stays alive until the end of the job.
     for (let turns = 0; turns < 100 && refs.some((ref) => ref.deref() !== undefined); turns++) {
       await turn()
       gc()

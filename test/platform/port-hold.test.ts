@@ -13,11 +13,11 @@ it.each([
   ['darwin', false],
   ['freebsd', false],
   ['win32', false],
-] as const)('tells whether a held port can be listened on: %s, %s', (platform, can) => {
+] as const)('knows whether a listener can bind a held port: %s, %s', (platform, can) => {
   expect(listensWhileHeld(platform)).toBe(can)
 })
 
-it('says what the kernel of this host does', async () => {
+it('agrees with the kernel of this host', async () => {
   const sink = net.createServer((socket) => socket.on('error', () => {}).resume()).listen(0, HERE)
   await once(sink, 'listening')
   const { port } = sink.address() as net.AddressInfo

@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { isRootOfTheMachine, whyNoPrivateNetworks } from '../../src/platform/private-networks.js'
 
 describe('whyNoPrivateNetworks', () => {
-  it('is nothing on Linux, and the name of every other system', () => {
+  it('is undefined on Linux, and names every other system', () => {
     expect(whyNoPrivateNetworks('linux')).toBeUndefined()
     for (const platform of ['darwin', 'win32', 'freebsd'] as const) {
       expect(whyNoPrivateNetworks(platform)).toMatch(
@@ -20,7 +20,7 @@ describe('isRootOfTheMachine', () => {
   const ALL = '000001ffffffffff'
   const WHOLE = '         0          0 4294967295\n'
 
-  /** What proc(5) says of a process, in a folder of our own. */
+  /** Files of a process as in proc(5), in a temporary directory. */
   function proc(uidMap: string, rights: string): string {
     const folder = mkdtempSync(join(tmpdir(), 'portside-test-'))
     onTestFinished(() => rmSync(folder, { recursive: true }))
@@ -29,7 +29,7 @@ describe('isRootOfTheMachine', () => {
     return folder
   }
 
-  it('is true of root with all rights, in the user namespace of the machine', () => {
+  it('is true for root with all capabilities, in the user namespace of the machine', () => {
     expect(isRootOfTheMachine(proc(WHOLE, ALL))).toBe(isRoot)
   })
 
@@ -38,11 +38,11 @@ describe('isRootOfTheMachine', () => {
     ['root of a container that maps users', '         0     100000      65536\n', ALL],
     ['root of a container without CAP_SYS_ADMIN', WHOLE, '00000000a80425fb'],
     ['a user', WHOLE, '0000000000000000'],
-  ])('is false of %s', (_, uidMap, rights) => {
+  ])('is false for %s', (_, uidMap, rights) => {
     expect(isRootOfTheMachine(proc(uidMap, rights))).toBe(false)
   })
 
-  it('is false where there is no /proc', () => {
+  it('is false without /proc', () => {
     expect(isRootOfTheMachine('/no/such/folder')).toBe(false)
   })
 })

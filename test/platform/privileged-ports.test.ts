@@ -9,13 +9,13 @@ it.each([
   ['0\n', 0],
   ['80\n', 80],
   ['none\n', 1024],
-])('reads what Linux says: %j', async (text, first) => {
+])('reads the setting of Linux: %j', async (text, first) => {
   const source = await fileOf(text)
   expect(firstUnprivilegedPort('linux', source)).toBe(first)
   expect(firstUnprivilegedPort('android', source)).toBe(first)
 })
 
-it('is 1024 where Linux does not say, and on other systems; 0 on Windows', async () => {
+it('is 1024 without a setting of Linux, and on other systems; 0 on Windows', async () => {
   expect(firstUnprivilegedPort('linux', join(tmpdir(), 'portside-test-none', 'none'))).toBe(1024)
   const source = await fileOf('80\n')
   expect(firstUnprivilegedPort('darwin', source)).toBe(1024)

@@ -57,7 +57,7 @@ describe('descendantsOf', () => {
     await once(program, 'exit')
   })
 
-  it('finds none where a process has none, where there is no such process, and on Windows', () => {
+  it('finds none for a process without children, for no such process, and on Windows', () => {
     const ended = spawnSync(process.execPath, ['-e', '']).pid
     for (const platform of ['linux', 'win32'] as const) expect(descendantsOf(ended, platform)).toEqual([])
     expect(descendantsOf(process.pid, 'win32')).toEqual([])
@@ -75,14 +75,14 @@ describe('childrenIn', () => {
     expect(children(5)).toEqual([])
   })
 
-  it('passes over lines that are none', () => {
+  it('ignores other lines', () => {
     const children = childrenIn('  PID  PPID\n\n   20     1\nps: cannot\n')
     expect(children(1)).toEqual([20])
   })
 })
 
 describe('isRunning and end', () => {
-  it('tells a process that runs from one that has ended', async () => {
+  it('distinguishes a running process from one that has exited', async () => {
     const program = spawn(process.execPath, ['-e', 'setInterval(() => {}, 60000)'])
     onTestFinished(() => void program.kill('SIGKILL'))
     const other = { pid: program.pid as number, started: startOf(program.pid as number) }
@@ -93,7 +93,7 @@ describe('isRunning and end', () => {
     end(other, 'SIGTERM')
   })
 
-  it('counts a process of another user, which it may send no signal, as running', () => {
+  it('counts a process of another user, which it may not signal, as running', () => {
     const other = identified(process.pid)
     const kill = vi.spyOn(process, 'kill').mockImplementation(() => {
       throw Object.assign(new Error('kill EPERM'), { code: 'EPERM' })
@@ -103,7 +103,7 @@ describe('isRunning and end', () => {
     end(other, 'SIGTERM')
   })
 
-  it('takes a process that started at another time for another one, and leaves it alone', async (context) => {
+  it('treats a process with another start time as another one, and does not touch it', async (context) => {
     needs(context, '/proc')
     const program = spawn(process.execPath, ['-e', 'process.stdin.resume()'])
     onTestFinished(() => void program.kill('SIGKILL'))
@@ -114,9 +114,9 @@ describe('isRunning and end', () => {
     expect(await once(program, 'exit')).toEqual([0, null])
   })
 
-  it('counts one that has ended and that its parent has not asked about as ended', async (context) => {
+  it('counts an exited process that its parent has not waited for as ended', async (context) => {
     needs(context, '/proc', 'sh')
-    // The shell leaves its child to a program that asks about none.
+    // The shell replaces itself by a program that does not wait for the child.
     const { program, pids } = await startTree(['sh', '-c', 'tail -f /dev/null & echo $!; exec tail -f /dev/null'], 1)
     const pid = pids[0] as number
     const other = { pid, started: startOf(pid) }
@@ -131,9 +131,9 @@ describe('isRunning and end', () => {
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../../fixtures/programs/${name}`, import.meta.url))
 
-/** Starts a program and reads so many pids, one a line, from it. They are all ended when the test is over. */
+/** Starts a program and reads this many pids from it, one per line. The end of the test kills them. */
 async function startTree([command, ...args]: [string, ...string[]], count: number) {
-  // Servers among them take a port that the kernel picks.
+  // Servers among them use a port that the kernel picks.
   const env = { ...process.env, PORT: '0' }
   const program: ChildProcess = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
   const pids: number[] = []

@@ -21,7 +21,7 @@ function needs(context: TestContext, what: string, why: string | undefined): voi
   if (why !== undefined) context.skip(`${what} cannot be started: ${why}`)
 }
 
-/** Starts a shell in a group of its own, which prints so many pids. */
+/** Starts a shell in its own group, which prints this many pids. */
 async function shell(script: string, count: number, env: NodeJS.ProcessEnv = {}): Promise<[number, ...number[]]> {
   const stdio = ['ignore', 'pipe', 'ignore'] as const
   const child = spawn('sh', ['-c', script], { detached: true, stdio: [...stdio], env: { ...process.env, ...env } })
@@ -31,7 +31,7 @@ async function shell(script: string, count: number, env: NodeJS.ProcessEnv = {})
       try {
         process.kill(pid, 'SIGKILL')
       } catch {
-        // It has ended.
+        // It has exited.
       }
     }
     child.stdout?.destroy()
@@ -50,14 +50,14 @@ describe('parsePairs', () => {
     expect(listed.get(4102)).toEqual({ parent: 4101, group: 4102 })
   })
 
-  it('reads what Windows lists: pid, parent, and when it started', () => {
+  it('reads the list of Windows: pid, parent and start time', () => {
     const listed = parsePairs(capture('processes-windows.txt'), 'win32')
     expect([...listed.keys()]).toEqual([4, 512, 700, 4100, 4200, 4204, 4208, 4300, 4999, 5000])
     expect(listed.get(4200)).toEqual({ parent: 4100, started: 639001600010000000 })
     expect(parsePairs('20 1\r\n', 'win32').get(20)).toEqual({ parent: 1, started: undefined })
   })
 
-  it('takes a text without a list for no process', () => {
+  it('finds no process in a text without a list', () => {
     for (const text of ['', '\r\n', 'ProcessId ParentProcessId\r\n', '5\n', 'ps: cannot\n']) {
       expect(parsePairs(text, 'win32').size).toBe(0)
     }
@@ -73,12 +73,12 @@ describe('ProgramFamily of Windows', () => {
     expect([4100, 4200, 4204, 700, 4300].map((pid) => family(4100).has(pid))).toEqual([true, true, true, false, false])
   })
 
-  it('leaves out a process that is older than its parent: the pid was that of another, which has ended', () => {
+  it('leaves out a process that is older than its parent, whose pid was reused', () => {
     expect(family(4200).tree()).toEqual([4200, 4204])
     expect(family(4200).has(4208)).toBe(false)
   })
 
-  it('leaves out such a process also when the program has ended', () => {
+  it('leaves out such a process also when the program has exited', () => {
     const now = ticks(Date.now())
     const listed = [`6001 6000 ${now - 10 ** 10}`, `6002 6000 ${now + 10 ** 6}`, `6003 6002 ${now + 10 ** 7}`].join(
       '\r\n',
@@ -86,13 +86,13 @@ describe('ProgramFamily of Windows', () => {
     expect(family(6000, listed).tree()).toEqual([6000, 6002, 6003])
   })
 
-  it('ends where parents are in a circle', () => {
+  it('ends if parents form a cycle', () => {
     expect(family(4999).tree()).toEqual([4999, 5000])
     expect(family(700).has(4999)).toBe(false)
     expect(family(20, '20 21\r\n21 20\r\n22 21\r\n').tree()).toEqual([20, 21, 22])
   })
 
-  it('does not say where there is no list', () => {
+  it('is undefined without a list', () => {
     const unlisted = new ProgramFamily(5, undefined, 'win32', () => {
       throw new Error('spawn powershell.exe ENOENT')
     })
@@ -101,7 +101,7 @@ describe('ProgramFamily of Windows', () => {
     expect(unlisted.has(6)).toBeUndefined()
   })
 
-  it('asks PowerShell', async (context) => {
+  it('uses PowerShell', async (context) => {
     if (process.platform === 'win32') context.skip('there is one')
     const directory = await fakes({ 'powershell.exe': 'printf "20 1 5\\r\\n30 20 6\\r\\n"' })
     vi.stubEnv('PATH', `${directory}:${process.env.PATH}`)
@@ -111,13 +111,13 @@ describe('ProgramFamily of Windows', () => {
 })
 
 describe('ProgramFamily of macOS', () => {
-  it('has also those of its group that have lost their parent', () => {
+  it('includes processes of its group without their parent', () => {
     const family = new ProgramFamily(4100, undefined, 'darwin', () => capture('processes-macos.txt'))
     expect(family.tree()).toEqual([4100, 4101, 4102, 4103])
     expect([4102, 4103, 4200, 1].map((pid) => family.has(pid))).toEqual([true, true, false, false])
   })
 
-  it('finds them by ps', async (context) => {
+  it('finds its processes by ps', async (context) => {
     needs(context, 'ps', whyNoPs)
     const [pid, orphan, child] = await shell('(tail -f /dev/null & echo $!); tail -f /dev/null & echo $!; wait', 2)
     const family = new ProgramFamily(pid, undefined, 'darwin')
@@ -128,21 +128,21 @@ describe('ProgramFamily of macOS', () => {
 })
 
 describe('ProgramFamily of Linux', () => {
-  it('knows by its environment a process that left its parent and its session', async (context) => {
+  it('recognizes a process that left its parent and session by its environment', async (context) => {
     needsKernel(context)
     needs(context, 'setsid', whyNoSetsid)
     const script = "(setsid sh -c 'echo $$; exec tail -f /dev/null' &); exec tail -f /dev/null"
     const mark = `here.${process.pid}.${Date.now()};`
     const [pid, stray = 0] = await shell(script, 1, { [MARK]: `another.1; ${mark}` })
     const family = new ProgramFamily(pid, mark, 'linux')
-    // The shell between them ends after it has started the stray.
+    // The shell between them exits after it has started the stray.
     await until(() => family.tree().length === 1)
     expect(family.has(stray)).toBe(true)
     expect(new Set(family.members().map((one) => one.pid))).toEqual(new Set([pid, stray]))
     expect(new ProgramFamily(pid, undefined, 'linux').has(stray)).toBe(false)
   })
 
-  it('does not have a process that is older than the program, nor one that does not exist', async (context) => {
+  it('excludes a process that is older than the program, or does not exist', async (context) => {
     needsKernel(context)
     const [older] = await shell('echo $$; exec tail -f /dev/null', 1)
     const [pid] = await shell('echo $$; exec tail -f /dev/null', 1)
@@ -162,14 +162,14 @@ describe('endTree', () => {
     expect(endTree(5, 'linux')).toBe(false)
     expect(endTree(5, 'win32')).toBe(true)
     expect(readFileSync(join(directory, 'taskkill.args'), 'utf8')).toBe('/PID 5 /T /F\n')
-    // It ends with 128 if there is no such process.
+    // It exits with 128 if there is no such process.
     expect(endTree(6, 'win32')).toBe(false)
     vi.stubEnv('PATH', '/nowhere')
     expect(endTree(5, 'win32')).toBe(false)
   })
 })
 
-/** A folder of programs that a shell reads. */
+/** A directory of shell scripts. */
 async function fakes(scripts: Record<string, string>): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'portside-test-'))
   onTestFinished(() => rm(directory, { recursive: true }))

@@ -20,17 +20,17 @@ describe('findProgram', () => {
   const path = (...names: string[]): string => names.map((name) => join(root, name)).join(delimiter)
   const tool = (name: string): string => join(root, name, 'tool')
 
-  it('takes a bare name from the first directory of PATH that has it', () => {
+  it('finds a bare name in the first directory of PATH that has it', () => {
     expect(findProgram('tool', { path: path('one', 'two') }, 'linux')).toEqual({ path: tool('one') })
     expect(findProgram('tool', { path: path('five', 'two', 'one') }, 'linux')).toEqual({ path: tool('two') })
   })
 
-  it('passes over directories and files that cannot be executed', async () => {
+  it('ignores directories and files that cannot be executed', async () => {
     const everywhere = path('missing', 'four', 'three', 'two')
     expect(findProgram('tool', { path: everywhere }, 'linux')).toEqual({ path: tool('two') })
   })
 
-  it('tells a file that cannot be executed from none', () => {
+  it('distinguishes a file that cannot be executed from a missing one', () => {
     expect(findProgram('tool', { path: path('three', 'five') }, 'linux')).toEqual({ code: 'EACCES' })
     expect(findProgram('tool', { path: path('four', 'five') }, 'linux')).toEqual({ code: 'ENOENT' })
     expect(findProgram('tool', { path: '' }, 'linux')).toEqual({ code: 'ENOENT' })
@@ -39,7 +39,7 @@ describe('findProgram', () => {
     expect(findProgram(tool('five'), {}, 'linux')).toEqual({ code: 'ENOENT' })
   })
 
-  it('takes a path as it is, from the working directory and not from PATH', () => {
+  it('resolves a path from the working directory, not from PATH', () => {
     expect(findProgram(tool('one'), { path: path('two') }, 'linux')).toEqual({ path: tool('one') })
     expect(findProgram('./tool', { cwd: join(root, 'one'), path: path('two') }, 'linux')).toEqual({
       path: tool('one'),

@@ -8,7 +8,7 @@ import { claimRun, isUnclaimed, noteOfRun, runEnvironment } from '../../src/plat
 let folder: string
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'portside-claims-'))
-  // A worker in a private network has the name of its run.
+  // A worker in a private network has the name of its run in the environment.
   for (const name of Object.keys(runEnvironment())) vi.stubEnv(name, undefined)
 })
 afterEach(() => {
@@ -16,7 +16,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-test('the first to claim a run has it, and leaves a note for its main process', () => {
+test('the first claim of a run succeeds, and leaves a note for its main process', () => {
   expect(noteOfRun(folder)).toBeUndefined()
   expect(claimRun(process.pid, 'a note', folder)).toBe(true)
   expect(claimRun(process.pid, 'another note', folder)).toBe(false)
@@ -34,24 +34,24 @@ test('a run is not reported as unclaimed after a claim, or if the folder cannot 
   expect(isUnclaimed(join(folder, 'missing'))).toBe(false)
 })
 
-test('runs of two main processes are two', () => {
+test('two main processes have two runs', () => {
   expect(claimRun(process.pid, '', folder)).toBe(true)
   expect(claimRun(process.ppid, '', folder)).toBe(true)
 })
 
-test('a worker that does not see its main process has the name of the run in its environment', () => {
+test('a worker that cannot see its main process gets the run from its environment', () => {
   expect(claimRun(process.pid, '', folder)).toBe(true)
   for (const [name, value] of Object.entries(runEnvironment())) vi.stubEnv(name, value)
   expect(claimRun(1, '', folder)).toBe(false)
 })
 
-test('is claimed by everyone who asks if the folder cannot be written to, so that none is silent', () => {
+test('every claim succeeds if the folder cannot be written to, so no run is silent', () => {
   const missing = join(folder, 'missing')
   expect(claimRun(process.pid, '', missing)).toBe(true)
   expect(claimRun(process.pid, '', missing)).toBe(true)
 })
 
-test('the files of runs that have ended are removed, and those of others stay', () => {
+test('files of ended runs are removed, and files of others stay', () => {
   const mark = markOfThisProcess()
   expect(mark).toBe(markOf(process.pid))
   const uid = process.getuid?.() ?? 'unknown'

@@ -31,7 +31,7 @@ beforeEach(() => {
 })
 
 describe.skipIf(process.platform === 'win32')('a directory of listenUnix()', () => {
-  it('goes when the process exits', async () => {
+  it('is removed when the process exits', async () => {
     const { child, path } = await listening()
     expect(existsSync(path)).toBe(true)
     child.stdin?.end()
@@ -39,10 +39,10 @@ describe.skipIf(process.platform === 'win32')('a directory of listenUnix()', () 
     expect(readdirSync(parent)).toEqual([])
   })
 
-  it('goes with a later process when its own was killed, and stays while that runs', async () => {
+  it('is removed by a later process if its own was killed, and stays while that runs', async () => {
     const killed = await listening()
     const running = await listening()
-    // Whole from the first moment, whenever its process is killed.
+    // The directory is complete from the start, whenever its process is killed.
     expect(readlinkSync(join(dirname(killed.path), 'owner'))).toContain(` ${killed.child.pid} `)
     killed.child.kill('SIGKILL')
     await once(killed.child, 'close')
@@ -67,7 +67,7 @@ describe.skipIf(process.platform === 'win32')('the sweep', () => {
   // No process has a pid above PID_MAX_LIMIT, 2 to the power of 22 (proc_sys_kernel(5)).
   const ended = mark.replace(/ \d+ (\S+)$/, ' 4194305 $1')
 
-  it('removes what a process that has ended left', async () => {
+  it('removes the directory of an exited process', async () => {
     leave('portside-aaaaaa', { owner: ended, 's.sock': '' })
     leave('portside-bbbbbb', { owner: ended })
     await sweepSocketDirectories(parent)
@@ -82,7 +82,7 @@ describe.skipIf(process.platform === 'win32')('the sweep', () => {
     expect(readdirSync(parent)).toEqual(['portside-bbbbbb'])
   })
 
-  it.skipIf(process.platform !== 'linux')('removes what an earlier process of the same pid left', async () => {
+  it.skipIf(process.platform !== 'linux')('removes the directory of an earlier process with the same pid', async () => {
     leave('portside-aaaaaa', { owner: mark.replace(/\d+$/, '1'), 's.sock': '' })
     await sweepSocketDirectories(parent)
     expect(readdirSync(parent)).toEqual([])
@@ -98,13 +98,13 @@ describe.skipIf(process.platform === 'win32')('the sweep', () => {
     ['a directory that others may enter', 'portside-aaaaaa', { owner: ended }, 0o755],
     ['another name', 'portside-aaaaaaa', { owner: ended }],
     ['another prefix', 'portside2-aaaaa', { owner: ended }],
-  ])('leaves %s', async (_, name, files, mode) => {
+  ])('keeps %s', async (_, name, files, mode) => {
     leave(name, files, mode)
     await sweepSocketDirectories(parent)
     expect(readdirSync(join(parent, name))).toEqual(Object.keys(files).sort())
   })
 
-  it('leaves directories of another user', async (context) => {
+  it('keeps directories of another user', async (context) => {
     if (process.getuid?.() !== 0) context.skip('only root can give a directory to another user')
     leave('portside-aaaaaa', { owner: ended })
     chownSync(join(parent, 'portside-aaaaaa'), 1234, 1234)
@@ -112,14 +112,14 @@ describe.skipIf(process.platform === 'win32')('the sweep', () => {
     expect(readdirSync(parent)).toEqual(['portside-aaaaaa'])
   })
 
-  it('leaves an owner that is no link', async () => {
+  it('keeps a directory whose owner file is not a link', async () => {
     leave('portside-aaaaaa', {})
     writeFileSync(join(parent, 'portside-aaaaaa/owner'), ended)
     await sweepSocketDirectories(parent)
     expect(readdirSync(join(parent, 'portside-aaaaaa'))).toEqual(['owner'])
   })
 
-  it('follows no link', async () => {
+  it('does not follow links', async () => {
     const elsewhere = join(parent, 'elsewhere')
     leave('elsewhere', { owner: ended, 's.sock': '' })
     symlinkSync(elsewhere, join(parent, 'portside-aaaaaa'))
@@ -129,11 +129,11 @@ describe.skipIf(process.platform === 'win32')('the sweep', () => {
     expect(readdirSync(parent)).toEqual(['elsewhere', 'portside-aaaaaa', 'portside-bbbbbb'])
   })
 
-  it('does nothing in a directory that is not there', async () => {
+  it('does nothing in a missing directory', async () => {
     await expect(sweepSocketDirectories(join(parent, 'none'))).resolves.toBeUndefined()
   })
 
-  it('knows a process by its pid alone on macOS', async () => {
+  it('identifies a process by its pid alone on macOS', async () => {
     const ours = markOfThisProcess('darwin') ?? ''
     expect(ours).toMatch(new RegExp(`^darwin:\\S+ ${process.pid} -$`))
     leave('portside-aaaaaa', { owner: ours.replace(/ \d+ /, ' 4194305 '), 's.sock': '' })

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import { longestUnixPath, makeUnixPath, unixPathExists } from '../../src/platform/unix-path.js'
 
-it('is in a private directory that remove() takes away', async () => {
+it('is in a private directory that remove() removes', async () => {
   const { path, remove } = await makeUnixPath('linux')
   const directory = join(path, '..')
   expect((await stat(directory)).mode & 0o777).toBe(0o700)
@@ -13,7 +13,7 @@ it('is in a private directory that remove() takes away', async () => {
   await expect(stat(directory)).rejects.toMatchObject({ code: 'ENOENT' })
 })
 
-it('is short enough for every kernel, even where the temporary directory is not', async () => {
+it('is short enough for every kernel, even if the temporary directory is not', async () => {
   const before = process.env.TMPDIR
   process.env.TMPDIR = join('/tmp', 'x'.repeat(100))
   onTestFinished(() => {
@@ -27,7 +27,7 @@ it('is short enough for every kernel, even where the temporary directory is not'
   }
 })
 
-it('is a named pipe on Windows, another one each time, and nothing in the file system', async () => {
+it('is a new named pipe on Windows each time, without a file', async () => {
   const [one, other] = await Promise.all([makeUnixPath('win32'), makeUnixPath('win32')])
   expect(one.path).toMatch(/^\\\\\.\\pipe\\portside-[0-9a-f-]{36}$/)
   expect(one.path).not.toBe(other.path)
@@ -40,7 +40,7 @@ it('has the limit of its platform', () => {
   expect(longestUnixPath('win32')).toBeUndefined()
 })
 
-it('exists also as a link to nowhere, and does not as an abstract or a pipe name', async () => {
+it('exists as a dangling link, and not as an abstract or pipe name', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'portside-test-'))
   onTestFinished(() => rm(directory, { recursive: true }))
   await symlink(join(directory, 'nowhere'), join(directory, 'link'))

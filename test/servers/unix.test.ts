@@ -108,7 +108,7 @@ describe('listenUnix', () => {
     const path = join(await temporary(), 'none', 's.sock')
     await expect(listenUnix(undefined, { path })).rejects.toMatchObject({
       message: expect.stringMatching(
-        /^Cannot listen on .*none\/s\.sock: E.*\.\n {2}cause {6}there is no directory .*none\n {2}fix {8}make the directory first/,
+        /^Cannot listen on .*none\/s\.sock: E.*\.\n {2}cause {6}there is no directory .*none\n {2}fix {8}create the directory first/,
       ),
     })
   })

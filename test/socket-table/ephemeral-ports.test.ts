@@ -15,7 +15,7 @@ const size = last - first + 1
 const reserved = reservedPorts().filter((port) => port >= first && port <= last).length
 
 describe('ephemeralPorts', () => {
-  it('tells of this host, and counts no port twice', async (context) => {
+  it('reports the range of this host, and counts no port twice', async (context) => {
     needsKernel(context)
     await using server = await listenTcp()
     const ports = await ephemeralPorts()
@@ -38,11 +38,11 @@ describe('countEphemeralPorts', () => {
   it.each<{ what: string; sockets: SocketEntry[]; inUse: number; timeWait: number }>([
     { what: 'nothing', sockets: [], inUse: 0, timeWait: 0 },
     { what: 'both ends of the range', sockets: [at(first), at(last)], inUse: 2, timeWait: 0 },
-    { what: 'what lies beside it', sockets: [at(first - 1), at(last + 1), at(1)], inUse: 0, timeWait: 0 },
+    { what: 'no port outside the range', sockets: [at(first - 1), at(last + 1), at(1)], inUse: 0, timeWait: 0 },
     { what: 'one port of both families', sockets: [at(first), at(first, 'LISTEN', '::1')], inUse: 1, timeWait: 0 },
     { what: 'one port of two addresses', sockets: [at(last), at(last, 'LISTEN', '127.0.0.9')], inUse: 1, timeWait: 0 },
     {
-      what: 'connections, whatever their state',
+      what: 'connections in every state',
       sockets: (['SYN_SENT', 'ESTABLISHED', 'CLOSE_WAIT', 'FIN_WAIT2', 'LAST_ACK'] as const).map((state, index) =>
         at(first + index, state),
       ),
@@ -50,13 +50,13 @@ describe('countEphemeralPorts', () => {
       timeWait: 0,
     },
     {
-      what: 'TIME_WAIT by itself',
+      what: 'TIME_WAIT separately',
       sockets: [at(first, 'TIME_WAIT'), at(first, 'TIME_WAIT'), at(last, 'TIME_WAIT')],
       inUse: 0,
       timeWait: 2,
     },
     {
-      what: 'TIME_WAIT on the port of a socket as that socket, whichever comes first',
+      what: 'TIME_WAIT on the port of a socket as that socket, in either order',
       sockets: [at(first, 'TIME_WAIT'), at(first), at(last), at(last, 'TIME_WAIT')],
       inUse: 2,
       timeWait: 0,
@@ -89,7 +89,7 @@ describe('reservedPorts', () => {
     expect(reservedPorts(source)).toEqual(ports)
   })
 
-  it('are none where the system says nothing', () => {
+  it('are empty if the system has no list', () => {
     expect(reservedPorts(join(tmpdir(), 'portside-test-none', 'none'))).toEqual([])
   })
 })
@@ -124,7 +124,7 @@ describe.skipIf(whyNoNamespace !== undefined)(
       process.exit()
     }`
 
-    /** What it told of, one after the other. */
+    /** Its results, one after the other. */
     function run(code: string, setUp = ''): unknown[] {
       const range = 'echo 40000 40009 > /proc/sys/net/ipv4/ip_local_port_range'
       return JSON.parse(runInNamespace([range, setUp].filter(Boolean).join(' && '), `${prepare}\n${code}\nend()`))
@@ -137,14 +137,14 @@ describe.skipIf(whyNoNamespace !== undefined)(
       available,
     })
 
-    it('listeners take one each, on whichever address, until there are no more', () => {
+    it('each listener uses one, on any address, until none is left', () => {
       const told = run(`
       await tell()
       const { port } = (await server(0)).address()
       const other = await server(port === 40000 ? 40001 : 40000, '::1')
       await tell()
       await once(other.close(), 'close')
-      // The same number on other addresses, and one outside of the range.
+      // The same port on other addresses, and one outside the range.
       await server(port, '127.0.0.9')
       await server(port, '::1')
       await server(5000)
@@ -163,7 +163,7 @@ describe.skipIf(whyNoNamespace !== undefined)(
       ])
     })
 
-    it('connections take one each, and give it back', () => {
+    it('each connection uses one, and releases it', () => {
       const told = run(`
       await server(5000)
       const clients = [await client(5000), await client(5000), await client(5000)]
@@ -183,7 +183,7 @@ describe.skipIf(whyNoNamespace !== undefined)(
       ])
     })
 
-    it('the kernel keeps those in TIME_WAIT', () => {
+    it('the kernel keeps ports in TIME_WAIT', () => {
       const told = run(`
       await server(5000)
       const clients = []
@@ -196,14 +196,14 @@ describe.skipIf(whyNoNamespace !== undefined)(
       const waits = () => readFileSync('/proc/self/net/tcp', 'utf8').match(/ 06 0/g)?.length
       while (waits() !== 3) await new Promise(setImmediate)
       await tell()
-      // One of them is listened on again.
+      // One of them has a listener again.
       const port = Number.parseInt(/:(\\w{4}) \\w+:\\w+ 06 0/.exec(readFileSync('/proc/self/net/tcp', 'utf8'))[1], 16)
       await server(port)
       await tell()`)
       expect(told).toEqual([counted(1, 3, 6), counted(2, 2, 6)])
     })
 
-    it('those that are reserved are not available, but once each', () => {
+    it('reserved ports are not available, and count once', () => {
       const told = run(
         `
       await tell()
@@ -225,7 +225,7 @@ describe.skipIf(whyNoNamespace !== undefined)(
       ])
     })
 
-    it('UDP takes none of them', () => {
+    it('UDP uses none of them', () => {
       const told = run(`
       const { createSocket } = await import('node:dgram')
       for (let count = 0; count < 3; count++) await once(createSocket('udp4').bind(0, '127.0.0.1'), 'listening')

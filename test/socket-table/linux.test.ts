@@ -35,22 +35,22 @@ const FAMILIES = loopbackFamilies()
 const [FAMILY] = FAMILIES as ['IPv4' | 'IPv6']
 const UID = process.getuid?.()
 const LISTENER = { protocol: 'tcp', state: 'LISTEN', address: LOOPBACK[FAMILY] } as const
-/** Who has the sockets of this process. */
+/** The holder of the sockets of this process. */
 const SELF = { pid: process.pid, program: basename(process.title), hidden: undefined }
 
-/** Both ways to read it: all at once and ahead, and one by one within the call. */
+/** Both ways to read it: all tables ahead, and one by one synchronously. */
 const READERS: Array<{ how: string; read: (filter?: SocketFilter, proc?: string) => Promise<SocketEntry[]> }> = [
   { how: 'at once', read: readSocketTableLinux },
   { how: 'one by one', read: async (filter, proc) => [...linuxSockets(filter, proc)] },
 ]
 
-describe('of this host', () => {
+describe('the table of this host', () => {
   beforeEach((context) => needsKernel(context))
 
   describe.each(FAMILIES)('on %s', (family) => {
     const address = LOOPBACK[family]
 
-    it('a listener is told of, and whose it is', async () => {
+    it('a listener is listed with its process', async () => {
       const before = openSockets().map(({ inode }) => inode)
       await using server = await serve({ host: address })
       const [inode] = openSockets().flatMap((socket) => (before.includes(socket.inode) ? [] : [socket.inode]))
@@ -69,7 +69,7 @@ describe('of this host', () => {
       ])
     })
 
-    it('both ends of a connection are told of, and the bytes that nobody has read', async () => {
+    it('both ends of a connection are listed with their unread bytes', async () => {
       await using server = await serve({ host: address })
       await using client = await dial({ host: address, port: server.port })
       client.socket.write('12345')
@@ -89,7 +89,7 @@ describe('of this host', () => {
       await using server = await serve({ host: address })
       await using client = await dial({ host: address, port: server.port })
       client.socket.end()
-      // The other end has heard of it, and its word of that has come back.
+      // The other end has received the FIN, and its ACK has arrived.
       for (const there of ['CLOSE_WAIT', 'FIN_WAIT2']) {
         await until(() => tcpEntries(client.port).some(({ state }) => state === there))
       }
@@ -98,7 +98,7 @@ describe('of this host', () => {
       expect(await statesOf(server.port)).toEqual(['LISTEN', 'CLOSE_WAIT'])
     })
 
-    it('what is left of a connection in TIME_WAIT is nobody’s', async () => {
+    it('a connection in TIME_WAIT has no process', async () => {
       const server = net.createServer((socket) => socket.end())
       await once(server.listen(0, address), 'listening')
       const { port } = server.address() as net.AddressInfo
@@ -128,10 +128,10 @@ describe('of this host', () => {
       ])
     })
 
-    it('connections that nobody has accepted are those of nobody yet', async () => {
+    it('a connection that is not accepted yet has no process', async () => {
       await using server = await serve({ host: address })
       const clients = Array.from({ length: 3 }, () => net.connect(server.port, address))
-      // Node calls connect(2) in the next tick, and accepts when the event loop goes on.
+      // Node calls connect(2) in the next tick, and accepts in the next turn of the event loop.
       await new Promise<void>((resolve) => process.nextTick(resolve))
       const entries = blockUntil(
         () => [...socketTable({ protocol: 'tcp', address, port: server.port })],
@@ -146,7 +146,7 @@ describe('of this host', () => {
       }
     })
 
-    it('UDP sockets are told of, bound and connected', async () => {
+    it('bound and connected UDP sockets are listed', async () => {
       await using bound = await bindUdp(family)
       await using connected = await bindUdp(family)
       await connected.connect(bound.port)
@@ -174,7 +174,7 @@ describe('of this host', () => {
     })
   })
 
-  it('bytes that a peer does not take are told of as the kernel counts them', async () => {
+  it('unread bytes of a peer are counted as in the kernel', async () => {
     await using server = await serve({ host: LOOPBACK[FAMILY] })
     await using client = await dial({ host: LOOPBACK[FAMILY], port: server.port })
     client.socket.write(Buffer.alloc(16_000_000))
@@ -187,7 +187,7 @@ describe('of this host', () => {
         .sort()
     const kernel = () => unique(told(tcpEntries(client.port) as SocketEntry[]))
     const ours = () => told([...socketTable({ protocol: 'tcp' })])
-    // Between two looks at it a segment may be acknowledged.
+    // A segment may be acknowledged between two reads.
     const seen: string[][] = []
     await until(() => {
       const before = kernel()
@@ -197,7 +197,7 @@ describe('of this host', () => {
     expect(seen[1]).toEqual(seen[0])
   })
 
-  it('IPv4 addresses of a dual-stack server are told of as such', async (context) => {
+  it('IPv4 addresses of a dual-stack server are listed as IPv4', async (context) => {
     const { dualStackWildcard } = await probeLoopback()
     if (!dualStackWildcard) context.skip('a listener on :: takes no connections to 127.0.0.1 here')
     await using server = await serve({ host: '::' })
@@ -236,7 +236,7 @@ describe('of this host', () => {
     ])
   })
 
-  it('a unix socket that nobody has accepted is that of nobody yet', async () => {
+  it('a unix socket that is not accepted yet has no process', async () => {
     const path = join(await temporary(), 's.sock')
     await using server = await serve({ path })
     const client = net.connect(path)
@@ -281,7 +281,7 @@ describe('of this host', () => {
     expect(entry && plain(entry)).toMatchObject({ state: 'LISTEN', pid: child.pid, program, hidden: undefined })
   })
 
-  it('a socket that two processes share is that of this one, as long as it has it', async () => {
+  it('a socket that two processes share belongs to this one while it has it', async () => {
     const server = await serve({ host: LOOPBACK[FAMILY] })
     const { port } = server
     await using child = await runNode('console.log()', fdOf(server.server))
@@ -290,7 +290,7 @@ describe('of this host', () => {
     expect((await readSocketTable({ ...LISTENER, port })).map(({ pid }) => pid)).toEqual([child.pid])
   })
 
-  it('whose a socket is is looked up when it is asked for, once for all of one reading', async () => {
+  it('the process of a socket is looked up on access, once for all entries of a read', async () => {
     await using server = await serve({ host: LOOPBACK[FAMILY] })
     const looks = vi.spyOn(fs, 'readdirSync')
     syncBuiltinESMExports()
@@ -306,7 +306,7 @@ describe('of this host', () => {
     expect(looks).toHaveBeenCalledTimes(1)
   })
 
-  it('an entry shows all that it has, as JSON and to console.log; a copy has what needs no look-up', async () => {
+  it('an entry shows all members as JSON and in console.log; a copy has those without a lookup', async () => {
     await using server = await serve({ host: LOOPBACK[FAMILY] })
     const [entry] = (await readSocketTable({ ...LISTENER, port: server.port })) as [SocketEntry]
     const all = plain(entry)
@@ -326,7 +326,7 @@ describe('of this host', () => {
     { what: 'port', filter: { port: 'its own' } },
     { what: 'pid', filter: { pid: process.pid } },
     { what: 'several', filter: { protocol: 'tcp', state: 'LISTEN', port: 'its own', pid: process.pid } },
-  ])('those are told of that fit a filter: $what', async ({ filter }) => {
+  ])('a filter keeps the matching sockets: $what', async ({ filter }) => {
     await using server = await serve({ host: LOOPBACK[FAMILY] })
     await using _udp = await bindUdp(FAMILY)
     await using _client = await dial({ host: LOOPBACK[FAMILY], port: server.port })
@@ -363,11 +363,11 @@ describe('of this host', () => {
     [{ pid: 0 }, 'ERR_INVALID_ARG_VALUE'],
     [{ pid: '1' }, 'ERR_INVALID_ARG_TYPE'],
     [{ pid: null }, 'ERR_INVALID_ARG_TYPE'],
-  ])('a filter %j is refused', async (filter, code) => {
+  ])('a filter %j is rejected', async (filter, code) => {
     await expect(readSocketTable(filter as unknown as SocketFilter)).rejects.toMatchObject({ code })
   })
 
-  it('a filter by process has what that shares with others, too', async () => {
+  it('a filter by process includes sockets that it shares', async () => {
     await using serving = await serve({ host: HERE })
     const { server, port } = serving
     const child = spawn(process.execPath, ['--eval', 'console.log(); setInterval(() => {}, 1000)'], {
@@ -385,24 +385,24 @@ describe('of this host', () => {
     await once(child, 'close')
   })
 
-  it('a filter by a process that may not be looked into is refused', async () => {
+  it('a filter by a process that may not be inspected is rejected', async () => {
     const proc = await fakeProc({ tcp: [] })
     await addProcess(proc, 4711, { fd: 'no folder' })
     await expect(readSocketTableLinux({ pid: 4711 }, proc)).rejects.toMatchObject({
       code: 'ERR_PORTSIDE_UNSUPPORTED',
-      because: expect.stringContaining('may not be looked into'),
+      because: expect.stringContaining('may not inspect it'),
     })
     expect(() => [...linuxSockets({ pid: 4711 }, proc)]).toThrow('list the sockets of process 4711')
   })
 
-  it('hundreds are the same set as another reader finds, and as ss finds', async (context) => {
+  it('hundreds of sockets are the same set as in another reader, and in ss', async (context) => {
     needsDescriptors(context, 1500)
     const servers = await Promise.all(FAMILIES.map((family) => serve({ host: LOOPBACK[family] })))
     const clients = await Promise.all(
       servers.flatMap(({ server, port }) => Array.from({ length: 75 }, () => dial(addressAndPort(server, port)))),
     )
     await until(() => servers.every(({ accepted }) => accepted.length === 75))
-    // Of other processes there may be some with the same numbers.
+    // Other processes may have sockets with the same ports.
     const own = ownInodes()
     const ofThisTest = ({ inode }: { inode?: number | undefined }): boolean => own.has(inode as number)
     const expected = unique(
@@ -423,13 +423,13 @@ describe('of this host', () => {
     expect(inodesOf(listed.filter(ofThisTest))).toEqual(inodesOf(found[0]?.filter(ofThisTest)))
   })
 
-  it('thousands are told of, twice at once the same', async (context) => {
+  it('thousands of sockets are listed, the same in two concurrent reads', async (context) => {
     needsDescriptors(context, 5000)
     needsPorts(context, 2500)
     await using server = await serve({ host: LOOPBACK[FAMILY] })
     const clients: Array<Awaited<ReturnType<typeof dial>>> = []
     while (clients.length < 2000) {
-      // A queue holds so many at once.
+      // An accept queue holds this many.
       clients.push(
         ...(await Promise.all(Array.from({ length: 250 }, () => dial({ host: LOOPBACK[FAMILY], port: server.port })))),
       )
@@ -454,7 +454,7 @@ describe('of this host', () => {
     for (const table of tables) expect(table.filter((inode) => wanted.includes(inode))).toEqual(wanted)
   })
 
-  it('those that stay are told of while another process opens and closes others', async (context) => {
+  it('lasting sockets are listed while another process opens and closes others', async (context) => {
     needsDescriptors(context, 1500)
     await using server = await serve({ host: LOOPBACK[FAMILY] })
     const clients = await Promise.all(
@@ -477,7 +477,7 @@ describe('of this host', () => {
     const missing: number[] = []
     for (let round = 0; round < 6; round++) {
       const seen = new Set<number | undefined>()
-      // A table that changes between two pages may lack what the kernel has moved to one that was read.
+      // If a table changes between two pages, the kernel may move a socket to a page that was already read.
       for (const { read } of READERS) {
         for (const { state, local, remote, inode } of await read({ protocol: 'tcp' })) {
           seen.add(inode)
@@ -495,11 +495,11 @@ describe('of this host', () => {
   })
 })
 
-describe('of a process that has no descriptor left', () => {
-  it.for([0, 1, 2, 3])('a table is whole, or is not given: with %i left', async (left, context) => {
+describe('the table in a process without a descriptor left', () => {
+  it.for([0, 1, 2, 3])('is complete or fails, with %i left', async (left, context) => {
     needsKernel(context)
     needsDescriptors(context, 200)
-    // As many more as there are before it; the modules are loaded by then.
+    // The code loads all modules before it uses up the descriptors.
     const code = `
       import { once } from 'node:events'
       import { closeSync, openSync } from 'node:fs'
@@ -552,7 +552,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`in a private network (${whyNoName
     const hostOf = (count) => HOSTS[count % HOSTS.length]
     const udp = (host) => once(createSocket(host === '::1' ? 'udp6' : 'udp4').bind(0, host), 'listening')
     const differences = []
-    // All that is here is of this process: whatever the kernel prints must come out.
+    // All sockets here belong to this process, so every line of the kernel must be listed.
     const kernel = (protocol) => ['', '6'].flatMap((version) => {
       if (protocol === 'unix' && version === '6') return []
       const lines = readFileSync('/proc/self/net/' + protocol + version, 'latin1').trim().split('\\n').slice(1)
@@ -567,7 +567,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`in a private network (${whyNoName
       }
     }`
 
-  it('a table is read whole at each length on its way through three pages', (context) => {
+  it('a table is read completely at each length up to three pages', (context) => {
     needsDescriptors(context, 1000)
     const code = `${prepare}
       await compare('empty')
@@ -578,7 +578,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`in a private network (${whyNoName
         await serve({ path: '\\0' + 'x'.repeat(count) })
         if (count % 2 === 0) await compare(count + ' listeners')
         await dial(port, host)
-        // Those come behind the listeners, so that a third of the lengths is enough.
+        // They come after the listeners, so a third of the lengths is enough.
         if (count % 3 === 0) await compare(count + ' listeners and a connection', ['tcp'])
       }
       console.log(JSON.stringify(differences))
@@ -586,7 +586,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`in a private network (${whyNoName
     expect(JSON.parse(runInNamespace('', code))).toEqual([])
   })
 
-  it('connections are found behind hundreds of listeners, and without any', (context) => {
+  it('connections are found behind hundreds of listeners, and without listeners', (context) => {
     needsDescriptors(context, 1000)
     const code = `${prepare}
       const ports = []
@@ -599,7 +599,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`in a private network (${whyNoName
     expect(JSON.parse(runInNamespace('', code))).toEqual([])
   })
 
-  it('all that ss finds is found, and nothing else', (context) => {
+  it('the same sockets are found as by ss', (context) => {
     needsDescriptors(context, 1000)
     try {
       execFileSync('ss', ['-V'], { stdio: 'ignore' })
@@ -639,7 +639,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`in a private network (${whyNoName
 })
 
 describe.each(READERS)('read $how, a table', ({ read }) => {
-  it('tells of each line, whatever its address', async () => {
+  it('lists each line, for every kind of address', async () => {
     const lines = ADDRESSES.map(([address]) => tcpLine({ local: [address, 80], remote: [address, 443] }))
     const proc = await fakeProc({ tcp: [HEADING, ...lines.filter((line) => line.length < 160)], tcp6: lines })
     const expected = ADDRESSES.map(([, address]) => ({
@@ -650,7 +650,7 @@ describe.each(READERS)('read $how, a table', ({ read }) => {
     expect(entries.map(({ local, remote }) => ({ local, remote }))).toEqual(expected)
   })
 
-  it('tells of each state', async () => {
+  it('lists each state', async () => {
     const states = ['01', '02', '03', '04', '05', '06', '07', '08', '09', '0A', '0B', '0C', '0D', 'FF']
     const proc = await fakeProc({
       tcp: [HEADING, ...states.map((state) => tcpLine({ state }))],
@@ -695,21 +695,21 @@ describe.each(READERS)('read $how, a table', ({ read }) => {
     { inode: 7, uid: 65_534, expected: { inode: 7, uid: 65_534 } },
     { inode: 4_294_967_295, uid: 4_294_967_294, expected: { inode: 4_294_967_295, uid: 4_294_967_294 } },
     { inode: 9_007_199_254_740_991, uid: 1000, expected: { inode: 9_007_199_254_740_991, uid: 1000 } },
-  ])('tells of inode $inode of user $uid', async ({ inode, uid, expected }) => {
+  ])('lists inode $inode of user $uid', async ({ inode, uid, expected }) => {
     const proc = await fakeProc({ tcp: [HEADING, tcpLine({ inode, uid })], unix: [UNIX_HEADING, unixLine({ inode })] })
     const [tcp, unix] = await read({}, proc)
     expect(tcp).toMatchObject(expected)
     expect(unix).toMatchObject({ inode: expected.inode })
   })
 
-  it('tells the queues apart, however long they are', async () => {
+  it('distinguishes the queues at every length', async () => {
     const line = tcpLine({ queues: '0000ABCD:FFFFFFFF' })
     expect(await read({}, await fakeProc({ tcp: [HEADING, line] }))).toMatchObject([
       { sendQueue: 0xabcd, receiveQueue: 0xffffffff },
     ])
   })
 
-  it('is one of a host without IPv6, or without unix sockets', async () => {
+  it('may lack IPv6 or unix sockets', async () => {
     const line = tcpLine({})
     expect(await read({}, await fakeProc({ tcp: [HEADING, line] }))).toHaveLength(1)
     expect(await read({}, await fakeProc({ tcp: [HEADING, line], udp: [HEADING], unix: [UNIX_HEADING] }))).toHaveLength(
@@ -717,7 +717,7 @@ describe.each(READERS)('read $how, a table', ({ read }) => {
     )
   })
 
-  it('is not to be had where there is none', async () => {
+  it('is unsupported if there is none', async () => {
     const proc = await temporary()
     for (const filter of [{}, { protocol: 'tcp' }, { protocol: 'udp' }, { protocol: 'unix' }] as const) {
       await expect(read(filter, proc)).rejects.toMatchObject({ code: 'ERR_PORTSIDE_UNSUPPORTED' })
@@ -725,7 +725,7 @@ describe.each(READERS)('read $how, a table', ({ read }) => {
     }
   })
 
-  it.each(['EACCES', 'EPERM', 'ENOENT'])('is not to be had where it may not be opened: %s', async (code) => {
+  it.each(['EACCES', 'EPERM', 'ENOENT'])('is unsupported if it may not be opened: %s', async (code) => {
     vi.spyOn(fs, 'openSync').mockImplementation(() => {
       throw Object.assign(new Error(code), { code })
     })
@@ -736,7 +736,7 @@ describe.each(READERS)('read $how, a table', ({ read }) => {
     }
   })
 
-  it('has no entry for what is no socket', async () => {
+  it('has no entry for a line without a socket', async () => {
     const lines = [
       '',
       ' ',
@@ -760,7 +760,7 @@ describe.each(READERS)('read $how, a table', ({ read }) => {
   })
 
   it.each(['tcp', 'tcp6', 'udp', 'udp6', 'unix'] as const)(
-    'of %s cut off anywhere has the lines that are whole',
+    'of %s has its whole lines wherever it is cut off',
     async (file) => {
       const lines =
         file === 'unix'
@@ -783,7 +783,7 @@ describe.each(READERS)('read $how, a table', ({ read }) => {
     },
   )
 
-  it('never fails on a broken line, nor makes up what is no port and no address', async () => {
+  it('does not fail on a broken line, and invents no port or address', async () => {
     const random = seeded(1)
     const good = [HEADING, ...ADDRESSES.map(([address]) => tcpLine({ local: [address, 80] })), unixLine({ path: '/x' })]
     const proc = await fakeProc({})
@@ -802,8 +802,8 @@ describe.each(READERS)('read $how, a table', ({ read }) => {
     expect([...wrong]).toEqual([])
   })
 
-  it('has each socket once, though the kernel shows it twice', async () => {
-    // As it does where another one is closed, or opened, between two pages of it.
+  it('has each socket once, even if the kernel lists it twice', async () => {
+    // The kernel does this if another socket is closed or opened between two pages.
     const lines = [1, 2, 3, 2, 0, 0].map((inode) => tcpLine({ inode }))
     const proc = await fakeProc({ tcp: [HEADING, ...lines], udp: [HEADING, ...lines] })
     for (const protocol of ['tcp', 'udp'] as const) {
@@ -825,7 +825,7 @@ describe.each(READERS)('read $how, a table', ({ read }) => {
     expect(await read({ protocol: 'tcp' }, await fakeProc(tables))).toHaveLength(4)
   })
 
-  it('leaves no file open, also where its reader loses interest or fails', async (context) => {
+  it('leaves no file open if its reader stops early or fails', async (context) => {
     needsKernel(context)
     const proc = await fakeProc({ tcp: [HEADING, tcpLine({}), tcpLine({})], tcp6: [HEADING], udp: [HEADING] })
     const before = fs.readdirSync('/dev/fd').length
@@ -855,7 +855,7 @@ describe('ProcTable', () => {
         { what: 'lines as long as they may be', length: () => 511 },
       ].map((kind) => ({ page, ...kind })),
     ),
-  )('reads $what to the end where the kernel fills pages of $page bytes', async ({ page, length }) => {
+  )('reads $what to the end if the kernel fills pages of $page bytes', async ({ page, length }) => {
     const proc = await fakeProc({ tcp: [] })
     const random = seeded(page)
     let asked = seqFile([], page)
@@ -897,12 +897,12 @@ describe('ProcTable', () => {
 })
 
 describe('SocketHolders', () => {
-  // Its /proc has links to what is no file.
+  // Its /proc has links without a target.
   beforeEach((context) => needsKernel(context))
 
   const socket = (inode: number | undefined, state: SocketEntry['state'] = 'LISTEN') => ({ inode, state, uid: 1000 })
 
-  it('finds a process by its descriptors, whichever it is', async () => {
+  it('finds any process by its descriptors', async () => {
     const proc = await fakeProc({})
     for (const [pid, inode] of [
       [1, 11],
@@ -917,11 +917,11 @@ describe('SocketHolders', () => {
       expect(holders.holderOf(socket(inode))).toEqual({ pid, program: 'program' })
     }
     expect(holders.holderOf(socket(14))).toMatchObject({
-      hidden: expect.stringMatching(/cannot be seen from here/),
+      hidden: expect.stringMatching(/is not visible from here/),
     })
   })
 
-  it('takes neither files nor folders that are no processes for such', async () => {
+  it('ignores files and folders that are not processes', async () => {
     const proc = await fakeProc({ tcp: [] })
     for (const name of ['0', '-5', 'sys', 'self']) {
       await addProcess(proc, name, { fd: { 3: 'socket:[21]' } })
@@ -929,14 +929,14 @@ describe('SocketHolders', () => {
     expect(new SocketHolders(proc).holderOf(socket(21)).pid).toBeUndefined()
   })
 
-  it('says that a process may not be looked into', async () => {
+  it('says that a process may not be inspected', async () => {
     const proc = await fakeProc({})
     await addProcess(proc, 4711, { fd: 'no folder' })
     await addProcess(proc, 4712, { fd: { 3: 'socket:[31]' } })
     const holders = new SocketHolders(proc)
     expect(holders.holderOf(socket(31))).toMatchObject({ pid: 4712 })
     expect(holders.holderOf(socket(32))).toEqual({
-      hidden: expect.stringMatching(/user 1000\b.* may not be looked into/),
+      hidden: expect.stringMatching(/user 1000\b.* may not be inspected/),
     })
     expect(holders.holderOf({ ...socket(32), uid: undefined }).hidden).not.toContain('user')
   })
@@ -944,17 +944,17 @@ describe('SocketHolders', () => {
   it.each([
     { what: 'before it is looked at', left: {} },
     { what: 'between its descriptors and its name', left: { fd: { 3: 'socket:[41]' } } },
-  ])('bears with a process that ends $what', async ({ left }) => {
+  ])('tolerates a process that exits $what', async ({ left }) => {
     const proc = await fakeProc({})
     await mkdir(join(proc, '4711'))
     await addProcess(proc, 4711, left)
     for (const name of ['cmdline', 'comm']) await rm(join(proc, '4711', name), { force: true })
     const { pid, program, hidden } = new SocketHolders(proc).holderOf(socket(41))
     expect({ pid, program }).toEqual({ pid: 'fd' in left ? 4711 : undefined, program: undefined })
-    if (pid === undefined) expect(hidden).toMatch(/cannot be seen from here/)
+    if (pid === undefined) expect(hidden).toMatch(/is not visible from here/)
   })
 
-  it('looks again where it had no descriptor left to look with', async () => {
+  it('searches again after it had no descriptor left', async () => {
     const proc = await fakeProc({})
     await addProcess(proc, 4711, { fd: { 3: 'socket:[61]' } })
     const holders = new SocketHolders(proc)
@@ -972,9 +972,9 @@ describe('SocketHolders', () => {
     expect(ask()).toMatchObject({ pid: 4711 })
   })
 
-  it('does without processes where there is no /proc', async () => {
+  it('finds no process without /proc', async () => {
     expect(new SocketHolders(join(await temporary(), 'none')).holderOf(socket(51))).toEqual({
-      hidden: expect.stringMatching(/cannot be seen from here/),
+      hidden: expect.stringMatching(/is not visible from here/),
     })
   })
 
@@ -987,7 +987,7 @@ describe('SocketHolders', () => {
     ['SYN_RECV', /^no process has it yet: its handshake/],
     ['ESTABLISHED', /^no process has it yet: /],
     ['CLOSE_WAIT', /^no process has it yet: /],
-  ] as const)('says why nobody has one in %s without an inode', (state, why) => {
+  ] as const)('says why a socket in %s without an inode has no process', (state, why) => {
     expect(new SocketHolders().holderOf(socket(undefined, state))).toEqual({ hidden: expect.stringMatching(why) })
   })
 
@@ -1022,7 +1022,7 @@ describe('SocketHolders', () => {
   })
 })
 
-/** What the kernel prints, in the byte order of this machine, and what it means. */
+/** Addresses as the kernel prints them in the byte order of this machine, and their meaning. */
 const ADDRESSES = [
   ['127.0.0.1', '127.0.0.1'],
   ['0.0.0.0', '0.0.0.0'],
@@ -1044,7 +1044,7 @@ const HEADING =
   '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode'.padEnd(149)
 const UNIX_HEADING = 'Num       RefCount Protocol Flags    Type St Inode Path'
 
-/** No two sockets have the same. */
+/** Each socket has another inode. */
 let lastInode = 10_000
 
 interface Line {
@@ -1128,7 +1128,7 @@ async function addProcess(
   await mkdir(directory, { recursive: true })
   await writeFile(join(directory, 'cmdline'), cmdline)
   await writeFile(join(directory, 'comm'), comm)
-  // The rights of a folder are no hindrance to root. What is no folder cannot be listed by anybody.
+  // Root ignores the mode of a directory, but even root cannot list a file.
   if (typeof fd === 'string') await writeFile(join(directory, 'fd'), fd)
   if (typeof fd !== 'object') return
   await mkdir(join(directory, 'fd'))
@@ -1152,7 +1152,7 @@ function seeded(seed: number): Random {
   }
 }
 
-/** What reads of a table give: what was left of before, and then a page of whole records (seq_read_iter in fs/seq_file.c). */
+/** The result of reads of a table: the rest of the previous record, then a page of whole records (seq_read_iter in fs/seq_file.c). */
 function seqFile(records: readonly string[], page: number): (size: number) => string {
   let next = 0
   let left = ''
@@ -1186,7 +1186,7 @@ const UNIX = {
   sendQueue: undefined,
 }
 
-/** All that an entry tells, by its names. */
+/** All members of an entry, by name. */
 function plain(entry: SocketEntry): SocketEntry {
   const { protocol, state, local, remote, inode, uid, receiveQueue, sendQueue, pid, program, hidden } = entry
   return { protocol, state, local, remote, inode, uid, receiveQueue, sendQueue, pid, program, hidden }
@@ -1198,7 +1198,7 @@ function withoutHolder({ protocol, state, local, remote, inode, uid }: SocketEnt
 
 const ownInodes = (): Set<number> => new Set(openSockets().map(({ inode }) => inode))
 
-/** Those of this process: others may have the same number, on another address or to another peer. */
+/** The sockets of this process: others may have the same port on another address or to another peer. */
 async function readOwn(filter: SocketFilter): Promise<SocketEntry[]> {
   const own = ownInodes()
   return (await readSocketTable(filter)).filter(({ inode }) => inode !== undefined && own.has(inode))
@@ -1213,25 +1213,25 @@ const isAddress = (end: unknown): boolean => {
   return family === `IPv${net.isIP(address)}` && Number.isInteger(port) && port >= 0 && port < 65_536
 }
 
-/** Node 20 fills an abstract name up with NULs, which the kernel prints as @. */
+/** Node 20 pads an abstract name with NULs, which the kernel prints as @. */
 const named = (local: SocketEntry['local']): string => String(local).replace(/@+$/, '')
 
 /**
- * Who reads a table until it is at its end is given its last lines again, where sockets have been opened since: the kernel
- * begins to count anew (tcp_seq_start in net/ipv4/tcp_ipv4.c).
+ * A reader that reads a table to its end gets the last lines again if sockets were opened meanwhile: the kernel starts to count
+ * again (tcp_seq_start in net/ipv4/tcp_ipv4.c).
  */
 const unique = <T>(values: T[]): T[] => [...new Set(values)]
 
 const line = ({ state, local, remote, inode }: Pick<TcpEntry, 'state' | 'local' | 'remote' | 'inode'>): string =>
   JSON.stringify([state, local, remote, inode], (key, value) => (key === 'family' ? undefined : value))
 
-/** As test/support/kernel.ts tells of it: where there is no peer, it has the wildcard address. */
+/** In the form of test/support/kernel.ts: without a peer it has the wildcard address. */
 function lineOf({ state, local, remote, inode = 0 }: SocketEntry): string {
   const nobody = { address: net.isIPv6(addressOf(local)) ? '::' : '0.0.0.0', port: 0 }
   return line({ state, local: local as SocketAddress, remote: remote ?? nobody, inode })
 }
 
-/** The TCP sockets that ss(8) finds, or why it does not. */
+/** The TCP sockets that ss(8) finds, or the reason why it fails. */
 async function ss(...args: string[]): Promise<Array<{ inode: number }> | string> {
   try {
     const { stdout } = await promisify(execFile)('ss', ['-HOe', ...args], { maxBuffer: 1 << 26 })
@@ -1244,7 +1244,7 @@ async function ss(...args: string[]): Promise<Array<{ inode: number }> | string>
   }
 }
 
-/** Asks again and again within the call: nothing but the kernel goes on. Gives the last answer in any case. */
+/** Polls synchronously, so that only the kernel continues. Returns the last answer in any case. */
 function blockUntil<T>(ask: () => T, enough: (answer: T) => boolean): T {
   let answer = ask()
   for (let tries = 0; tries < 10_000 && !enough(answer); tries++) {
@@ -1286,7 +1286,7 @@ async function dial(options: net.NetConnectOpts) {
   return { socket, port: socket.localPort as number, [Symbol.asyncDispose]: () => reset(socket) }
 }
 
-/** Closes it so that nothing is left in TIME_WAIT. */
+/** Closes it without a TIME_WAIT. */
 async function reset(socket: net.Socket): Promise<void> {
   if (socket.closed) return
   const closed = new Promise((resolve) => void socket.once('close', resolve))
@@ -1315,7 +1315,7 @@ async function bindUdp(family: 'IPv4' | 'IPv6') {
 
 const fdOf = (server: net.Server): number => (server as unknown as { _handle: { fd: number } })._handle.fd
 
-/** A program of Node that says one line and goes on until this is disposed of. */
+/** A Node program that prints one line and runs until its disposal. */
 async function runNode(code: string, ...descriptors: number[]) {
   const child = spawn(process.execPath, ['--eval', `${code}\nsetInterval(() => {}, 60_000)`], {
     stdio: ['ignore', 'pipe', 'inherit', ...descriptors],

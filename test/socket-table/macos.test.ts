@@ -16,7 +16,7 @@ import { leavesNothingOpen } from '../support/kernel.js'
 leavesNothingOpen()
 
 const capture = readFileSync(join(import.meta.dirname, '../../fixtures/captures/lsof-macos.txt'), 'latin1')
-/** No process of the capture is this one. */
+/** A pid that is not in the capture. */
 const NOT_THERE = 0
 
 describe('parseLsof', () => {
@@ -57,7 +57,7 @@ describe('parseLsof', () => {
     ])
   })
 
-  it('gives the user and the queues, and no queue of bytes for a listener', () => {
+  it('has the user and the queues, and no queue of bytes for a listener', () => {
     const [listener, connection] = parseLsof(capture, NOT_THERE).filter(({ local }) => portOf(local) === 3000)
     expect(listener).toEqual({
       protocol: 'tcp',
@@ -71,7 +71,7 @@ describe('parseLsof', () => {
     expect(connection).toMatchObject({ receiveQueue: 517, sendQueue: 0 })
   })
 
-  it('reads fields that are ended by newlines, too', () => {
+  it('reads fields that end with newlines', () => {
     const lines = capture.replaceAll('\0\n', '\n').replaceAll('\0', '\n')
     expect(parseLsof(lines, NOT_THERE)).toEqual(parseLsof(capture, NOT_THERE))
   })
@@ -80,13 +80,13 @@ describe('parseLsof', () => {
     ['of two processes', 20, [10]],
     ['of this process and another one', 10, [10]],
     ['of another process and this one', 99, [99]],
-  ])('tells once of a socket %s', (_, second, pids) => {
+  ])('lists a socket once %s', (_, second, pids) => {
     const socket = 'f3\0tIPv4\0d0x2c400a51\0PTCP\0n*:80\0TST=LISTEN\0\n'
     const entries = parseLsof(`p10\0ca\0u0\0\n${socket}p${second}\0cb\0u0\0\n${socket}`, 99)
     expect(entries.map(({ pid }) => pid)).toEqual(pids)
   })
 
-  it.each(['', 'd0x0\0'])('takes sockets for different ones where it has no address for them: %j', (device) => {
+  it.each(['', 'd0x0\0'])('treats sockets without an address as different: %j', (device) => {
     const socket = `f3\0tIPv4\0${device}PTCP\0n*:80\0TST=LISTEN\0\n`
     expect(parseLsof(`p10\0\n${socket}${socket}`)).toHaveLength(2)
   })
@@ -113,11 +113,11 @@ describe('parseLsof', () => {
     expect(parseLsof(text)).toEqual([])
   })
 
-  it.each(['', 'TST=\0', 'TST=NEW\0', 'TST=constructor\0'])('knows of no state but those of TCP: %j', (field) => {
+  it.each(['', 'TST=\0', 'TST=NEW\0', 'TST=constructor\0'])('accepts only states of TCP: %j', (field) => {
     expect(parseLsof(`p10\0\nf3\0tIPv4\0PTCP\0n127.0.0.1:80\0${field}\n`)).toMatchObject([{ state: 'UNKNOWN' }])
   })
 
-  it('finds in a text that was cut off what had been written until then, and nothing else', () => {
+  it('finds only the complete entries in a truncated text', () => {
     const whole = parseLsof(capture, NOT_THERE)
     const wrong = Array.from({ length: capture.length + 1 }, (_, length) => length).filter((length) => {
       const found = parseLsof(capture.slice(0, length), NOT_THERE)
@@ -126,8 +126,8 @@ describe('parseLsof', () => {
     expect(wrong).toEqual([])
   })
 
-  it.each(['\0', '\n', '\\', '->', 'p', '9', '\u{1F600}'])('reads on where one byte has become %j', (garbage) => {
-    // Each at one third of the places.
+  it.each(['\0', '\n', '\\', '->', 'p', '9', '\u{1F600}'])('continues after a byte has become %j', (garbage) => {
+    // Each at a third of the positions.
     const places = Array.from({ length: capture.length / 3 }, (_, index) => 3 * index + (garbage.charCodeAt(0) % 3))
     const wrong = places.filter((offset) => {
       const found = parseLsof(capture.slice(0, offset) + garbage + capture.slice(offset + 1), NOT_THERE)
@@ -179,26 +179,26 @@ describe('readSocketTableMacos', () => {
     [{ port: 3000, state: 'LISTEN' }, ['-i:3000']],
     [{ port: 70_000 }, ['-i', '-U']],
     [{ protocol: 'unix', address: '/tmp/s.sock' }, ['-U']],
-  ] as const)('asks lsof for no more than it needs: %j', async ([filter, selection], context) => {
+  ] as const)('asks lsof only for the sockets it needs: %j', async ([filter, selection], context) => {
     needsScripts(context)
     const program = await programOf('process.stderr.write(process.argv.slice(2).join(" ")); process.exit(1)')
     expect(() => readSocketTableMacos(filter, program)).toThrow(
-      expect.objectContaining({ because: `lsof has failed: -nPw ${selection.join(' ')} -FpcutdPnT0` }),
+      expect.objectContaining({ because: `lsof failed: -nPw ${selection.join(' ')} -FpcutdPnT0` }),
     )
   })
 
   it.for([
     ['some of it', 1, 'p10\0cnode\0u501\0\nf3\0tIPv4\0PTCP\0n*:80\0TST=LISTEN\0\n', 'lsof: no pwd entry', 1],
     ['nothing', 1, '', '', 0],
-  ] as const)('takes what lsof says when it has found %s', async ([, status, stdout, stderr, count], context) => {
+  ] as const)('accepts the output of lsof when it has found %s', async ([, status, stdout, stderr, count], context) => {
     needsScripts(context)
     expect(readSocketTableMacos({}, await lsofThat(status, stdout, stderr))).toHaveLength(count)
   })
 
   it.for([
-    ['complains and says nothing', 1, '', 'lsof: illegal option', 'lsof has failed: lsof: illegal option'],
-    ['breaks off', 2, 'p10\0\n', '', 'lsof has failed: Command failed: '],
-  ] as const)('refuses an lsof that %s', async ([, status, stdout, stderr, because], context) => {
+    ['complains and says nothing', 1, '', 'lsof: illegal option', 'lsof failed: lsof: illegal option'],
+    ['breaks off', 2, 'p10\0\n', '', 'lsof failed: Command failed: '],
+  ] as const)('fails if lsof %s', async ([, status, stdout, stderr, because], context) => {
     needsScripts(context)
     const program = await lsofThat(status, stdout, stderr)
     expect(() => readSocketTableMacos({}, program)).toThrow(
@@ -209,7 +209,7 @@ describe('readSocketTableMacos', () => {
   it('asks for the C locale, in which lsof escapes what the parser reads', async (context) => {
     needsScripts(context)
     const program = await programOf('process.stderr.write(process.env.LC_ALL); process.exit(1)')
-    expect(() => readSocketTableMacos({}, program)).toThrow(/^ {2}cause {6}lsof has failed: C$/m)
+    expect(() => readSocketTableMacos({}, program)).toThrow(/^ {2}cause {6}lsof failed: C$/m)
   })
 
   it('throws ERR_PORTSIDE_UNSUPPORTED when there is no lsof', () => {
@@ -223,7 +223,7 @@ describe('readSocketTableMacos', () => {
     )
   })
 
-  it('says so where lsof may not be run', async (context) => {
+  it('reports that lsof may not be run', async (context) => {
     needsScripts(context)
     const file = await fileOf('', 0o600)
     expect(() => readSocketTableMacos({}, file)).toThrow(

@@ -70,11 +70,11 @@ describe.each(FAMILIES)('on %s, an owner is found', (family) => {
     await using server = await listenTcp(undefined, { family })
     const { port } = server
     const owners = await findOwners(of(port), { protocol: 'tcp' })
-    // Where no address is named, somebody may have the number on the other family.
+    // Without an address, another process may have the port on the other family.
     expect(owners.filter(({ pid }) => pid === process.pid)).toEqual([{ ...LISTENS, local: server.endpoint }])
   })
 
-  it('of a server of portside, and of one that has a client', async () => {
+  it('for a server of portside, and for one with a client', async () => {
     await using server = await listenTcp(undefined, { family })
     expect(await findOwners(server, { protocol: 'tcp' })).toEqual([{ ...LISTENS, local: server.endpoint }])
     await server.connect()
@@ -82,7 +82,7 @@ describe.each(FAMILIES)('on %s, an owner is found', (family) => {
     expect((await findOwners(server, { protocol: 'udp' })).filter(({ thisProcess }) => thisProcess)).toEqual([])
   })
 
-  it('of another process', async () => {
+  it('in another process', async () => {
     await using child = await runNode(`
       const server = require('node:net').createServer().listen(0, '${address}', () => console.log(server.address().port))`)
     const port = Number(child.said)
@@ -93,18 +93,18 @@ describe.each(FAMILIES)('on %s, an owner is found', (family) => {
     expect(describeOwner(owner as SocketOwner)).toMatch(/^pid \d+ \(node\) listens on .*:\d+$/)
   })
 
-  it('of the port of a client, which is the client', async () => {
+  it('for the port of a client: the client', async () => {
     await using server = await listenTcp(undefined, { family })
     const client = await server.connect()
     const port = client.localPort as number
-    // Another client may have it, too, for another peer.
+    // Another client may have the same port to another peer.
     const owners = await findOwners({ address, port }, { protocol: 'tcp' })
     expect(owners.filter(({ thisProcess }) => thisProcess)).toEqual([
       { ...LISTENS, state: 'ESTABLISHED', local: { address, port, family }, remote: server.endpoint },
     ])
   })
 
-  it('of a port in TIME_WAIT, which is no process', async () => {
+  it('for a port in TIME_WAIT: no process', async () => {
     const { port, peer } = await leaveTimeWait(address)
     const owners = await findOwners({ address, port }, { protocol: 'tcp' })
     const owner = owners.find(({ remote }) => remote?.port === peer)
@@ -116,7 +116,7 @@ describe.each(FAMILIES)('on %s, an owner is found', (family) => {
     })
   })
 
-  it('of a number that TCP and UDP have, by its protocol', async () => {
+  it('by protocol for a port of TCP and UDP', async () => {
     await using reservation = await reservePort({ family, protocol: 'both' })
     await using tcp = await listenTcp(undefined, { port: reservation })
     await using udp = await listenUdp(undefined, { port: reservation })
@@ -128,7 +128,7 @@ describe.each(FAMILIES)('on %s, an owner is found', (family) => {
     expect(await findOwners(udp)).toEqual(await findOwners(tcp))
   })
 
-  it('of a UDP address that two processes share, and both of them', async () => {
+  it('in both processes that share a UDP address', async () => {
     const type = family === 'IPv6' ? 'udp6' : 'udp4'
     const socket = dgram.createSocket({ type, reuseAddr: true })
     await once(socket.bind(0, address), 'listening')
@@ -142,7 +142,7 @@ describe.each(FAMILIES)('on %s, an owner is found', (family) => {
     expect(owners.map(({ pid }) => pid).sort()).toEqual([process.pid, child.pid].sort())
   })
 
-  it('of a TCP address that two processes share: one, and both where the number is asked for', async (context) => {
+  it('in one of two processes that share a TCP address, and in both for the number', async (context) => {
     const options = { port: 0, host: address, reusePort: true }
     const server = net.createServer()
     await once(server.listen(options), 'listening')
@@ -160,8 +160,8 @@ describe.each(FAMILIES)('on %s, an owner is found', (family) => {
     expect(owners.map(({ pid }) => pid).sort()).toEqual([process.pid, child.pid].sort())
   })
 
-  it('nowhere where nobody is', async () => {
-    // The number is held, but not of that address.
+  it('nowhere for an unused address', async () => {
+    // The port is held, but on another address.
     await using reservation = await reservePort({ family })
     const elsewhere = family === 'IPv6' ? '2001:db8::1' : '127.83.112.9'
     expect(await findOwners({ address: elsewhere, port: reservation.port }, { protocol: 'tcp' })).toEqual([])
@@ -175,7 +175,7 @@ describe.each(FAMILIES)('on %s, an owner is found', (family) => {
 describe('a server on both families', () => {
   beforeEach((context) => needsBoth(context))
 
-  it('is found at each of its endpoints, by itself, its number and localhost', async () => {
+  it('is found by each of its endpoints, the server, its number and localhost', async () => {
     await using server = await listenTcp(undefined, { family: 'dual' })
     const { port } = server
     const owners = server.endpoints.map((local) => ({ ...LISTENS, local }))
@@ -204,7 +204,7 @@ describe('a wildcard', () => {
     { bound: '127.0.0.1', by: ['127.0.0.1', '0.0.0.0', '::'], not: ['127.0.0.9', '::1'] },
     { bound: '::', by: ['::1', '::', '127.0.0.1', '127.0.0.9', '0.0.0.0', '::ffff:127.0.0.1'], not: [] },
     { bound: '::1', by: ['::1', '::'], not: ['127.0.0.1', '0.0.0.0', '::2'] },
-  ])('covers what it covers: $bound is found by $by, and not by $not', async ({ bound, by, not }) => {
+  ])('matches the addresses it covers: $bound is found by $by, and not by $not', async ({ bound, by, not }) => {
     const { dualStackWildcard } = await probeLoopback()
     const covered = dualStackWildcard ? by : by.filter((address) => net.isIP(address) === net.isIP(bound))
     const server = net.createServer()
@@ -259,13 +259,13 @@ describe('a unix path', () => {
       const [owner, ...others] = await findOwners({ path })
       expect(others).toEqual([])
       expect(owner).toMatchObject({ thisProcess: true, protocol: 'unix', state: 'LISTEN' })
-      // As it is shown, too.
+      // The printed form is found too.
       expect(await findOwners({ path: path.replaceAll('\0', '@') })).toEqual([owner])
       expect(await findOwners({ path: `${path}.` })).toEqual([])
     },
   )
 
-  it('has no owner where nobody listens, though its file is there', async () => {
+  it('has no owner without a listener, even if its file exists', async () => {
     const path = join(await temporary(), 's.sock')
     expect(await findOwners({ path })).toEqual([])
     expect(await findOwners({ path: '\0' })).toEqual([])
@@ -278,7 +278,7 @@ describe('a unix path', () => {
     expect(await findOwners({ path })).toEqual([])
   })
 
-  it('has two owners where one has taken it from the other', async () => {
+  it('has two owners if one has taken it from the other', async () => {
     const path = join(await temporary(), 's.sock')
     await using _first = await runNode(`
       require('node:net').createServer().listen(${JSON.stringify(path)}, () => console.log())`)
@@ -288,45 +288,45 @@ describe('a unix path', () => {
   })
 })
 
-describe('what this process may not see', () => {
+describe('a process that this one may not inspect', () => {
   const look = `
     console.log(JSON.stringify(await portside.findOwners(JSON.parse(process.env.ENDPOINT), { protocol: 'tcp' })))
     process.exit()`
   const loadAndLook = `const portside = await import(process.env.PORTSIDE)${look}`
 
-  it('is said to be hidden: a process of another user', async (context) => {
+  it('is reported as hidden: of another user', async (context) => {
     if (whyNotNobody !== undefined) context.skip(whyNotNobody)
     await using server = await listenTcp()
     const owners = await lookIn([], asNobody(look), server.endpoint)
     expect(owners).toEqual([
       {
         ...{ protocol: 'tcp', state: 'LISTEN', local: server.endpoint, uid: UID, receiveQueue: 0, thisProcess: false },
-        hidden: expect.stringMatching(new RegExp(`user ${UID}\\b.* may not be looked into`)),
+        hidden: expect.stringMatching(new RegExp(`user ${UID}\\b.* may not be inspected`)),
       },
     ])
-    expect(describeOwner(owners[0] as SocketOwner)).toMatch(/^a listener is on .*:\d+; .*may not be looked into/)
+    expect(describeOwner(owners[0] as SocketOwner)).toMatch(/^a listener is on .*:\d+; .*may not be inspected/)
   })
 
-  it('is said to be hidden: a process outside of its user namespace', async (context) => {
+  it('is reported as hidden: outside its user namespace', async (context) => {
     const unshare = ['unshare', '--user', '--map-root-user', '--']
     await needsProgram(context, unshare)
     await using server = await listenTcp()
     const [owner] = await lookIn(unshare, loadAndLook, server.endpoint)
-    // Its descriptors can be listed, and not be read.
+    // Its descriptors can be listed, but not read.
     expect(owner?.pid).toBeUndefined()
-    expect(owner?.hidden).toMatch(/may not be looked into/)
+    expect(owner?.hidden).toMatch(/may not be inspected/)
   })
 
-  it('is said to be hidden: a process outside of its PID namespace', async (context) => {
+  it('is reported as hidden: outside its PID namespace', async (context) => {
     const unshare = ['unshare', '--user', '--map-root-user', '--pid', '--fork', '--mount-proc', '--']
     await needsProgram(context, unshare)
     await using server = await listenTcp()
     const [owner] = await lookIn(unshare, loadAndLook, server.endpoint)
     expect(owner?.pid).toBeUndefined()
-    expect(owner?.hidden).toMatch(/cannot be seen from here: .*in another PID namespace/)
+    expect(owner?.hidden).toMatch(/is not visible from here: .*in another PID namespace/)
   })
 
-  it('is not this process, where that has another number in /proc', async (context) => {
+  it('is not mistaken for this process if that has another number in /proc', async (context) => {
     const unshare = ['unshare', '--user', '--map-root-user', '--pid', '--fork', '--']
     await needsProgram(context, unshare)
     const own = `
@@ -338,7 +338,7 @@ describe('what this process may not see', () => {
     expect(await lookIn(unshare, `${own}\n${loadAndLook}`)).toMatchObject([{ thisProcess: true, pid: 1, program }])
   })
 
-  it('does not hide a process in a PID namespace within this one', async (context) => {
+  it('is not a process in a PID namespace inside this one', async (context) => {
     const unshare = ['unshare', '--user', '--map-root-user', '--pid', '--fork', '--kill-child', '--mount-proc', '--']
     await needsProgram(context, unshare)
     await using child = await runNode(
@@ -352,7 +352,7 @@ describe('what this process may not see', () => {
     expect(owner?.pid).not.toBe(1)
   })
 
-  it('is told of by its zone or without, which the kernel does not show', (context) => {
+  it('is found with or without its zone, which the kernel does not show', (context) => {
     if (whyNoNamespace !== undefined) context.skip(whyNoNamespace)
     const code = `
       import net from 'node:net'
@@ -367,7 +367,7 @@ describe('what this process may not see', () => {
     expect(JSON.parse(runInNamespace('ip -6 address add fe80::7/64 dev lo nodad', code))).toEqual([1, 1, 1, 0])
   })
 
-  /** What a program that is run by these words finds. */
+  /** The owners that a program finds when it is run by this command. */
   async function lookIn(words: string[], code: string, endpoint?: Endpoint): Promise<SocketOwner[]> {
     const [program, ...args] = [...words, ...node(code)]
     const env = { ...process.env, ENDPOINT: JSON.stringify(endpoint) }
@@ -391,7 +391,7 @@ describe('findOwners', () => {
     [{ address: '127.0.0.1' }, 'ERR_SOCKET_BAD_PORT'],
     [{ address: '127.0.0.1', port: '80' }, 'ERR_SOCKET_BAD_PORT'],
     [new URL('tcp://127.0.0.1'), 'ERR_SOCKET_BAD_PORT'],
-  ])('refuses %s', async (target, code) => {
+  ])('rejects %s', async (target, code) => {
     await expect(findOwners(target as EndpointLike)).rejects.toMatchObject({ code })
   })
 
@@ -401,13 +401,13 @@ describe('findOwners', () => {
     [{ protocol: 'TCP' }, 'ERR_INVALID_ARG_VALUE'],
     [{ protocol: 'unix' }, 'ERR_INVALID_ARG_VALUE'],
     [{ protocol: null }, 'ERR_INVALID_ARG_VALUE'],
-  ])('refuses the options %j', async (options, code) => {
+  ])('rejects the options %j', async (options, code) => {
     await expect(findOwners(1, options as OwnersOptions)).rejects.toMatchObject({ code })
   })
 })
 
 it.runIf(process.platform === 'linux' && BOTH)(
-  'a listener for IPv6 alone does not hide who has the port of IPv4',
+  'a listener for IPv6 only does not hide the owner of the IPv4 port',
   async () => {
     const server = net.createServer().listen({ port: 0, host: '::', ipv6Only: true })
     await once(server, 'listening')
@@ -416,7 +416,7 @@ it.runIf(process.platform === 'linux' && BOTH)(
     const client = net.connect({ port: peer.port, host: '127.0.0.1', localAddress: '127.0.0.1', localPort: port })
     await once(client, 'connect')
     const owners = await findOwners({ address: '127.0.0.1', port }, { protocol: 'tcp' })
-    // The port may have been that of another connection before, in TIME_WAIT on IPv4.
+    // Another connection may have had the port, and be in TIME_WAIT on IPv4.
     const alive = owners.filter(({ state }) => state !== 'TIME_WAIT')
     expect(alive.map(({ state, local }) => `${state} ${(local as Endpoint).address}`)).toEqual([
       'LISTEN ::',
@@ -445,7 +445,7 @@ describe('describeOwner', () => {
     [{ pid: 8, protocol: 'unix', local: '@name' }, 'pid 8 listens on @name'],
     [{ pid: 8, program: 'a\n\x1b[31mb' }, 'pid 8 (a\\n\\u001b[31mb) listens on [::1]:80'],
     [{ pid: 8, protocol: 'unix', local: '/a\nb' }, 'pid 8 listens on /a\\nb'],
-  ])('says of %j: %s', (given, text) => {
+  ])('describes %j: %s', (given, text) => {
     expect(describeOwner({ ...owner, ...given })).toBe(text)
   })
 })
@@ -472,7 +472,7 @@ async function temporary(): Promise<string> {
   return directory
 }
 
-/** The port of a server that has closed its only connection first, and is gone; and that of its client. */
+/** The port of a closed server that was the first to close its only connection, and the port of its client. */
 async function leaveTimeWait(address: string): Promise<{ port: number; peer: number }> {
   const server = net.createServer((socket) => socket.end())
   await once(server.listen(0, address), 'listening')
@@ -486,12 +486,12 @@ async function leaveTimeWait(address: string): Promise<{ port: number; peer: num
   return { port, peer }
 }
 
-/** A program of Node that says one line and goes on until this is disposed of. */
+/** A Node program that prints one line and runs until its disposal. */
 async function runNode(code: string, words: string[] = []) {
   const [program, ...args] = [...words, process.execPath, '--eval', `${code}\nsetInterval(() => {}, 60_000)`]
   const child = spawn(program as string, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const exited = once(child, 'close')
-  // unshare(1) does not hear SIGTERM.
+  // unshare(1) ignores SIGTERM.
   const end = (): boolean => child.kill('SIGKILL')
   onTestFinished(() => void end())
   const [said] = await once(child.stdout, 'data')

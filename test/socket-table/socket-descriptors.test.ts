@@ -33,7 +33,7 @@ it('are those of this process, each once', async (context) => {
   expect(listed.sort(byNumber)).toEqual(openSockets().sort(byNumber))
 })
 
-it.for(FAMILIES)('are told with what the kernel says of them: on %s', async (family, context) => {
+it.for(FAMILIES)('have their entry in the kernel table: on %s', async (family, context) => {
   needsKernel(context)
   const opened = watchDescriptors()
   await using tcp = await listenTcp(undefined, { family })
@@ -52,7 +52,7 @@ it.for(FAMILIES)('are told with what the kernel says of them: on %s', async (fam
   expect(opened()).toEqual([])
 })
 
-it('are told of unix sockets by their path', async (context) => {
+it('have the path of a unix socket', async (context) => {
   needsKernel(context)
   const opened = watchDescriptors()
   await using server = await listenUnix()
@@ -66,7 +66,7 @@ it('are told of unix sockets by their path', async (context) => {
   expect(opened()).toEqual(expected.sort(byText))
 })
 
-it('are those of its threads, too', async (context) => {
+it('include those of its threads', async (context) => {
   needsKernel(context)
   const { Worker } = await import('node:worker_threads')
   const opened = watchDescriptors()
@@ -83,7 +83,7 @@ it('are those of its threads, too', async (context) => {
   expect(opened()).toEqual([])
 })
 
-it('are unix sockets, the pipes to a child', async (context) => {
+it('include the pipes to a child, as unix sockets', async (context) => {
   needsKernel(context)
   const opened = watchDescriptors()
   const child = spawn(process.execPath, ['--eval', 'process.stdin.resume()'])
@@ -93,13 +93,13 @@ it('are unix sockets, the pipes to a child', async (context) => {
   await once(child, 'close')
 })
 
-it('are unbound where the kernel has them in no table', async (context) => {
+it('are unbound if no table of the kernel has them', async (context) => {
   needsKernel(context)
   await using endpoint = await refusedEndpoint()
   const opened = watchDescriptors()
   const refused = net.connect(endpoint.port, endpoint.address)
   const failed = once(refused, 'close').catch(({ code }) => code)
-  // Node calls connect(2) in the next tick, and hears of the refusal when the event loop goes on.
+  // Node calls connect(2) in the next tick, and gets the refusal in the next turn of the event loop.
   await new Promise<void>((resolve) => process.nextTick(resolve))
   let descriptors = opened()
   for (let tries = 0; tries < 10_000 && descriptors[0]?.kind !== 'unbound'; tries++) descriptors = opened()
@@ -107,7 +107,7 @@ it('are unbound where the kernel has them in no table', async (context) => {
   expect(await failed).toBe('ECONNREFUSED')
 })
 
-describe('of a process that others started', () => {
+describe('inherited descriptors', () => {
   it.for([
     { what: 'a socket that it was given twice', descriptors: 2 },
     { what: 'a socket that it was given', descriptors: 1 },
@@ -144,7 +144,7 @@ describe('of a process that others started', () => {
   })
 })
 
-it('are listed on macOS without what they are', async (context) => {
+it('are listed on macOS without their kind', async (context) => {
   needsKernel(context)
   const opened = watchDescriptors(() => descriptorsFrom('lsof'))
   const socket = dgram.createSocket(UDP_HERE)
@@ -166,7 +166,7 @@ it('are unsupported on Windows, where a process cannot list its handles', () => 
 
 type Opened = { kind: string; state?: string | undefined; local?: unknown; remote?: unknown }
 
-/** Tells what has been opened since, without its numbers. */
+/** Returns the descriptors that were opened since, without their numbers. */
 function watchDescriptors(list = socketDescriptors): () => Opened[] {
   const before = new Set(list().map(({ inode }) => inode))
   return () =>
@@ -176,14 +176,14 @@ function watchDescriptors(list = socketDescriptors): () => Opened[] {
       .sort(byText)
 }
 
-/** Whatever the order of what is in them. */
+/** An order by all fields, so that lists compare independently of their order. */
 const byText = (one: Opened, other: Opened): number => textOf(one).localeCompare(textOf(other))
 const textOf = ({ kind, state, local, remote }: Opened): string =>
   inspect({ kind, state, local, remote }, { sorted: true })
 const byNumber = ({ fd: one }: { fd: number }, { fd: other }: { fd: number }): number => one - other
 const ascending = (one: number, other: number): number => one - other
 
-it('are not said to be none where there is no /proc', async (context) => {
+it('are unsupported without /proc', async (context) => {
   needsKernel(context)
   const code = `
     const { socketDescriptors } = await import(process.env.PORTSIDE)
@@ -201,5 +201,5 @@ it('are not said to be none where there is no /proc', async (context) => {
   } catch (error) {
     return context.skip(`/proc cannot be hidden here: ${(error as Error).message}`)
   }
-  expect(output.trim()).toBe('ERR_PORTSIDE_UNSUPPORTED there is no /proc/self/fd: a sandbox')
+  expect(output.trim()).toBe('ERR_PORTSIDE_UNSUPPORTED there is no /proc/self/fd, as in a sandbox')
 })

@@ -122,7 +122,7 @@ describe('parseNetstat', () => {
     expect(parseNetstat(text)).toEqual([])
   })
 
-  it('finds in a text that was cut off what had been written until then, and nothing else', () => {
+  it('finds only the complete entries in a truncated text', () => {
     const whole = parseNetstat(netstat)
     const wrong = Array.from({ length: netstat.length + 1 }, (_, length) => length).filter((length) => {
       const found = parseNetstat(netstat.slice(0, length))
@@ -131,9 +131,9 @@ describe('parseNetstat', () => {
     expect(wrong).toEqual([])
   })
 
-  it.each(['\0', '\r', '\n', ':', '[', '9', '\u{1F600}'])('reads on where one byte has become %j', (garbage) => {
+  it.each(['\0', '\r', '\n', ':', '[', '9', '\u{1F600}'])('continues after a byte has become %j', (garbage) => {
     const whole = parseNetstat(netstat).length
-    // Each at one third of the places.
+    // Each at a third of the positions.
     const places = Array.from({ length: netstat.length / 3 }, (_, index) => 3 * index + (garbage.charCodeAt(0) % 3))
     const wrong = places.filter((offset) => {
       const found = parseNetstat(netstat.slice(0, offset) + garbage + netstat.slice(offset + 1))
@@ -167,7 +167,7 @@ describe('parseTasklist', () => {
     expect(parseTasklist(text)).toEqual(new Map())
   })
 
-  it('finds in a text that was cut off what had been written until then, and nothing else', () => {
+  it('finds only the complete entries in a truncated text', () => {
     const whole = [...parseTasklist(tasklist)]
     const wrong = Array.from({ length: tasklist.length + 1 }, (_, length) => length).filter((length) => {
       const found = [...parseTasklist(tasklist.slice(0, length))]
@@ -189,7 +189,7 @@ describe('readSocketTableWindows', () => {
     await once(server.close(), 'close')
   })
 
-  it('gives each process its name, and none to one that has ended meanwhile', async (context) => {
+  it('names each process, except one that has exited meanwhile', async (context) => {
     if (process.platform === 'win32') context.skip('Windows has programs of these names itself')
     await programs({ netstat: says('netstat-windows.txt'), tasklist: says('tasklist-windows.txt') })
     const entries = readSocketTableWindows()
@@ -215,7 +215,7 @@ describe('readSocketTableWindows', () => {
     expect(readSocketTableWindows({ protocol: 'unix' })).toEqual([])
   })
 
-  it('tells of the sockets where tasklist fails, and does not ask it for the names of none', async (context) => {
+  it('lists the sockets if tasklist fails, and does not start it without sockets', async (context) => {
     if (process.platform === 'win32') context.skip('Windows has programs of these names itself')
     const directory = await programs({ netstat: says('netstat-windows.txt'), tasklist: 'process.exit(1)' })
     const [listener] = readSocketTableWindows({ port: 3000 })
@@ -244,7 +244,7 @@ describe('readSocketTableWindows', () => {
     )
   })
 
-  it('says so where netstat fails', async (context) => {
+  it('reports that netstat failed', async (context) => {
     if (process.platform === 'win32') context.skip('Windows has a program of this name itself')
     await programs({ netstat: 'process.exit(1)' })
     expect(() => readSocketTableWindows()).toThrow(
@@ -272,7 +272,7 @@ function isWhole({ local, remote, pid, hidden }: SocketEntry): boolean {
 const says = (name: string): string =>
   `process.stdout.write(require('fs').readFileSync(${JSON.stringify(pathOf(name))}))`
 
-/** PATH has these programs and no others, and Windows has no place of its own. */
+/** PATH has only these programs, and SystemRoot is unset. */
 async function programs(scripts: Readonly<Record<string, string>>): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'portside-test-'))
   onTestFinished(async () => {

@@ -24,7 +24,7 @@ it('suggests `ca` to a client that does not trust the certificate', async () => 
   const server = await listenTls()
   await expect(server.connect({ tls: { ca: [] } })).rejects.toMatchObject({
     message: expect.stringMatching(
-      /^Cannot connect to .*: [A-Z_]+ .*\.\n {2}cause {6}.*does not trust.*\n {2}fix {8}.*connect\(\{ tls: \{ ca \} \}\)/,
+      /^Cannot connect to .*: [A-Z_]+ .*\.\n {2}cause {6}.*does not have the certificate of the authority.*\n {2}fix {8}.*connect\(\{ tls: \{ ca \} \}\)/,
     ),
   })
   await server.close()

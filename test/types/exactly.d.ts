@@ -1,4 +1,4 @@
-/** `exactly<Expected>()(value)` compiles where the type of the value is that one, and no other that fits. */
+/** `exactly<Expected>()(value)` compiles only if the value has exactly this type. */
 declare function exactly<Expected>(): <Actual>(
   value: Actual,
   ...proof: Same<Actual, Expected> extends true ? [] : ['another type']

@@ -30,21 +30,21 @@ exactly<Promise<void>>()(expect(server).not.toBeReleased())
 exactly<Promise<void>>()(expect(server).toBeReleased({ protocol: 'udp' }))
 expect({ error }).toEqual({ error: expect.toBeConnectionRefused({ port: 1 }) })
 expect({ error }).toEqual({ error: expect.not.toBeConnectionReset() })
-// @ts-expect-error: nothing there waits for a promise.
+// @ts-expect-error: toEqual() does not wait for a promise.
 expect({ server }).toEqual({ server: expect.not.toBeReleased() })
 
-// @ts-expect-error: an endpoint, not a number.
+// @ts-expect-error: expects an endpoint, not a number.
 expect(error).toBeConnectionRefused(1)
-// @ts-expect-error: nor with a port that is none.
+// @ts-expect-error: a port is a number.
 expect(failing).rejects.toBeAddressInUse({ port: '1' })
-// @ts-expect-error: a count.
+// @ts-expect-error: expects a count.
 expect(server).toHaveOpenSockets()
-// @ts-expect-error: nobody's matcher.
+// @ts-expect-error: an unknown matcher.
 expect(error).toBeSomethingElse()
-// @ts-expect-error: nobody's matcher.
+// @ts-expect-error: an unknown matcher.
 expect.toBeSomethingElse()
 
-// Jest's own are what they were.
+// Jest's own matchers are unchanged.
 exactly<void>()(expect(1).toBe(1))
 exactly<Promise<void>>()(expect(failing).rejects.toThrow('gone'))
 
@@ -58,7 +58,7 @@ exactly<NetScope>()(scope)
 test('a scope', async () => {
   exactly<void>()(expect(await scope.listenTcp()).toBeListening())
 })
-// @ts-expect-error: milliseconds.
+// @ts-expect-error: expects milliseconds.
 useNet({ grace: '100' })
 
 exactly<string[]>()(preset.setupFilesAfterEnv)

@@ -10,11 +10,11 @@ declare const options: PluginOptions
 const forAllRunners: RunnerOptions = options
 portside(forAllRunners)
 
-// @ts-expect-error: one of three.
+// @ts-expect-error: expects one of three modes.
 portside({ leaks: 'loud' })
-// @ts-expect-error: nobody's option.
+// @ts-expect-error: an unknown option.
 portside({ leak: 'off' })
-// @ts-expect-error: one of two.
+// @ts-expect-error: expects one of two values.
 portside({ host: {}, fallback: 'workers' })
 
 exactly<void>()(expect(new Error()).toBeConnectionRefused())

@@ -29,18 +29,18 @@ exactly<Promise<void>>()(expect(server).toBeReleased({ protocol: 'udp' }))
 expect({ error }).toEqual({ error: expect.toBeConnectionRefused({ port: 1 }) })
 expect({ error }).toEqual({ error: expect.not.toBeConnectionReset() })
 
-// @ts-expect-error: an endpoint, not a number.
+// @ts-expect-error: expects an endpoint, not a number.
 expect(error).toBeConnectionRefused(1)
-// @ts-expect-error: nor with a port that is none.
+// @ts-expect-error: a port is a number.
 expect(failing).rejects.toBeAddressInUse({ port: '1' })
-// @ts-expect-error: a count.
+// @ts-expect-error: expects a count.
 expect(server).toHaveOpenSockets()
-// @ts-expect-error: nobody's matcher.
+// @ts-expect-error: an unknown matcher.
 expect(error).toBeSomethingElse()
-// @ts-expect-error: nobody's matcher.
+// @ts-expect-error: an unknown matcher.
 expect.toBeSomethingElse()
 
-// Vitest's own are what they were.
+// Vitest's own matchers are unchanged.
 exactly<void>()(expect(1).toBe(1))
 exactly<Promise<void>>()(expect(failing).rejects.toThrow('gone'))
 
@@ -48,9 +48,9 @@ expect.extend(matchers)
 exactly<void>()(install())
 exactly<void>()(install({ leaks: { mode: 'warn', ignore: [{ package: 'pg', function: /connect/ }], kernel: false } }))
 exactly<void>()(install({ leaks: 'off' }))
-// @ts-expect-error: a rule, not a name.
+// @ts-expect-error: expects a rule, not a name.
 install({ leaks: { ignore: ['pg'] } })
-// @ts-expect-error: one of three.
+// @ts-expect-error: expects one of three modes.
 install({ leaks: { mode: 'loud' } })
 declare const provided: NonNullable<ProvidedContext['portside']>
 exactly<RunnerOptions>()(provided)
@@ -63,7 +63,7 @@ test('a scope', async ({ net, netOptions, expect: own, task }) => {
   exactly<string>()(task.name)
   exactly<void>()(own(await net.listenTcp()).toBeListening())
 })
-// @ts-expect-error: nobody's fixture.
+// @ts-expect-error: an unknown fixture.
 test('no such fixture', ({ somethingElse }) => exactly<never>()(somethingElse))
 // @ts-expect-error: Vitest's own test has no net.
 vitestTest('no net', ({ net }) => exactly<never>()(net))
