@@ -63,7 +63,10 @@ export interface Exhaustion extends AsyncDisposable {
  * @throws ERR_PORTSIDE_LARGE_RANGE if the range has more than `limit` ports
  * @throws EMFILE if the descriptors run out first
  * @throws ABORT_ERR if `signal` aborts
- * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE if an option is invalid
+ * @throws ERR_INVALID_ARG_TYPE if an option has the wrong type
+ * @throws ERR_INVALID_ARG_VALUE if an option has an invalid value
+ * @throws ERR_OUT_OF_RANGE if a number is out of range
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option is unknown
  * @example
  * ```ts
  * import { assertEphemeralPortsExhausted, ephemeralPorts, exhaustEphemeralPorts, listenTcp } from 'portside'

@@ -63,7 +63,10 @@ export interface PrivateNetwork extends AsyncDisposable {
  * @throws ERR_PORTSIDE_UNSUPPORTED if private networks are not possible here; `because` says why
  * @throws ERR_PORTSIDE_NAMESPACE if a step fails or does not answer within 10 seconds; `headline` names it
  * @throws ABORT_ERR if `signal` aborts
- * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE if an option or a profile is invalid
+ * @throws ERR_INVALID_ARG_TYPE if an option or a key of the profile has the wrong type
+ * @throws ERR_INVALID_ARG_VALUE if an option or a key of the profile has an invalid value
+ * @throws ERR_OUT_OF_RANGE if a number is out of range
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option is unknown
  * @example
  * ```ts
  * import { createNetwork, namespaceSupport } from 'portside'

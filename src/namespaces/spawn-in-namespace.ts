@@ -35,7 +35,10 @@ export interface SpawnInNamespaceOptions extends Omit<SpawnOptions, 'shell' | 'u
  * @throws ENOENT if the command does not exist
  * @throws EACCES if the command is not executable
  * @throws ABORT_ERR if `signal` aborts
- * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE if the profile or an option is invalid
+ * @throws ERR_INVALID_ARG_TYPE if an option or a key of the profile has the wrong type
+ * @throws ERR_INVALID_ARG_VALUE if an option or a key of the profile has an invalid value
+ * @throws ERR_OUT_OF_RANGE if a number is out of range
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option is unknown
  * @example
  * ```ts
  * import { text } from 'node:stream/consumers'

@@ -16,9 +16,10 @@ export type NamespaceSupport = { readonly supported: true } | { readonly support
  * @example
  * ```ts
  * import { namespaceSupport } from 'portside'
+ * import { expect } from 'vitest'
  *
  * const support = await namespaceSupport()
- * console.log(support.supported ? 'private networks are possible' : support.reason)
+ * if (!support.supported) expect(support.reason).not.toBe('')
  * ```
  * @see docs/private-networks.md#namespacesupport
  * @experimental

@@ -74,6 +74,7 @@ export interface PortReservations extends ReadonlyArray<PortReservation>, AsyncD
  * @throws ERR_INVALID_ARG_TYPE if an option has the wrong type
  * @throws ERR_INVALID_ARG_VALUE if an option has an invalid value
  * @throws ERR_OUT_OF_RANGE if a list has more than 65536 ports
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option is unknown
  * @throws ERR_PORTSIDE_FAMILY_UNAVAILABLE if this host lacks the family
  * @throws ERR_PORTSIDE_NO_PORT if all ports that you asked for are excluded
  * @throws EADDRINUSE if every port that you asked for is taken; `errors` has the reason for each

@@ -106,7 +106,7 @@ interface Waiting {
   readonly reject: (error: Error) => void
 }
 
-/** The sink of this process, whichever copy of portside made it. */
+/** The sink of this process, shared by every copy of portside. */
 export function joinSink(family: Family): Sink {
   const sinks = processState('ports.sinks', () => new Map<Family, Sink>())
   const sink = sinks.get(family) ?? new Sink(family, () => sinks.delete(family))

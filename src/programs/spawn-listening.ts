@@ -24,7 +24,11 @@ import { start } from './start.js'
  * @throws EACCES if the program is not executable
  * @throws ERR_PORTSIDE_UNSUPPORTED by descriptor on Windows, or with `port: 'any'` on a system without a table of sockets
  * @throws ABORT_ERR if `signal` aborts before the program is ready
- * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE if an argument is invalid; further as `reservePort()`
+ * @throws ERR_INVALID_ARG_TYPE if an argument has the wrong type
+ * @throws ERR_INVALID_ARG_VALUE if an argument has an invalid value
+ * @throws ERR_OUT_OF_RANGE if a number is out of range
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option is unknown
+ * @throws as `reservePort()` if the port cannot be reserved
  * @example
  * ```ts
  * import { spawnListening } from 'portside'

@@ -23,7 +23,10 @@ export interface ReadyWaitOptions extends WaitOptions, Pick<HttpReady, 'status' 
  *
  * @throws ERR_PORTSIDE_NOT_READY if the timeout expires; `lastAnswer` has the last `status` and `body`, or the `error`
  * @throws ABORT_ERR if `signal` aborts
- * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE if an argument is invalid
+ * @throws ERR_INVALID_ARG_TYPE if an argument has the wrong type
+ * @throws ERR_INVALID_ARG_VALUE if an argument has an invalid value
+ * @throws ERR_OUT_OF_RANGE if a number is out of range
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option is unknown
  * @example
  * ```ts
  * import { listenHttp, waitForReady } from 'portside'

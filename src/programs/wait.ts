@@ -30,7 +30,11 @@ import { checkTimes, type ListeningWaitOptions, type WaitOptions } from './wait-
  * @throws ERR_PORTSIDE_CHILD_EXITED if the process exits
  * @throws ERR_PORTSIDE_UNSUPPORTED if the system does not list the sockets of the process
  * @throws ABORT_ERR if `signal` aborts
- * @throws ERR_SOCKET_BAD_PORT, ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE if an argument is invalid
+ * @throws ERR_SOCKET_BAD_PORT if a port is invalid
+ * @throws ERR_INVALID_ARG_TYPE if an argument has the wrong type
+ * @throws ERR_INVALID_ARG_VALUE if an argument has an invalid value
+ * @throws ERR_OUT_OF_RANGE if a number is out of range
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option is unknown
  * @example
  * ```ts
  * import { listenTcp, waitForListening } from 'portside'
@@ -73,7 +77,10 @@ export function waitForListening(target: Target, options: ListeningWaitOptions =
  *
  * @throws ERR_PORTSIDE_WAIT_TIMEOUT if the timeout expires; `cause` is the last error
  * @throws ABORT_ERR if `signal` aborts
- * @throws ERR_SOCKET_BAD_PORT, ERR_INVALID_ARG_TYPE or ERR_OUT_OF_RANGE if an argument is invalid
+ * @throws ERR_SOCKET_BAD_PORT if a port is invalid
+ * @throws ERR_INVALID_ARG_TYPE if an argument has the wrong type
+ * @throws ERR_OUT_OF_RANGE if a number is out of range
+ * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option is unknown
  * @example
  * ```ts
  * import { listenTcp, waitForRefused } from 'portside'
@@ -124,7 +131,9 @@ async function waitFor(
   wanted: 'listening' | 'refused',
 ): Promise<Array<Endpoint | string>> {
   const dials = dialsOf(target)
-  const asked = `wait until ${nameOf(target)} is ${wanted}`
+  const name = nameOf(target)
+  const asked =
+    wanted === 'listening' ? `wait until ${name} is listening` : `wait until connections to ${name} are refused`
   const begun = now()
   let last: readonly Answer[] = []
   let attempts = 0

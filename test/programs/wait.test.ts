@@ -327,7 +327,7 @@ describe('waitForRefused', () => {
     await using listener = await listenOn(LOOPBACK)
     const failure = await failureOf(waitForRefused(listener, brief))
     expect(failure).toMatchObject({ code: 'ERR_PORTSIDE_WAIT_TIMEOUT', expected: 'ECONNREFUSED' })
-    expect(failure.message).toContain(`wait until ${formatEndpoint(listener)} is refused`)
+    expect(failure.message).toContain(`wait until connections to ${formatEndpoint(listener)} are refused`)
     expect(failure.message).toContain(`${formatEndpoint(listener)}: it accepts connections`)
   })
 
@@ -386,7 +386,7 @@ describe.each(WAITS)('$name', ({ name, wait }) => {
     ['wss:', 443],
   ])('takes a URL of %s without a port as port %i', async (scheme, port) => {
     const failure = await failureOf(wait(new URL(`${scheme}//${HERE_IN_URL}`), { signal: AbortSignal.abort() }))
-    expect(failure.message).toContain(`wait until ${HERE_IN_URL}:${port} is`)
+    expect(failure.message).toContain(` ${HERE_IN_URL}:${port} `)
   })
 
   it.each([

@@ -30,7 +30,7 @@ async function together(
   const found = [
     `${Math.min(...different)} different`,
     `${strange.length} outside the list`,
-    ...(settings.wish === undefined ? [] : [`the one port taken in ${wished} rounds`]),
+    ...(settings.wish === undefined ? [] : [`the preferred port taken in ${wished} rounds`]),
   ].join(', ')
   const ok = rounds.length === ROUNDS && Math.min(...different) === count && strange.length === 0
   return check(`${count} ${as} want ${wanted}, ${ROUNDS} rounds`, `${count} different, 0`, found, ok)
