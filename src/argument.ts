@@ -25,13 +25,13 @@ function isOwn(error: unknown): boolean {
   }
 }
 
-/** Throws ERR_INVALID_ARG_TYPE for anything but true, false and undefined. */
+/** Throws ERR_INVALID_ARG_TYPE unless the value is true, false or undefined. */
 export function checkBoolean(argument: string, value: unknown): void {
   if (value === undefined || typeof value === 'boolean') return
   throw invalidArgument('ERR_INVALID_ARG_TYPE', argument, 'true or false', value)
 }
 
-/** Throws ERR_INVALID_ARG_TYPE for anything but a function. */
+/** Throws ERR_INVALID_ARG_TYPE unless the value is a function. */
 export function checkFunction(argument: string, value: unknown): void {
   if (typeof value !== 'function') throw invalidArgument('ERR_INVALID_ARG_TYPE', argument, 'a function', value)
 }

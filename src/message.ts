@@ -48,7 +48,7 @@ const LONGEST_PART = 2500
 export const LONGEST_MESSAGE = 8 * LONGEST_PART
 const NOTE = 20
 
-/** A line for each of the first ten, and how many more there are. */
+/** One line for each of the first ten items, and the number of the others. */
 export function listOf<T>(items: readonly T[], lineOf: (item: T) => string): string {
   const lines = items.slice(0, MOST_ITEMS).map(lineOf)
   if (items.length > MOST_ITEMS) lines.push(`and ${items.length - MOST_ITEMS} more`)

@@ -88,7 +88,7 @@ function reportPast(emitter: Emitter, phase: Phase, done: Done): void {
   const error = errored ?? (isSocket(emitter) ? undefined : socket?.errored)
   if (error) done({ error })
   else if (destroyed) done({ nothing: 'it was already closed, without an error' })
-  // Without a name to look up Node binds within the call, and 'listening' comes later (lib/net.js).
+  // Without a name to look up, Node binds synchronously and emits 'listening' later (lib/net.js).
   else if (listening) done({ opened: emitter })
   else if (!isSocket(emitter)) return
   else if (phase !== 'connection' && isConnected(emitter)) done({ opened: emitter })

@@ -25,7 +25,7 @@ export class Lookup {
     })
   }
 
-  /** How full the ephemeral range is. */
+  /** The usage of the ephemeral range. */
   ephemeralPorts(protocol: 'tcp' | 'udp') {
     return this.#ask<EphemeralPorts>(() => countEphemeralPorts(this.#read({ protocol })))
   }

@@ -9,7 +9,7 @@ export function provideOpenedAt(find: OpenedAt): void {
   provider().find = find
 }
 
-/** Undefined if this process does not track its sockets, or opened that one before it began to. */
+/** Undefined if this process does not track its sockets, or opened the socket before it began to. */
 export const openedAt: OpenedAt = (local) => provider().find?.(local)
 
 const provider = (): { find?: OpenedAt } => processState('explanations.opened-at', () => ({}))

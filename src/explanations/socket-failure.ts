@@ -17,7 +17,7 @@ export interface SocketFailure {
   readonly port?: number | undefined
   /** The local end of a connect with a local port; undefined if the kernel picks the port. */
   readonly local?: Endpoint | undefined
-  /** Of a unix socket. */
+  /** The path of a unix socket. */
   readonly path?: string | undefined
   /** The name that did not resolve. */
   readonly hostname?: string | undefined

@@ -58,14 +58,14 @@ export function calledByTimer(timer: NodeJS.Timeout): unknown {
 
 /** Inspects objects through the protocol of the debugger, without a debugger. */
 export interface ObjectInspector {
-  /** Every object of this prototype that cannot be collected. */
+  /** Every live object with this prototype. */
   instancesOf(prototype: object): object[]
-  /** Where a function is written; undefined for one of Node's own. */
+  /** The place of a function in its source; undefined for a function of Node. */
   placeOf(fn: unknown): { file: string; line: number; column: number } | undefined
   close(): void
 }
 
-/** Undefined where Node was built without the inspector, or its permission model forbids it. */
+/** Undefined if Node was built without the inspector, or its permission model forbids it. */
 export function inspectObjects(): ObjectInspector | undefined {
   try {
     return connect()

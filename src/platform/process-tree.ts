@@ -119,7 +119,7 @@ function childrenOfThread(pid: number, thread: string): number[] {
   try {
     return readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
   } catch {
-    // The thread has ended, or the kernel was built without CONFIG_PROC_CHILDREN.
+    // The thread has exited, or the kernel was built without CONFIG_PROC_CHILDREN.
     return []
   }
 }

@@ -105,7 +105,7 @@ const LIST_LASTS = 500
 
 interface Listed {
   readonly parent: number
-  /** Its process group, where the system has groups. */
+  /** Its process group, if the system has groups. */
   readonly group?: number | undefined
   /** The start time, on Windows, in ticks. */
   readonly started?: number | undefined
@@ -123,7 +123,7 @@ export function parsePairs(output: string, platform: NodeJS.Platform): Map<numbe
   return listed
 }
 
-/** 100 ns since the year 1, of a time in Unix milliseconds: https://learn.microsoft.com/en-us/dotnet/api/system.datetime.ticks */
+/** Converts Unix milliseconds to units of 100 ns since the year 1: https://learn.microsoft.com/en-us/dotnet/api/system.datetime.ticks */
 export const ticks = (time: number): number => time * 10_000 + 621_355_968_000_000_000
 
 const listProcesses = (platform: NodeJS.Platform): string => (platform === 'win32' ? listOnWindows() : listByPs())

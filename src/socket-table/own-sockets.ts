@@ -25,7 +25,7 @@ export function entriesOf(path: string): string[] {
   } catch (error) {
     // Without a descriptor there is no answer, and an empty list would be wrong.
     if (codeOf(error) === 'EMFILE' || codeOf(error) === 'ENFILE') throw error
-    // No /proc: a sandbox.
+    // No /proc, as in a sandbox.
     return []
   }
 }

@@ -17,9 +17,11 @@ export interface SocketOwner extends SocketHolder {
   /** Whether this process has it, including its threads. */
   readonly thisProcess: boolean
   readonly protocol: SocketEntry['protocol']
+  /** `LISTEN` for a TCP listener, `UNCONN` for a bound UDP socket. */
   readonly state: SocketState
   /** The bound address, which may be a wildcard that covers the one you asked for. */
   readonly local: Endpoint | string
+  /** Its peer. Undefined without a peer. */
   readonly remote?: Endpoint | undefined
   /** The user who created it, if the system shows it. */
   readonly uid?: number | undefined

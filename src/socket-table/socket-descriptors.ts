@@ -17,8 +17,11 @@ export interface SocketDescriptor {
   readonly inode: number
   /** `unbound` if no table of the kernel has it: it is not bound, or neither listens nor is connected, or is of another family. */
   readonly kind: SocketEntry['protocol'] | 'unbound'
+  /** The state in the kernel's table. Undefined if `kind` is `unbound`. */
   readonly state?: SocketState | undefined
+  /** The bound address; for a unix socket the path. Undefined if `kind` is `unbound`. */
   readonly local?: SocketAddress | string | undefined
+  /** Its peer. Undefined without a peer, and for unix sockets. */
   readonly remote?: SocketAddress | undefined
 }
 

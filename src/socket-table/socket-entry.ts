@@ -43,7 +43,9 @@ export interface SocketHolder {
  * @see docs/socket-table.md#readsockettable
  */
 export interface SocketEntry extends SocketHolder {
+  /** `local.family` distinguishes IPv4 and IPv6. */
   readonly protocol: 'tcp' | 'udp' | 'unix'
+  /** `UNKNOWN` if the system does not show it. */
   readonly state: SocketState
   /**
    * The bound address; an IPv4-mapped address becomes IPv4. For a unix socket the path: an abstract name begins with `@` (unix(7)),
@@ -69,6 +71,7 @@ export interface SocketEntry extends SocketHolder {
 export interface SocketFilter {
   /** Only the tables of this protocol are read. */
   readonly protocol?: SocketEntry['protocol']
+  /** One state, such as `LISTEN`. */
   readonly state?: SocketState
   /** The local address as the kernel writes it, such as `127.0.0.1` or `0.0.0.0`; for a unix socket its path. */
   readonly address?: string
