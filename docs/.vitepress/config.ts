@@ -13,6 +13,8 @@ export default defineConfig({
   base,
   cleanUrls: true,
   rewrites,
+  // Browsers ask for /favicon.ico if a page names no icon.
+  head: [['link', { rel: 'icon', href: 'data:,' }]],
   markdown: {
     anchor: { slugify },
     config: linkRepository,
@@ -30,6 +32,22 @@ export default defineConfig({
     ],
     sidebar: sidebar(),
     outline: [2, 3],
-    search: { provider: 'local' },
+    search: {
+      provider: 'local',
+      options: {
+        miniSearch: {
+          // VitePress writes these functions into the page, so they cannot use a name of this file.
+          options: {
+            processTerm: (term) =>
+              /^(?:an?|and|are|do|does|for|from|how|i|in|is|it|my|of|on|or|that|the|this|to|what|which|with)$/i.test(
+                term,
+              )
+                ? null
+                : term.toLowerCase(),
+          },
+          searchOptions: { fuzzy: 0.1, combineWith: 'OR', boost: { title: 4, titles: 2, text: 1 } },
+        },
+      },
+    },
   },
 })
