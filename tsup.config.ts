@@ -22,7 +22,7 @@ const ROOMS: ReadonlyArray<readonly [room: string, files: RegExp]> = [
   ['check', /^assertions\/matchers\.ts$/],
   [
     'check',
-    /^leaks\/(alive-before|client-pools|close-leaked|dials|find-open|grace|known|leak-check|main-process|options|owner-store|peers|runner-options|senders|snapshot|trace|tracked-socket|tracker|tracking|untracked|workers)\.ts$/,
+    /^leaks\/(alive-before|client-pools|close-leaked|context-store|dials|find-open|grace|known|leak-check|main-process|options|peers|runner-options|senders|snapshot|trace|tracked-socket|tracker|tracking|untracked|workers)\.ts$/,
   ],
   ['base', /^loopback\/endpoint\.ts$/],
   ['report', /^leaks\//],

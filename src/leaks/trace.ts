@@ -11,12 +11,34 @@ const FRAMES = 40
 /** Lines of a stack as V8 wrote them, innermost first, without those of Node, portside and the runner. */
 export type Trace = readonly string[]
 
-/** Notes where the caller of `above` was called from. If no line is the user's, adds the lines that led to it, if they are known. */
+/**
+ * Notes where the caller of `above` was called from. What portside itself does is noted at the call of its function. If no line is the
+ * user's, adds the lines that led to it, if they are known.
+ */
 export function takeTrace(above: (...args: never[]) => unknown): Trace {
-  const lines = linesAbove(above, FRAMES, isWanted)
-  const callers = callersNow === undefined || lines.some(isUsersLine) ? undefined : callersNow()
+  let first: string | undefined
+  const lines = linesAbove(above, FRAMES, (file) => {
+    if (!file.startsWith('node:')) first ??= file
+    return isWanted(file)
+  })
+  const call = callNow?.()
+  if (call !== undefined && first !== undefined && isOwnFile(pathOf(first))) return call
+  if (hasUsersLine(lines)) return lines
+  const callers = call ?? callersNow?.()
   return callers === undefined ? lines : [...lines, ...callers]
 }
+
+export const hasUsersLine = (lines: Trace): boolean => lines.some(isUsersLine)
+
+/** The lines that led to the call of a function of portside. */
+export const linesOfCall = (entry: (...args: never[]) => unknown): Trace => linesAbove(entry, FRAMES, isWanted)
+
+/** From now on `now` returns the lines of the call of portside that is in progress. */
+export function followCalls(now: () => Trace | undefined): void {
+  callNow = now
+}
+
+let callNow: (() => Trace | undefined) | undefined
 
 /** The lines that led to the code that runs now. */
 let callersNow: (() => Trace | undefined) | undefined
@@ -31,7 +53,7 @@ export function followCallers(): void {
   const now = (): Trace | undefined => traces.get(executionAsyncResource())
   const init = (_id: number, _type: string, _trigger: number, resource: object): void => {
     const lines = linesAbove(init, FRAMES, isWanted)
-    const trace = lines.some(isUsersLine) ? lines : now()
+    const trace = hasUsersLine(lines) ? lines : now()
     if (trace !== undefined) traces.set(resource, trace)
   }
   createHook({ init }).enable()

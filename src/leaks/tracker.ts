@@ -2,22 +2,23 @@ import type { ChildProcess } from 'node:child_process'
 import type dgram from 'node:dgram'
 import diagnostics from 'node:diagnostics_channel'
 import type net from 'node:net'
+import { observeCalls } from '../caller.js'
 import { provideOpenedAt } from '../explanations/opened-at.js'
 import { handleOf, serverOf } from '../platform/node-internals.js'
 import { processState } from '../process-state.js'
 import { readAhead } from '../read-ahead.js'
 import { createSlot } from '../slot.js'
 import { observeClients } from '../sockets/client-sockets.js'
+import { type Call, type Context, createContextStore } from './context-store.js'
 import { Dials } from './dials.js'
 import { isOfPortside } from './known.js'
 import type { LeakIgnore } from './options.js'
 import type { Origins } from './origins.js'
 import type { Owner } from './owner.js'
-import { createOwnerStore } from './owner-store.js'
 import { Peers } from './peers.js'
 import { whereOpened } from './places.js'
 import { Senders } from './senders.js'
-import { followCallers, takeTrace } from './trace.js'
+import { followCallers, followCalls, hasUsersLine, linesOfCall, takeTrace } from './trace.js'
 import { type Trackable, type TrackedKind, TrackedSocket } from './tracked-socket.js'
 import { Workers } from './workers.js'
 
@@ -46,7 +47,7 @@ export class Tracker implements Origins {
   readonly workers: Workers
   /** Timers that a file of this process was reported for. */
   readonly reportedAlive = new WeakSet<object>()
-  readonly #owners = createOwnerStore()
+  readonly #contexts = createContextStore()
   readonly #sockets = new Set<TrackedSocket>()
   readonly #records = createSlot<TrackedSocket>()
   readonly #peers = new Peers()
@@ -55,7 +56,9 @@ export class Tracker implements Origins {
 
   constructor() {
     readAhead({ early: true })
+    followCalls(() => this.#contexts.now()?.call?.lines)
     followCallers()
+    observeCalls(this.#heardCall)
     provideOpenedAt((local) => whereOpened(this, local))
     this.#senders = new Senders({
       ownerNow: () => this.ownerNow(),
@@ -81,15 +84,15 @@ export class Tracker implements Origins {
 
   /** Runs a function as an owner: sockets that it opens, now or later, belong to that owner. */
   run<T>(owner: Owner | undefined, action: () => T): T {
-    return this.#owners.run(owner, action)
+    return this.#contexts.run(contextOf(owner, this.#contexts.now()?.call), action)
   }
 
   ownerNow(): Owner | undefined {
-    return this.#owners.now()
+    return this.#contexts.now()?.owner
   }
 
   ownerOfTimer(timer: NodeJS.Timeout): Owner | undefined {
-    return this.#owners.ofTimer(timer)
+    return this.#contexts.ofTimer(timer)?.owner
   }
 
   /** The record of a socket of Node; undefined if it was opened before tracking began. */
@@ -153,6 +156,19 @@ export class Tracker implements Origins {
     return kind === 'client' && socket !== undefined && this.#senders.pools.isIdle(socket as net.Socket)
   }
 
+  /** V8 loses the line of a caller that has not awaited the call when portside opens a socket for it. */
+  readonly #heardCall = async <T>(entry: (...args: never[]) => unknown, action: () => Promise<T>): Promise<T> => {
+    const outer = this.#contexts.now()
+    const lines = linesOfCall(entry)
+    if (outer?.call?.lines !== undefined && !hasUsersLine(lines)) return action()
+    const call: Call = { lines }
+    try {
+      return await this.#contexts.run({ owner: outer?.owner, call }, action)
+    } finally {
+      call.lines = undefined
+    }
+  }
+
   readonly #heardClient = (socket: net.Socket): void => {
     const record = this.#add('client', socket, this.#heardClient)
     this.#peers.add(record)
@@ -208,3 +224,6 @@ export class Tracker implements Origins {
     this.#sweepAt = Math.max(64, this.#sockets.size * 2)
   }
 }
+
+const contextOf = (owner: Owner | undefined, call: Call | undefined): Context | undefined =>
+  owner === undefined && call?.lines === undefined ? undefined : { owner, call }

@@ -25,17 +25,7 @@ export function checkCommand(
   if (command === '' || command.includes('\0')) {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'command', 'the name or path of a program', command)
   }
-  const texts = readArgument('args', 'an array of strings', args, () => {
-    if (!Array.isArray(args)) return undefined
-    const all = Array.from<unknown>(args)
-    if (isTexts(all)) return all
-    const index = all.findIndex((arg) => typeof arg !== 'string')
-    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'args', `strings, at ${index}`, all[index])
-  })
-  const broken = texts.find((arg) => arg.includes('\0'))
-  if (broken !== undefined) {
-    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'args', 'strings without null bytes', broken)
-  }
+  checkArgs(args)
   const [cut] = readArgument('env', 'an object of strings', env, () => {
     // Copied with its symbols, as it will be for the program.
     if (typeof env !== 'object' || (env.PATH !== undefined && typeof env.PATH !== 'string')) return undefined
@@ -43,6 +33,21 @@ export function checkCommand(
   })
   if (cut !== undefined) {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'env', 'names and values without null bytes', cut)
+  }
+}
+
+/** Throws ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE for anything but texts that a program can get. `of` says where they come from. */
+export function checkArgs(args: readonly string[], of = ''): void {
+  const texts = readArgument('args', `an array of strings${of}`, args, () => {
+    if (!Array.isArray(args)) return undefined
+    const all = Array.from<unknown>(args)
+    if (isTexts(all)) return all
+    const index = all.findIndex((arg) => typeof arg !== 'string')
+    throw invalidArgument('ERR_INVALID_ARG_TYPE', 'args', `strings${of}, at ${index}`, all[index])
+  })
+  const broken = texts.find((arg) => arg.includes('\0'))
+  if (broken !== undefined) {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'args', `strings without null bytes${of}`, broken)
   }
 }
 

@@ -67,6 +67,9 @@ export interface SpawnListeningOptions extends Pick<SpawnOptions, 'cwd' | 'env'>
   signal?: AbortSignal
 }
 
+/** Returns the arguments of a program that takes its port as an argument. */
+export type ArgsForPort = (port: number) => readonly string[]
+
 /** A program that is ready, as `spawnListening()` returns it. Disposing stops it. */
 export interface ListeningChild extends AsyncDisposable {
   readonly child: ChildProcess

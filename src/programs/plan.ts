@@ -6,9 +6,9 @@ import { namesOf, readOptions } from '../options.js'
 import { whyNoDescriptorPassing } from '../platform/descriptor-passing.js'
 import { refuseAborted } from '../signals.js'
 import { checkSignal } from './child.js'
-import { checkCommand, programOf } from './command.js'
+import { checkArgs, checkCommand, programOf } from './command.js'
 import type { Match } from './find-anywhere.js'
-import type { SpawnListeningOptions } from './listening-child.js'
+import type { ArgsForPort, SpawnListeningOptions } from './listening-child.js'
 import { OUTPUT_MODES, type OutputMode, type PrintedTo } from './output.js'
 import { checkReady, type Ready, readsOutput } from './ready.js'
 
@@ -16,6 +16,8 @@ import { checkReady, type Ready, readsOutput } from './ready.js'
 export interface Plan {
   readonly path: string
   readonly args: readonly string[]
+  /** Replaces `args` when the port is known. Throws what the user's function throws, or ERR_INVALID_ARG_TYPE for its result. */
+  readonly argsFor: ArgsForPort | undefined
   /** Begins the headline of its errors. */
   readonly name: string
   readonly by: 'descriptor' | 'port'
@@ -37,8 +39,9 @@ export interface Plan {
 }
 
 /** Throws Node's codes for an invalid argument, ENOENT or EACCES for a program that cannot run, and ABORT_ERR. */
-export function planOf(command: string, args: readonly string[], options: SpawnListeningOptions): Plan {
-  checkCommand(command, args, options)
+export function planOf(command: string, args: readonly string[] | ArgsForPort, options: SpawnListeningOptions): Plan {
+  const fixed = typeof args === 'function' ? [] : args
+  checkCommand(command, fixed, options)
   const { by = 'port', port, match, backlog, timeout = 10_000, grace, signal, output = 'buffer', stopSignal } = options
   if (by !== 'descriptor' && by !== 'port') {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'by', "'port' or 'descriptor'", by)
@@ -82,6 +85,9 @@ export function planOf(command: string, args: readonly string[], options: SpawnL
     const given = options[name]
     throw invalidArgument('ERR_INVALID_ARG_VALUE', name, `no ${name} with port: 'any'`, given, MATCHED)
   }
+  if (anywhere && typeof args === 'function') {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'args', "an array of strings, because port is 'any'", args, UNKNOWN)
+  }
   if (anywhere && by === 'descriptor') {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'by', "'port', because port is 'any'", by)
   }
@@ -99,11 +105,21 @@ export function planOf(command: string, args: readonly string[], options: SpawnL
     })
   }
   const { cwd, env = process.env } = options
-  const path = programOf(command, args, options, name)
+  const path = programOf(command, fixed, options, name)
   const child = { cwd, grace, stopSignal, output, signal }
-  return { path, args, name, by, ready, match: checked, timeout, backlog, signal, env, child }
+  const argsFor = typeof args === 'function' ? checkedArgs(args) : undefined
+  return { path, args: fixed, argsFor, name, by, ready, match: checked, timeout, backlog, signal, env, child }
 }
 
+const checkedArgs =
+  (args: ArgsForPort): ArgsForPort =>
+  (port) => {
+    const result = args(port)
+    checkArgs(result, ' as the result of the function')
+    return result
+  }
+
+const UNKNOWN = 'leave port out: portside then picks the port, and the function gets its number'
 const ANYWHERE = "pass port: 'any', or leave match out"
 const MATCHED = 'pass match: { family }, or leave it out'
 const OWN = 'leave backlog out: by port the program sets its own backlog'

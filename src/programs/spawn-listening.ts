@@ -1,8 +1,34 @@
 import { calledBy } from '../caller.js'
+import type { PortReservation } from '../loopback/port-reservation.js'
 import { namesOf, readOptions } from '../options.js'
-import type { ListeningChild, SpawnListeningOptions } from './listening-child.js'
+import type { ArgsForPort, ListeningChild, SpawnListeningOptions } from './listening-child.js'
 import { start } from './start.js'
 
+/**
+ * Starts a program that takes its port as an argument. `args` is a function that returns the arguments for the port.
+ *
+ * portside calls the function once, when it holds the port and before it starts the program. If the function throws, the call rejects with
+ * that error and the program does not start. The port is free, the number that you pass, or that of your reservation. By descriptor it is
+ * the port of the listening socket. With `port: 'any'` there is no number yet, so the call rejects with ERR_INVALID_ARG_VALUE.
+ *
+ * @throws ERR_INVALID_ARG_TYPE if the function does not return an array of strings; also the errors of the other form
+ * @example
+ * ```ts
+ * import { spawnListening } from 'portside'
+ * import { expect } from 'vitest'
+ *
+ * const program = `require('node:http').createServer((req, res) => res.end('hello')).listen(process.argv[1])`
+ * await using child = await spawnListening(process.execPath, (port) => ['-e', program, String(port)])
+ * const response = await fetch(`http://localhost:${child.port}/`)
+ * expect(await response.text()).toBe('hello')
+ * ```
+ * @see docs/programs.md#a-program-that-takes-its-port-as-an-argument
+ */
+export function spawnListening(
+  command: string,
+  args: (port: number) => readonly string[],
+  options?: SpawnListeningOptions & { port?: number | PortReservation },
+): Promise<ListeningChild>
 /**
  * Starts a program and resolves when it is ready: it listens, and the listener belongs to it or to a process that it started.
  * portside never takes a listener of another process for it.
@@ -43,7 +69,12 @@ import { start } from './start.js'
  */
 export function spawnListening(
   command: string,
-  args: readonly string[] = [],
+  args?: readonly string[],
+  options?: SpawnListeningOptions,
+): Promise<ListeningChild>
+export function spawnListening(
+  command: string,
+  args: readonly string[] | ArgsForPort = [],
   options: SpawnListeningOptions = {},
 ): Promise<ListeningChild> {
   return calledBy(spawnListening, async () => {

@@ -16,7 +16,7 @@ import { AcceptFinder } from './find-accepting.js'
 import { AnywhereFinder } from './find-anywhere.js'
 import { EndpointFinder } from './find-at-endpoints.js'
 import type { Finder } from './finder.js'
-import type { ListeningChild, SpawnListeningOptions } from './listening-child.js'
+import type { ArgsForPort, ListeningChild, SpawnListeningOptions } from './listening-child.js'
 import { ListeningProgram } from './listening-program.js'
 import { notReady } from './not-ready.js'
 import type { PrintedTo } from './output.js'
@@ -27,14 +27,14 @@ import { untilReady } from './until-ready.js'
 /** Runs `spawnListening()` with checked options. The command line passes its own `printedTo`. */
 export async function start(
   command: string,
-  args: readonly string[],
+  args: readonly string[] | ArgsForPort,
   options: SpawnListeningOptions,
   printedTo?: PrintedTo,
 ): Promise<ListeningChild> {
   const planned = planOf(command, args, options)
-  const plan = { ...planned, child: { ...planned.child, printedTo } }
+  const unnumbered = { ...planned, child: { ...planned.child, printedTo } }
   const { port } = options
-  if (port === 'any') return startAnywhere(plan)
+  if (port === 'any') return startAnywhere(unnumbered)
   // Only this call can release it, so a leak report names the program and not the reservation.
   const reservation = isReservation(port)
     ? port
@@ -43,6 +43,8 @@ export async function start(
     const { addresses, bind } = (await placeOf({ ...options, port: reservation }, 'tcp')).addresses
     const endpoints = addresses.map((address) => toEndpoint(address, reservation.port)) as [Endpoint, ...Endpoint[]]
     const wanted = bind === 'all' && !isAnyFamily(options) ? 'all' : 'first'
+    // Before the hand-over, which may free the port.
+    const plan = { ...unnumbered, args: planned.argsFor?.(reservation.port) ?? planned.args }
     return await reservation.handOver(
       () => (plan.by === 'port' ? startByPort(plan, endpoints, wanted) : startByDescriptor(plan, endpoints, wanted)),
       'tcp',

@@ -80,12 +80,15 @@ function acquiring(portside: Portside): Entry[] {
   return [
     entry('reservePort()', 'reservePort', 'exclude', () => [portside.reservePort, {}]),
     entry('reservePorts()', 'reservePorts', 'protocol', () => [portside.reservePorts, 2, {}]),
-    entry('spawnListening()', 'spawnListening', 'backlog', () => [
-      portside.spawnListening,
-      'sleep',
-      ['60'],
-      { by: 'descriptor', ready: () => true },
-    ]),
+    ...[['60'], () => ['60']].map((args) =>
+      entry(
+        'spawnListening()',
+        'spawnListening',
+        'backlog',
+        () => [portside.spawnListening, 'sleep', args, { by: 'descriptor', ready: () => true }],
+        { runs: 1 },
+      ),
+    ),
     entry('refusedEndpoint()', 'refusedEndpoint', 'exclude', () => [portside.refusedEndpoint, {}]),
     entry('occupiedEndpoint()', 'occupiedEndpoint', 'protocol', () => [portside.occupiedEndpoint, {}]),
     entry('unresponsiveEndpoint()', 'unresponsiveEndpoint', 'signal', () => [portside.unresponsiveEndpoint, {}]),
@@ -109,11 +112,15 @@ function acquiring(portside: Portside): Entry[] {
 /** The same function as a method of a scope. */
 const inScope =
   (portside: Portside) =>
-  ({ of, is, knows, make }: Entry): Entry[] => [
-    entry(of, `NetScope.${is}`, knows, async (use) => {
-      const [, ...args] = await make(use)
-      return [on(await use(portside.createScope({ grace: 5 })), is), ...args]
-    }),
+  ({ make, ...same }: Entry): Entry[] => [
+    {
+      ...same,
+      is: `NetScope.${same.is}`,
+      make: async (use) => {
+        const [, ...args] = await make(use)
+        return [on(await use(portside.createScope({ grace: 5 })), same.is), ...args]
+      },
+    },
   ]
 
 function methods(portside: Portside): Entry[] {
