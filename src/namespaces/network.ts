@@ -40,7 +40,7 @@ export interface PrivateNetwork extends AsyncDisposable {
    */
   host(name: string): NetworkHost
   /**
-   * Cuts the link between two hosts, in both directions, as if a cable were cut. Neither host gets an error: connects and
+   * Cuts the link between two hosts, in both directions, as if a cable were cut. The hosts get no error: connects and
    * writes wait until they time out. Other hosts still reach both.
    */
   cut(one: string, other: string): Promise<void>

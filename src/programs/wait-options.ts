@@ -17,7 +17,7 @@ export interface WaitOptions {
 }
 
 export interface ListeningWaitOptions extends WaitOptions {
-  /** What must be true in addition to listening. Not a line of output, which only `spawnListening()` reads. */
+  /** The condition in addition to listening. Not a line of output, which only `spawnListening()` reads. */
   ready?: Exclude<Ready, RegExp | { output: RegExp }> | ReadonlyArray<Exclude<Ready, RegExp | { output: RegExp }>>
 }
 

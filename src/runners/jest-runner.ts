@@ -21,7 +21,7 @@ export interface JestWorkerOptions {
    */
   host?: HostProfile
   /**
-   * What to do if private networks are not possible: `'throw'` fails the run with the reason, `'workers'` runs the workers in the network
+   * The fallback if private networks are not possible: `'throw'` fails the run with the reason, `'workers'` runs the workers in the network
    * of the machine with a warning.
    * @default 'throw'
    */
