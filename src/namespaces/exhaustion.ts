@@ -11,7 +11,10 @@ import { openAnchor } from '../ports/anchor.js'
 import { refuseAborted } from '../signals.js'
 import { closedBy } from '../sockets/infrastructure.js'
 
-/** @experimental */
+/**
+ * The options of `exhaustEphemeralPorts()`.
+ * @experimental
+ */
 export interface ExhaustOptions {
   /**
    * The kind of socket that holds the ports: connections that are bound to them, or listeners.

@@ -8,7 +8,10 @@ import { linkSteps, MOST_HOSTS } from './link.js'
 import { LinkedHost, type NetworkHost } from './linked-host.js'
 import { checkProfile, type HostProfile } from './profile.js'
 
-/** @experimental */
+/**
+ * The options of `createNetwork()`.
+ * @experimental
+ */
 export interface NetworkOptions {
   /** The hosts by name. Each host resolves the names of all. */
   hosts: Readonly<Record<string, HostProfile>>

@@ -7,6 +7,7 @@ import type { Match } from './find-anywhere.js'
 import type { OutputMode } from './output.js'
 import type { Ready } from './ready.js'
 
+/** The options of `spawnListening()`. */
 export interface SpawnListeningOptions extends Pick<SpawnOptions, 'cwd' | 'env'> {
   /**
    * `'port'`: the program gets a number in `PORT` and listens on it. The port is reserved until it does. `'descriptor'`: the
