@@ -1,4 +1,4 @@
-// What `import 'portside'` loads.
+// The module that `import 'portside'` loads.
 
 import { readAhead } from './read-ahead.js'
 import { checkMainPlace } from './runners/main-place.js'

@@ -10,7 +10,7 @@ export interface OptionsSpec {
   readonly names: readonly string[]
   /** An example for the message if the options are not an object: `{ grace: 100 }`. */
   readonly example?: string
-  /** What to do instead, for options of similar functions: `cert` of `tls.createServer()`. */
+  /** The advice for options of similar functions: `cert` of `tls.createServer()`. */
   readonly instead?: Readonly<Record<string, string>>
 }
 

@@ -43,7 +43,6 @@ const ACQUIRING = {
   privilegedEndpoint: () => privilegedEndpoint,
   switchableEndpoint: () => switchableEndpoint,
 }
-type Acquiring = { [Name in keyof typeof ACQUIRING]: ReturnType<(typeof ACQUIRING)[Name]> }
 
 /** The defaults of a scope. */
 export interface ScopeOptions {
@@ -60,7 +59,108 @@ export interface ScopeOptions {
  *
  * @see docs/servers.md#scopes
  */
-export interface NetScope extends AsyncDisposable, Readonly<typeof LISTENING & Acquiring> {
+export interface NetScope extends AsyncDisposable {
+  /**
+   * Listens on a free port of loopback with a server made elsewhere: any `net.Server`, HTTP, HTTPS, HTTP/2 or TLS server, or
+   * `dgram.Socket`. With `path` it listens on a unix socket.
+   * @see docs/servers.md#servers-made-elsewhere
+   */
+  readonly listen: typeof listen
+  /**
+   * Starts a TCP server on a free port of loopback. Without a handler it echoes.
+   * @see docs/servers.md
+   */
+  readonly listenTcp: typeof listenTcp
+  /**
+   * Starts a TLS server on a free port of loopback. Without a handler it echoes.
+   * @see docs/servers.md#tls
+   */
+  readonly listenTls: typeof listenTls
+  /**
+   * Starts an HTTP server on a free port of loopback. Without a handler it echoes the body of each request.
+   * @see docs/servers.md
+   */
+  readonly listenHttp: typeof listenHttp
+  /**
+   * Starts an HTTPS server on a free port of loopback. Without a handler it echoes the body of each request.
+   * @see docs/servers.md#tls
+   */
+  readonly listenHttps: typeof listenHttps
+  /**
+   * Starts an HTTP/2 server on a free port of loopback. Without a handler it echoes the body of each request.
+   * @see docs/servers.md
+   */
+  readonly listenHttp2: typeof listenHttp2
+  /**
+   * Binds a UDP socket to a free port of loopback. Without a handler it echoes.
+   * @see docs/servers.md#udp
+   */
+  readonly listenUdp: typeof listenUdp
+  /**
+   * Starts a server on a unix socket in a new private directory, or on a named pipe on Windows. Without a handler it echoes.
+   * @see docs/servers.md#unix-sockets
+   */
+  readonly listenUnix: typeof listenUnix
+  /**
+   * Reserves a port on loopback that no other process gets until you release it or the scope closes.
+   * @see docs/ports.md#reserveport
+   */
+  readonly reservePort: typeof reservePort
+  /**
+   * Reserves several ports at once: all of them, or it rejects and reserves none.
+   * @see docs/ports.md#reserveports
+   */
+  readonly reservePorts: typeof reservePorts
+  /**
+   * Starts a program and resolves when it is ready: it listens, and the listener belongs to it or to a process that it started.
+   * @see docs/programs.md#spawnlistening
+   */
+  readonly spawnListening: typeof spawnListening
+  /**
+   * Reserves a port that refuses: every connect to it fails with ECONNREFUSED until the endpoint closes.
+   * @see docs/endpoints.md#refusedendpoint
+   */
+  readonly refusedEndpoint: typeof refusedEndpoint
+  /**
+   * Occupies a port: listening on it fails with EADDRINUSE until the endpoint closes.
+   * @see docs/endpoints.md#occupiedendpoint
+   */
+  readonly occupiedEndpoint: typeof occupiedEndpoint
+  /**
+   * Opens an address that does not answer: a connect to it neither succeeds nor fails until the endpoint closes.
+   * @see docs/endpoints.md#unresponsiveendpoint
+   */
+  readonly unresponsiveEndpoint: typeof unresponsiveEndpoint
+  /**
+   * Accepts connections and then does nothing: it never reads, answers or closes.
+   * @see docs/endpoints.md#stalledendpoint
+   */
+  readonly stalledEndpoint: typeof stalledEndpoint
+  /**
+   * Resets every connection: it closes with a RST, which the client sees as ECONNRESET.
+   * @see docs/endpoints.md#resettingendpoint
+   */
+  readonly resettingEndpoint: typeof resettingEndpoint
+  /**
+   * Relays to `target` and cuts the stream in other places than the writers did, in both directions.
+   * @see docs/endpoints.md#fragmentingendpoint
+   */
+  readonly fragmentingEndpoint: typeof fragmentingEndpoint
+  /**
+   * Finds an address that this host lacks: listening on it fails with EADDRNOTAVAIL.
+   * @see docs/endpoints.md#unassignedendpoint
+   */
+  readonly unassignedEndpoint: typeof unassignedEndpoint
+  /**
+   * Finds a privileged port: listening on it fails with EACCES.
+   * @see docs/endpoints.md#privilegedendpoint
+   */
+  readonly privilegedEndpoint: typeof privilegedEndpoint
+  /**
+   * Relays to `target`, and your test switches its behaviour between relaying, refusing, stalling and resetting.
+   * @see docs/endpoints.md#switchableendpoint
+   */
+  readonly switchableEndpoint: typeof switchableEndpoint
   /**
    * Makes a pool that drains when the scope closes.
    *
@@ -105,8 +205,8 @@ export interface NetScope extends AsyncDisposable, Readonly<typeof LISTENING & A
  * ```
  * @see docs/servers.md#scopes
  */
-export function createScope(given: ScopeOptions = {}): NetScope {
-  return scopeFor('createScope()', given)
+export function createScope(options: ScopeOptions = {}): NetScope {
+  return scopeFor('createScope()', options)
 }
 
 /** The same for another function, whose name messages show. */
@@ -147,19 +247,21 @@ export function scopeFor(of: string, given: ScopeOptions | undefined): NetScope 
       }
     }
 
-  const listening = mapped<typeof LISTENING, Acquire<Closable>>(LISTENING, (name, method) =>
+  const listening = mapped<Pick<NetScope, keyof typeof LISTENING>, Acquire<Closable>>(LISTENING, (name, method) =>
     acquired(
       name,
       (...args) => method(...withGrace(args)),
       (server) => closeOrJoin(server, closeOptions),
     ),
   )
-  const acquiring = mapped<Acquiring, () => Acquire<AsyncDisposable>>(ACQUIRING, (name, method) =>
-    acquired(
-      name,
-      (...args) => method()(...args),
-      (resource) => resource[Symbol.asyncDispose](),
-    ),
+  const acquiring = mapped<Pick<NetScope, keyof typeof ACQUIRING>, () => Acquire<AsyncDisposable>>(
+    ACQUIRING,
+    (name, method) =>
+      acquired(
+        name,
+        (...args) => method()(...args),
+        (resource) => resource[Symbol.asyncDispose](),
+      ),
   )
 
   return {

@@ -9,7 +9,7 @@ import {
 } from 'typedoc'
 
 /** Whether `npm run docs` fails if there is a gap. */
-export const FAIL_ON_GAPS = false
+export const FAIL_ON_GAPS = true
 
 /** What looks like a gap and is right. */
 const NO_GAPS: readonly string[] = [

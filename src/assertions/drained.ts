@@ -34,7 +34,7 @@ export async function assertDrained(holder: ConnectionHolder): Promise<void> {
   })
 }
 
-/** The details of the open connections; undefined if there are none. */
+/** The details of the open connections; undefined if nothing is open. */
 export function whyNotDrained(holder: unknown): AssertionDetails | undefined {
   const { count, lines } = openSocketsOf(holder)
   if (count === 0) return undefined

@@ -12,7 +12,7 @@ export type FirstEnd =
   | { readonly nothing: string; readonly endpoint?: Endpoint | undefined }
   | Opened
 
-/** What succeeded, the event that said so, and the arguments of that event. */
+/** The object that succeeded, its event of success, and the arguments of that event. */
 export interface Opened {
   readonly opened: unknown
   readonly event?: string | undefined

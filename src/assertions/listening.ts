@@ -35,7 +35,7 @@ export function whyNotListening(target: unknown): AssertionDetails | undefined {
 /** The answers of all places, and of all addresses of each: a name may have several. */
 export type Answers = ReadonlyArray<readonly Answer[]>
 
-/** Dials every address of a server or endpoint once, as `waitForListening()` does. */
+/** Connects to every address of a server or endpoint once, as `waitForListening()` does. */
 export async function dialAll(target: unknown): Promise<Answers> {
   if (isDatagram(serverOf(target))) {
     throw invalidArgument(
@@ -93,7 +93,7 @@ export const unwantedRefusing = (target: unknown, answers: Answers): AssertionDe
   actual: said(answers),
 })
 
-/** ENOENT: a unix socket without a file. A dial that met itself found no listener. */
+/** ENOENT: a unix socket without a file. A client that connected to itself found no listener. */
 const REFUSALS: ReadonlySet<string | undefined> = new Set(['ECONNREFUSED', 'ENOENT', 'ERR_PORTSIDE_SELF_CONNECT'])
 
 function said(answers: Answers): string {

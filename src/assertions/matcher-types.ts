@@ -20,10 +20,11 @@ type Result<Assertion> = Assertion extends { toBe: (...expected: never[]) => Pro
       any
 
 /**
- * The synchronous matchers, which also work inside `toEqual()`. Use those on errors after `.rejects`.
+ * The matchers of portside. Use those on errors after `.rejects`. `toAcceptConnections()`, `toRefuseConnections()` and `toBeReleased()` ask
+ * the kernel and return a promise: await them. The others also work inside `toEqual()`.
  * @see docs/assertions.md#matchers
  */
-export interface NetAsymmetricMatchers {
+export interface NetMatchers {
   /** Passes if another socket has the address: EADDRINUSE of a bind to a port or a path. */
   toBeAddressInUse(expected?: ExpectedEndpoint): Result<this>
   /** Passes if nothing listens there: ECONNREFUSED. */
@@ -52,13 +53,6 @@ export interface NetAsymmetricMatchers {
   toBeDrained(): Result<this>
   /** Passes if the server or pool has this many open connections. */
   toHaveOpenSockets(count: number): Result<this>
-}
-
-/**
- * The matchers of portside. Those below ask the kernel and return a promise: await them.
- * @see docs/assertions.md#matchers
- */
-export interface NetMatchers extends NetAsymmetricMatchers {
   /** Passes if each address of the server or endpoint accepts a connection within 1000 ms; for a name, one of them. */
   toAcceptConnections(): Promise<void>
   /** Passes if each address of the server or endpoint refuses a connection. */
@@ -66,3 +60,6 @@ export interface NetMatchers extends NetAsymmetricMatchers {
   /** Passes if nothing listens on the addresses of the server or endpoint, and they can be bound again. */
   toBeReleased(options?: OwnersOptions): Promise<void>
 }
+
+/** The matchers that work inside `toEqual()`, which does not wait for a promise. */
+export type NetAsymmetricMatchers = Omit<NetMatchers, 'toAcceptConnections' | 'toRefuseConnections' | 'toBeReleased'>

@@ -1,9 +1,8 @@
 import { bodies } from './matcher-bodies.js'
-
-type Bodies = typeof bodies
+import type { Match, NetMatchers } from './matcher-types.js'
 
 /** Names only: the bodies load when a matcher is first called. */
-const NAMES: Readonly<Record<keyof Bodies, true>> = {
+const NAMES: Readonly<Record<keyof NetMatchers, true>> = {
   toAcceptConnections: true,
   toBeAddressInUse: true,
   toBeAddressNotAvailable: true,
@@ -23,12 +22,15 @@ const NAMES: Readonly<Record<keyof Bodies, true>> = {
   toRefuseConnections: true,
 }
 
-/** For `expect.extend()` of Vitest and Jest. */
-export const matchers: Bodies = Object.fromEntries(
-  Object.keys(NAMES).map((name) => [name, matcher(name as keyof Bodies)]),
-) as unknown as Bodies
+/** All matchers of portside, for `expect.extend()` of Vitest and Jest. */
+export const matchers: Readonly<
+  // biome-ignore lint/suspicious/noExplicitAny: Vitest and Jest call each with the arguments of its own.
+  Record<keyof NetMatchers, (received: unknown, ...expected: any[]) => Match | Promise<Match>>
+> = Object.fromEntries(
+  Object.keys(NAMES).map((name) => [name, matcher(name as keyof NetMatchers)]),
+) as unknown as typeof matchers
 
-function matcher(name: keyof Bodies) {
+function matcher(name: keyof NetMatchers) {
   return function (this: unknown, ...args: never[]): unknown {
     const body: (...args: never[]) => unknown = bodies[name]
     return body.apply(this, args)

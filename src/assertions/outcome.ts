@@ -22,7 +22,7 @@ export interface Outcome {
   readonly name: string
   readonly phase: Phase
   is(failure: SocketFailure): boolean
-  /** What to do if the outcome does not come. */
+  /** The advice if the outcome does not happen. */
   readonly next: string
 }
 

@@ -25,7 +25,7 @@ export const OUTCOMES = {
     name: 'a refused connection (ECONNREFUSED)',
     phase: 'connect',
     is: is('refused'),
-    next: 'dial an endpoint that refuses for certain: refusedEndpoint()',
+    next: 'connect to an endpoint that always refuses: refusedEndpoint()',
   },
   ConnectionReset: {
     name: 'a reset connection (ECONNRESET)',
@@ -37,7 +37,7 @@ export const OUTCOMES = {
     name: 'a timeout (ETIMEDOUT, or that of the client)',
     phase: 'connection',
     is: is('timed-out', 'given-up-by-node', 'given-up-by-library'),
-    next: 'dial an endpoint that does not answer: unresponsiveEndpoint(), or stalledEndpoint() for a timeout after the connect',
+    next: 'connect to an endpoint that does not answer: unresponsiveEndpoint(), or stalledEndpoint() for a timeout after the connect',
   },
   AddressNotAvailable: {
     name: 'an address that this host lacks (EADDRNOTAVAIL)',
@@ -162,9 +162,9 @@ export const assertConnectionReset: AssertOutcome = assertionOf('assertConnectio
 /**
  * Asserts that an action fails because no answer came in time, and resolves to the error as it was thrown.
  *
- * ETIMEDOUT of the kernel passes, and so does each timeout of Node and of clients: UND_ERR_CONNECT_TIMEOUT, a TimeoutError,
+ * A timeout of the kernel, of Node or of a client passes. These are ETIMEDOUT, UND_ERR_CONNECT_TIMEOUT, a TimeoutError,
  * ECONNABORTED of axios, DEADLINE_EXCEEDED of gRPC, and the event 'timeout' of a socket or request. If the action succeeds,
- * what it opened is closed.
+ * portside closes the connection that it opened.
  *
  * @throws ERR_PORTSIDE_ASSERTION if the action succeeds, fails in another way or elsewhere, or does not end in time
  * @throws ABORT_ERR if `signal` is aborted

@@ -10,7 +10,7 @@ import { isDatagram, isSocket } from '../platform/node-objects.js'
 import { clearTimeout, setTimeout, whenOverdue } from '../timers.js'
 import { type Opened, silence } from './emitter.js'
 
-/** What an action opened, although it was expected to fail. */
+/** The success of an action that was expected to fail. */
 export interface Success {
   readonly text: string
   /** Where, if that is known. */

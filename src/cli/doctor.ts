@@ -123,7 +123,7 @@ function localhost({ localhost: found, families: here }: LoopbackSupport): Findi
     check,
     found: `${addresses}; this machine lacks ${absent.join(', ')}`,
     verdict: absent.length === found.length ? 'bad' : 'warn',
-    next: 'remove the line of the missing family from /etc/hosts, or dial addresses instead of names',
+    next: 'remove the line of the missing family from /etc/hosts, or connect to addresses instead of names',
   }
 }
 

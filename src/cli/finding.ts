@@ -7,7 +7,7 @@ export interface Finding {
   readonly found: string
   /** `bad`: it will break parallel tests, or the leak check is off although it is set up. `hint`: portside can do more here. */
   readonly verdict: 'ok' | 'hint' | 'warn' | 'bad'
-  /** What to do, in one line or several. */
+  /** The advice, in one line or several. */
   readonly next?: string
   /** Other facts that a user should know. */
   readonly notes?: readonly string[]

@@ -140,7 +140,7 @@ async function foreground(
 }
 
 /**
- * Sends the signal to the whole process group of COMMAND, as a terminal would. npm passes Ctrl-C on to a shell only, and the shell
+ * Sends the signal to the whole process group of COMMAND, as a terminal would. npm passes Ctrl-C to a shell only. The shell then
  * waits for a server that never gets the signal.
  */
 function stopGroup(child: ListeningChild, signal: NodeJS.Signals): void {
@@ -209,5 +209,5 @@ function say(text: string): void {
   process.stderr.write(`portside: ${text}\n`)
 }
 
-/** The address that a client dials. */
+/** The address that a client connects to. */
 const dialled = (endpoint: Endpoint): string => formatEndpoint(toEndpoint(dialAddress(endpoint), endpoint.port))

@@ -20,7 +20,7 @@ export const whoCommand: Command<{ json?: boolean }> = {
   run: (options, [where = '']) => who(where, options),
 }
 
-/** Prints the sockets that hold a port or an endpoint. Returns 1 if there are none, as lsof(8) does. Throws if the system does not answer. */
+/** Prints the sockets that hold a port or an endpoint. Returns 1 if it finds nothing, as lsof(8) does. Throws if the system does not answer. */
 async function who(where: string, { json = false }: { json?: boolean }): Promise<number> {
   const place = placeOf(where)
   const owners = await findOwners(place).catch((error: unknown) => {

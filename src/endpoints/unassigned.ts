@@ -28,10 +28,10 @@ const DOCUMENTATION: Readonly<Record<Family, readonly string[]>> = {
 const PORT = 49_151
 
 /**
- * Finds an address that this host lacks: listening on it, or dialling from it as `localAddress`, fails with EADDRNOTAVAIL (ip(7),
- * bind(2)).
+ * Finds an address that this host lacks: listening on it, or connecting from it as `localAddress`, fails with EADDRNOTAVAIL
+ * (ip(7), bind(2)).
  *
- * Bind the address, but do not dial it: packets to it leave the host. portside asks the kernel once and holds nothing.
+ * Bind the address, but do not connect to it: packets to it leave the host. portside asks the kernel once and holds nothing.
  *
  * @throws ERR_PORTSIDE_UNSUPPORTED if the kernel binds addresses that it does not have (`net.ipv4.ip_nonlocal_bind`)
  * @throws ERR_PORTSIDE_FAMILY_UNAVAILABLE if this host lacks the family

@@ -32,7 +32,7 @@ export function openedHints(owners: readonly SocketOwner[]): string[] {
   ]
 }
 
-/** The listeners that a dial of the failed address reaches. */
+/** The listeners that a client of the failed address reaches. */
 export function listenersAt(failure: SocketFailure, { lookup }: Classification): SocketOwner[] {
   const endpoint = endpointOf(failure)
   return endpoint === undefined || isMulticast(failure) ? [] : (lookup.listeners(endpoint)?.reached ?? [])

@@ -24,8 +24,8 @@ export interface Classification {
 
 /**
  * Classifies a failure, once: outcomes, explanations and thrown errors need the same answer. It looks only at the error, with one
- * exception: for EADDRNOTAVAIL of a connect from a `localAddress` it reads the kernel's table, because an exhausted range and a
- * taken tuple raise the same error.
+ * exception: for EADDRNOTAVAIL of a connect from a `localAddress` it reads the kernel's table. An exhausted range and a taken
+ * tuple raise the same error.
  */
 export function classify(failure: SocketFailure): Classification {
   let known = classified.get(failure)

@@ -1,10 +1,10 @@
 /** The meaning of an error code, before anything is looked up about one error. */
 export interface CodeMeaning {
-  /** What the kernel, the resolver, Node or the client decided. */
+  /** The decision of the kernel, the resolver, Node or the client. */
   readonly decided: string
   /** Why. It begins with 'one of:' if the code has several causes, the likeliest first. */
   readonly cause: string
-  /** What to do about it, the likeliest first. */
+  /** Advice, the likeliest first. */
   readonly hints: readonly [string, ...string[]]
 }
 

@@ -14,7 +14,7 @@ import { isErrno } from './raised-by.js'
 import { failuresIn, type SocketFailure } from './socket-failure.js'
 
 /**
- * What an error of a socket means.
+ * The meaning of a socket error.
  * @see docs/errors.md#explainsocketerror
  */
 export interface SocketExplanation {
@@ -26,15 +26,15 @@ export interface SocketExplanation {
   readonly summary: string
   /** Why. It begins with 'one of:' if portside cannot tell which, the likeliest first. */
   readonly cause: string
-  /** What portside looked at: the fields of the error, the kernel's table, the state of this host. */
+  /** The facts behind the answer: fields of the error, the kernel's table, the state of this host. */
   readonly evidence: string[]
-  /** What raised the error: `kernel`, `node`, the name of a package, or `unknown`. */
+  /** The origin of the error: `kernel`, `node`, the name of a package, or `unknown`. */
   readonly raisedBy: 'kernel' | 'node' | (string & {})
   /** Where; for a unix socket the path. Undefined if the error does not say. */
   readonly endpoint?: Endpoint | string | undefined
   /** The sockets that hold the address now. */
   readonly owners: SocketOwner[]
-  /** What to do, the likeliest first. */
+  /** Advice, the likeliest first. */
   readonly hints: string[]
 }
 
@@ -110,7 +110,7 @@ export function explainFailure(failure: SocketFailure): SocketExplanation {
 
 const DECIDED: Readonly<Partial<Record<FailureKind, string>>> = {
   exhaustion: 'the kernel found no ephemeral port that is free',
-  'blocked-port': 'fetch did not dial the port',
+  'blocked-port': 'fetch did not connect to the port',
   'given-up-by-node': 'Node gave up waiting for an answer',
   'missing-zone': 'the kernel cannot tell which interface the address belongs to',
   'path-too-long': 'the path is too long for a socket',

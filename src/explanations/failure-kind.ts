@@ -18,7 +18,7 @@ export type FailureKind =
   /** A route, a firewall, or the mode of a file forbids it. */
   | 'forbidden'
   | 'refused'
-  /** The kernel gave a dial the same port that it dials. */
+  /** The kernel gave the client the port that it connects to. */
   | 'met-itself'
   | 'reset'
   /** Node or undici saw the connection close before the answer. */
@@ -40,7 +40,7 @@ export type FailureKind =
   | 'out-of-descriptors'
   | 'out-of-memory'
   | 'unresolved'
-  /** fetch does not dial this port. */
+  /** fetch does not connect to this port. */
   | 'blocked-port'
   /** The other end of an HTTP/2 session accepts no more streams. */
   | 'goaway'
@@ -50,7 +50,7 @@ export type FailureKind =
   | 'wrong-argument'
   /** The call does not fit what the socket, server or stream has done before. */
   | 'wrong-state'
-  /** Neither the kernel nor Node raised it: a mock, a library, another kind of error. */
+  /** Something other than the kernel or Node raised it: a mock, a library, another kind of error. */
   | 'not-network'
   | 'unknown'
 

@@ -45,8 +45,8 @@ export const KERNEL_CODES: Readonly<Record<string, CodeMeaning>> = {
     decided: 'the kernel of the other end answered that nothing listens there',
     cause: 'one of: the server is not up yet; it is gone; it listens on another address or port',
     hints: [
-      'await the server before dialling it: waitForListening(), or the listen*() functions, which resolve once bound',
-      'dial the address that the server reports: server.url, server.endpoint',
+      'await the server before you connect: waitForListening(), or the listen*() functions, which resolve once bound',
+      'connect to the address that the server reports: server.url, server.endpoint',
     ],
   },
   ETIMEDOUT: {
@@ -67,7 +67,7 @@ export const KERNEL_CODES: Readonly<Record<string, CodeMeaning>> = {
     decided: 'the kernel knows no route to the network',
     cause:
       'one of: there is no default route, as in a private network; the family has no address here, as in a container without IPv6',
-    hints: ['look at the routes (ip route, ip -6 route)', 'dial the other family'],
+    hints: ['look at the routes (ip route, ip -6 route)', 'connect to an address of the other family'],
   },
   EHOSTDOWN: {
     decided: 'the kernel found that the host is down',
@@ -109,7 +109,7 @@ export const KERNEL_CODES: Readonly<Record<string, CodeMeaning>> = {
   ECONNRESET: {
     decided: 'the other end cut the connection',
     cause:
-      'one of: its process ended or crashed; it closed with unread bytes; it reset on purpose; its listener closed while the connection stood in the accept queue; a kept-alive connection was closed as the request was sent',
+      'one of: its process ended or crashed; it closed with unread bytes; it reset on purpose; its listener closed before accepting; it closed a kept-alive connection as your request came',
     hints: [
       'look for what closes it: a server timeout, a crash, a close() with requests in flight',
       'retry if the request may be repeated',

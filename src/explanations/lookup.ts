@@ -17,7 +17,7 @@ export class Lookup {
     return this.#ask<SocketOwner[]>(() => ownersOf(place, protocol))
   }
 
-  /** The listeners on a port: those that a dial of the address reaches, and all. */
+  /** The listeners on a port: those that a client of the address reaches, and all. */
   listeners({ address, port }: Pick<Endpoint, 'address' | 'port'>) {
     return this.#ask(() => {
       const all = listenersIn(this.#read({ protocol: 'tcp', state: 'LISTEN', port }))

@@ -12,7 +12,7 @@ const UNTRUSTED: CodeMeaning = {
 const TWO_PROTOCOLS: CodeMeaning = {
   decided: 'the two ends do not speak the same protocol',
   cause: 'most often, only one end speaks TLS',
-  hints: ['dial https: if the server speaks TLS, and http: if it does not'],
+  hints: ['use https: if the server speaks TLS, and http: if it does not'],
 }
 
 /** The codes of the resolver, OpenSSL and Node. */
@@ -27,7 +27,7 @@ export const NODE_CODES: Readonly<Record<string, CodeMeaning>> = {
   EAI_AGAIN: {
     decided: 'the resolver got no answer this time',
     cause: 'one of: its server cannot be reached (no network, a sandbox without DNS); the server failed',
-    hints: ['dial an address: tests on loopback need no names', 'try again if you need the name'],
+    hints: ['connect to an address: tests on loopback need no names', 'try again if you need the name'],
   },
   EAI_FAIL: {
     decided: 'the resolver failed permanently',
@@ -42,12 +42,12 @@ export const NODE_CODES: Readonly<Record<string, CodeMeaning>> = {
   ESERVFAIL: {
     decided: 'the resolver got a failure from its server',
     cause: 'the name server cannot answer for this name',
-    hints: ['dial an address: tests on loopback need no names', 'look at the server in /etc/resolv.conf'],
+    hints: ['connect to an address: tests on loopback need no names', 'look at the server in /etc/resolv.conf'],
   },
   ETIMEOUT: {
     decided: 'the resolver got no answer in time',
     cause: 'the name server cannot be reached: no network, or a sandbox without DNS',
-    hints: ['dial an address: tests on loopback need no names', 'look at the server in /etc/resolv.conf'],
+    hints: ['connect to an address: tests on loopback need no names', 'look at the server in /etc/resolv.conf'],
   },
   // ---- Node ------------------------------------------------------------------------------------------------------
   ERR_SOCKET_BAD_PORT: {
@@ -93,7 +93,7 @@ export const NODE_CODES: Readonly<Record<string, CodeMeaning>> = {
   ERR_SOCKET_CONNECTION_TIMEOUT: {
     decided: 'Node gave up: none of the addresses answered',
     cause: 'none answered within autoSelectFamilyAttemptTimeout, 250 ms for each unless set',
-    hints: ['dial the address that answers', 'raise the limit: net.setDefaultAutoSelectFamilyAttemptTimeout()'],
+    hints: ['connect to the address that answers', 'raise the limit: net.setDefaultAutoSelectFamilyAttemptTimeout()'],
   },
   ERR_SOCKET_ALREADY_BOUND: {
     decided: 'Node found that the datagram socket is already bound',
@@ -142,8 +142,8 @@ export const NODE_CODES: Readonly<Record<string, CodeMeaning>> = {
   },
   ERR_TLS_CERT_ALTNAME_INVALID: {
     decided: 'Node found a certificate for another name',
-    cause: 'the client dialled a name or address that is not in the certificate',
-    hints: ['dial localhost, 127.0.0.1 or ::1: the certificates of portside have these'],
+    cause: 'the client connected to a name or address that is not in the certificate',
+    hints: ['connect to localhost, 127.0.0.1 or ::1: the certificates of portside have these'],
   },
   ERR_TLS_HANDSHAKE_TIMEOUT: {
     decided: 'Node gave up on the TLS handshake',
@@ -163,7 +163,7 @@ export const NODE_CODES: Readonly<Record<string, CodeMeaning>> = {
   'ERR_SSL_*_ALERT_*': {
     decided: 'the other end ended the TLS handshake with an alert',
     cause:
-      'the end of the code is the alert (RFC 8446 §6.2): UNKNOWN_CA and BAD_CERTIFICATE if the other end does not trust the certificate of this one, CERTIFICATE_REQUIRED if it wants one, HANDSHAKE_FAILURE and PROTOCOL_VERSION if the two have no cipher or version in common',
+      'the end of the code is the alert (RFC 8446 §6.2). UNKNOWN_CA and BAD_CERTIFICATE: the other end does not trust the certificate of this one. CERTIFICATE_REQUIRED: it wants one. HANDSHAKE_FAILURE and PROTOCOL_VERSION: the two have no cipher or version in common',
     hints: [
       'give the other end the authority of the certificate: server.ca of listenTls() and listenHttps()',
       'look at the options cert, key, minVersion and ciphers of both ends',
@@ -179,7 +179,7 @@ export const NODE_CODES: Readonly<Record<string, CodeMeaning>> = {
     decided: "Node's HTTP parser rejected its input",
     cause:
       'one of: the other end speaks another protocol, such as TLS or HTTP/2; it sends HTTP that breaks the rule in the code',
-    hints: ['see what listens on this port', 'dial https: where the server speaks TLS'],
+    hints: ['see what listens on this port', 'use https: if the server speaks TLS'],
   },
   HPE_HEADER_OVERFLOW: {
     decided: "Node's HTTP parser rejected the headers",
@@ -232,7 +232,7 @@ export const NODE_CODES: Readonly<Record<string, CodeMeaning>> = {
     hints: ['look at the lookup option'],
   },
   ERR_IP_BLOCKED: {
-    decided: 'Node refused to dial an address of the blockList',
+    decided: 'Node does not connect to an address of the blockList',
     cause: 'it is in the blockList of the socket or server',
     hints: ['look at the blockList option'],
   },

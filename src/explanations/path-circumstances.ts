@@ -93,7 +93,7 @@ function isMissing(directory: string): boolean {
 
 function refused(path: string, listeners: SocketOwner[], usual: Circumstances): Circumstances {
   if (listeners.length > 0) {
-    const cause = `nothing listened there when you dialled; now ${list(listeners.map(describeOwner))}`
+    const cause = `nothing listened there when you tried; now ${list(listeners.map(describeOwner))}`
     return { ...usual, cause, owners: listeners }
   }
   if (path.startsWith('\0')) return { ...usual, cause: 'nothing listens under this abstract name' }

@@ -18,7 +18,7 @@ export function refused(failure: SocketFailure, known: Classification, usual: Ci
   // A listener on `::` may not accept IPv4.
   const certain = there.filter(({ local }) => (local as Endpoint).family === familyOf(address))
   if (certain.length > 0) {
-    const cause = `nothing listened there when you dialled; now ${list(certain.map(describeOwner))}`
+    const cause = `nothing listened there when you tried; now ${list(certain.map(describeOwner))}`
     return { ...usual, cause, owners: certain, evidence }
   }
   const [elsewhere] = all
@@ -30,9 +30,12 @@ export function refused(failure: SocketFailure, known: Classification, usual: Ci
       ? `listen on ${address}`
       : "listen on both families ({ family: 'dual' }): localhost may be either, in either order"
   return {
-    cause: `you dialled ${address}, the listener is on ${local.address}${only}`,
+    cause: `you tried ${address}, the listener is on ${local.address}${only}`,
     owners: [elsewhere],
-    hints: [`dial ${formatEndpoint({ ...local, address: dialAddress(local) })}, or ${other}`, ...usual.hints.slice(1)],
+    hints: [
+      `connect to ${formatEndpoint({ ...local, address: dialAddress(local) })}, or ${other}`,
+      ...usual.hints.slice(1),
+    ],
     evidence,
   }
 }
@@ -70,7 +73,7 @@ export const TIMED_OUT =
 const BY_NODE = {
   cause: 'Node gave up on this address after autoSelectFamilyAttemptTimeout, 250 ms unless set, and tried the next one',
   hints: [
-    'dial the address that answers',
+    'connect to the address that answers',
     'raise the limit: net.setDefaultAutoSelectFamilyAttemptTimeout(), or autoSelectFamilyAttemptTimeout of the connect',
   ],
 }
@@ -106,7 +109,7 @@ export function routeless(failure: SocketFailure, known: Classification, usual: 
   return {
     cause: `this host has no ${family} address except loopback, so there is no default route for ${address}`,
     owners,
-    hints: [`dial an address of the other family`, 'look at the routes (ip route, ip -6 route)'],
+    hints: ['connect to an address of the other family', 'look at the routes (ip route, ip -6 route)'],
     evidence: [`the addresses of this host: ${ownAddressesOrNone().join(', ') || 'none'}`],
   }
 }
@@ -138,14 +141,14 @@ export function unresolved({ code, hostname = '' }: SocketFailure, usual: Circum
     ...usual,
     cause: `${hostname} is a name below localhost: browsers and curl resolve it to loopback, many system resolvers do not`,
     hints: [
-      "dial 127.0.0.1 and send the name in the Host header: fetch('http://127.0.0.1:PORT', { headers: { host: 'NAME' } }) of undici, or http.request()",
+      "connect to 127.0.0.1 and send the name in the Host header: fetch('http://127.0.0.1:PORT', { headers: { host: 'NAME' } }) of undici, or http.request()",
       `add ${hostname} to /etc/hosts`,
     ],
   }
 }
 
 const WITHOUT_DNS = [
-  'dial an address: tests on loopback need no names',
+  'connect to an address: tests on loopback need no names',
   'check dns.getServers(): resolve*() of node:dns asks these servers',
 ]
 
@@ -154,6 +157,6 @@ export const BLOCKED: Circumstances = {
   owners: [],
   hints: [
     'use another port: reservePort() and the listenHttp*() functions never pick a port that fetch blocks',
-    'dial it with another client: http.request()',
+    'connect with another client: http.request()',
   ],
 }

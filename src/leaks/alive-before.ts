@@ -1,7 +1,7 @@
 import { activeHandles, activeTimerCount, isWorkerActive } from '../platform/active-resources.js'
 import type { Workers } from './workers.js'
 
-/** What kept the process alive before a file began. It belongs to the runner, or to another file. */
+/** The objects that kept the process alive before a file began. It belongs to the runner, or to another file. */
 export interface AliveBefore {
   /** Handles and worker threads. Not timers: a timer of the runner may have ended and another have taken its place. */
   readonly objects: WeakSet<object>

@@ -34,7 +34,7 @@ function annotationOf(leak: SocketLeak, mode: 'fail' | 'warn', root = process.cw
   const level = mode === 'fail' ? 'error' : 'warning'
   const file = relative(root, frame.file).split(sep).join('/')
   const opened =
-    leak.redials === undefined ? 'This line opens a socket that is left open' : 'A client of this line dials again'
+    leak.redials === undefined ? 'This line opens a socket that is left open' : 'A client of this line reconnects'
   const by = leak.test === undefined ? '' : ` by '${leak.test}'`
   const properties = { file, line: frame.line, col: frame.column, title: 'portside: leak' }
   const named = Object.entries(properties).map(([name, value]) => `${name}=${property(value)}`)

@@ -10,7 +10,7 @@ export interface Closer {
 export interface Way {
   /** In the names that the documentation of the package uses. */
   readonly call: string
-  /** What this call closes, if the package has several calls. */
+  /** The kind of object that this call closes, if the package has several calls. */
   readonly of?: string
   /** Matches the function and the path below the folder of the package, of one frame: `connect lib/client.js`. */
   readonly on?: RegExp

@@ -10,7 +10,7 @@ import type { Owner } from './owner.js'
 import { type Trace, takeTrace } from './trace.js'
 import type { TrackedSocket } from './tracked-socket.js'
 
-/** The dials of one owner to one endpoint, of which the last failed or was cut. */
+/** Connects of one owner to one endpoint. The last of them failed or was cut. */
 export interface FailedDial {
   readonly owner: Owner | undefined
   /** Undefined while unknown: the kernel has already forgotten the other end of a connection that was cut. */
@@ -31,7 +31,7 @@ export interface FailedDial {
   gap: number | undefined
 }
 
-/** A timer of an owner that has dialled. */
+/** A timer of an owner that has opened a client. */
 export interface LaterTimer {
   readonly owner: Owner | undefined
   /** When it was set, on the counter of activity in this process and on the clock of `now()`. */
@@ -49,17 +49,17 @@ interface Tracking {
   readonly isIdle: (record: TrackedSocket) => boolean
 }
 
-/** Failed dials, and the timers of their owners. A client between two attempts has no socket, only a timer. */
+/** Failed connects, and the timers of their owners. A client between two attempts has no socket, only a timer. */
 export class Dials {
   readonly #tracking: Tracking
   readonly #failed = new Map<Owner | undefined, Map<string, FailedDial>>()
   readonly #stopped = new WeakSet<Owner>()
   readonly #settled = new WeakSet<Owner>()
-  /** Owners that have dialled, and the last of them: a lookup in a weak set costs too much for each socket. */
+  /** Owners that have opened a client, and the last of them: a lookup in a weak set costs too much for each socket. */
   readonly #dialled = new WeakSet<object>()
   #latest: object | undefined
   #hasStopped = false
-  /** It changes neither Node's timers nor the globals of a test. On from the first dial. */
+  /** It changes neither Node's timers nor the globals of a test. On from the first connect. */
   readonly #hook: ReturnType<typeof createHook>
   #isOn = false
   #isWatched = false
@@ -84,11 +84,11 @@ export class Dials {
           note(this, error)
           return Reflect.apply(destroy, this, [error, callback])
         },
-      'Node reports the failure of a dial to its client only',
+      'Node reports a failed connect to its client only',
     )
   }
 
-  /** The dials whose last attempt failed or was cut, and whose owner was not reported for it. */
+  /** Connects of which the last failed or was cut, and whose owner was not reported for it. */
   *failed(): Generator<FailedDial, void, void> {
     for (const [owner, dials] of this.#failed) {
       if (owner === undefined || !this.#settled.has(owner)) yield* dials.values()
@@ -100,12 +100,12 @@ export class Dials {
     this.#settled.add(owner)
   }
 
-  /** From here on, dials that belong to no test are noted too. */
+  /** From here on, connects that belong to no test are noted too. */
   watch(): void {
     this.#isWatched = true
   }
 
-  /** Notes that a dial begins. */
+  /** Notes that a connect begins. */
   begin(owner: Owner | undefined): void {
     if (owner === undefined && !this.#isWatched) return
     const dialler = owner ?? NOBODY
@@ -125,7 +125,7 @@ export class Dials {
     })
   }
 
-  /** From here on, no timer and no dialled socket of this owner keeps the process alive. */
+  /** From here on, no timer and no client of this owner keeps the process alive. */
   stop(owner: Owner): void {
     this.#stopped.add(owner)
     this.#hasStopped = true
@@ -137,7 +137,7 @@ export class Dials {
     return this.#hasStopped && owner !== undefined && this.#stopped.has(owner)
   }
 
-  /** Forgets the dials of a file and its tests. */
+  /** Forgets the connects of a file and its tests. */
   forget(): void {
     for (const owner of this.#failed.keys()) if (owner !== undefined) this.#failed.delete(owner)
     this.#timers = this.#timers.filter(({ owner }) => this.#failed.has(owner))
@@ -145,10 +145,10 @@ export class Dials {
 
   #noteEnd(socket: net.Socket, error: unknown): void {
     const record = this.#tracking.recordOf(socket)
-    // A wait of portside dials again on its own.
+    // A wait of portside connects again without the test.
     if (record === undefined || record.kind !== 'client' || isInfrastructure(socket)) return
     const answer = answerOf(socket, error)
-    // A server may close an idle connection of a client pool: the pool dials only when it needs a connection.
+    // A server may close an idle connection of a client pool: the pool connects again only when it needs a connection.
     if (answer === undefined || this.#tracking.isIdle(record)) this.#noteGood(socket, record)
     else this.#noteBad(socket, error, answer, record)
   }
@@ -210,7 +210,7 @@ const NOBODY = {}
 const MOST_OWNERS = 1000
 const MOST_ENDPOINTS = 64
 
-/** What the kernel or the other end answered; undefined if the client itself closed the connection. */
+/** The answer of the kernel or the other end; undefined if the client itself closed the connection. */
 function answerOf(socket: net.Socket, error: unknown): string | undefined {
   const { code, syscall, reason } = (error ?? {}) as { code?: unknown; syscall?: unknown; reason?: unknown }
   // An error of a system call, of several attempts, or of TLS: https://nodejs.org/api/errors.html#class-systemerror
@@ -233,7 +233,7 @@ function endpointOf(socket: net.Socket, error: unknown): Endpoint | string | und
   return typeof address === 'string' ? address : typeof hostname === 'string' ? hostname : undefined
 }
 
-/** For a dial that was cut, so the kernel does not say where it went: dials of one line of a program count as the same. */
+/** For a connection that was cut, the kernel no longer knows the other end. Connects of one line of code count as the same. */
 function samePlace(
   dials: Iterable<FailedDial>,
   trace: Trace,

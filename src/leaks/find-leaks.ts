@@ -57,13 +57,13 @@ export function findLeaks(since: SocketSnapshot, options: LeakOptions = {}): Pro
  * ```
  * @see docs/leaks.md#by-hand
  */
-export async function verifyNoLeaks(since: SocketSnapshot, given: LeakOptions = {}): Promise<void> {
-  const options = checkLeakOptions(given, 'verifyNoLeaks()')
-  const { found, redials } = await find(since, options)
+export async function verifyNoLeaks(since: SocketSnapshot, options: LeakOptions = {}): Promise<void> {
+  const checked = checkLeakOptions(options, 'verifyNoLeaks()')
+  const { found, redials } = await find(since, checked)
   const leaks = leaksOf({ found, redials })
   if (leaks.length === 0) return
   const error = errorFor(found, redials)
-  if (options.mode !== 'warn') throw withFields(error, leaks)
+  if (checked.mode !== 'warn') throw withFields(error, leaks)
   printReport(error.message)
 }
 

@@ -39,7 +39,7 @@ export const NOTHING: Found = { leaks: [], records: [], ignored: [] }
 /** Finds what is still open when the grace is over. */
 export async function findOpen({ isSuspect, baseline, mayStay, options }: Search): Promise<Found> {
   const state = tracker()
-  // A socket that dials may be open soon. A few turns do not show whether it ever will be.
+  // A socket that is connecting may be open soon. A few turns do not show whether it ever will be.
   const look = (dialling: boolean): Suspect[] => {
     const tracked = suspects(isSuspect, dialling, options.idlePools)
     return baseline === undefined ? tracked : [...tracked, ...untracked(baseline, state, tracked.length > 0)]
@@ -75,13 +75,13 @@ function untracked(baseline: ReadonlySet<number>, { all }: Tracker, suffices: bo
   }
 }
 
-/** Finds clients that have no socket and will dial again. Waits only if a client may. */
+/** Finds clients that have no socket and will reconnect. Waits only if a client may. */
 export async function lookForRedials(
   isSuspect: (dial: Pick<FailedDial, 'owner' | 'sequence'>) => boolean,
   { redialWait: wait = REDIAL_WAIT, signal }: Pick<LeakOptions, 'redialWait' | 'signal'>,
 ): Promise<Redial[]> {
   const { dials } = tracker()
-  // A dial that is in progress may be refused soon.
+  // A connect that is in progress may be refused soon.
   for (let turns = 0; turns < TURNS && isDialling(isSuspect); turns++) await turn()
   if (![...dials.failed()].some(isSuspect)) return []
   return findRedials(dials, isSuspect, { wait, signal })

@@ -10,7 +10,7 @@ import type { SocketLeak } from './socket-leak.js'
 import { framesOf } from './stack.js'
 import type { Trace } from './trace.js'
 
-/** A client that has no socket and will dial again. */
+/** A client that has no socket and will reconnect. */
 export interface Redial {
   readonly leak: SocketLeak
   readonly owner: Owner | undefined
@@ -18,8 +18,8 @@ export interface Redial {
 }
 
 /**
- * Finds clients that dialled again after their owner had ended, or that dial within the wait and are about to dial once more. Returns at
- * once unless a timer is due within the wait.
+ * Finds clients that reconnected after their owner had ended. Also finds clients that reconnect within the wait and are about to do it
+ * once more. Returns at once unless a timer is due within the wait.
  */
 export async function findRedials(
   dials: Dials,
@@ -28,7 +28,7 @@ export async function findRedials(
 ): Promise<Redial[]> {
   const suspects = [...dials.failed()].filter(isSuspect).map((dial) => new Suspect(dials, dial))
   if (suspects.length === 0) return []
-  // A client without a pause dials in each turn.
+  // A client without a pause connects in each turn.
   for (let turns = 0; turns < TURNS; turns++) await turn()
   const pause = (milliseconds: number) => new Promise((resolve) => void setTimeout(resolve, milliseconds))
   for (let left = wait; left > 0 && !signal?.aborted; ) {
@@ -37,7 +37,7 @@ export async function findRedials(
     const next = Math.min(Math.max(Math.min(...due), 1), left)
     await pause(next)
     left -= next
-    // A dial that the timer has begun needs a few turns to fail.
+    // A connect that the timer has begun needs a few turns to fail.
     for (let turns = 0; turns < TURNS; turns++) await turn()
   }
   return suspects.flatMap((suspect) => suspect.redial())
@@ -54,19 +54,19 @@ class Suspect {
     this.#before = dial.count
   }
 
-  /** Whether it is still undecided: it has not dialled again so far, or may have stopped. */
+  /** Whether it is still undecided: it has not reconnected so far, or may have stopped. */
   get open(): boolean {
     return !this.#dialsAgain(this.#next())
   }
 
-  /** Milliseconds until it may dial, by a timer or by the interval of its earlier dials. */
+  /** Milliseconds until it may reconnect, by a timer or by the interval of its earlier attempts. */
   dueWithin(milliseconds: number): number[] {
     const { at, gap } = this.#dial
     const next = gap === undefined ? [] : [at + gap * LATENESS - now()].filter((due) => due > 0)
     return [...dueTimes(this.#next()), ...dueTimes(this.#intervals()), ...next].filter((due) => due <= milliseconds)
   }
 
-  /** Empty if it does not dial again. */
+  /** Empty if it does not reconnect. */
   redial(): Redial[] {
     const next = this.#next()
     if (!this.#dialsAgain(next)) return []
@@ -74,7 +74,7 @@ class Suspect {
     return [describe(this.#dial, due.length === 0 ? undefined : Math.min(...due))]
   }
 
-  /** A client that has dialled once and has no timer may have stopped. */
+  /** A client that has connected once and has no timer may have stopped. */
   #dialsAgain(next: Timers): boolean {
     const { count, late, at } = this.#dial
     const dialled = count - this.#before
@@ -83,9 +83,10 @@ class Suspect {
   }
 
   /**
-   * The timers that may dial next, set since the last dial began. For a package, all timers except the clock of undici
-   * (https://github.com/nodejs/undici/blob/main/lib/util/timers.js): gRPC sets its own before the dial fails, and unrefs it. For the user's
-   * code, timers that keep the process alive and were set after the failure: an earlier timer is a timeout of the dial.
+   * The timers that may connect next, set since the last attempt began. For a package, all timers except the clock of undici
+   * (https://github.com/nodejs/undici/blob/main/lib/util/timers.js). They include a timer that gRPC sets before the attempt
+   * fails, and unrefs. For the user's code, timers that keep the process alive and were set after the failure: an earlier timer is a timeout
+   * of the attempt.
    */
   #next(): Timers {
     return this.#dials.timersOf(this.#dial.owner).filter(({ resource, trace, at, sequence }) => {
@@ -96,7 +97,7 @@ class Suspect {
     })
   }
 
-  /** An interval may be the timer that dials, no matter when it was set. */
+  /** An interval may be the timer that connects, no matter when it was set. */
   #intervals(): Timers {
     return this.#dials.timersOf(this.#dial.owner).filter(({ resource }) => periodOf(resource).every !== undefined)
   }

@@ -22,7 +22,7 @@ import type { TrackedSocket } from './tracked-socket.js'
 import { type Tracker, tracker } from './tracker.js'
 import { makeOwner } from './tracking.js'
 
-/** What the entry for a runner tells the check. */
+/** Settings that the entry for a runner gives to the check. */
 interface CheckSettings {
   /** Whether the runner does not exit, or complains, while something is open. */
   readonly waits?: boolean
@@ -42,7 +42,7 @@ interface CheckSettings {
   readonly concerns?: (leak: Pick<SocketLeak, 'openedAt'>) => boolean
   /** The tracker's counter when the check began. Default: the current value. */
   readonly since?: number
-  /** What kept the process alive then. Default: what keeps it alive now. */
+  /** The objects that kept the process alive then. Default: those that keep it alive now. */
   readonly aliveBefore?: AliveBefore
   /** How many timers of the runner keep the process alive at the end of a file. Default: 0, which may cost a closer look. */
   readonly timersOfRunner?: () => number
@@ -62,7 +62,7 @@ export class LeakCheck {
   #baseline: Set<number> | undefined
   /** Reported sockets to close at the end of the file, because the runner would wait for them. */
   readonly #left: TrackedSocket[] = []
-  /** What kept the process alive before; undefined with `alive: 'off'`. */
+  /** The objects that kept the process alive before; undefined with `alive: 'off'`. */
   #alive: AliveBefore | undefined
   readonly #path: string | undefined
   readonly #settings: CheckSettings
@@ -82,7 +82,7 @@ export class LeakCheck {
     // install() does not take the other names.
     this.#options = readLeakOptions(given, of, of === this.#settings.of ? this.#settings.more : [])
     if (this.#options.mode === 'off') {
-      // A tracker would do this, but there is none.
+      // A tracker would do this, but this check has no tracker.
       readAhead()
       return
     }
@@ -137,14 +137,14 @@ export class LeakCheck {
     return this.#check(owner, (record) => owners.has(state.ownerOf(record)), perTest ? this.#baseline : undefined)
   }
 
-  /** Finds open sockets of the file that no test was failed for, clients that dial again, and what else keeps the process alive. */
+  /** Finds open sockets of the file that no test was failed for, clients that reconnect, and what else keeps the process alive. */
   async endFile(): Promise<Error | undefined> {
     const [state, file] = [this.#tracker, this.#file]
     if (state === undefined || file === undefined) return undefined
     if (state.file === file) state.file = undefined
     if (this.options.mode === 'off') return undefined
     await nextListen()
-    // First: a client that dials again during this wait may connect.
+    // First: a client that reconnects during this wait may succeed.
     const redials = await this.#redials(file)
     const found = await this.#find(file, (record) => state.lastUse(record) > file.begun, this.#baseline)
     const ofFile = this.#failTests(redials.filter((redial) => !isAmong(redial, found)))
@@ -152,7 +152,7 @@ export class LeakCheck {
     // Not before: other tests may use the sockets that one test has left open, and only that test fails.
     for (const record of left) closeLeaked(record)
     if (this.#closesAtEnd || this.options.close === true) {
-      // Otherwise a client whose connection portside has closed would dial again.
+      // Otherwise a client whose connection portside has closed would reconnect.
       for (const owner of [...left.map((record) => state.ownerOf(record)), ...redials.map(ownerOf)]) {
         if (owner !== undefined) state.dials.stop(owner)
       }

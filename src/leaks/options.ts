@@ -38,8 +38,8 @@ export interface LeakOptions {
    */
   ignore?: readonly LeakIgnore[]
   /**
-   * What to do with connections that an `http.Agent` or undici keeps for the next request, and with their other ends. `'ignore'` leaves
-   * them open, `'report'` reports them as leaks, `'close'` closes them without a report.
+   * How to treat connections that an `http.Agent` or undici keeps for the next request, and their other ends. `'ignore'` leaves them
+   * open, `'report'` reports them as leaks, `'close'` closes them without a report.
    * @default 'ignore'
    */
   idlePools?: 'ignore' | 'report' | 'close'
@@ -55,8 +55,8 @@ export interface LeakOptions {
    */
   close?: boolean
   /**
-   * How long the end of a file waits for a client to dial again, in milliseconds. It waits only if a dial of a test failed or was cut, and
-   * the test has set a timer since that fires within this time.
+   * How long the end of a file waits for a client to reconnect, in milliseconds. It waits only if a connect of a test failed or a
+   * connection was cut, and the test has since set a timer that fires within this time.
    * @default 2000
    */
   redialWait?: number

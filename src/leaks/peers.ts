@@ -5,7 +5,7 @@ import { nextTick, now } from '../timers.js'
 import type { TrackedSocket } from './tracked-socket.js'
 
 /**
- * Finds the client of an accepted socket when it is accepted. The addresses of clients are noted earlier, as soon as they dial, because a
+ * Finds the client of an accepted socket when it is accepted. The addresses of clients are noted earlier, when they connect, because a
  * client may be closed when the other end is accepted.
  */
 export class Peers {
@@ -19,7 +19,7 @@ export class Peers {
     this.#unplaced.push(client)
     if (this.#scheduled) return
     this.#scheduled = true
-    // Node dials an address in the next tick, which comes after this one.
+    // Node connects to an address in the next tick, which comes after this one.
     nextTick(this.#later)
   }
 
@@ -79,7 +79,7 @@ interface Placed {
   readonly client: TrackedSocket
   /** The local address. */
   readonly address: string
-  /** When it had dialled. */
+  /** When it had begun to connect. */
   readonly at: number
   /** An earlier client with the same local port. */
   before: Placed | undefined

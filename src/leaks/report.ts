@@ -114,7 +114,7 @@ function headline(leaks: readonly SocketLeak[]): string {
   const sockets = leaks.length - clients
   const test = oneTest(leaks)
   const open = counted(sockets, 'socket')
-  const redialling = clients === 1 ? '1 client that dials again' : `${clients} clients that dial again`
+  const redialling = clients === 1 ? '1 client that reconnects' : `${clients} clients that reconnect`
   if (test === undefined) {
     if (clients === 0) return `portside: ${open} left open.`
     return sockets === 0 ? `portside: ${redialling}.` : `portside: ${open} left open, and ${redialling}.`

@@ -11,7 +11,7 @@ export interface SocketLeak {
   readonly kind: 'client' | 'accepted' | 'listener' | 'udp' | 'unix' | 'untracked'
   /** Its own end: an endpoint, or the path of a unix socket. */
   readonly local?: Endpoint | string | undefined
-  /** The other end. Node does not say which path a client of a unix socket has dialled. */
+  /** The other end. Node does not say which path a client of a unix socket has connected to. */
   readonly remote?: Endpoint | string | undefined
   /** The descriptor in this process. */
   readonly fd?: number | undefined
@@ -33,8 +33,8 @@ export interface SocketLeak {
   /** True if the test had already ended when the socket was opened, by something that it started and did not wait for. */
   readonly late?: boolean | undefined
   /**
-   * Of a client that has no socket now and will dial again: how many of its dials failed or were cut, the last answer (`ECONNREFUSED`), and
-   * in how many milliseconds its timer fires, if it has one.
+   * Only for a client that has no socket now and will reconnect: how many of its connections failed or were cut, and the last answer, such
+   * as `ECONNREFUSED`. `due` is the number of milliseconds until its timer fires, if it has a timer.
    */
   readonly redials?: { readonly failed: number; readonly answer: string; readonly due?: number | undefined } | undefined
   /** The path of the test file. */

@@ -44,8 +44,8 @@ let callNow: (() => Trace | undefined) | undefined
 let callersNow: (() => Trace | undefined) | undefined
 
 /**
- * If `PORTSIDE_TRACE` is `on`, every promise, timer and callback from now on inherits the user's lines that made it. A package may dial
- * later, when none of these lines is on the stack. Each promise then costs a stack.
+ * If `PORTSIDE_TRACE` is `on`, every promise, timer and callback from now on inherits the user's lines that made it. A package may
+ * connect later, when none of these lines is on the stack. Each promise then costs a stack.
  */
 export function followCallers(): void {
   if (!isFollowed() || callersNow !== undefined) return

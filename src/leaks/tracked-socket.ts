@@ -75,7 +75,7 @@ export class TrackedSocket {
   }
 
   /**
-   * Whether it is a client without a socket of the kernel: Node dials in the next tick, or when it has looked up the name. A client whose
+   * Whether it is a client without a socket of the kernel: Node connects in the next tick, or when it has looked up the name. A client whose
    * connect() has thrown looks the same forever.
    */
   get dialling(): boolean {

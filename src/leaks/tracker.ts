@@ -42,7 +42,7 @@ export class Tracker implements Origins {
   file: Owner | undefined
   /** Rules by the path of their file, for files that the runner has not named. */
   readonly ignoredIn = new Map<string, 'all' | LeakIgnore[]>()
-  /** Dials without success. */
+  /** Connects without success. */
   readonly dials: Dials
   readonly workers: Workers
   /** Timers that a file of this process was reported for. */

@@ -12,7 +12,7 @@ export interface AddressOptions {
   signal?: AbortSignal | undefined
 }
 
-/** Which addresses to bind. */
+/** The addresses to bind. */
 export interface Addresses {
   readonly addresses: readonly string[]
   /** `all`: the same port on each of them; `first`: the first that can be bound. */

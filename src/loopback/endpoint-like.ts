@@ -41,7 +41,7 @@ function placesOf(target: EndpointLike): Named[] {
   return [place]
 }
 
-/** Returns the dials of each attempt. A name is looked up each time, because it may not resolve yet. */
+/** Returns the connect options of each attempt. A name is looked up each time, because it may not resolve yet. */
 export function dialsOf(target: EndpointLike): () => Promise<net.NetConnectOpts[]> | net.NetConnectOpts[] {
   const dials = namedBy(target).map(dialsOfPlace)
   return dials.length === 1 && dials[0] !== undefined

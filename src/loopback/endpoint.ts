@@ -1,6 +1,7 @@
 import net from 'node:net'
 import { readArgument } from '../argument.js'
 
+/** The family of an IP address. */
 export type Family = 'IPv4' | 'IPv6'
 
 /** An address and a port, in the shape of `net.AddressInfo`. */

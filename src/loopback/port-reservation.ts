@@ -1,6 +1,7 @@
 import type dgram from 'node:dgram'
 import type { Endpoint } from './endpoint.js'
 
+/** The protocol of a port. TCP and UDP have separate port spaces. */
 export type PortProtocol = 'tcp' | 'udp'
 
 /** A reserved port, as `reservePort()` returns it. Disposing releases it. */

@@ -5,6 +5,7 @@ import { describeErrno } from '../platform/errno.js'
 import { processState } from '../process-state.js'
 import { type Family, familyOf, LOOPBACK } from './endpoint.js'
 
+/** The loopback of this host, as `probeLoopback()` found it. */
 export interface LoopbackSupport {
   /** Whether 127.0.0.1 can be bound. */
   readonly ipv4: boolean

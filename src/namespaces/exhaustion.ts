@@ -11,10 +11,13 @@ import { openAnchor } from '../ports/anchor.js'
 import { refuseAborted } from '../signals.js'
 import { closedBy } from '../sockets/infrastructure.js'
 
-/** @experimental */
+/**
+ * The options of `exhaustEphemeralPorts()`.
+ * @experimental
+ */
 export interface ExhaustOptions {
   /**
-   * What holds the ports: connections that are bound to them, or listeners.
+   * The kind of socket that holds the ports: connections that are bound to them, or listeners.
    * @default 'connect'
    */
   by?: 'connect' | 'listen'
@@ -43,7 +46,7 @@ export interface Exhaustion extends AsyncDisposable {
   readonly held: number
   /** The kernel's error for the attempt after the last port: EADDRNOTAVAIL of a connect, EADDRINUSE of a listen. */
   readonly error: Error
-  /** Gives all ports back, by resets, so that none stays in TIME_WAIT. Later calls share the promise. */
+  /** Gives all ports back, by resets, which leave no TIME_WAIT. Later calls share the promise. */
   release(): Promise<void>
 }
 
@@ -168,7 +171,7 @@ const takeByListening: Take = (address, undos) => {
   })
 }
 
-/** The kernel's error for a connect without a free local port. It looks for the port before it dials. */
+/** The kernel's error for a connect without a free local port. The kernel picks the port before it sends. */
 function refusalOf(address: string): Promise<Error | undefined> {
   return new Promise((resolve) => {
     const client = net.connect({ host: address, port: UNUSED })

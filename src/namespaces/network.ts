@@ -8,7 +8,10 @@ import { linkSteps, MOST_HOSTS } from './link.js'
 import { LinkedHost, type NetworkHost } from './linked-host.js'
 import { checkProfile, type HostProfile } from './profile.js'
 
-/** @experimental */
+/**
+ * The options of `createNetwork()`.
+ * @experimental
+ */
 export interface NetworkOptions {
   /** The hosts by name. Each host resolves the names of all. */
   hosts: Readonly<Record<string, HostProfile>>
@@ -40,7 +43,7 @@ export interface PrivateNetwork extends AsyncDisposable {
    */
   host(name: string): NetworkHost
   /**
-   * Cuts the link between two hosts, in both directions, as if a cable were cut. Neither host gets an error: connects and
+   * Cuts the link between two hosts, in both directions, as if a cable were cut. The hosts get no error: connects and
    * writes wait until they time out. Other hosts still reach both.
    */
   cut(one: string, other: string): Promise<void>

@@ -3,7 +3,7 @@ import { handleOf } from './node-internals.js'
 
 /**
  * Lets no more connections into a listener's accept queue while one is in it. On Linux a second listen(2) changes only the backlog, and
- * the kernel drops a SYN if the queue is full: the client retries after a second, and is refused if the listener is gone. A unix
+ * the kernel drops a SYN if the queue is full. The client retries after a second, and is refused if the listener is gone. A unix
  * socket would answer EAGAIN instead, and macOS treats 0 as its default.
  */
 export function takeNoMore(server: net.Server): void {

@@ -6,7 +6,7 @@ export function excludesPorts(platform: NodeJS.Platform = process.platform): boo
 }
 
 /**
- * The ranges that Windows excludes, from `netsh`. Empty if there are none, or `netsh` fails.
+ * The ranges that Windows excludes, from `netsh`. Empty if Windows excludes nothing, or `netsh` fails.
  * https://learn.microsoft.com/en-us/windows-server/administration/windows-commands/netsh-int-ipv4
  */
 export function excludedRanges(

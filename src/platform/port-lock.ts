@@ -10,9 +10,9 @@ export type PortLockPlace =
   | { readonly file: string; readonly create: number; readonly open: number; readonly mode: number }
 
 /**
- * On Linux an abstract unix socket, because each network namespace has its own names as it has its own ports (unix(7),
- * network_namespaces(7)); on Windows a named pipe; on macOS and BSD a file opened with an exclusive lock. Undefined on a system
- * without any of these.
+ * On Linux an abstract unix socket: each network namespace has its own names as it has its own ports (unix(7),
+ * network_namespaces(7)). On Windows it is a named pipe, on macOS and BSD a file opened with an exclusive lock. Undefined on a
+ * system without any of these.
  */
 export function portLockPlace(port: number, platform: NodeJS.Platform = process.platform): PortLockPlace | undefined {
   switch (platform) {

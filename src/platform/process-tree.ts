@@ -71,7 +71,7 @@ export function end(other: OtherProcess, signal: NodeJS.Signals): boolean {
 }
 
 /**
- * Ends a process and all processes that it started, on Windows, where a kill does not reach them and there are no signals
+ * Ends a process and all processes that it started, on Windows. Windows has no signals, and a kill does not reach the others
  * (https://learn.microsoft.com/en-us/windows-server/administration/windows-commands/taskkill). False elsewhere.
  */
 export function endTree(pid: number, platform: NodeJS.Platform = process.platform): boolean {

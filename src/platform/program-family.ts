@@ -13,9 +13,11 @@ export function marked(env: NodeJS.ProcessEnv, mark: string | undefined): NodeJS
 }
 
 /**
- * A program and the processes that it started, directly or indirectly. It checks three things, because a process can leave each: the
- * parent (a process whose parent exits gets another), the session (setsid(2) begins a new one), and on Linux the mark in the
- * environment with which a process was started (proc_pid_environ(5)).
+ * A program and the processes that it started, directly or indirectly. It checks three things, because a process can leave each:
+ *
+ * - the parent: a process whose parent exits gets another;
+ * - the session: setsid(2) begins a new one;
+ * - on Linux, the mark in the environment with which a process was started (proc_pid_environ(5)).
  */
 export class ProgramFamily {
   /** The start time by pid, because pids are reused. */

@@ -5,9 +5,9 @@ import { isMainThread } from 'node:worker_threads'
 import { hasEnded, markOf } from './process-mark.js'
 
 /**
- * Whether this is the first call for a run, which is identified by the process of its workers. Workers share no memory and no environment
- * that one could change, but they share a temporary directory: the first to create a file there has the claim, and leaves a note for the
- * main process. True if that cannot be determined.
+ * Whether this is the first call for a run, which is identified by the process of its workers. Workers cannot share memory or a changed
+ * environment, but they share a temporary directory. The first that creates a file there has the claim, and leaves a note for the main
+ * process. True if that cannot be determined.
  */
 export function claimRun(main: number, note: string, folder: string = tmpdir()): boolean {
   const mark = process.env[RUN_VARIABLE] ?? markOf(main)

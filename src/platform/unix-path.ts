@@ -8,7 +8,7 @@ export interface UnixPath {
 }
 
 /**
- * A unique path: a socket in a new directory of mode 0700, or a named pipe on Windows, where pipes have their own name space and
+ * A unique path: a socket in a new directory of mode 0700, or a named pipe on Windows. Pipes have their own name space and
  * disappear with their last handle.
  * https://nodejs.org/api/net.html#identifying-paths-for-ipc-connections
  */
@@ -39,7 +39,7 @@ export async function unixPathExists(path: string, platform: NodeJS.Platform = p
   )
 }
 
-/** The kind of file at a path; undefined if there is none, or this process may not read it. A dangling link is a file. */
+/** The kind of file at a path; undefined if the path has no file, or this process may not read it. A dangling link is a file. */
 export function kindOfFile(path: string): 'socket' | 'directory' | 'file' | undefined {
   const found = tryStat(statSync, path) ?? tryStat(lstatSync, path)
   if (found === undefined) return undefined

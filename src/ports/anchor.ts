@@ -6,7 +6,7 @@ import { joinSink, type Sink } from './sink.js'
 /**
  * A TCP port held by a connection of this process. Its client is bound to the port and does not listen.
  *
- * The bind is explicit, so the kernel gives the port to no bind to port 0 and to no outgoing connection: both pass over a
+ * The bind is explicit, so the kernel gives the port to no bind to port 0 and to no outgoing connection. Both pass over a
  * port that was bound by number or address (`__inet_hash_connect` and `inet_csk_find_open_port` in Linux; ip(7),
  * ip_local_port_range). Nothing listens, so connections to the port are refused. On Linux a listener can share the port:
  * see `listensWhileHeld`.

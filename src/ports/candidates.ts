@@ -10,7 +10,7 @@ export interface CandidateOptions {
   fetchSafe?: boolean | undefined
 }
 
-/** Which ports a reservation may have, and in which order they are tried. */
+/** The ports that a reservation may have, in the order in which they are tried. */
 export interface Candidates {
   /** Tried first, in this order. */
   readonly wished: readonly number[]

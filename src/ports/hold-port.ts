@@ -11,7 +11,7 @@ import type { Candidates } from './candidates.js'
 import { closeSocket, holdSocket } from './held-socket.js'
 import { lockPort, type PortLock } from './lock.js'
 
-/** Which port to hold, and where. */
+/** The port to hold, and where. */
 export interface Wanted {
   readonly addresses: readonly string[]
   readonly protocol: PortProtocol | 'both'

@@ -17,6 +17,7 @@ import { type Candidates, candidatesOf, listed, sweep } from './candidates.js'
 import { hold, type Wanted } from './hold-port.js'
 import { describeLockHolder, lockHolders } from './lock-holder.js'
 
+/** The options of `reservePort()` and `reservePorts()`. */
 export interface ReserveOptions {
   /**
    * The family of the loopback address. `'dual'` reserves the port on 127.0.0.1 and on ::1.

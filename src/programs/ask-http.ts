@@ -7,12 +7,12 @@ import { clearTimeout, setTimeout } from '../timers.js'
 import { type Condition, type ReadyAnswer, repeatable, toError } from './condition.js'
 import type { HttpReady } from './ready.js'
 
-/** Which certificates are accepted: any, for a program on loopback, or those that Node or a `ca` trusts. */
+/** The accepted certificates: any, for a program on loopback, or those that Node or a `ca` trusts. */
 export type Trust = 'any' | { readonly ca?: tls.SecureContextOptions['ca'] }
 
 export interface Request {
   readonly protocol: 'http:' | 'https:'
-  /** The address to dial. */
+  /** The address to connect to. */
   readonly host: string
   readonly port: number
   readonly path: string

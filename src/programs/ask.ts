@@ -17,7 +17,7 @@ export interface Answer {
   readonly farewell?: Farewell
 }
 
-/** Dials each once, for a second at most, or until the signal aborts. Resolves when its connections are closed. */
+/** Connects to each once, for a second at most, or until the signal aborts. Resolves when its connections are closed. */
 export async function ask(dials: net.NetConnectOpts[], giveUp: AbortSignal): Promise<Answer[]> {
   const answers = await dialEach(dials, giveUp)
   await farewells(answers, 'to the end')
@@ -54,7 +54,7 @@ function askOne(dial: net.NetConnectOpts, giveUp: AbortSignal): Promise<Answer> 
       socket.destroy()
       settle({ error: noAnswer(place), cut: true })
     }
-    // A full accept queue does not answer. A later dial may succeed.
+    // A full accept queue does not answer. A later attempt may succeed.
     const cancel = whenOverdue(ATTEMPT, unanswered)
     giveUp.addEventListener('abort', cut, { once: true })
     if (giveUp.aborted) cut()
@@ -113,7 +113,7 @@ const FAREWELL = 1000
 const ATTEMPT = 1000
 
 /**
- * The kernel may give a client that dials a port of the ephemeral range the same port. The client then connects to itself: a
+ * A client may connect to a port of the ephemeral range and get the same port from the kernel. It then connects to itself: a
  * simultaneous open (RFC 9293 §3.5).
  */
 function isSelfConnected({ localPort, localAddress, remotePort, remoteAddress }: net.Socket): boolean {

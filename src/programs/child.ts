@@ -71,7 +71,7 @@ export class Child {
         this.#exit = { code, signal: by }
         const byItself = this.endedByItself
         const forgotten = this.#stopping === undefined ? this.#endedByItself() : undefined
-        // Output may still be in the pipe. A process that the program left may keep the pipe open for ever.
+        // Output may still be in the pipe. A process that the program left may keep the pipe open permanently.
         const told = async (): Promise<void> => {
           await forgotten
           if (byItself && code !== 0) this.output.failed()

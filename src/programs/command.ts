@@ -68,7 +68,7 @@ const isTexts = (values: readonly unknown[]): values is string[] => values.every
 
 /**
  * The file to execute for a command. Throws ENOENT if the file or the working directory does not exist, ENOTDIR if `cwd` is
- * not a directory, and EACCES if the file is not executable, with the fields of an error of `spawn()`.
+ * not a directory, and EACCES if the file is not executable. The errors have the fields of an error of `spawn()`.
  */
 export function programOf(command: string, args: readonly string[], options: CommandOptions, asked: string): string {
   const { cwd = '.', env = process.env } = options

@@ -17,7 +17,7 @@ export interface Match {
   /** Its port, or a list of ports in the order of preference. */
   port?: number | readonly number[]
   /**
-   * Which of the listeners that fit, counted from 0 in the order in which the program opened them.
+   * The index of the listener among those that fit, from 0, in the order in which the program opened them.
    * @default 0
    */
   order?: number

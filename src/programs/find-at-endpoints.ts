@@ -27,7 +27,7 @@ export class EndpointFinder implements Finder {
   }
 
   async find(giveUp: AbortSignal): Promise<Found | undefined> {
-    // A listener of another program is dialled only once.
+    // A listener of another program gets one connection only.
     const dialled = this.endpoints.filter(
       (endpoint) => !this.#strangers.has(endpoint) || this.#whose(endpoint).own !== false,
     )

@@ -4,7 +4,7 @@ import type { Answer } from './ask.js'
 
 /** Where a program listens. */
 export interface Found {
-  /** Each as a client dials it. The conditions are checked at the first. */
+  /** Each as a client connects to it. The conditions are checked at the first. */
   readonly endpoints: readonly [Endpoint, ...Endpoint[]]
   /** True: the listener belongs to the program or to a process that it started. Undefined: the system does not say. */
   readonly owned: true | undefined

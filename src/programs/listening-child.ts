@@ -7,6 +7,7 @@ import type { Match } from './find-anywhere.js'
 import type { OutputMode } from './output.js'
 import type { Ready } from './ready.js'
 
+/** The options of `spawnListening()`. */
 export interface SpawnListeningOptions extends Pick<SpawnOptions, 'cwd' | 'env'> {
   /**
    * `'port'`: the program gets a number in `PORT` and listens on it. The port is reserved until it does. `'descriptor'`: the
@@ -33,7 +34,7 @@ export interface SpawnListeningOptions extends Pick<SpawnOptions, 'cwd' | 'env'>
   /** An address of this host, or a name, instead of `family`. The program must listen on one of the addresses of a name. */
   host?: string
   /**
-   * What makes the program ready, in addition to listening. All of several conditions must be true.
+   * The condition that makes the program ready, in addition to listening. If you pass several, all must be true.
    * @default 'listening'
    */
   ready?: Ready | readonly Ready[]

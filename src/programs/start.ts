@@ -136,7 +136,7 @@ async function ready(
     return exit
   })
   try {
-    // Before the program runs, so that its first line is not missed.
+    // Before the program runs, to catch its first line.
     const conditions = conditionsOf(plan.ready, { output: child.output, trust: 'any' })
     await child.spawned
     refuseAborted(signal, name)

@@ -60,7 +60,7 @@ const PORT = /(?::|\bport |', )(\d{1,5})\b/gi
 const END_IT = 'end the program that has the port'
 const REUSE = 'make the program set SO_REUSEADDR, or by descriptor, use descriptor 3'
 const RESERVED =
-  'one of: another program listened on the port and has closed since; the program does not set SO_REUSEADDR, which a reserved port needs (socket(7)); by descriptor, it does not use descriptor 3'
+  'one of: another program listened on the port and has closed since; the program does not set SO_REUSEADDR, which a reserved port needs (socket(7)); by descriptor, it ignores descriptor 3'
 const ONE_OF = `${RESERVED}; the program wants another port, which is taken`
 
 function attempt<T>(look: () => T | undefined): T | undefined {

@@ -6,7 +6,10 @@ import { checkAnswer, type HttpReady } from './ready.js'
 import { waitForUrl } from './wait-for-answer.js'
 import { checkTimes, type WaitOptions } from './wait-options.js'
 
-/** @experimental */
+/**
+ * The options of `waitForReady()`.
+ * @experimental
+ */
 export interface ReadyWaitOptions extends WaitOptions, Pick<HttpReady, 'status' | 'body'> {
   /**
    * Certificates to check the server's against, as for `tls.connect()`.

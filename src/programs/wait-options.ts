@@ -1,6 +1,7 @@
 import { milliseconds } from '../numbers.js'
 import type { Ready } from './ready.js'
 
+/** The times of a wait: the options of `waitForRefused()` and, with others, of `waitForListening()`. */
 export interface WaitOptions {
   /**
    * Milliseconds until the call rejects.
@@ -16,8 +17,9 @@ export interface WaitOptions {
   signal?: AbortSignal
 }
 
+/** The options of `waitForListening()`. */
 export interface ListeningWaitOptions extends WaitOptions {
-  /** What must be true in addition to listening. Not a line of output, which only `spawnListening()` reads. */
+  /** The condition in addition to listening. Not a line of output, which only `spawnListening()` reads. */
   ready?: Exclude<Ready, RegExp | { output: RegExp }> | ReadonlyArray<Exclude<Ready, RegExp | { output: RegExp }>>
 }
 

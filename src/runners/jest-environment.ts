@@ -1,7 +1,7 @@
 import { TestEnvironment as NodeEnvironment } from 'jest-environment-node'
 import { portsideError } from '../errors.js'
 import type { RunnerOptions } from '../leaks/leak-check.js'
-import { type ExtensibleExpect, installMatchers } from './install-matchers.js'
+import { installMatchers } from './install-matchers.js'
 import { type CircusEvent, type CircusState, JestCheck } from './jest-leaks.js'
 import { checkEnvironmentPlace } from './jest-place.js'
 import { checkHosts } from './jest-runner-mark.js'
@@ -78,7 +78,7 @@ const CHECKED = Symbol.for('portside.jest-environment')
 /** The part of an event of jest-circus that is read here. */
 export interface TestEvent {
   readonly name: string
-  readonly runtimeGlobals?: { readonly expect?: ExtensibleExpect }
+  readonly runtimeGlobals?: { readonly expect?: { extend(matchers: object): unknown } }
 }
 
 type EventHandlingEnvironment = new (

@@ -1,4 +1,5 @@
 import childProcess, { type ChildProcess, type ForkOptions, type StdioOptions } from 'node:child_process'
+import type { Test, TestRunnerOptions, TestWatcher } from 'jest-runner'
 import * as jestRunner from 'jest-runner'
 import { PrivateHost } from '../namespaces/host.js'
 import type { HostProfile } from '../namespaces/profile.js'
@@ -8,7 +9,7 @@ import { runEnvironment } from '../platform/run-claim.js'
 import { infrastructure } from '../sockets/infrastructure.js'
 import { checkConfigurationPlace } from './jest-place.js'
 import { markRunner } from './jest-runner-mark.js'
-import { checkWorkers, type Fallback, whyWithoutNetworks } from './private-workers.js'
+import { checkWorkers, whyWithoutNetworks } from './private-workers.js'
 
 /**
  * The options for the workers of a project, in `testEnvironmentOptions.portside`.
@@ -21,22 +22,20 @@ export interface JestWorkerOptions {
    */
   host?: HostProfile
   /**
-   * What to do if private networks are not possible: `'throw'` fails the run with the reason, `'workers'` runs the workers in the network
+   * The fallback if private networks are not possible: `'throw'` fails the run with the reason, `'workers'` runs the workers in the network
    * of the machine with a warning.
    * @default 'throw'
    */
-  fallback?: Fallback
+  fallback?: 'throw' | 'workers'
 }
 
 checkConfigurationPlace('jest-runner', "runner: 'portside/jest-runner'")
 
 type Base = typeof import('jest-runner').default
-type RunTests = InstanceType<Base>['runTests']
-type Tests = Parameters<RunTests>[0]
 
 /** Jest 29 and 30, as either module system loads them. */
 const { default: loaded } = jestRunner as unknown as { default: Base | { default: Base } }
-const JestRunner = ('default' in loaded ? loaded.default : loaded) as Base
+const JestRunner = 'default' in loaded ? loaded.default : loaded
 
 /**
  * Jest's runner, with a host of its own for each worker process. Files in different workers do not share ports, the ephemeral range or the
@@ -60,8 +59,8 @@ const JestRunner = ('default' in loaded ? loaded.default : loaded) as Base
  * @see docs/jest.md#a-private-network-for-each-worker
  * @experimental
  */
-export class NamespaceRunner extends JestRunner {
-  override async runTests(...[tests, watcher, options]: Parameters<RunTests>): Promise<void> {
+export class NamespaceRunner extends (JestRunner as Base) {
+  override async runTests(tests: Test[], watcher: TestWatcher, options: TestRunnerOptions): Promise<void> {
     markRunner()
     const why = this.#whyInProcess()
     if (why !== undefined) {
@@ -101,11 +100,11 @@ const SPEC = {
 
 interface Group {
   readonly options: JestWorkerOptions
-  readonly tests: Tests
+  readonly tests: Test[]
 }
 
 /** Groups the tests by the options of their projects, and keeps their order. */
-function groupsOf(tests: Tests): Group[] {
+function groupsOf(tests: readonly Test[]): Group[] {
   const groups = new Map<string, Group>()
   for (const test of tests) {
     const { portside } = test.context.config.testEnvironmentOptions as { portside?: JestWorkerOptions }

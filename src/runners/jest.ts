@@ -1,5 +1,5 @@
 import type { BaseExpect } from 'expect'
-import type { NetAsymmetricMatchers, NetMatchers } from '../assertions/matcher-types.js'
+import type { Match, NetAsymmetricMatchers, NetMatchers } from '../assertions/matcher-types.js'
 import { matchers } from '../assertions/matchers.js'
 import { readAhead } from '../read-ahead.js'
 import type { NetScope, ScopeOptions } from '../scope.js'
@@ -99,5 +99,5 @@ checkMatchersPlace()
 readAhead()
 if (globals.expect !== undefined) installMatchers(globals.expect)
 
-export type { NetMatchers, NetScope }
+export type { Match, NetMatchers, NetScope }
 export { matchers }

@@ -41,13 +41,13 @@ export function install(options?: RunnerOptions): MochaHooks {
   let run: MochaRun | undefined
   const hooks: MochaHooks = {
     beforeAll(this: HookContext) {
-      const root = rootOf(this.test)
+      const root = rootOf(this.test as Runnable)
       // If several files call install(), one of them checks, with the last options.
       if (state.root?.deref() === root) return
       state.root = new WeakRef(root)
       announce(readLeakOptions(state.options, 'install()'), state.options?.announce, mainProcess())
       // A worker of a parallel run makes a new one for each file.
-      run = new MochaRun(state.options, this.test, hooks)
+      run = new MochaRun(state.options, this.test as Runnable, hooks)
     },
     async afterEach(this: HookContext) {
       await run?.endTest(this.currentTest as Runnable)
@@ -55,7 +55,7 @@ export function install(options?: RunnerOptions): MochaHooks {
     async afterAll(this: HookContext) {
       // The check has its own time limits.
       this.timeout?.(0)
-      await run?.end(this.test)
+      await run?.end(this.test as Runnable)
       run = undefined
     },
   }
@@ -77,8 +77,8 @@ export interface MochaHooks {
 
 /** The part of Mocha's hook context that is read here. */
 export interface HookContext {
-  readonly test: Runnable
-  readonly currentTest?: Runnable | undefined
+  readonly test: object
+  readonly currentTest?: object | undefined
   timeout?(milliseconds: number): unknown
 }
 
@@ -130,7 +130,7 @@ export function useNet(options?: ScopeOptions): NetScope {
  * was skipped or the error is falsy.
  */
 function failTest(context: HookContext | undefined, error: Error): void {
-  const { test: hook, currentTest: test } = context ?? {}
+  const { test: hook, currentTest: test } = (context ?? {}) as { test?: Runnable; currentTest?: Runnable }
   if (!error || hook?.error === undefined || test === undefined || test.isPending()) throw error
   hook.error(error)
 }

@@ -119,7 +119,7 @@ interface RunningTest {
   readonly fixtures: Map<string, { readonly owner: Owner | undefined; ended: boolean }>
 }
 
-/** What Playwright calls a runnable: a test, a hook or a fixture. The leak check reads these fields. */
+/** A test, a hook or a fixture. Playwright calls it a runnable. The leak check reads these fields. */
 interface Runnable {
   readonly type: string
   readonly fixture?: {

@@ -6,7 +6,6 @@ import {
   test as playwrightTest,
   type TestType,
 } from '@playwright/test'
-import type { LeakOptions } from '../leaks/leak-check.js'
 import { createScope, type NetScope, type ScopeOptions } from '../scope.js'
 import { type PlaywrightLeakOptions, playwrightCheck } from './playwright-leaks.js'
 import { checkPlace } from './right-place.js'
@@ -31,7 +30,7 @@ export interface NetFixtures {
    * the mode.
    * @default `{}`: every leak fails its test
    */
-  leaks: PlaywrightLeakOptions | NonNullable<LeakOptions['mode']>
+  leaks: PlaywrightLeakOptions | 'fail' | 'warn' | 'off'
 }
 
 interface TestFixtures extends NetFixtures {

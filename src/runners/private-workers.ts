@@ -6,9 +6,6 @@ import { namespaceSupport } from '../namespaces/support.js'
 /** Starts a worker process: `child_process.spawn()`, or `spawn()` of a private host. */
 export type Spawn = (command: string, args: readonly string[], options: SpawnOptions) => ChildProcess
 
-/** Whether to run workers without private networks if these are not possible. */
-export type Fallback = 'throw' | 'workers'
-
 /** Throws if no host can have the profile, or if the fallback is unknown. */
 export function checkWorkers(profile: HostProfile, fallback: string, fallbacks: readonly string[]): void {
   checkProfile(profile)
@@ -22,7 +19,7 @@ export function checkWorkers(profile: HostProfile, fallback: string, fallbacks: 
 }
 
 /** Why workers run without private networks, if the user allows it; undefined if they have private networks, or if the run is to fail. */
-export async function whyWithoutNetworks(fallback: Fallback): Promise<string | undefined> {
+export async function whyWithoutNetworks(fallback: 'throw' | 'workers'): Promise<string | undefined> {
   if (fallback === 'throw') return undefined
   const support = await namespaceSupport()
   if (support.supported) return undefined

@@ -31,7 +31,7 @@ export interface PluginOptions extends RunnerOptions {
    */
   host?: HostProfile
   /**
-   * What to do if private networks are not possible: `'throw'` fails the run with the reason, `'forks'` runs the workers in the network of
+   * The fallback if private networks are not possible: `'throw'` fails the run with the reason, `'forks'` runs the workers in the network of
    * the machine with a warning.
    * @default 'throw'
    */
@@ -39,9 +39,9 @@ export interface PluginOptions extends RunnerOptions {
 }
 
 /**
- * The plugin for the configuration of Vitest. It adds the matchers and the leak check to every test file of the project, prints one line
- * that says so, and checks the main process for open sockets when the run ends. If a project lists the plugin twice, the last options
- * apply.
+ * The plugin for the configuration of Vitest. It adds the matchers and the leak check to every test file of the project, and prints one
+ * line that says so. When the run ends, it checks the main process for open sockets. If a project lists the plugin twice, the last
+ * options apply.
  *
  * @throws ERR_INVALID_ARG_TYPE if an option has the wrong type
  * @throws ERR_INVALID_ARG_VALUE if an option has an invalid value, or cannot be sent to a worker

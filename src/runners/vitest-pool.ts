@@ -18,7 +18,7 @@ checkPreloads('vitest/pool', 'Vitest')
  */
 export interface NamespacePoolOptions {
   /**
-   * What to do if private networks are not possible: `'throw'` fails the run with the reason, `'forks'` runs the workers in the network of
+   * The fallback if private networks are not possible: `'throw'` fails the run with the reason, `'forks'` runs the workers in the network of
    * the machine with a warning.
    * @default 'throw'
    */

@@ -1,5 +1,5 @@
 import { type TestAPI, test as vitestTest } from 'vitest'
-import type { NetAsymmetricMatchers, NetMatchers } from '../assertions/matcher-types.js'
+import type { Match, NetAsymmetricMatchers, NetMatchers } from '../assertions/matcher-types.js'
 import { matchers } from '../assertions/matchers.js'
 import type { RunnerOptions } from '../leaks/leak-check.js'
 import { createScope, type NetScope, type ScopeOptions } from '../scope.js'
@@ -61,5 +61,5 @@ export const test: TestAPI<NetFixtures> = vitestTest.extend<NetFixtures>({
 // In `setupFiles`, this works like `portside/vitest/setup`: Vitest evaluates it for each test file.
 if (isSetupFile(import.meta.url)) install()
 
-export type { NetMatchers, NetScope, RunnerOptions }
+export type { Match, NetMatchers, NetScope, RunnerOptions }
 export { install, matchers, test as it }

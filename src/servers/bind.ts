@@ -17,7 +17,7 @@ export interface Binder<S> {
   /** A second socket with the same options, for the second address. */
   second(address: string): S
   close(socket: S): Promise<void>
-  /** Ports that its clients refuse to dial. */
+  /** Ports that its clients do not connect to. */
   readonly avoids?: ReadonlySet<number>
 }
 
@@ -66,7 +66,7 @@ async function bindOnce<S>(
 }
 
 /**
- * Finds a port that clients dial, with temporary sockets. Each keeps its port, so the kernel gives the next socket another.
+ * Finds a port that clients connect to, with temporary sockets. Each keeps its port, so the kernel gives the next socket another.
  * Even ports come first: Linux gives them to clients and odd ports to listeners, if it can (`__inet_hash_connect` and
  * `inet_csk_find_open_port`). If it finds no such port, it keeps the first port that the kernel gave.
  */

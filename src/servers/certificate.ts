@@ -15,8 +15,8 @@ export interface Certificate {
 
 /**
  * The certificate of this process, made on first use. It is valid from a day ago until seven days ahead on the real clock.
- * When less than a day is left, or the system clock was set back by more than half a day, the next call makes a new one with a
- * new authority. Nothing is written to disk, and the authority's key is dropped once it has signed. Calls share one promise; after
+ * The next call makes a new one with a new authority if less than a day is left. It also does so if the system clock was set back
+ * by more than half a day. Nothing is written to disk, and the authority's key is dropped once it has signed. Calls share one promise; after
  * a rejection the next call tries again. `clock` gives milliseconds since 1970.
  */
 export function processCertificate(clock: () => number = realNow): Promise<Certificate> {

@@ -102,7 +102,7 @@ export const UDP_CONNECT_SPEC: OptionsSpec = {
   ),
 }
 
-/** Checks the values, before anything is dialled. */
+/** Checks the values before the connect. */
 export function checkConnectOptions(options: ConnectOptions): void {
   checkConnect(options)
   const { localPort, localAddress, allowHalfOpen, tls } = options

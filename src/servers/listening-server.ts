@@ -87,7 +87,7 @@ export abstract class ListeningServer<S> {
     return formatEndpoint(this.endpoint)
   }
 
-  /** The endpoint that a client of this server dials. */
+  /** The endpoint that a client of this server connects to. */
   protected dialled(family: Family | undefined): Endpoint {
     if (this.#closed !== undefined) {
       throw portsideError('ERR_PORTSIDE_SERVER_CLOSED', {

@@ -5,8 +5,8 @@ import { fits, type SocketAddress, type SocketEntry, type SocketFilter, type Soc
 
 /**
  * The sockets of the processes that this user may inspect, from lsof(8). Sockets of other users' processes are missing unless root
- * asks, and so are sockets without a process, such as TIME_WAIT: a port that is missing may still be taken. lsof does not show
- * whether a unix socket with a path listens, so its state is `UNKNOWN`.
+ * asks. Sockets without a process, such as TIME_WAIT, are always missing. So a port that is missing may still be taken. lsof does
+ * not show whether a unix socket with a path listens, so its state is `UNKNOWN`.
  */
 export function readSocketTableMacos(filter: SocketFilter = {}, program = 'lsof'): SocketEntry[] {
   return parseLsof(runLsof(program, selectionOf(filter))).filter((entry) => fits(entry, filter))
@@ -176,7 +176,7 @@ function parseEnd(text: string, family: SocketAddress['family']): SocketAddress 
 }
 
 /**
- * A link-local address with its zone at the end: the kernel keeps the index of the zone in the second group (in6_setscope in
+ * A link-local address with its zone at the end. The kernel keeps the index of the zone in the second group (in6_setscope in
  * xnu's bsd/netinet6/scope6.c), and lsof prints it there.
  */
 function zoned(address: string): string {

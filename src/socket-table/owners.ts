@@ -39,7 +39,7 @@ export interface OwnersOptions {
  * Finds the sockets that hold an address, and their processes.
  *
  * These are the listeners on the address and on wildcards that cover it (ip(7), ipv6(7)), and bound UDP sockets. If nothing
- * listens, other sockets bound to it are returned, such as a client on its local port. If there are none, the result is `[]`. Linux
+ * listens, it returns other sockets bound to it, such as a client on its local port. If nothing is bound, the result is `[]`. Linux
  * lists no socket that is bound, but neither listens nor is connected. If this process may not inspect an owner, its `pid` is
  * undefined and `hidden` says so.
  *
@@ -118,7 +118,7 @@ export const listenersIn = (entries: Iterable<SocketEntry>): SocketOwner[] =>
     .map(toOwner)
 
 /**
- * The listeners that a dial of the address reaches; a dial of a wildcard goes to its loopback address. A listener on `::` counts for
+ * The listeners that a client of the address reaches. A client of a wildcard reaches its loopback address. A listener on `::` counts for
  * IPv4 too: no table shows whether it accepts IPv4 (IPV6_V6ONLY, ipv6(7)).
  */
 export function listenersReachedAt(endpoint: Pick<Endpoint, 'address' | 'port'>): SocketOwner[] {

@@ -6,27 +6,40 @@ export interface SocketAddress {
 }
 
 /**
- * The states of TCP with the names of the kernel (RFC 9293 §3.3.2, include/net/tcp_states.h). UDP and unix sockets are `UNCONN`
- * without a peer and `ESTABLISHED` with one, as in ss(8).
+ * A state of TCP with the name of the kernel (RFC 9293 §3.3.2). UDP and unix sockets are `UNCONN` without a peer, `ESTABLISHED` with
+ * one, as in ss(8).
  */
-export const STATES = [
-  'CLOSE',
-  'CLOSE_WAIT',
-  'CLOSING',
-  'ESTABLISHED',
-  'FIN_WAIT1',
-  'FIN_WAIT2',
-  'LAST_ACK',
-  'LISTEN',
-  'SYN_RECV',
-  'SYN_SENT',
-  'TIME_WAIT',
-  'UNCONN',
-  'UNKNOWN',
-] as const
+export type SocketState =
+  | 'CLOSE'
+  | 'CLOSE_WAIT'
+  | 'CLOSING'
+  | 'ESTABLISHED'
+  | 'FIN_WAIT1'
+  | 'FIN_WAIT2'
+  | 'LAST_ACK'
+  | 'LISTEN'
+  | 'SYN_RECV'
+  | 'SYN_SENT'
+  | 'TIME_WAIT'
+  | 'UNCONN'
+  | 'UNKNOWN'
 
-/** A state of TCP with the name of the kernel. UDP and unix sockets are `UNCONN` without a peer, `ESTABLISHED` with one. */
-export type SocketState = (typeof STATES)[number]
+const EACH_STATE: Readonly<Record<SocketState, true>> = {
+  CLOSE: true,
+  CLOSE_WAIT: true,
+  CLOSING: true,
+  ESTABLISHED: true,
+  FIN_WAIT1: true,
+  FIN_WAIT2: true,
+  LAST_ACK: true,
+  LISTEN: true,
+  SYN_RECV: true,
+  SYN_SENT: true,
+  TIME_WAIT: true,
+  UNCONN: true,
+  UNKNOWN: true,
+}
+export const STATES = Object.keys(EACH_STATE) as SocketState[]
 
 /** The process that has a socket. */
 export interface SocketHolder {
@@ -45,7 +58,7 @@ export interface SocketHolder {
 export interface SocketEntry extends SocketHolder {
   /** `local.family` distinguishes IPv4 and IPv6. */
   readonly protocol: 'tcp' | 'udp' | 'unix'
-  /** `UNKNOWN` if the system does not show it. */
+  /** The name that the kernel gives its state. `UNKNOWN` if the system does not show it. */
   readonly state: SocketState
   /**
    * The bound address; an IPv4-mapped address becomes IPv4. For a unix socket the path: an abstract name begins with `@` (unix(7)),

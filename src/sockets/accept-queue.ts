@@ -12,7 +12,7 @@ const DEFAULT_BACKLOG = 511
 /** After this many turns with a new client in each, clients seem to come faster than they are accepted. */
 const CROWDED = 64
 
-/** Turns that wait for clients of this process that dial, perhaps another server. */
+/** Turns that wait for clients of this process that are connecting, perhaps to another server. */
 const DIALLING_LIMIT = 64
 
 /** The connections of a server that the kernel has made and Node has not accepted. */
@@ -46,7 +46,7 @@ export class AcceptQueue {
     let busyTurns = 0
     for (let turns = 0, quiet = false; open && (turns < 2 || !quiet); turns++) {
       if (this.#expired.some((expired) => expired())) {
-        // A client whose connection is served or closed now would dial again.
+        // A client whose connection is served or closed now would reconnect.
         this.#held ??= []
         lateTurns++
       }
@@ -61,7 +61,7 @@ export class AcceptQueue {
   }
 
   /**
-   * Clients that dial again and again keep the queue from becoming empty. With a backlog of 0 it holds one connection at a time. Once
+   * Clients that keep reconnecting keep the queue from becoming empty. With a backlog of 0 it holds one connection at a time. Once
    * the older connections are accepted, it is empty within the call that accepts the next.
    */
   #narrow(listeners: readonly net.Server[], accepted: () => number, close: () => void): void {

@@ -17,7 +17,7 @@ import { newConnection, registry } from './registry.js'
 export function trackServer(server: net.Server): TrackedServer {
   const known = trackedServerOf(server)
   if (known !== undefined) return known
-  // Clients are paired with the accepted connections, so they are observed before the first can dial.
+  // Clients are paired with the accepted connections, so they are observed before the first can connect.
   registry()
   const untracked = connectionCount(server)
   if (untracked > 0) throw lateAttach(untracked)
@@ -85,7 +85,7 @@ export class TrackedServer {
 
   /**
    * Accepts the connections in the accept queue, calls `accepted` with each, then stops listening. New connections are then
-   * refused. Returns all connections unchanged. Clients that dial again and again keep the queue from becoming empty, so after
+   * refused. Returns all connections unchanged. Clients that keep reconnecting keep the queue from becoming empty, so after
    * `expired()` it accepts at most as many as the queue holds.
    */
   async stopListening(

@@ -148,7 +148,7 @@ describe('a failure', () => {
     const error = await failureOf(assertConnectionReset(refusal))
     expect(linesOf(error)).toMatchObject({
       got: `connect to ${formatEndpoint(server)}: ECONNREFUSED (connection refused)`,
-      cause: `nothing listened there when you dialled; now ${THIS} listens on ${formatEndpoint(server)}`,
+      cause: `nothing listened there when you tried; now ${THIS} listens on ${formatEndpoint(server)}`,
     })
   })
 

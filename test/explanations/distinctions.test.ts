@@ -202,17 +202,17 @@ describe.runIf(isLinux)('a listener on another address', () => {
     server.close()
     await once(server, 'close')
     expect(explanation.cause).toBe(
-      'you dialled 127.0.0.1, the listener is on ::, and does not accept IPv4 (ipv6Only), or started later',
+      'you tried 127.0.0.1, the listener is on ::, and does not accept IPv4 (ipv6Only), or started later',
     )
     expect(explanation.owners).toMatchObject([{ thisProcess: true, local: { address: '::' } }])
-    expect(explanation.hints[0]).toContain(`dial [::1]:${port}`)
+    expect(explanation.hints[0]).toContain(`connect to [::1]:${port}`)
   })
 
   it.runIf(isDual)('is named, and the hint dials the loopback address of its wildcard', async () => {
     await using reservation = await reservePort({ host: '0.0.0.0' })
     await using server = await listenTcp(undefined, { port: reservation, host: '0.0.0.0' })
     const { hints, owners } = await explainSocketError(await errorOf(net.connect(server.port, '::1')))
-    expect(hints[0]).toContain(`dial ${HERE_IN_URL}:${server.port}`)
+    expect(hints[0]).toContain(`connect to ${HERE_IN_URL}:${server.port}`)
     expect(owners).toMatchObject([{ thisProcess: true, local: { address: '0.0.0.0', port: server.port } }])
   })
 
@@ -227,7 +227,7 @@ describe.runIf(isLinux)('a listener on another address', () => {
       port,
     })
     const { cause, owners } = await explainSocketError(error)
-    expect(cause).not.toContain('you dialled')
+    expect(cause).not.toContain('you tried')
     expect(owners).toEqual([])
   })
 })

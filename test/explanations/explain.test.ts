@@ -514,8 +514,8 @@ describe('the other address of localhost', () => {
     await using server = await listenTcp(undefined, { port: reservation, family })
     const explanation = await explainSocketError(await errorOf(net.connect(server.port, dialled)))
     expectSound(explanation)
-    expect(explanation.cause).toBe(`you dialled ${dialled}, the listener is on ${listening}`)
-    expect(explanation.hints[0]).toContain(`dial ${formatEndpoint(server)}`)
+    expect(explanation.cause).toBe(`you tried ${dialled}, the listener is on ${listening}`)
+    expect(explanation.hints[0]).toContain(`connect to ${formatEndpoint(server)}`)
     expect(explanation.hints[0]).toContain('localhost')
   })
 
@@ -523,8 +523,8 @@ describe('the other address of localhost', () => {
     needsIPv4(context)
     await using server = await listenTcp(undefined, { host: '127.0.0.9' })
     const explanation = await explainSocketError(await errorOf(net.connect(server.port, HERE)))
-    expect(explanation.cause).toBe('you dialled 127.0.0.1, the listener is on 127.0.0.9')
-    expect(explanation.hints[0]).toContain(`dial ${formatEndpoint(server)}`)
+    expect(explanation.cause).toBe('you tried 127.0.0.1, the listener is on 127.0.0.9')
+    expect(explanation.hints[0]).toContain(`connect to ${formatEndpoint(server)}`)
     expect(explanation.hints[0]).not.toContain('localhost')
   })
 

@@ -15,7 +15,7 @@ test('marks the line that opened a leak, once', () => {
     "::error file=test/a%2Cb.test.ts,line=3,col=9,title=portside%3A leak::This line opens a socket that is left open by 'is 100%25 done'. Call socket.destroy().",
   ])
   const [warning] = annotationsOf([{ ...leak, redials: { failed: 2, answer: 'ECONNREFUSED' } }], 'warn', env)
-  expect(warning).toMatch(/^::warning .*::A client of this line dials again by/)
+  expect(warning).toMatch(/^::warning .*::A client of this line reconnects by/)
 })
 
 test('marks at most ten lines, no line of a package, and only on GitHub', () => {

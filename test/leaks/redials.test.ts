@@ -76,7 +76,7 @@ describe('a client that dials again', () => {
     expect(error?.message).toMatch(
       new RegExp(
         [
-          "^portside: 'a test' left 1 client that dials again\\.",
+          "^portside: 'a test' left 1 client that reconnects\\.",
           '',
           `1\\. client of 127\\.0\\.0\\.1:${target.port}, not connected`,
           '  dialled at test/leaks/redials\\.test\\.ts:\\d+:\\d+ in dial',
@@ -94,7 +94,7 @@ describe('a client that dials again', () => {
       await client.failed()
       await server.close()
     })
-    expect(error?.message).toContain("'a test' left 1 client that dials again")
+    expect(error?.message).toContain("'a test' left 1 client that reconnects")
   })
 
   test('is found on a path', async () => {
@@ -119,7 +119,7 @@ describe('a client that dials again', () => {
       await timers.setTimeout(20)
     })
     await check.endTest(owner)
-    expect((await check.endFile())?.message).toContain('1 client that dials again')
+    expect((await check.endFile())?.message).toContain('1 client that reconnects')
   })
 
   test('is found after the test has replaced setTimeout', async () => {
@@ -132,7 +132,7 @@ describe('a client that dials again', () => {
       })
       await stoppedLater(dialler(target)).failed()
     })
-    expect(error?.message).toContain('1 client that dials again')
+    expect(error?.message).toContain('1 client that reconnects')
   })
 
   test.for([
@@ -158,7 +158,7 @@ describe('a client that dials again', () => {
     stops.push(() => clearInterval(interval))
     await until(() => dials > 1)
     await check.endTest(owner)
-    expect((await check.endFile())?.message).toContain('1 client that dials again')
+    expect((await check.endFile())?.message).toContain('1 client that reconnects')
   })
 
   test('is reported as a socket when it connects in the wait', async () => {
@@ -176,7 +176,7 @@ describe('a client that dials again', () => {
     )
     server.close()
     expect(error?.message).toMatch(/^portside: '?.*left (1 socket|2 sockets) open\./)
-    expect(error?.message).not.toContain('dials again')
+    expect(error?.message).not.toContain('reconnects')
   })
 
   test('is named with the call of its package', async () => {
@@ -208,7 +208,7 @@ describe('a client that dials again', () => {
     await client.failed()
     await check.endTest(owner)
     await until(() => client.closed > 2)
-    expect((await check.endFile())?.message).toContain('1 client that dials again')
+    expect((await check.endFile())?.message).toContain('1 client that reconnects')
   })
 
   test('is found by findLeaks and verifyNoLeaks', async () => {
@@ -217,7 +217,7 @@ describe('a client that dials again', () => {
     await stoppedLater(dialler(target)).failed()
     const [leak] = await findLeaks(since)
     expect(leak).toMatchObject({ kind: 'client', remote: { port: target.port }, redials: { answer: 'ECONNREFUSED' } })
-    await expect(verifyNoLeaks(since)).rejects.toThrow('portside: 1 client that dials again.')
+    await expect(verifyNoLeaks(since)).rejects.toThrow('portside: 1 client that reconnects.')
   })
 
   test('fails its test if the runner can still do that', async () => {
@@ -235,8 +235,8 @@ describe('a client that dials again', () => {
     }
     expect(await check.endFile()).toBeUndefined()
     expect(failed).toEqual([
-      ['one', "portside: 'one' left 1 client that dials again."],
-      ['two', "portside: 'two' left 1 client that dials again."],
+      ['one', "portside: 'one' left 1 client that reconnects."],
+      ['two', "portside: 'two' left 1 client that reconnects."],
     ])
   })
 

@@ -250,7 +250,7 @@ describe('a program whose port is taken', () => {
       'cause      one of: another program listened on the port and has closed since; the program does not set SO_REUSEADDR',
     )
     const unnamed = await failureOf(start("console.error('Address already in use'); process.exit(1)"))
-    expect(unnamed.message).toContain('it does not use descriptor 3; the program wants another port, which is taken\n')
+    expect(unnamed.message).toContain('it ignores descriptor 3; the program wants another port, which is taken\n')
     const free = await failureOf(start("console.error('12:30:01 address already in use :1'); process.exit(1)"))
     expect(free.message).not.toContain('cause')
   })

@@ -71,6 +71,10 @@ describe('the texts of a file', () => {
       ['  throw new Error(`Port $', '{1} is held by another process`)'].join(''),
       '}',
       "test('rejects when another process listens', () => {})",
+      'const script = `',
+      'f() {',
+      '  wait for the next',
+      '}`',
     ].join('\n')
     expect(textOf('hold.ts', source)).toEqual([
       [2, 'Holds a Code.'],

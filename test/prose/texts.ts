@@ -52,7 +52,7 @@ function textsOfCode(source: string): Text[] {
     if (node.getChildCount() === 0) addComments(comments, source, node)
     if (isString(node)) {
       const text = textOfString(node)
-      if (SENTENCE.test(text)) strings.push({ line: lineOf(node.getStart()), text })
+      if (SENTENCE.test(text) && !PROGRAM.test(text)) strings.push({ line: lineOf(node.getStart()), text })
     }
     for (const child of node.getChildren()) inspect(child)
   }
@@ -62,6 +62,9 @@ function textsOfCode(source: string): Text[] {
 
 /** Four words in a row. Anything shorter is rarely read as a sentence. */
 const SENTENCE = /[a-z]+ [a-z]+ [a-z]+ [a-z]+/i
+
+/** A line that opens a block: a script or a program in a string. */
+const PROGRAM = /\{\n/
 
 const isString = (node: ts.Node): node is ts.StringLiteralLike | ts.TemplateExpression =>
   ts.isStringLiteralLike(node) || ts.isTemplateExpression(node)

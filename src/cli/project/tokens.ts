@@ -140,7 +140,7 @@ class Lexer {
     if (closed?.template) this.#template(this.#at, false)
   }
 
-  /** Whether a value can follow here, so that a slash does not divide. */
+  /** Whether a value can follow here: then a slash begins a regular expression. */
   #expectsValue(): boolean {
     const last = this.#open.at(-1)?.items.at(-1)
     if (last === undefined || last.kind === 'mark') return true
