@@ -52,7 +52,8 @@ function textsOfCode(source: string): Text[] {
     if (node.getChildCount() === 0) addComments(comments, source, node)
     if (isString(node)) {
       const text = textOfString(node)
-      if (SENTENCE.test(text)) strings.push({ line: lineOf(node.getStart()), text })
+      if (SENTENCE.test(text) && !PROGRAM.test(text) && !isExpected(node))
+        strings.push({ line: lineOf(node.getStart()), text })
     }
     for (const child of node.getChildren()) inspect(child)
   }
@@ -62,6 +63,17 @@ function textsOfCode(source: string): Text[] {
 
 /** Four words in a row. Anything shorter is rarely read as a sentence. */
 const SENTENCE = /[a-z]+ [a-z]+ [a-z]+ [a-z]+/i
+
+/** A program or markup: a function, a second line that begins with a statement, or a tag in front. */
+const PROGRAM = /=>|\n\s*(?:const|let|import|export|for|if|await)\b.*[=({'"]|^<\w/
+
+/** Whether an assertion compares it, as in `expect(error.message).toBe('…')`. The code that writes the message is checked instead. */
+const isExpected = (node: ts.Node): boolean =>
+  ts.isCallExpression(node)
+    ? MATCHER.test(node.expression.getText())
+    : node.parent !== undefined && isExpected(node.parent)
+
+const MATCHER = /^expect\b.*\.(?:to|string|array|object)[A-Z]\w*$/s
 
 const isString = (node: ts.Node): node is ts.StringLiteralLike | ts.TemplateExpression =>
   ts.isStringLiteralLike(node) || ts.isTemplateExpression(node)
