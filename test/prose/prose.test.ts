@@ -90,8 +90,9 @@ describe('the texts of a file', () => {
       '`)',
       "expect(error.message).toBe('you dialled one of the ports')",
       "expect(error).toMatchObject({ message: expect.stringContaining('you dialled one of the ports') })",
+      "expect(lines).toEqual(linesOf(['you dialled one of the ports']))",
       "expect(explain('an error of this kind')).toBeUndefined()",
     ].join('\n')
-    expect(textOf('run.test.ts', source)).toEqual([[7, 'an error of this kind']])
+    expect(textOf('run.test.ts', source)).toEqual([[8, 'an error of this kind']])
   })
 })

@@ -68,10 +68,13 @@ const SENTENCE = /[a-z]+ [a-z]+ [a-z]+ [a-z]+/i
 const PROGRAM = /=>|\n\s*(?:const|let|import|export|for|if|await)\b.*[=({'"]|^<\w/
 
 /** Whether an assertion compares it, as in `expect(error.message).toBe('…')`. The code that writes the message is checked instead. */
-const isExpected = (node: ts.Node): boolean =>
-  ts.isCallExpression(node)
-    ? MATCHER.test(node.expression.getText())
-    : node.parent !== undefined && isExpected(node.parent)
+function isExpected(node: ts.Node): boolean {
+  const { parent } = node
+  if (parent === undefined || ts.isFunctionLike(parent)) return false
+  if (ts.isCallExpression(parent) && parent.expression !== node && MATCHER.test(parent.expression.getText()))
+    return true
+  return isExpected(parent)
+}
 
 const MATCHER = /^expect\b.*\.(?:to|string|array|object)[A-Z]\w*$/s
 
