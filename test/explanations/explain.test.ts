@@ -509,18 +509,15 @@ describe('the other address of localhost', () => {
   it.runIf(isDual).each([
     ['::1', HERE, 'IPv4'],
     [HERE, '::1', 'IPv6'],
-  ] as const)(
-    'is named if the client connected to %s and the listener is on %s',
-    async (dialled, listening, family) => {
-      await using reservation = await reservePort({ family: 'dual' })
-      await using server = await listenTcp(undefined, { port: reservation, family })
-      const explanation = await explainSocketError(await errorOf(net.connect(server.port, dialled)))
-      expectSound(explanation)
-      expect(explanation.cause).toBe(`you dialled ${dialled}, the listener is on ${listening}`)
-      expect(explanation.hints[0]).toContain(`dial ${formatEndpoint(server)}`)
-      expect(explanation.hints[0]).toContain('localhost')
-    },
-  )
+  ] as const)('is named after a connect to %s if the listener is on %s', async (dialled, listening, family) => {
+    await using reservation = await reservePort({ family: 'dual' })
+    await using server = await listenTcp(undefined, { port: reservation, family })
+    const explanation = await explainSocketError(await errorOf(net.connect(server.port, dialled)))
+    expectSound(explanation)
+    expect(explanation.cause).toBe(`you dialled ${dialled}, the listener is on ${listening}`)
+    expect(explanation.hints[0]).toContain(`dial ${formatEndpoint(server)}`)
+    expect(explanation.hints[0]).toContain('localhost')
+  })
 
   it.runIf(isLinux)('is not mentioned after a connect to another address of the same family', async (context) => {
     needsIPv4(context)

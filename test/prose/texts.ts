@@ -64,8 +64,8 @@ function textsOfCode(source: string): Text[] {
 /** Four words in a row. Anything shorter is rarely read as a sentence. */
 const SENTENCE = /[a-z]+ [a-z]+ [a-z]+ [a-z]+/i
 
-/** A program or markup: a function, a second line that begins with a statement, or a tag in front. */
-const PROGRAM = /=>|\n\s*(?:const|let|import|export|for|if|await)\b.*[=({'"]|^<\w/
+/** A program or markup: a function, a block, a second line that begins with a statement, or a tag in front. */
+const PROGRAM = /=>|\{\n|\n\s*(?:const|let|import|export|for|if|await)\b.*[=({'"]|^<\w/
 
 /** Whether an assertion compares it, as in `expect(error.message).toBe('…')`. The code that writes the message is checked instead. */
 function isExpected(node: ts.Node): boolean {
