@@ -201,7 +201,7 @@ it.each([
   [{ localAddress: 'localhost' }, 'ERR_INVALID_ARG_VALUE'],
   [{ allowHalfOpen: 1 }, 'ERR_INVALID_ARG_TYPE'],
   [{ tls: true }, 'ERR_INVALID_ARG_TYPE'],
-] as const)('connect(%o) rejects before it dials', async (options, code) => {
+] as const)('connect(%o) rejects before it opens a socket', async (options, code) => {
   let dialled = 0
   await using server = await portside.listenTcp(() => void dialled++)
   await expect(server.connect(options as object)).rejects.toMatchObject({ code, argument: Object.keys(options)[0] })

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { Parser } from 'htmlparser2'
 
-/** What the links of an HTML page need, and what they can name. */
+/** The targets that the links of an HTML page need, and those that links to it can name. */
 interface Page {
   readonly links: Set<string>
   readonly anchors: Set<string>

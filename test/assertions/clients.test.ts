@@ -41,7 +41,7 @@ const PATIENT = 60_000
 
 type Outcome = 'refused' | 'reset' | 'timed out'
 
-/** A client that has dialled, or dials when the action is called. */
+/** A client that has begun to connect, or connects when the action is called. */
 interface Dialled {
   /** The value that a user has for the result: a promise, a function, an emitter. */
   readonly action: unknown
@@ -56,7 +56,7 @@ interface Client {
   readonly tells?: readonly Outcome[]
   /** MySQL servers speak first: their clients never send a first byte. */
   readonly resets?: 'accept'
-  /** It continues to dial after it has given up, and closing it does not stop that. */
+  /** It continues to connect after it has given up, and closing it does not stop that. */
   readonly abandons?: true
 }
 
@@ -413,7 +413,7 @@ describe.each(clientsOfNames)('$name, by a name with two addresses', (client) =>
   })
 })
 
-/** Actions whose client drops the reason, so that no outcome can be recognized. */
+/** Actions whose client drops the reason: their outcome cannot be recognized. */
 interface Secretive {
   readonly name: string
   readonly says: string
@@ -477,7 +477,7 @@ it('axios does not report that its signal was a timeout', async (context) => {
   })
 })
 
-/** Dials. The disposal resolves when the client is closed and has left nothing open. */
+/** Connects. The disposal resolves when the client is closed and has left nothing open. */
 function dial(
   { dial, abandons }: Pick<Client, 'dial' | 'abandons'>,
   endpoint: TestEndpoint,
@@ -494,7 +494,7 @@ function dial(
   }
 }
 
-/** Records the sockets that are dialled from now on; the returned function destroys them. */
+/** Records the sockets that begin to connect from now on; the returned function destroys them. */
 function watchDials(): () => void {
   const sockets: net.Socket[] = []
   const note = (message: unknown): void => void sockets.push((message as { socket: net.Socket }).socket)

@@ -434,9 +434,9 @@ describe.each(libraries)('on a server or an endpoint, with the expect of %s', (_
   it.runIf(process.platform === 'linux').for<[string, string]>([
     ['::', HERE],
     ['0.0.0.0', '127.0.0.2'],
-  ])('does not count a listener that a dial of %s does not reach: %s', async ([address, host], context) => {
+  ])('does not count a listener that a connect to %s does not reach: %s', async ([address, host], context) => {
     needsIPv4(context)
-    if (address === '::' && !isDual) context.skip('a host without IPv6 is dialled by IPv4')
+    if (address === '::' && !isDual) context.skip('on a host without IPv6 clients connect by IPv4')
     await using server = await listenTcp(undefined, { host })
     expect({ address, port: server.port }).not.toBeListening()
     expect({ address: host, port: server.port }).toBeListening()
@@ -462,7 +462,7 @@ describe.each(libraries)('on a server or an endpoint, with the expect of %s', (_
     ['a port that is too large', 65_536, 'ERR_SOCKET_BAD_PORT'],
     ['NaN', Number.NaN, 'ERR_SOCKET_BAD_PORT'],
     ['an empty path', { path: '' }, 'ERR_INVALID_ARG_TYPE'],
-    ['an address that is none', { address: 1, port: 80 }, 'ERR_INVALID_ARG_TYPE'],
+    ['an invalid address', { address: 1, port: 80 }, 'ERR_INVALID_ARG_TYPE'],
     ['an array', [], 'ERR_SOCKET_BAD_PORT'],
     ['a function', () => {}, 'ERR_INVALID_ARG_TYPE'],
   ])('throws for an invalid endpoint: %s', async (_name, target, code) => {
@@ -551,7 +551,7 @@ describe.each(libraries)('on a holder of connections, with the expect of %s', (_
     ['an endpoint', { address: HERE, port: 80 }],
     ['a socket', new net.Socket()],
     ['an array', []],
-    ['an object with connections that are none', { connections: [] }],
+    ['an object with an invalid field `connections`', { connections: [] }],
   ])('throws for a value without connections: %s', (_name, holder) => {
     for (const matcher of ['toBeDrained', 'toHaveOpenSockets']) {
       vitestExpect(thrownBy(() => expect(holder)[matcher](0))).toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' })

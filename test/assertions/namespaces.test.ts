@@ -200,7 +200,7 @@ const hosts: readonly Host[] = [
       await once(socket, 'listening')`,
     cases: [
       {
-        name: "a bind is told of the socket, not of the connection that is in nobody's way",
+        name: 'a failed bind names the socket, not the connection that blocks nothing',
         begin: "dgram.createSocket('udp4').bind(5001, '127.0.0.1')",
         code: 'EADDRINUSE',
         passing: 'assertAddressInUse',
@@ -368,7 +368,7 @@ const hosts: readonly Host[] = [
   },
 ]
 
-// Each case has its own host, so that they do not interfere.
+// Each case has its own host: it cannot disturb another.
 describe.each(hosts.map((host) => [host.name, host] as const))('a host %s', (_name, host) => {
   let seen: Promise<readonly Seen[]> | undefined
 
@@ -449,7 +449,7 @@ async function look({ setUp, prepare = '', slow = false, cases }: Host): Promise
   return JSON.parse(runInNamespace(setUp, code))
 }
 
-it('counts a dial that met itself as a refusal', (context) => {
+it('counts a connect that met itself as a refusal', (context) => {
   if (whyNoNamespace !== undefined) context.skip(whyNoNamespace)
   const code = `
     const { expect } = await import('expect')

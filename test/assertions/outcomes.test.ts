@@ -322,7 +322,7 @@ describe('an expected endpoint', () => {
     },
   )
 
-  it('matches an IPv4 address that was dialled as an IPv4-mapped one', async (context) => {
+  it('matches an IPv4 address that a client connected to as an IPv4-mapped address', async (context) => {
     await using endpoint = await refusedEndpoint({ family: HERE_FAMILY })
     const error = await errorOf(net.connect(endpoint.port, `::ffff:${endpoint.address}`))
     if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED') context.skip(`this host answers ${error.message}`)
@@ -525,8 +525,8 @@ describe('a value that is not a socket error', () => {
     ['an error that is its own cause', cyclic('cause')],
     ['an error that is one of its own errors', cyclic('errors')],
     ['a frozen error', Object.freeze(new Error('no'))],
-    ['an error whose message is none', Object.assign(new Error(), { message: 1 })],
-    ['an object whose constructor is none', { constructor: null }],
+    ['an error whose message is no string', Object.assign(new Error(), { message: 1 })],
+    ['an object whose constructor is null', { constructor: null }],
     ['a revoked proxy', revoked()],
     ['a proxy that throws', throwingProxy()],
     ['an error whose fields throw', throwingFields()],

@@ -165,8 +165,10 @@ describe('portside wait', () => {
     await server.close()
   })
 
-  const TARGET =
-    'invalid TARGET: expected an http: or https: URL, a port from 1 to 65535, ADDR:PORT with an IPv6 address in brackets, or the path of a unix socket that begins with / or ./, got'
+  const TARGET = [
+    'invalid TARGET: expected an http: or https: URL, a port from 1 to 65535, ADDR:PORT with an IPv6 address in brackets',
+    'or the path of a unix socket that begins with / or ./, got',
+  ].join(', ')
 
   it.each<[string[], string]>([
     [[], 'missing argument TARGET, or --pid N'],

@@ -7,7 +7,7 @@ export interface Recipe {
   /** `databases/redis`: the page and the heading. */
   readonly name: string
   readonly files: readonly RecipeFile[]
-  /** What its page says about a copy without one of its lines. */
+  /** The claims of its page about a copy without one of its lines. */
   readonly claims: readonly Claim[]
 }
 

@@ -14,7 +14,7 @@ export interface Result {
 
 type Results = Array<[recipe: string, result: Result]>
 
-/** What `reporter.mjs` of the project writes. */
+/** The output of `reporter.mjs` of the project. */
 interface Run {
   files: Array<{ path: string; milliseconds: number; passed: boolean; said: string }>
   errors: string[]
@@ -40,7 +40,7 @@ export async function runRecipes(recipes: readonly Recipe[], project: string): P
   return new Map(results.flat())
 }
 
-/** What the compiler says about all of them. */
+/** The errors that the compiler reports for all of them. */
 export async function typeErrors(project: string): Promise<string> {
   const { output } = await exitOf(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.'], project)
   return output

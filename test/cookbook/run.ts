@@ -10,7 +10,7 @@ import { type Result, runRecipes, typeErrors } from './results.js'
 // check, and is type-checked. Where a page shows the report of a leak, a copy without that line has to fail with this report.
 // With arguments only recipes whose names match one of them: `npm run cookbook -- redis`. `-- --all` has large installs, too.
 
-/** What `npm install` gets for recipes that only `--all` runs. */
+/** Arguments of `npm install` for recipes that only `--all` runs. */
 const LARGE = ['next@^16.4.6', 'react@^19.0.0', 'react-dom@^19.0.0']
 
 const args = process.argv.slice(2)

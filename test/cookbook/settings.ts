@@ -9,7 +9,7 @@ type Settings = { [name: string]: unknown }
 /** Services have lines in common. */
 const ran = new Map<string, ReturnType<typeof exitOf>>()
 
-/** What is wrong with a file of a CI service or of a container. Its lines with `npx portside` are run. */
+/** The faults of a file for a CI service or a container. Its lines with `npx portside` are run. */
 export async function checkSettings({ path, language, code }: RecipeFile, project: string): Promise<string[]> {
   const settings = language === 'json' ? JSON.parse(withoutName(code)) : (await yaml(project)).parse(code)
   const [missing, commands] = shapeOf(path, settings)
@@ -27,7 +27,7 @@ export async function checkSettings({ path, language, code }: RecipeFile, projec
   return complaints
 }
 
-/** What a service would miss, and the lines that it would run. */
+/** The settings that a service would miss, and the lines that it would run. */
 function shapeOf(path: string, settings: Settings): [missing: string[], commands: string[]] {
   const missing: string[] = []
   const need = (value: unknown, what: string): void => {

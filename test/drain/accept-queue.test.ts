@@ -117,7 +117,7 @@ describe.each(KINDS.filter(({ unix }) => !unix))(
 )
 
 describe('an accept queue that clients keep filling', () => {
-  /** Clients that dial again until they are refused. Resolves with the other errors. */
+  /** Clients that reconnect until they are refused. Resolves with the other errors. */
   function dialAgain({ port, address }: { port: number; address: string }, again: 'connect' | 'close') {
     const ended = gate<Array<string | undefined>>()
     const errors: Array<string | undefined> = []
@@ -140,7 +140,7 @@ describe('an accept queue that clients keep filling', () => {
     return ended.opened
   }
 
-  /** A client that dials again after each connection holds more and more of them. */
+  /** A client that reconnects after each connection holds more and more of them. */
   const needsMany = (context: TestContext): void => {
     needsDescriptors(context, 4096)
     needsPorts(context, 4096)
@@ -369,7 +369,7 @@ describe('close() together with the close() of the user', () => {
         await closing
       },
     ],
-  ])('drains all the same when that one is called %s', async (_when, both) => {
+  ])('still drains when that one is called %s', async (_when, both) => {
     const listener = await listenTcp(() => {})
     const accepted = once(listener.server, 'connection')
     const peer = watch(net.connect(targetOf(listener)))

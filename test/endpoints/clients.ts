@@ -9,7 +9,7 @@ import { turn } from '../support/clients.js'
 /** Turns after which nothing more happens on loopback. */
 const QUIET = 50
 
-/** Dials, sends 'ping' when connected, and returns the first event: an error, an answer or the end. */
+/** Connects, sends 'ping' when connected, and returns the first event: an error, an answer or the end. */
 export async function asks(endpoint: TestEndpoint): Promise<string> {
   const seen: string[] = []
   const client = net.connect(endpoint.port, endpoint.address)
@@ -26,7 +26,7 @@ export async function asks(endpoint: TestEndpoint): Promise<string> {
   return seen.join(', ')
 }
 
-/** Dials, sends 'ping' if it can, and returns the events once no more happen. */
+/** Connects, sends 'ping' if it can, and returns the events once no more happen. */
 export async function asksInVain(endpoint: TestEndpoint): Promise<string> {
   const seen: string[] = []
   const client = net.connect(endpoint.port, endpoint.address)

@@ -6,7 +6,7 @@ import { asks } from './clients.js'
 
 leavesNothingOpen()
 
-// `npm run stress` dials 20,000 times.
+// `npm run stress` connects 20,000 times.
 it.each(loopbackFamilies())('refuses 1,000 connects over %s, and none connects to itself', async (family) => {
   await using endpoint = await refusedEndpoint({ family })
   for (let dials = 0; dials < 1000; dials++) expect(await asks(endpoint)).toBe('ECONNREFUSED')

@@ -7,7 +7,7 @@ import { runInNamespace, whyNoNamespace } from '../support/namespace.js'
 
 leavesNothingOpen()
 
-it.each(loopbackFamilies())('cannot be dialled from over %s', async (family) => {
+it.each(loopbackFamilies())('rejects connects from it over %s', async (family) => {
   await using endpoint = await unassignedEndpoint({ family })
   const server = await listenTcp(undefined, { family })
   const client = net.connect({ host: server.address, port: server.port, localAddress: endpoint.address })

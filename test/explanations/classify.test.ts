@@ -82,7 +82,7 @@ const shapes: ReadonlyArray<readonly [name: string, error: Error, kind: FailureK
     'kernel',
   ],
   [
-    'a long path to dial',
+    'a long path to connect to',
     system('EINVAL', { syscall: 'connect', address: `/tmp/${'x'.repeat(200)}` }),
     'path-too-long',
     'kernel',
@@ -205,8 +205,8 @@ const shapes: ReadonlyArray<readonly [name: string, error: Error, kind: FailureK
   ['a status that axios refuses', madeBy('axios', system('ERR_BAD_RESPONSE')), 'unknown', 'axios'],
   ['an alert about a certificate', system('ERR_SSL_TLSV1_ALERT_UNKNOWN_CA'), 'untrusted', 'node'],
   ['a key of another certificate', system('ERR_SSL_KEY_VALUES_MISMATCH'), 'wrong-argument', 'node'],
-  ['TLS dialled without TLS', system('ERR_SSL_WRONG_VERSION_NUMBER'), 'other-protocol', 'node'],
-  ['a header that HTTP/2 has not', system('ERR_HTTP2_INVALID_CONNECTION_HEADERS'), 'wrong-argument', 'node'],
+  ['a connect without TLS to a TLS server', system('ERR_SSL_WRONG_VERSION_NUMBER'), 'other-protocol', 'node'],
+  ['a header that HTTP/2 does not have', system('ERR_HTTP2_INVALID_CONNECTION_HEADERS'), 'wrong-argument', 'node'],
   ['headers that are too long', system('HPE_HEADER_OVERFLOW'), 'unknown', 'node'],
 ]
 
@@ -255,7 +255,7 @@ describe('an error that the kernel did not raise', () => {
 
 describe('an error of Node itself', () => {
   it('is recognized for an attempt that timed out at one of several addresses', async () => {
-    // The attempt ends at the first tick. The address is reserved for documentation, and the socket dials nothing.
+    // The attempt ends at the first tick. The address is reserved for documentation, and the socket connects to nothing.
     const error = Object.assign(system('ETIMEDOUT', connect, `connect ETIMEDOUT ${HERE}:9`), {})
     error.stack = `Error: ${error.message}\n    at createConnectionError (node:net:1652:14)\n    at Timeout.internalConnectMultipleTimeout (node:net:1711:38)`
     const explanation = await explainSocketError(error)

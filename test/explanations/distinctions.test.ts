@@ -208,7 +208,7 @@ describe.runIf(isLinux)('a listener on another address', () => {
     expect(explanation.hints[0]).toContain(`connect to [::1]:${port}`)
   })
 
-  it.runIf(isDual)('is named, and the hint dials the loopback address of its wildcard', async () => {
+  it.runIf(isDual)('is named, and the hint has the loopback address of its wildcard', async () => {
     await using reservation = await reservePort({ host: '0.0.0.0' })
     await using server = await listenTcp(undefined, { port: reservation, host: '0.0.0.0' })
     const { hints, owners } = await explainSocketError(await errorOf(net.connect(server.port, '::1')))

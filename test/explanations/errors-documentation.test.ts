@@ -27,10 +27,11 @@ test('each kind of failure has a row there', () => {
   expect(kinds.filter((kind) => !rows.includes(kind))).toEqual([])
 })
 
-/** The first cells of the tables whose first column is `code`, and whose last column is `do` or `more`. */
+/** The codes in the first cells of the tables whose first column is `code`, and whose last column is `fix` or `more`. */
 function codesIn(page: string): string[] {
-  const tables = page.split('\n\n').filter((block) => /^\| code \|.* (do|more) \|$/m.test(block))
-  return tables.flatMap((table) => [...table.matchAll(/^\| \[?`([^`]+)`/gm)].map(([, code = '']) => code))
+  const tables = page.split('\n\n').filter((block) => /^\| code \|.* (fix|more) \|$/m.test(block))
+  const cells = tables.flatMap((table) => [...table.matchAll(/^\| (.+?) \|/gm)].map(([, cell = '']) => cell))
+  return cells.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code))
 }
 
 /** The members of a union of string literals, from the source: types do not exist at run time. */

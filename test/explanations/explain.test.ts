@@ -58,12 +58,12 @@ describe('each code', () => {
     ['at an endpoint', { syscall: 'connect', address: HERE, port: 1 }],
     ['at an endpoint of IPv6', { syscall: 'listen', address: '::1', port: 1 }],
     ['at an address', { syscall: 'bind', address: '192.0.2.1' }],
-    ['at an address that is none', { syscall: 'connect', address: 'nobody.test', port: 1 }],
+    ['at an invalid address', { syscall: 'connect', address: 'nobody.test', port: 1 }],
     ['at a path', { syscall: 'connect', address: '/nowhere/x.sock' }],
     ['at an abstract path', { syscall: 'listen', address: '\0portside-test-nobody', port: -1 }],
     ['at a name', { syscall: 'getaddrinfo', hostname: 'nobody.test' }],
     ['in a read', { syscall: 'read', errno: -1 }],
-    ['in a call that nobody knows', { syscall: 'frobnicate', address: '', port: 70_000 }],
+    ['in an unknown call', { syscall: 'frobnicate', address: '', port: 70_000 }],
   ]
 
   it.each(Object.keys(CODES))('%s is explained for every place', async (code) => {
@@ -325,7 +325,7 @@ describe('errors of Node and of clients', () => {
   // A lack of trust and another protocol are the most frequent errors of TLS and HTTP sockets.
   const coded: ReadonlyArray<readonly [name: string, raise: () => unknown]> = [
     [
-      'a certificate of nobody that is known',
+      'a certificate of an unknown authority',
       async () => {
         await using server = await listenTls()
         return await errorOf(tls.connect({ port: server.port, host: server.address }))
@@ -509,7 +509,7 @@ describe('the other address of localhost', () => {
   it.runIf(isDual).each([
     ['::1', HERE, 'IPv4'],
     [HERE, '::1', 'IPv6'],
-  ] as const)('is named if %s was dialled and the listener is on %s', async (dialled, listening, family) => {
+  ] as const)('is named after a connect to %s if the listener is on %s', async (dialled, listening, family) => {
     await using reservation = await reservePort({ family: 'dual' })
     await using server = await listenTcp(undefined, { port: reservation, family })
     const explanation = await explainSocketError(await errorOf(net.connect(server.port, dialled)))
@@ -519,7 +519,7 @@ describe('the other address of localhost', () => {
     expect(explanation.hints[0]).toContain('localhost')
   })
 
-  it.runIf(isLinux)('is not mentioned if another address of the same family was dialled', async (context) => {
+  it.runIf(isLinux)('is not mentioned after a connect to another address of the same family', async (context) => {
     needsIPv4(context)
     await using server = await listenTcp(undefined, { host: '127.0.0.9' })
     const explanation = await explainSocketError(await errorOf(net.connect(server.port, HERE)))
@@ -656,7 +656,7 @@ describe('a value that is not a socket error', () => {
     ['an object', {}],
     ['an array', [1, 2]],
     ['an object without a prototype', Object.create(null)],
-    ['an object whose constructor is none', { constructor: 1 }],
+    ['an object whose constructor is a number', { constructor: 1 }],
     ['an object whose constructor has no name', { constructor: {} }],
     ['a function', () => {}],
     ['a class', class Nothing {}],
@@ -666,8 +666,8 @@ describe('a value that is not a socket error', () => {
     ['an error without a message', new Error()],
     ['an error with a long message', new Error('x'.repeat(100_000))],
     ['an error with lines in its message', new Error('one\ntwo')],
-    ['an error whose message is none', Object.assign(new Error(), { message: { toString: () => 'no' } })],
-    ['an error whose code is none', Object.assign(new Error('no'), { code: {} })],
+    ['an error whose message is no string', Object.assign(new Error(), { message: { toString: () => 'no' } })],
+    ['an error whose code is an object', Object.assign(new Error('no'), { code: {} })],
     ['a frozen error', Object.freeze(new Error('no'))],
     ['a frozen error with a code', Object.freeze(Object.assign(new Error('no'), { code: 'EPIPE' })), 'EPIPE'],
     ['an error with an empty cause', new Error('no', { cause: undefined })],
@@ -675,13 +675,13 @@ describe('a value that is not a socket error', () => {
     ['an error that is its own cause', cycle],
     ['an empty AggregateError', new AggregateError([])],
     ['an AggregateError of nothing', new AggregateError([undefined, null, 1])],
-    ['an AggregateError whose errors are none', Object.assign(new AggregateError([]), { errors: 'x' })],
+    ['an AggregateError whose errors are no array', Object.assign(new AggregateError([]), { errors: 'x' })],
     ['a revoked proxy', revoked()],
     ['a proxy that throws', throwingProxy()],
     ['a proxy of an error that throws', throwingProxy(new Error('no'))],
     ['an error whose fields throw', throwingFields()],
     ['an error with a getter of its code', throwingFields('message', 'name', 'cause', 'errors')],
-    ['an AggregateError of what throws', new AggregateError([throwingProxy(), throwingFields(), revoked()])],
+    ['an AggregateError of objects that throw', new AggregateError([throwingProxy(), throwingFields(), revoked()])],
     ['an error with a cause that throws', new Error('no', { cause: throwingProxy() })],
     ['an error whose errors throw when walked', Object.assign(new Error('no'), { errors: throwingProxy([]) })],
   ]

@@ -89,7 +89,7 @@ describe.each(libraries)('by %s', (_library, expect) => {
     vitestExpect(await lookupsOf(passClosed)).toEqual([])
   })
 
-  it('needs no lookup for the result of a dial or a bind', async () => {
+  it('needs no lookup for the result of a connect or a bind', async () => {
     await using endpoint = await occupiedEndpoint()
     await using refused = await refusedEndpoint()
     const pass = async (): Promise<void> => {

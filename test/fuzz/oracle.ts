@@ -18,7 +18,7 @@ const ABOUT_ARGUMENTS: ReadonlySet<string> = new Set([
 /** The maximum number of characters in a message. */
 const LONGEST_MESSAGE = 65_536
 
-/** The problem of an error that a call failed with. Undefined if there is none. */
+/** The problem of an error that a call failed with. Undefined if the error is right. */
 export function wrongWith(error: unknown): string | undefined {
   try {
     const { code, argument, headline, message, name } = error as Record<string, unknown>

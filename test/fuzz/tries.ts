@@ -22,7 +22,7 @@ export async function systematic(entry: Entry, random: () => number): Promise<Tr
   return shuffled(random, tries)
 }
 
-/** Endless combinations of good and bad values. There are none for a single place. */
+/** Endless combinations of good and bad values. Ends at once for a single place. */
 export async function* combined(entry: Entry, random: () => number): AsyncGenerator<Try> {
   const places = await placesOf(entry)
   while (places.length > 1) {

@@ -73,7 +73,7 @@ describe('an accepted socket', () => {
     server.close()
   })
 
-  test('is told apart from sockets with the same ports at another address', async () => {
+  test('is distinguished from sockets with the same ports at another address', async () => {
     const since = snapshotSockets()
     const server = await listening()
     const clients = await Promise.all(

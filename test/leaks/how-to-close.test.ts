@@ -40,7 +40,7 @@ describe('a socket of a package closes by the call of that package', () => {
       ],
       'cluster.end()',
     ],
-    ['ioredis, whose dial is late', ['- ioredis/built/connectors/StandaloneConnector.js'], 'redis.quit()'],
+    ['ioredis, which connects late', ['- ioredis/built/connectors/StandaloneConnector.js'], 'redis.quit()'],
     ['a client of ws', ['initAsClient ws/lib/websocket.js', 'WebSocket ws/lib/websocket.js', USER], 'ws.terminate()'],
     [
       'a connection of mariadb',
@@ -54,7 +54,7 @@ describe('a socket of a package closes by the call of that package', () => {
       ['PoolConnection.connect mysql/lib/Connection.js', 'Pool.query mysql/lib/Pool.js', USER],
       'pool.end()',
     ],
-    ['postgres, whose dial is late', ['Timeout.connect postgres/src/connection.js'], 'sql.end()'],
+    ['postgres, which connects late', ['Timeout.connect postgres/src/connection.js'], 'sql.end()'],
     [
       'a producer of kafkajs',
       ['Broker.connect kafkajs/src/broker/index.js', 'connect kafkajs/src/producer/index.js', USER],

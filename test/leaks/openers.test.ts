@@ -69,7 +69,7 @@ describe('a socket of portside closes by the result of its function', () => {
     unresponsiveEndpoint: () => portside.unresponsiveEndpoint(),
   }
   test.each(Object.entries(OPENERS))('%s()', async (name, open) => {
-    // The kernel also tells of the listener of another thread, which belongs to no object.
+    // The kernel also lists the listener of another thread, which belongs to no object.
     const closers = (await closersOf(open)).filter((closer) => !closer.startsWith('the close function'))
     expect(closers).toEqual([`close() on the result of ${name}()`])
   })

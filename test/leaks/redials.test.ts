@@ -11,7 +11,7 @@ import { until } from '../support/clients.js'
 type Target = { readonly address: string; readonly port: number }
 type Stop = () => void
 
-/** Dials until it is stopped or has dialled `attempts` times, with a pause between two attempts. */
+/** Connects until it is stopped or has made `attempts` attempts, with a pause between two attempts. */
 function dialler(target: Target | string, { pause = 20, attempts = Number.POSITIVE_INFINITY } = {}) {
   let made = 0
   let closed = 0
@@ -66,7 +66,7 @@ async function refused(): Promise<Target> {
   return endpoint
 }
 
-describe('a client that dials again', () => {
+describe('a client that reconnects', () => {
   test('is reported with its test, its target and the last answer', async () => {
     const target = await refused()
     const error = await afterTest(async () => {
@@ -136,9 +136,9 @@ describe('a client that dials again', () => {
   })
 
   test.for([
-    ['before its first dial', (dial: () => unknown) => setInterval(dial, 60)],
+    ['before its first attempt', (dial: () => unknown) => setInterval(dial, 60)],
     [
-      'after its first dial has failed',
+      'after its first attempt has failed',
       async (dial: () => Promise<unknown>) => {
         await dial()
         return setInterval(dial, 60)
@@ -200,7 +200,7 @@ describe('a client that dials again', () => {
     expect(await afterTest(leave)).toBeDefined()
   })
 
-  test('is found without a wait if it has dialled after its test', async () => {
+  test('is found without a wait if it has reconnected after its test', async () => {
     const target = await refused()
     const check = checkOf({ redialWait: 0 })
     const owner = check.beginTest('a test')
@@ -271,14 +271,14 @@ describe('the end of a file does not report', () => {
       (target) => stoppedLater(dialler(target, { attempts: 1 })).failed(),
     ],
     [
-      'a refused dial, and a timer that does something else',
+      'a refused connect, and a timer that does something else',
       async (target) => {
         await dialler(target, { attempts: 1 }).failed()
         setTimeout(() => {}, 50)
       },
     ],
     [
-      'a refused dial, and a timer of the test that is longer than the wait',
+      'a refused connect, and a timer of the test that is longer than the wait',
       async (target) => {
         await dialler(target, { attempts: 1 }).failed()
         const timer = setTimeout(() => {}, 60_000)

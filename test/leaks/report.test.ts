@@ -71,7 +71,7 @@ describe('a report', () => {
     expect(text).not.toContain('2. ')
   })
 
-  test('says where an accepted connection was dialled, and which listener accepted it', () => {
+  test('says which line opened the client of an accepted connection, and which listener accepted it', () => {
     const text = report([accepted])
     expect(text).toContain('1. accepted 127.0.0.1:3000 -> 127.0.0.1:40000, ESTABLISHED, fd 21\n')
     expect(text).toContain(`\n  dialled at ${file}:2:21 in upload\n`)

@@ -8,7 +8,7 @@ import { afterAll, expect, test } from 'vitest'
 const folder = mkdtempSync(join(tmpdir(), 'portside-trace-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-/** Ways in which a package dials when its caller is no longer on the stack. */
+/** Ways in which a package connects when its caller is no longer on the stack. */
 const LATER: Readonly<Record<string, string>> = {
   'a timer': 'setTimeout(dial, 1)',
   'an immediate': 'setImmediate(dial)',
@@ -75,7 +75,7 @@ async function reports(env: NodeJS.ProcessEnv): Promise<Record<string, string>> 
   return JSON.parse(stdout)
 }
 
-test('PORTSIDE_TRACE=on finds the call of a package that dials later', async () => {
+test('PORTSIDE_TRACE=on finds the call of a package that connects later', async () => {
   const places = Object.entries(await reports({ PORTSIDE_TRACE: 'on' })).map(([name, text]) => [
     name,
     /^ {2}opened at +(.*)$/m.exec(text)?.[1],

@@ -72,7 +72,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`in a private network (${whyNoName
     expect(found.dual).toMatch(/^ERR_PORTSIDE_FAMILY_UNAVAILABLE /)
   })
 
-  it('dials a listener on :: by IPv4 if the host has no IPv6', () => {
+  it('connects to a listener on :: by IPv4 if the host has no IPv6', () => {
     const dial = `
       const { listenHttp, listenTcp, listenUdp, waitForListening } = await import(process.env.PORTSIDE)
       const servers = await Promise.all([listenTcp, listenUdp, listenHttp].map((listen) => listen(undefined, { host: '::' })))

@@ -89,7 +89,7 @@ describe.skipIf(whyNoNamespace !== undefined)(`createNetwork (${whyNoNamespace ?
     expect(await dial(b!, '127.0.0.1', 7001)).toMatchObject({ at: '127.0.0.1', from: '127.0.0.1' })
   })
 
-  it('shows a listener on a wildcard to other hosts, at the dialled address', async () => {
+  it('shows a listener on a wildcard to other hosts, at the address of each host', async () => {
     expect(await dial(a!, '10.0.0.2', 7002)).toEqual({ length: 10, at: '10.0.0.2', from: '10.0.0.1' })
     expect(await dial(b!, '127.0.0.1', 7002)).toEqual({ length: 10, at: '127.0.0.1', from: '127.0.0.1' })
     expect(await dial(a!, 'fd00::2', 7003)).toEqual({ length: 10, at: 'fd00::2', from: 'fd00::1' })

@@ -184,7 +184,7 @@ describe('the leak check', () => {
     expect(await report('leaks-by-two-copies.mjs')).toEqual({ one: both, other: both, left: 0 })
   })
 
-  test('finds clients that dial again, even if the copy that tracks cannot load more files', async () => {
+  test('finds clients that reconnect, even if the copy that tracks cannot load more files', async () => {
     expect(await report('leaks-after-a-copy.mjs')).toEqual([['client', 'ECONNREFUSED']])
   })
 

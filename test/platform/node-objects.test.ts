@@ -89,7 +89,7 @@ async function closedDatagramSocket(): Promise<dgram.Socket> {
   return socket
 }
 
-/** Over a socket that never dials: with `agent: false` Node would dial. */
+/** Over a socket that never connects: with `agent: false` Node would connect. */
 function unsentRequest(): http.ClientRequest {
   return http
     .get({ createConnection: () => new net.Socket() })

@@ -94,7 +94,7 @@ describe.skipIf(process.platform === 'win32')('the sweep', () => {
     ['another PID namespace, or another machine', 'portside-aaaaaa', { owner: ended.replace(/^(\S+):\S+/, '$1:1') }],
     ['a version that wrote no owner', 'portside-aaaaaa', { 's.sock': '' }],
     ['an owner of another form', 'portside-aaaaaa', { owner: `${ended}more` }],
-    ['files of somebody else', 'portside-aaaaaa', { owner: ended, 's.sock': '', 'notes.txt': '' }],
+    ['files of another program', 'portside-aaaaaa', { owner: ended, 's.sock': '', 'notes.txt': '' }],
     ['a directory that others may enter', 'portside-aaaaaa', { owner: ended }, 0o755],
     ['another name', 'portside-aaaaaaa', { owner: ended }],
     ['another prefix', 'portside2-aaaaa', { owner: ended }],

@@ -298,7 +298,7 @@ describe('better than get-port 7', () => {
   })
 })
 
-/** In a network of 30 ports: the ports of two threads, and of listeners and dials until none is left. */
+/** In a network of 30 ports: the ports of two threads, and of listeners and connects until none is left. */
 const IN_SMALL_RANGE = `
 import { once } from 'node:events'
 import net from 'node:net'

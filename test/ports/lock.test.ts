@@ -20,7 +20,7 @@ const programs = new URL('../../fixtures/programs/', import.meta.url)
 /** As on macOS and BSD (<fcntl.h>). */
 const O_EXLOCK = 0x20
 
-/** Above all ports, so that no reservation of another test has the lock. */
+/** Above all ports: a reservation of another test never has this lock. */
 let port = 1_000_000 + process.pid * 100
 beforeEach(() => {
   port++

@@ -11,7 +11,7 @@ import { node } from '../support/program.js'
 
 const PROGRAMS = new URL('../../fixtures/programs/', import.meta.url)
 
-/** Runs code as the user nobody, with these modules of the sources. This process and its listener belong to another user. */
+/** Runs code as the user `nobody`, with these modules of the sources. This process and its listener belong to another user. */
 async function nobodySees(context: TestContext, modules: string[], code: string): Promise<unknown> {
   if (process.platform !== 'linux') context.skip('only Linux hides what belongs to another user')
   if (whyNotNobody !== undefined) context.skip(whyNotNobody)
@@ -58,7 +58,7 @@ it('reports that it cannot see the sockets of another user', async (context) => 
   })
 })
 
-/** Becomes root, as sudo(8) does. Only root and the group of nobody can run it. */
+/** Becomes root, as sudo(8) does. Only root and the group of `nobody` can run it. */
 async function becomesRoot(context: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'portside-test-'))
   onTestFinished(() => rm(directory, { recursive: true }))

@@ -142,7 +142,7 @@ describe('spawnListening by descriptor', () => {
     await child.stop()
   })
 
-  it('never refuses, resets or leaves unanswered a dial from outside', async () => {
+  it('never refuses, resets or ignores a connect from outside', async () => {
     await using reservation = await reservePort()
     const [{ address, port }] = reservation.endpoints as [Endpoint]
     const dialler = spawn(node, [fixture('connect-until-answered.mjs'), address, String(port), '200'])
@@ -790,7 +790,7 @@ async function ask({ address, port }: Pick<Endpoint, 'address' | 'port'>, said =
   return JSON.parse(Buffer.from(client.text(), 'latin1').toString())
 }
 
-/** The code with which a dial fails, or undefined. */
+/** The code with which a connect fails, or undefined. */
 function dial({ address, port }: Pick<Endpoint, 'address' | 'port'>): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = net.connect({ host: address, port })

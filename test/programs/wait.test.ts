@@ -74,7 +74,7 @@ describe.each(FAMILIES)('on %s', (family) => {
     expect(await refused).toBeUndefined()
   })
 
-  it('dials loopback for a wildcard address', async () => {
+  it('connects to loopback for a wildcard address', async () => {
     await using listener = await listenOn(address)
     const { port } = listener
     const wildcard = { address: family === 'IPv6' ? '::' : '0.0.0.0', port }
@@ -274,7 +274,7 @@ describe('waitForListening', () => {
 
   it('does not take a connection of a port to itself for a listener', (context) => {
     if (whyNoNamespace !== undefined) context.skip(whyNoNamespace)
-    // With one ephemeral port, a client that dials it gets it as its own.
+    // With one ephemeral port, a client that connects to it gets it as its own.
     const setUp = 'echo 40000 40000 > /proc/sys/net/ipv4/ip_local_port_range'
     const code = `
       import net from 'node:net'
@@ -349,7 +349,7 @@ describe.each(WAITS)('$name', ({ name, wait }) => {
     expect(failure).toMatchObject({ name: 'AbortError', code: 'ABORT_ERR', cause: reason })
   })
 
-  it('rejects when the signal aborts, even during an unanswered dial', async () => {
+  it('rejects when the signal aborts, even during an unanswered connect', async () => {
     await using place = await goesOn()
     await using unresponsive = await unresponsiveEndpoint()
     for (const target of [place, unresponsive]) {
@@ -462,7 +462,7 @@ async function listenOn(address: string, named?: number): Promise<Listener> {
   }
 }
 
-/** What every name resolves to until the test ends. */
+/** Makes every name resolve to these until the test ends. */
 function resolvesTo(...addresses: string[]) {
   const found = addresses.map((address) => ({ address, family: net.isIP(address) }))
   const lookup = vi.spyOn(dns, 'lookup').mockResolvedValue(found as never)

@@ -85,4 +85,18 @@ describe('the texts of a file', () => {
       [12, 'rejects when another process listens'],
     ])
   })
+
+  test('are not programs, nor messages that an assertion compares', () => {
+    const source = [
+      'run(`',
+      "  import net from 'node:net'",
+      '  await once(net.connect(1), "connect and then close it")',
+      '`)',
+      "expect(error.message).toBe('you dialled one of the ports')",
+      "expect(error).toMatchObject({ message: expect.stringContaining('you dialled one of the ports') })",
+      "expect(lines).toEqual(linesOf(['you dialled one of the ports']))",
+      "expect(explain('an error of this kind')).toBeUndefined()",
+    ].join('\n')
+    expect(textOf('run.test.ts', source)).toEqual([[8, 'an error of this kind']])
+  })
 })

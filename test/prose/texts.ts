@@ -52,7 +52,8 @@ function textsOfCode(source: string): Text[] {
     if (node.getChildCount() === 0) addComments(comments, source, node)
     if (isString(node)) {
       const text = textOfString(node)
-      if (SENTENCE.test(text) && !PROGRAM.test(text)) strings.push({ line: lineOf(node.getStart()), text })
+      if (SENTENCE.test(text) && !PROGRAM.test(text) && !isExpected(node))
+        strings.push({ line: lineOf(node.getStart()), text })
     }
     for (const child of node.getChildren()) inspect(child)
   }
@@ -63,8 +64,19 @@ function textsOfCode(source: string): Text[] {
 /** Four words in a row. Anything shorter is rarely read as a sentence. */
 const SENTENCE = /[a-z]+ [a-z]+ [a-z]+ [a-z]+/i
 
-/** A line that opens a block: a script or a program in a string. */
-const PROGRAM = /\{\n/
+/** A program or markup: a function, a block, a second line that begins with a statement, or a tag in front. */
+const PROGRAM = /=>|\{\n|\n\s*(?:const|let|import|export|for|if|await)\b.*[=({'"]|^<\w/
+
+/** Whether an assertion compares it, as in `expect(error.message).toBe('…')`. The code that writes the message is checked instead. */
+function isExpected(node: ts.Node): boolean {
+  const { parent } = node
+  if (parent === undefined || ts.isFunctionLike(parent)) return false
+  if (ts.isCallExpression(parent) && parent.expression !== node && MATCHER.test(parent.expression.getText()))
+    return true
+  return isExpected(parent)
+}
+
+const MATCHER = /^expect\b.*\.(?:to|string|array|object)[A-Z]\w*$/s
 
 const isString = (node: ts.Node): node is ts.StringLiteralLike | ts.TemplateExpression =>
   ts.isStringLiteralLike(node) || ts.isTemplateExpression(node)

@@ -90,7 +90,7 @@ describe.each(KINDS)('$name', ({ start, scheme }) => {
     await addressed.close()
   })
 
-  it('gives a URL that can be dialled for a wildcard', async () => {
+  it('gives a URL that clients can use for a wildcard', async () => {
     const server = await start({ host: FAMILIES[0] === 'IPv6' ? '::' : '0.0.0.0' })
     expect(server.url.hostname).toBe(FAMILIES[0] === 'IPv6' ? '[::1]' : '127.0.0.1')
     await server.connect()

@@ -9,7 +9,7 @@ const kinds = ['listenHttp', 'listenHttps', 'listenHttp2'] as const
 
 it.for(kinds)('%s avoids ports that fetch blocks, as long as there is another', async (kind, context) => {
   if (whyNoNamespace !== undefined) context.skip(whyNoNamespace)
-  // Of these eight ports, fetch dials only 6664, 6670 and 6671.
+  // Of these eight ports, fetch connects only to 6664, 6670 and 6671.
   const seen = await onHost<{ ports: number[]; last: number }>(
     { ephemeralPorts: [6664, 6671] },
     `

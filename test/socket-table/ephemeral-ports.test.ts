@@ -68,7 +68,7 @@ describe('countEphemeralPorts', () => {
       timeWait: 0,
     },
   ])('counts $what', ({ sockets, inUse, timeWait }) => {
-    // Neither end of the range is reserved on a host for tests.
+    // On a host for tests, the ends of the range are not reserved.
     const available = size - inUse - timeWait - reserved
     expect(countEphemeralPorts(sockets)).toEqual({ first, last, size, inUse, timeWait, available })
   })

@@ -717,7 +717,7 @@ describe.each(READERS)('read $how, a table', ({ read }) => {
     )
   })
 
-  it('is unsupported if there is none', async () => {
+  it('is unsupported if there is no table', async () => {
     const proc = await temporary()
     for (const filter of [{}, { protocol: 'tcp' }, { protocol: 'udp' }, { protocol: 'unix' }] as const) {
       await expect(read(filter, proc)).rejects.toMatchObject({ code: 'ERR_PORTSIDE_UNSUPPORTED' })
@@ -1217,7 +1217,7 @@ const isAddress = (end: unknown): boolean => {
 const named = (local: SocketEntry['local']): string => String(local).replace(/@+$/, '')
 
 /**
- * A reader that reads a table to its end gets the last lines again if sockets were opened meanwhile: the kernel starts to count
+ * If sockets were opened meanwhile, a reader that reads a table to its end gets the last lines again. The kernel starts to count
  * again (tcp_seq_start in net/ipv4/tcp_ipv4.c).
  */
 const unique = <T>(values: T[]): T[] => [...new Set(values)]

@@ -113,10 +113,10 @@ describe('parseNetstat', () => {
     ['a huge port', '  UDP    127.0.0.1:99999999999999999999    *:*    12\r\n'],
     ['a huge pid', '  UDP    127.0.0.1:80    *:*    99999999999999999999\r\n'],
     [
-      'an address that is none',
+      'an invalid address',
       '  TCP    1.2.3:80    0.0.0.0:0    LISTENING    12\r\n  TCP    [::g]:80    [::]:0    LISTENING    12\r\n',
     ],
-    ['a peer that is none', '  TCP    127.0.0.1:80    somewhere    ESTABLISHED    12\r\n'],
+    ['an invalid peer', '  TCP    127.0.0.1:80    somewhere    ESTABLISHED    12\r\n'],
     ['another protocol', '  ICMP    127.0.0.1:80    *:*    12\r\n'],
   ])('finds no socket in %s', (_, text) => {
     expect(parseNetstat(text)).toEqual([])

@@ -34,7 +34,7 @@ describe('an accept queue', () => {
     expect(await turnsToEmpty(() => {})).toBeLessThanOrEqual(3)
   })
 
-  it('is checked again if a client of this process has dialled meanwhile', async () => {
+  it('is checked again if a client of this process has connected meanwhile', async () => {
     const turns = await turnsToEmpty((now) => {
       if (now < 10) dial()
     })
@@ -42,7 +42,7 @@ describe('an accept queue', () => {
     expect(turns).toBeLessThan(15)
   })
 
-  it('is not awaited endlessly while clients of this process dial other servers', async () => {
+  it('is not awaited endlessly while clients of this process connect to other servers', async () => {
     expect(await turnsToEmpty(dial)).toBeLessThan(80)
   })
 
@@ -62,7 +62,7 @@ describe('an accept queue', () => {
     })
 
     // The kernel drops the SYN of a client that finds the queue full. The client then waits a second for an answer.
-    it('but not if clients of this process dial other servers', async () => {
+    it('but not if clients of this process connect to other servers', async () => {
       await turnsToEmpty(dial, { listeners: [listener] })
       expect(backlogs).toEqual([])
     })

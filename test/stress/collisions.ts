@@ -44,7 +44,7 @@ async function together(library: Library, network: Network, count: number, as: '
   const counts = [
     `${collided} of ${takings.length} collide`,
     `${twice} had by two`,
-    `${dialled} of ${dials.length} dials from one`,
+    `${dialled} of ${dials.length} connects from one`,
     `${mostAtOnce(takings)} at once`,
     ...(failures.length > 0 ? [`failed: ${tally(failures)}`] : []),
     ...(unconnected.length > 0 ? [`dials failed: ${tally(unconnected)}`] : []),

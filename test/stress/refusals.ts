@@ -6,12 +6,12 @@ import { check, information, type Row, skipped } from './row.js'
 const DIALS = 20_000
 const LANES = 16
 
-/** So few that the kernel picks each of them for a client about once in a hundred dials. */
+/** So few that the kernel picks each of them for a client about once in a hundred connects. */
 const FEW = 200
 
 /**
- * A refused endpoint refuses each dial. A port that is only unused is sometimes picked for the client itself, which then
- * connects to itself (RFC 9293 §3.5). It is dialled too, to show that this run detects that.
+ * A refused endpoint refuses each connect. A port that is only unused is sometimes picked for the client itself, which then
+ * connects to itself (RFC 9293 §3.5). The run connects to such a port too, to show that it detects that.
  */
 export async function* refusals(): AsyncGenerator<Row> {
   for (const family of ['IPv4', 'IPv6'] as const) {

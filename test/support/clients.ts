@@ -50,7 +50,7 @@ export interface PeerOptions {
 
 export type Target = { port: number; host: string } | { path: string }
 
-/** The address that a client of this server dials. */
+/** The address that a client of this server connects to. */
 export function targetOf(server: { address: string; port: number }): Target {
   return server.port === 0 ? { path: server.address } : { host: server.address, port: server.port }
 }

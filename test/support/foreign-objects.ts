@@ -10,8 +10,8 @@ import ts from 'typescript'
  * Finds code that replaces a method of a foreign object without `patch()`, or reads a private member of a Node object outside
  * `platform/node-internals.ts`. Each finding is `file:line what`. Keys are paths below src/.
  *
- * It reads only the syntax: a method belongs to a foreign object if it is set on a prototype, if it is a function that is
- * set on anything except `this`, or if a method of Node has that name.
+ * It reads only the syntax. A method belongs to a foreign object if it is set on a prototype, or is a function that is set on
+ * anything except `this`. So does a method whose name a method of Node has.
  */
 export function foreignAccess(sources: Readonly<Record<string, string>>): string[] {
   return Object.entries(sources).flatMap(([file, text]) => {

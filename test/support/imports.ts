@@ -1,7 +1,7 @@
 /** An import of one name, or of none. */
 interface Import {
   readonly module: string
-  /** What stands for it in the program. Empty for an import of a module for its effect. */
+  /** Its name in the program. Empty for an import of a module for its effect. */
   readonly local: string
   /** `default`, `*`, or the name that the module exports. Empty for an import of a module for its effect. */
   readonly imported: string

@@ -120,7 +120,7 @@ const STATES = [
 
 function whyMissing(): string | undefined {
   // A thread shares the descriptors of the whole process, which includes other test files.
-  if (!isMainThread) return 'the descriptors of one worker thread cannot be told from those of another'
+  if (!isMainThread) return 'the descriptors of worker threads cannot be distinguished'
   try {
     readdirSync(FD)
     tableOf('tcp')

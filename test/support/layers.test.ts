@@ -43,7 +43,7 @@ describe('an arrow that breaks the layers', () => {
       'servers is below endpoints',
     ],
     ['out of src', 'servers/tcp.ts', `import x from '../../test/support/layers.js'`, 'outside src/'],
-    ['to what has no layer', 'servers/tcp.ts', `import x from '../helpers/misc.js'`, 'helpers has no layer'],
+    ['to a folder without a layer', 'servers/tcp.ts', `import x from '../helpers/misc.js'`, 'helpers has no layer'],
   ])('fails: %s', (_, file, text, why) => {
     expect(layerViolations({ [file]: text })).toEqual([expect.stringContaining(why)])
   })

@@ -5,10 +5,10 @@ import { node } from './program.js'
 
 const BECOME = 'process.setgroups([]); process.setgid(65_534); process.setuid(65_534)'
 
-/** Why a program cannot run as nobody here. Undefined if it can, which is tested by running one. */
+/** Why a program cannot run as `nobody` here. Undefined if it can, which is tested by running one. */
 export const whyNotNobody: string | undefined = probe()
 
-/** ES module code that loads `portside` and then runs as nobody. */
+/** ES module code that loads `portside` and then runs as `nobody`. */
 export function asNobody(code: string): string {
   return `const portside = await import(process.env.PORTSIDE)\n${BECOME}\n${code}`
 }

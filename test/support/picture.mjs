@@ -28,7 +28,7 @@ if (process.argv.includes('--check')) {
   writeFileSync(PICTURE, svg())
 }
 
-/** What the run prints in a terminal of so many columns, without what differs from run to run. */
+/** The output of the run in a terminal of so many columns, without the parts that differ from run to run. */
 async function terminal() {
   const folder = new URL('../../fixtures/projects/demo/leak/', import.meta.url)
   const { output } = await runVitest(folder, { FORCE_COLOR: '1', NO_COLOR: undefined })
@@ -51,7 +51,7 @@ async function terminal() {
   return ['$ npx vitest run', ...shown].flatMap(wrapped)
 }
 
-/** Breaks a line at a blank. What follows a label stays in its column. The long lines of a report have no colour in the middle. */
+/** Breaks a line at a blank. Text after a label stays in its column. The long lines of a report have no colour in the middle. */
 function wrapped(line) {
   if (stripVTControlCharacters(line).length <= COLUMNS) return [line]
   const at = line.lastIndexOf(' ', COLUMNS)

@@ -2,7 +2,7 @@ import { openSockets, tcpEntries } from '../../support/kernel.js'
 import type { Complaint } from './judge.js'
 import type { Played } from './play.js'
 
-/** What the kernel still holds after schedules are over: listeners, open connections, and TIME_WAITs that should not exist. */
+/** The sockets that the kernel still holds after schedules are over: listeners, open connections, and TIME_WAITs that should not exist. */
 export function leftInKernel(all: readonly Played[]): Map<Played, Complaint[]> {
   const left = new Map<Played, Complaint[]>()
   // Other processes may have got a port meanwhile.

@@ -19,7 +19,7 @@ export interface OtherRunner {
   /** The arguments of the page's command: a file that leaks, and a file that does not. */
   readonly files: readonly [leaking: string, clean: string]
   readonly more?: readonly string[]
-  /** What it prints after each file. Without this line, the run has not run all tests. */
+  /** Its output after each file. Without this line, the run has not run all tests. */
   readonly ends: readonly [leaking: string, clean: string]
   /** A pattern for its output for a test that leaks. */
   blames(title: string): string

@@ -1,7 +1,7 @@
 /** One line of the table. */
 export interface Combination {
   readonly name: string
-  /** What a user must set for it, and why. Shown next to the result. */
+  /** Settings that a user needs for it, and why. Shown next to the result. */
   readonly needs?: string | undefined
   /** Returns what is wrong, for people to read. Empty if everything is right. */
   check(): Promise<string[]>

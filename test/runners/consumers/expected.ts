@@ -58,8 +58,8 @@ export const VITEST_NET: Expected = {
     'is made where none is asked for',
   ],
   failed: {
-    'fails since Vitest 4.1: options of extend() that are none': [/Invalid `grace`: expected .*, got -1\./],
-    'fails: options of a describe that are none': [/Invalid `grace`: expected .*, got -1\./],
+    'fails since Vitest 4.1: invalid options of extend()': [/Invalid `grace`: expected .*, got -1\./],
+    'fails: invalid options of a describe': [/Invalid `grace`: expected .*, got -1\./],
     'fails: it fails its test': ['the undo failed'],
     'fails: it hides nothing': ['the test failed', 'the undo failed'],
     'fails: it follows a test that failed': ['the test failed'],
@@ -67,7 +67,7 @@ export const VITEST_NET: Expected = {
 }
 
 /** The same before Vitest 4.1, where a fixture does not get the value that another `extend()` gives to a fixture it uses. */
-export const VITEST_4_0_NET: Expected = moved(VITEST_NET, 'fails since Vitest 4.1: options of extend() that are none')
+export const VITEST_4_0_NET: Expected = moved(VITEST_NET, 'fails since Vitest 4.1: invalid options of extend()')
 
 function moved({ passed, failed }: Expected, title: string): Expected {
   const { [title]: _, ...rest } = failed
@@ -111,7 +111,7 @@ interface Report {
   }>
 }
 
-/** What is wrong with a report; `expected` has the files by name. */
+/** The faults of a report; `expected` has the files by name. */
 export function complaintsOf(report: string, expected: Readonly<Record<string, Expected>>): string[] {
   if (!existsSync(report)) return ['there is no report']
   const { testResults } = JSON.parse(readFileSync(report, 'utf8')) as Report
@@ -125,7 +125,7 @@ export function complaintsOf(report: string, expected: Readonly<Record<string, E
   })
 }
 
-/** What is wrong with the tests of one file. */
+/** The faults in the tests of one file. */
 export function complaintsOfFile(
   results: Report['testResults'][0]['assertionResults'],
   { passed, failed }: Expected,

@@ -64,7 +64,7 @@ export function mochaCombinations({ folder, tarball }: Matrix): Combination[] {
   })
 }
 
-/** What is wrong with a run of Mocha. `hooks` has the messages of the hooks that must fail. */
+/** The faults of a run of Mocha. `hooks` has the messages of the hooks that must fail. */
 async function runMocha(
   { folder }: Project,
   args: readonly string[],

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { nodeVersion, packInto, project, run } from '../consumers/project.js'
 
-// Runs workers in private networks with each runner that supports them: eight files that use the same ports and wait for each other, and a
-// suite on hosts of four kinds. fixed-ports.test.ts does it with the runners of this checkout.
+// Runs workers in private networks with each runner that supports them. Eight files use the same ports and wait for each other. A suite
+// runs on hosts of four kinds. fixed-ports.test.ts does it with the runners of this checkout.
 
 const folder = mkdtempSync(join(tmpdir(), 'portside-pools-'))
 try {

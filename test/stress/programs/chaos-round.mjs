@@ -1,4 +1,4 @@
-// One round, in its own network: several users of portside at once, each ended in its way at a random moment. Then it asks
+// One round, in its own network: several users of portside at once, each ended in another way, at a random moment. Then it asks
 // the process table, the file system and the kernel what is left, and prints it.
 // Settings: { folder, users: [{ seed, subjects, by, ending, after, files, allowed }] }
 import { spawn } from 'node:child_process'

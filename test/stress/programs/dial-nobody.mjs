@@ -1,6 +1,6 @@
-// Dials ports without a listener, and counts the outcomes.
-// Settings: { refused: options of refusedEndpoint() or undefined, port, address, dials, lanes }
-// Without `refused` it dials `address` and `port`.
+// Connects to ports without a listener, and counts the outcomes.
+// Settings: `{ refused: options of refusedEndpoint() or undefined, port, address, dials, lanes }`
+// Without `refused` it connects to `address` and `port`.
 import net from 'node:net'
 import { refusedEndpoint } from '../../../dist/index.js'
 

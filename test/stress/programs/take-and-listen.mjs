@@ -1,5 +1,5 @@
 // Takes ports from a library, waits a while, and listens on each for a while. If another socket has the port, the listen fails
-// with EADDRINUSE. It dials its own server all the time. Many run in parallel.
+// with EADDRINUSE. It connects to its own server all the time. Many run in parallel.
 // Settings: { library, lanes, each, longest }
 import { once } from 'node:events'
 import net from 'node:net'
@@ -8,9 +8,9 @@ import { settings, takePart } from './party.mjs'
 
 const { library, lanes, each, longest } = settings
 
-/** How long each dialled connection stays open, in milliseconds. */
+/** How long each connection stays open, in milliseconds. */
 const OPEN = 10
-/** Less than the time for which portside/get-port keeps a port, in milliseconds. None leaves before all have answered. */
+/** Less than the time for which portside/get-port keeps a port, in milliseconds. They leave after all have answered. */
 const KEPT = 29_000
 
 /** A clock that all processes share (CLOCK_MONOTONIC), in milliseconds. */

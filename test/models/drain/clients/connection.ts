@@ -2,7 +2,7 @@ import net from 'node:net'
 import tls from 'node:tls'
 import { clock, type Seen, type SeenConnection } from '../seen.js'
 
-/** The address that clients dial, and the authority that they trust. */
+/** The address that clients connect to, and the authority that they trust. */
 export interface Target {
   readonly address: { readonly host: string; readonly port: number } | { readonly path: string }
   readonly ca: string | null
