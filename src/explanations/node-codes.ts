@@ -22,7 +22,7 @@ export const NODE_CODES: Readonly<Record<string, CodeMeaning>> = {
     decided: 'the resolver knows no address for the name',
     cause:
       'one of: the name is misspelt; no resolver of this host has it; the host has no DNS, as in a private network',
-    hints: ['dial an address: server.url has one', 'look at /etc/hosts, which the resolver asks first'],
+    hints: ['connect to an address: server.url has one', 'look at /etc/hosts, which the resolver asks first'],
   },
   EAI_AGAIN: {
     decided: 'the resolver got no answer this time',
@@ -32,7 +32,7 @@ export const NODE_CODES: Readonly<Record<string, CodeMeaning>> = {
   EAI_FAIL: {
     decided: 'the resolver failed permanently',
     cause: 'its server answered with an error',
-    hints: ['dial an address', 'look at the server in /etc/resolv.conf'],
+    hints: ['connect to an address', 'look at the server in /etc/resolv.conf'],
   },
   ENODATA: {
     decided: 'the resolver knows the name, but no address of this family',

@@ -4,7 +4,7 @@ import { createSlot } from '../slot.js'
 import type { Owner } from './owner.js'
 import type { Trace } from './trace.js'
 
-/** For what the code that runs opens sockets. */
+/** The owner of the sockets that the running code opens, and the call that it is in. */
 export interface Context {
   readonly owner: Owner | undefined
   /** The call of a function of portside that is in progress. */

@@ -67,7 +67,7 @@ function counts(leaks: readonly SocketLeak[]): string {
   const groups = new Map<string, number>()
   for (const { kind, openedAt, test } of leaks) {
     const where = placeOf(openedAt)
-    const place = where === undefined ? '' : `, ${kind === 'accepted' ? 'dialled at' : 'opened at'} ${where}`
+    const place = where === undefined ? '' : `, ${kind === 'accepted' ? 'connect at' : 'opened at'} ${where}`
     const group = bounded(`${kind}${place}${test === undefined ? '' : `, by '${escaped(test)}'`}`, LONGEST_GROUP)
     groups.set(group, (groups.get(group) ?? 0) + 1)
   }
@@ -154,7 +154,7 @@ function describe(group: Group, otherEnds: ReadonlyMap<SocketLeak, SocketLeak>, 
     ...(group.length === 1 ? [] : [labelledLine('sockets', aligned(group.map(nameOf)))]),
     ...(named ? [] : whose(group)),
     ...(request === undefined ? [] : [labelledLine('request', `${request}, the last on this connection`)]),
-    labelledLine(kind === 'accepted' ? 'dialled at' : 'opened at', source),
+    labelledLine(kind === 'accepted' ? 'connect at' : 'opened at', source),
     ...(accepted === undefined ? [] : [labelledLine('accepted', listenerOf(accepted, otherEnd))]),
     labelledLine('fix', `call ${howToClose}`),
   ].join('\n')
@@ -182,7 +182,7 @@ function describeClient(
   return [
     `${number}. client${where === undefined ? '' : ` of ${where}`}, not connected`,
     ...(named ? [] : whose([leak])),
-    labelledLine('dialled at', number === 1 && framed ? sourceShownByRunner(leak.openedAt) : sourceOf(leak.openedAt)),
+    labelledLine('connect at', number === 1 && framed ? sourceShownByRunner(leak.openedAt) : sourceOf(leak.openedAt)),
     labelledLine('attempts', `${failed} failed, last answer: ${answer}${next}`),
     labelledLine('fix', `call ${leak.howToClose}`),
   ].join('\n')

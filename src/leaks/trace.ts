@@ -12,8 +12,8 @@ const FRAMES = 40
 export type Trace = readonly string[]
 
 /**
- * Notes where the caller of `above` was called from. What portside itself does is noted at the call of its function. If no line is the
- * user's, adds the lines that led to it, if they are known.
+ * Notes where the caller of `above` was called from. A socket of portside is noted at the call of its function. If no line is the
+ * user's, it adds the lines that led to it, if they are known.
  */
 export function takeTrace(above: (...args: never[]) => unknown): Trace {
   let first: string | undefined

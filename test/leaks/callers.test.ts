@@ -71,7 +71,7 @@ const WAYS: Readonly<Record<string, (open: Opening) => Promise<AsyncDisposable>>
   },
 }
 
-/** What closes the leaks since a snapshot, and the lines of this file that they name. */
+/** The calls that close the leaks since a snapshot, and the lines of this file that they name. */
 async function namedSince(
   since: portside.SocketSnapshot,
 ): Promise<Array<[howToClose: string, line: string | undefined]>> {
@@ -117,7 +117,7 @@ test('a leak of spawnInNamespace() names its line', async (context) => {
   expect([...lines]).toEqual(["const child = await portside.spawnInNamespace({}, 'sleep', ['60'])"])
 })
 
-test('a leak of a package that dials after the call does not name the line of the call', async () => {
+test('a leak of a package that connects after the call does not name the line of the call', async () => {
   const dials = '(net, port) => (socket) => void socket.end().on("close", () => net.connect(port, "127.0.0.1"))'
   const proxy = runInThisContext(dials, { filename: '/project/node_modules/proxy/index.js' })
   await using target = await listenTcp(undefined, { host: '127.0.0.1' })

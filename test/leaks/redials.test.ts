@@ -79,7 +79,7 @@ describe('a client that reconnects', () => {
           "^portside: 'a test' left 1 client that reconnects\\.",
           '',
           `1\\. client of 127\\.0\\.0\\.1:${target.port}, not connected`,
-          '  dialled at test/leaks/redials\\.test\\.ts:\\d+:\\d+ in dial',
+          '  connect at test/leaks/redials\\.test\\.ts:\\d+:\\d+ in dial',
         ].join('\n'),
       ),
     )
@@ -187,7 +187,7 @@ describe('a client that reconnects', () => {
       stops.push(() => redis.disconnect())
       await new Promise((resolve) => redis.once('reconnecting', resolve))
     })
-    expect(error?.message).toMatch(/dialled at .* by ioredis; your code was not on the stack/)
+    expect(error?.message).toMatch(/connect at .* by ioredis; your code was not on the stack/)
     expect(error?.message).toMatch(/attempts {3}\d+ failed, last answer: ECONNREFUSED; next attempt in \d+ ms/)
     expect(error?.message).toContain('fix        call redis.quit()')
   })

@@ -74,7 +74,7 @@ describe('a report', () => {
   test('says which line opened the client of an accepted connection, and which listener accepted it', () => {
     const text = report([accepted])
     expect(text).toContain('1. accepted 127.0.0.1:3000 -> 127.0.0.1:40000, ESTABLISHED, fd 21\n')
-    expect(text).toContain(`\n  dialled at ${file}:2:21 in upload\n`)
+    expect(text).toContain(`\n  connect at ${file}:2:21 in upload\n`)
     expect(text).toContain(`\n  accepted   by the listener on 127.0.0.1:3000, ${file}:1:1\n`)
     expect(text).toMatch(/\n {2}fix {8}call socket\.destroy\(\), or close its client$/)
   })
