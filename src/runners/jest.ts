@@ -99,5 +99,5 @@ checkMatchersPlace()
 readAhead()
 if (globals.expect !== undefined) installMatchers(globals.expect)
 
-export type { Match, NetMatchers, NetScope }
+export type { Match, NetAsymmetricMatchers, NetMatchers, NetScope }
 export { matchers }
