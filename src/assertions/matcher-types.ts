@@ -21,7 +21,7 @@ type Result<Assertion> = Assertion extends { toBe: (...expected: never[]) => Pro
 
 /**
  * The synchronous matchers, which also work inside `toEqual()`. Use those on errors after `.rejects`.
- * @see docs/assertions.md#matchers
+ * @see `docs/assertions.md#matchers`
  */
 export interface NetAsymmetricMatchers {
   /** Passes if another socket has the address: EADDRINUSE of a bind to a port or a path. */
@@ -57,7 +57,7 @@ export interface NetAsymmetricMatchers {
 /**
  * All matchers of portside. `toAcceptConnections()`, `toRefuseConnections()` and `toBeReleased()` ask the kernel and return a promise: await
  * them.
- * @see docs/assertions.md#matchers
+ * @see `docs/assertions.md#matchers`
  */
 export interface NetMatchers extends NetAsymmetricMatchers {
   /** Passes if each address of the server or endpoint accepts a connection within 1000 ms; for a name, one of them. */

@@ -39,7 +39,7 @@ import { start } from './start.js'
  * const response = await fetch(`http://localhost:${child.port}/`)
  * expect(await response.text()).toBe('hello')
  * ```
- * @see docs/programs.md#spawnlistening
+ * @see `docs/programs.md#spawnlistening`
  */
 export function spawnListening(
   command: string,

@@ -47,7 +47,7 @@ export interface NetFixtures {
  *   expect(await (await fetch(server.url)).text()).toBe('hello')
  * })
  * ```
- * @see docs/vitest.md#a-scope-for-each-test
+ * @see `docs/vitest.md#a-scope-for-each-test`
  */
 export const test: TestAPI<NetFixtures> = vitestTest.extend<NetFixtures>({
   netOptions: {},
