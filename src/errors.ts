@@ -15,7 +15,7 @@ export interface ErrorDetails extends MessageLines {
 
 /**
  * The codes of portside. If the system or Node has a code for a failure, portside uses that code instead.
- * @see docs/errors.md#portside
+ * @see `docs/errors.md#portside`
  */
 export type PortsideErrorCode =
   | 'ERR_PORTSIDE_ASSERTION'
@@ -46,7 +46,7 @@ export type PortsideErrorCode =
 
 /**
  * The shape of every error of portside. Distinguish errors by `code`: classes differ between two builds.
- * @see docs/errors.md#portside
+ * @see `docs/errors.md#portside`
  */
 export interface PortsideError extends Error {
   code: string

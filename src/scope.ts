@@ -57,115 +57,115 @@ export interface ScopeOptions {
 /**
  * Opens servers, ports, programs and endpoints, and closes them together. Its methods are portside's functions of the same name.
  *
- * @see docs/servers.md#scopes
+ * @see `docs/servers.md#scopes`
  */
 export interface NetScope extends AsyncDisposable {
   /**
    * Listens on a free port of loopback with a server made elsewhere: any `net.Server`, HTTP, HTTPS, HTTP/2 or TLS server, or
    * `dgram.Socket`. With `path` it listens on a unix socket.
-   * @see docs/servers.md#servers-made-elsewhere
+   * @see `docs/servers.md#servers-made-elsewhere`
    */
   readonly listen: typeof listen
   /**
    * Starts a TCP server on a free port of loopback. Without a handler it echoes.
-   * @see docs/servers.md
+   * @see `docs/servers.md`
    */
   readonly listenTcp: typeof listenTcp
   /**
    * Starts a TLS server on a free port of loopback. Without a handler it echoes.
-   * @see docs/servers.md#tls
+   * @see `docs/servers.md#tls`
    */
   readonly listenTls: typeof listenTls
   /**
    * Starts an HTTP server on a free port of loopback. Without a handler it echoes the body of each request.
-   * @see docs/servers.md
+   * @see `docs/servers.md`
    */
   readonly listenHttp: typeof listenHttp
   /**
    * Starts an HTTPS server on a free port of loopback. Without a handler it echoes the body of each request.
-   * @see docs/servers.md#tls
+   * @see `docs/servers.md#tls`
    */
   readonly listenHttps: typeof listenHttps
   /**
    * Starts an HTTP/2 server on a free port of loopback. Without a handler it echoes the body of each request.
-   * @see docs/servers.md
+   * @see `docs/servers.md`
    */
   readonly listenHttp2: typeof listenHttp2
   /**
    * Binds a UDP socket to a free port of loopback. Without a handler it echoes.
-   * @see docs/servers.md#udp
+   * @see `docs/servers.md#udp`
    */
   readonly listenUdp: typeof listenUdp
   /**
    * Starts a server on a unix socket in a new private directory, or on a named pipe on Windows. Without a handler it echoes.
-   * @see docs/servers.md#unix-sockets
+   * @see `docs/servers.md#unix-sockets`
    */
   readonly listenUnix: typeof listenUnix
   /**
    * Reserves a port on loopback that no other process gets until you release it or the scope closes.
-   * @see docs/ports.md#reserveport
+   * @see `docs/ports.md#reserveport`
    */
   readonly reservePort: typeof reservePort
   /**
    * Reserves several ports at once: all of them, or it rejects and reserves none.
-   * @see docs/ports.md#reserveports
+   * @see `docs/ports.md#reserveports`
    */
   readonly reservePorts: typeof reservePorts
   /**
    * Starts a program and resolves when it is ready: it listens, and the listener belongs to it or to a process that it started.
-   * @see docs/programs.md#spawnlistening
+   * @see `docs/programs.md#spawnlistening`
    */
   readonly spawnListening: typeof spawnListening
   /**
    * Reserves a port that refuses: every connect to it fails with ECONNREFUSED until the endpoint closes.
-   * @see docs/endpoints.md#refusedendpoint
+   * @see `docs/endpoints.md#refusedendpoint`
    */
   readonly refusedEndpoint: typeof refusedEndpoint
   /**
    * Occupies a port: listening on it fails with EADDRINUSE until the endpoint closes.
-   * @see docs/endpoints.md#occupiedendpoint
+   * @see `docs/endpoints.md#occupiedendpoint`
    */
   readonly occupiedEndpoint: typeof occupiedEndpoint
   /**
    * Opens an address that does not answer: a connect to it neither succeeds nor fails until the endpoint closes.
-   * @see docs/endpoints.md#unresponsiveendpoint
+   * @see `docs/endpoints.md#unresponsiveendpoint`
    */
   readonly unresponsiveEndpoint: typeof unresponsiveEndpoint
   /**
    * Accepts connections and then does nothing: it never reads, answers or closes.
-   * @see docs/endpoints.md#stalledendpoint
+   * @see `docs/endpoints.md#stalledendpoint`
    */
   readonly stalledEndpoint: typeof stalledEndpoint
   /**
    * Resets every connection: it closes with a RST, which the client sees as ECONNRESET.
-   * @see docs/endpoints.md#resettingendpoint
+   * @see `docs/endpoints.md#resettingendpoint`
    */
   readonly resettingEndpoint: typeof resettingEndpoint
   /**
    * Relays to `target` and cuts the stream in other places than the writers did, in both directions.
-   * @see docs/endpoints.md#fragmentingendpoint
+   * @see `docs/endpoints.md#fragmentingendpoint`
    */
   readonly fragmentingEndpoint: typeof fragmentingEndpoint
   /**
    * Finds an address that this host lacks: listening on it fails with EADDRNOTAVAIL.
-   * @see docs/endpoints.md#unassignedendpoint
+   * @see `docs/endpoints.md#unassignedendpoint`
    */
   readonly unassignedEndpoint: typeof unassignedEndpoint
   /**
    * Finds a privileged port: listening on it fails with EACCES.
-   * @see docs/endpoints.md#privilegedendpoint
+   * @see `docs/endpoints.md#privilegedendpoint`
    */
   readonly privilegedEndpoint: typeof privilegedEndpoint
   /**
    * Relays to `target`, and your test switches its behaviour between relaying, refusing, stalling and resetting.
-   * @see docs/endpoints.md#switchableendpoint
+   * @see `docs/endpoints.md#switchableendpoint`
    */
   readonly switchableEndpoint: typeof switchableEndpoint
   /**
    * Makes a pool that drains when the scope closes.
    *
    * @throws ERR_PORTSIDE_SCOPE_CLOSED if the scope is closed, or closing
-   * @see docs/sockets.md#socketpool
+   * @see `docs/sockets.md#socketpool`
    */
   createSocketPool(options?: SocketPoolOptions): SocketPool
   /**
@@ -203,7 +203,7 @@ export interface NetScope extends AsyncDisposable {
  * expect((await fetch(server.url)).status).toBe(200)
  * await net.close()
  * ```
- * @see docs/servers.md#scopes
+ * @see `docs/servers.md#scopes`
  */
 export function createScope(options: ScopeOptions = {}): NetScope {
   return scopeFor('createScope()', options)

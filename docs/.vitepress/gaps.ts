@@ -11,13 +11,13 @@ import {
 /** Whether `npm run docs` fails if there is a gap. */
 export const FAIL_ON_GAPS = true
 
-/** Gaps that are right. */
+/** Gaps on purpose. */
 const NO_GAPS: readonly string[] = [
   // It accepts every value.
   'portside.explainSocketError: no @throws',
 ]
 
-/** Gaps in the doc comments of public names, and internal types in public signatures: `portside.listenTcp: no @example`. */
+/** The gaps of the doc comments of public names, and internal types in public signatures: `portside.listenTcp: no @example`. */
 export function gapsOf(project: ProjectReflection): string[] {
   const gaps = (project.children ?? []).flatMap((entry) => [
     // A page without names has its comment only.

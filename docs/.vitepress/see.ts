@@ -7,6 +7,9 @@ import { headingsOf, titleOf } from './headings.js'
 /** `docs/leaks.md#by-hand`, as doc comments name a section of the documentation. */
 const REFERENCE = /\bdocs\/([\w/-]+)\.md(?:#([\w-]+))?/g
 
+/** The same in backticks, as after `@see`: TypeScript splits a path without them, so an editor would show `docs /leaks.md#by-hand`. */
+const QUOTED = /^`docs\/([\w/-]+)\.md(?:#([\w-]+))?`$/
+
 /** Makes each reference to a page of docs/ in a doc comment a link, which has the section's heading as its text. */
 export function linkPages(app: Application): void {
   app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }: Context) => {
@@ -15,8 +18,10 @@ export function linkPages(app: Application): void {
       if (!comment) continue
       const report = (text: string): void => app.logger.error(`${reflection.getFullName()}: ${text}`)
       for (const part of partsOf(comment)) {
-        if (part.kind === 'text')
-          part.text = part.text.replace(REFERENCE, (_, page, anchor) => link(page, anchor, report))
+        const { kind, text } = part
+        if (kind === 'text') part.text = text.replace(REFERENCE, (_, page, anchor) => link(page, anchor, report))
+        const [, page, anchor] = (kind === 'code' && QUOTED.exec(text)) || []
+        if (page !== undefined) Object.assign(part, { kind: 'text', text: link(page, anchor, report) })
       }
     }
   })

@@ -21,7 +21,7 @@ export interface AssertionDetails {
 
 /**
  * The error of a failed assertion. Its `name` is `PortsideAssertionError`, its `cause` the error that the assertion looked at.
- * @see docs/errors.md#err_portside_assertion
+ * @see `docs/errors.md#err_portside_assertion`
  */
 export interface PortsideAssertionError extends PortsideError {
   code: 'ERR_PORTSIDE_ASSERTION'

@@ -21,7 +21,7 @@ import { type ConnectionHolder, openSocketsOf } from './open-sockets.js'
  * await server.connections.drain()
  * await assertDrained(server)
  * ```
- * @see docs/assertions.md#assertdrained
+ * @see `docs/assertions.md#assertdrained`
  */
 export async function assertDrained(holder: ConnectionHolder): Promise<void> {
   return calledBy(assertDrained, async () => {

@@ -20,11 +20,10 @@ type Result<Assertion> = Assertion extends { toBe: (...expected: never[]) => Pro
       any
 
 /**
- * The matchers of portside. Use those on errors after `.rejects`. `toAcceptConnections()`, `toRefuseConnections()` and `toBeReleased()` ask
- * the kernel and return a promise: await them. The others also work inside `toEqual()`.
- * @see docs/assertions.md#matchers
+ * The synchronous matchers, which also work inside `toEqual()`. Use those on errors after `.rejects`.
+ * @see `docs/assertions.md#matchers`
  */
-export interface NetMatchers {
+export interface NetAsymmetricMatchers {
   /** Passes if another socket has the address: EADDRINUSE of a bind to a port or a path. */
   toBeAddressInUse(expected?: ExpectedEndpoint): Result<this>
   /** Passes if nothing listens there: ECONNREFUSED. */
@@ -53,6 +52,14 @@ export interface NetMatchers {
   toBeDrained(): Result<this>
   /** Passes if the server or pool has this many open connections. */
   toHaveOpenSockets(count: number): Result<this>
+}
+
+/**
+ * All matchers of portside. `toAcceptConnections()`, `toRefuseConnections()` and `toBeReleased()` ask the kernel and return a promise: await
+ * them.
+ * @see `docs/assertions.md#matchers`
+ */
+export interface NetMatchers extends NetAsymmetricMatchers {
   /** Passes if each address of the server or endpoint accepts a connection within 1000 ms; for a name, one of them. */
   toAcceptConnections(): Promise<void>
   /** Passes if each address of the server or endpoint refuses a connection. */
@@ -60,6 +67,3 @@ export interface NetMatchers {
   /** Passes if nothing listens on the addresses of the server or endpoint, and they can be bound again. */
   toBeReleased(options?: OwnersOptions): Promise<void>
 }
-
-/** The matchers that work inside `toEqual()`, which does not wait for a promise. */
-export type NetAsymmetricMatchers = Omit<NetMatchers, 'toAcceptConnections' | 'toRefuseConnections' | 'toBeReleased'>

@@ -106,7 +106,7 @@ export const OUTCOMES = {
  * const server = net.createServer().listen(endpoint.port, endpoint.address)
  * await assertAddressInUse(server, endpoint)
  * ```
- * @see docs/assertions.md#assertions
+ * @see `docs/assertions.md#assertions`
  */
 export const assertAddressInUse: AssertOutcome = assertionOf('assertAddressInUse', OUTCOMES.AddressInUse)
 
@@ -130,7 +130,7 @@ export const assertAddressInUse: AssertOutcome = assertionOf('assertAddressInUse
  * await using endpoint = await refusedEndpoint()
  * await assertConnectionRefused(fetch(`http://${formatEndpoint(endpoint)}`), endpoint)
  * ```
- * @see docs/assertions.md#assertions
+ * @see `docs/assertions.md#assertions`
  */
 export const assertConnectionRefused: AssertOutcome = assertionOf('assertConnectionRefused', OUTCOMES.ConnectionRefused)
 
@@ -155,7 +155,7 @@ export const assertConnectionRefused: AssertOutcome = assertionOf('assertConnect
  * await using endpoint = await resettingEndpoint()
  * await assertConnectionReset(net.connect(endpoint.port, endpoint.address))
  * ```
- * @see docs/assertions.md#what-is-a-reset
+ * @see `docs/assertions.md#what-is-a-reset`
  */
 export const assertConnectionReset: AssertOutcome = assertionOf('assertConnectionReset', OUTCOMES.ConnectionReset)
 
@@ -181,7 +181,7 @@ export const assertConnectionReset: AssertOutcome = assertionOf('assertConnectio
  * const signal = AbortSignal.timeout(50)
  * await assertConnectionTimedOut(() => fetch(`http://${formatEndpoint(endpoint)}`, { signal }))
  * ```
- * @see docs/assertions.md#what-is-a-timeout
+ * @see `docs/assertions.md#what-is-a-timeout`
  */
 export const assertConnectionTimedOut: AssertOutcome = assertionOf(
   'assertConnectionTimedOut',
@@ -211,7 +211,7 @@ export const assertConnectionTimedOut: AssertOutcome = assertionOf(
  * await using endpoint = await unassignedEndpoint()
  * await assertAddressNotAvailable(net.createServer().listen(0, endpoint.address))
  * ```
- * @see docs/assertions.md#what-eaddrinuse-and-eaddrnotavail-mean
+ * @see `docs/assertions.md#what-eaddrinuse-and-eaddrnotavail-mean`
  */
 export const assertAddressNotAvailable: AssertOutcome = assertionOf(
   'assertAddressNotAvailable',
@@ -240,7 +240,7 @@ export const assertAddressNotAvailable: AssertOutcome = assertionOf(
  * Object.assign(error, { code: 'EACCES', syscall: 'listen', address: '127.0.0.1', port: 80 })
  * await assertPermissionDenied(error, { port: 80 })
  * ```
- * @see docs/assertions.md#assertions
+ * @see `docs/assertions.md#assertions`
  */
 export const assertPermissionDenied: AssertOutcome = assertionOf('assertPermissionDenied', OUTCOMES.PermissionDenied)
 
@@ -267,7 +267,7 @@ export const assertPermissionDenied: AssertOutcome = assertionOf('assertPermissi
  * client.once('end', () => writeOn())
  * await assertBrokenPipe(client)
  * ```
- * @see docs/assertions.md#a-late-write
+ * @see `docs/assertions.md#a-late-write`
  */
 export const assertBrokenPipe: AssertOutcome = assertionOf('assertBrokenPipe', OUTCOMES.BrokenPipe)
 
@@ -292,7 +292,7 @@ export const assertBrokenPipe: AssertOutcome = assertionOf('assertBrokenPipe', O
  * Object.assign(error, { code: 'EHOSTUNREACH', syscall: 'connect', address: '192.0.2.1', port: 80 })
  * await assertHostUnreachable(error, { address: '192.0.2.1' })
  * ```
- * @see docs/assertions.md#in-a-private-network
+ * @see `docs/assertions.md#in-a-private-network`
  */
 export const assertHostUnreachable: AssertOutcome = assertionOf('assertHostUnreachable', OUTCOMES.HostUnreachable)
 
@@ -317,7 +317,7 @@ export const assertHostUnreachable: AssertOutcome = assertionOf('assertHostUnrea
  * Object.assign(error, { code: 'ENETUNREACH', syscall: 'connect', address: '192.0.2.1', port: 80 })
  * await assertNetworkUnreachable(error, { address: '192.0.2.1' })
  * ```
- * @see docs/assertions.md#in-a-private-network
+ * @see `docs/assertions.md#in-a-private-network`
  */
 export const assertNetworkUnreachable: AssertOutcome = assertionOf(
   'assertNetworkUnreachable',
@@ -344,7 +344,7 @@ export const assertNetworkUnreachable: AssertOutcome = assertionOf(
  * const error = Object.assign(new Error('connect EMFILE'), { code: 'EMFILE', syscall: 'connect' })
  * await assertTooManyOpenFiles(error)
  * ```
- * @see docs/assertions.md#assertions
+ * @see `docs/assertions.md#assertions`
  */
 export const assertTooManyOpenFiles: AssertOutcome = assertionOf('assertTooManyOpenFiles', OUTCOMES.TooManyOpenFiles)
 
@@ -370,7 +370,7 @@ export const assertTooManyOpenFiles: AssertOutcome = assertionOf('assertTooManyO
  * Object.assign(error, { code: 'EADDRNOTAVAIL', syscall: 'connect', address: '127.0.0.1', port: 80 })
  * await assertEphemeralPortsExhausted(error)
  * ```
- * @see docs/assertions.md#what-eaddrinuse-and-eaddrnotavail-mean
+ * @see `docs/assertions.md#what-eaddrinuse-and-eaddrnotavail-mean`
  */
 export const assertEphemeralPortsExhausted: AssertOutcome = assertionOf(
   'assertEphemeralPortsExhausted',

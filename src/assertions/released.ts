@@ -33,7 +33,7 @@ import { assertionError } from './assertion-error.js'
  * await server.close()
  * await assertReleased(server)
  * ```
- * @see docs/assertions.md#assertreleased
+ * @see `docs/assertions.md#assertreleased`
  */
 export async function assertReleased(
   endpoint: EndpointLike | net.Server | dgram.Socket,

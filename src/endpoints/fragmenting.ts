@@ -44,7 +44,7 @@ export interface FragmentingOptions extends EndpointOptions {
  * await using pool = createSocketPool()
  * expect(await text(await pool.connect(endpoint))).toBe('one\ntwo\n')
  * ```
- * @see docs/endpoints.md#fragmentingendpoint
+ * @see `docs/endpoints.md#fragmentingendpoint`
  */
 export function fragmentingEndpoint(target: RelayTarget, options: FragmentingOptions = {}): Promise<TestEndpoint> {
   return calledBy(fragmentingEndpoint, () =>

@@ -34,7 +34,7 @@ export interface OccupiedOptions extends EndpointOptions {
  * const [error] = await once(net.createServer().listen(endpoint.port, endpoint.address), 'error')
  * expect(error.code).toBe('EADDRINUSE')
  * ```
- * @see docs/endpoints.md#occupiedendpoint
+ * @see `docs/endpoints.md#occupiedendpoint`
  */
 export function occupiedEndpoint(options: OccupiedOptions = {}): Promise<TestEndpoint> {
   return calledBy(occupiedEndpoint, () => occupy(readEndpointOptions(options, 'occupiedEndpoint', 'protocol')))

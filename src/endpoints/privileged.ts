@@ -27,7 +27,7 @@ import { type EndpointOptions, readEndpointOptions, type TestEndpoint, testEndpo
  * const server = endpoint && net.createServer().listen(endpoint.port, endpoint.address)
  * if (server) expect((await once(server, 'error'))[0].code).toBe('EACCES')
  * ```
- * @see docs/endpoints.md#privilegedendpoint
+ * @see `docs/endpoints.md#privilegedendpoint`
  */
 export function privilegedEndpoint(options: EndpointOptions = {}): Promise<TestEndpoint> {
   return calledBy(privilegedEndpoint, () => findPrivileged(readEndpointOptions(options, 'privilegedEndpoint')))

@@ -22,7 +22,7 @@ export type RefusedOptions = Omit<ReserveOptions, 'protocol'>
  * const fetching = fetch(`http://${formatEndpoint(endpoint)}`)
  * await expect(fetching).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } })
  * ```
- * @see docs/endpoints.md#refusedendpoint
+ * @see `docs/endpoints.md#refusedendpoint`
  */
 export function refusedEndpoint(options: RefusedOptions = {}): Promise<TestEndpoint> {
   return calledBy(refusedEndpoint, async () => {

@@ -33,7 +33,7 @@ export interface ResettingOptions extends EndpointOptions {
  * const fetching = fetch(`http://${formatEndpoint(endpoint)}`)
  * await expect(fetching).rejects.toMatchObject({ cause: { code: 'ECONNRESET' } })
  * ```
- * @see docs/endpoints.md#resettingendpoint
+ * @see `docs/endpoints.md#resettingendpoint`
  */
 export function resettingEndpoint(options: ResettingOptions = {}): Promise<TestEndpoint> {
   return calledBy(resettingEndpoint, () => openResetting(readEndpointOptions(options, 'resettingEndpoint', 'after')))

@@ -20,7 +20,7 @@ import { type EndpointOptions, readEndpointOptions, type TestEndpoint, testEndpo
  * const fetching = fetch(`http://${formatEndpoint(endpoint)}`, { signal: AbortSignal.timeout(100) })
  * await expect(fetching).rejects.toMatchObject({ name: 'TimeoutError' })
  * ```
- * @see docs/endpoints.md#stalledendpoint
+ * @see `docs/endpoints.md#stalledendpoint`
  */
 export function stalledEndpoint(options: EndpointOptions = {}): Promise<TestEndpoint> {
   return calledBy(stalledEndpoint, async () => {

@@ -16,7 +16,7 @@ export type SwitchableState = 'relaying' | 'refusing' | 'stalled' | 'resetting'
  * A relay whose behaviour your test switches. Each switch resolves when it is in effect; switches happen in the order of the calls.
  * After `close()` they reject with ERR_PORTSIDE_SERVER_CLOSED.
  *
- * @see docs/endpoints.md#switchableendpoint
+ * @see `docs/endpoints.md#switchableendpoint`
  */
 export interface SwitchableEndpoint extends TestEndpoint {
   /** The current behaviour. */
@@ -50,7 +50,7 @@ export interface SwitchableEndpoint extends TestEndpoint {
  * const fetching = fetch(Object.assign(server.url, { port: endpoint.port }))
  * await expect(fetching).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } })
  * ```
- * @see docs/endpoints.md#switchableendpoint
+ * @see `docs/endpoints.md#switchableendpoint`
  */
 export function switchableEndpoint(target: RelayTarget, options: EndpointOptions = {}): Promise<SwitchableEndpoint> {
   return calledBy(switchableEndpoint, () => openSwitchable(target, readEndpointOptions(options, 'switchableEndpoint')))

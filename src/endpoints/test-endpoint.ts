@@ -28,7 +28,7 @@ const NAMES = namesOf<EndpointOptions>()('family', 'host')
 /**
  * An address and port where one network failure happens, every time, until you close it.
  *
- * @see docs/endpoints.md
+ * @see `docs/endpoints.md`
  */
 export interface TestEndpoint extends Endpoint, AsyncDisposable {
   /** All its addresses: two if it is dual. */

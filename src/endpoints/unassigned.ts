@@ -48,7 +48,7 @@ const PORT = 49_151
  * const [error] = await once(net.createServer().listen(endpoint.port, endpoint.address), 'error')
  * expect(error.code).toBe('EADDRNOTAVAIL')
  * ```
- * @see docs/endpoints.md#unassignedendpoint
+ * @see `docs/endpoints.md#unassignedendpoint`
  */
 export function unassignedEndpoint(options: UnassignedOptions = {}): Promise<TestEndpoint> {
   const spec = {

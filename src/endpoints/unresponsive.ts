@@ -36,7 +36,7 @@ export interface UnresponsiveOptions extends EndpointOptions {
  * const fetching = fetch(`http://${formatEndpoint(endpoint)}`, { signal: AbortSignal.timeout(100) })
  * await expect(fetching).rejects.toMatchObject({ name: 'TimeoutError' })
  * ```
- * @see docs/endpoints.md#unresponsiveendpoint
+ * @see `docs/endpoints.md#unresponsiveendpoint`
  */
 export function unresponsiveEndpoint(options: UnresponsiveOptions = {}): Promise<TestEndpoint> {
   return calledBy(unresponsiveEndpoint, () =>

@@ -15,7 +15,7 @@ import { failuresIn, type SocketFailure } from './socket-failure.js'
 
 /**
  * The meaning of a socket error.
- * @see docs/errors.md#explainsocketerror
+ * @see `docs/errors.md#explainsocketerror`
  */
 export interface SocketExplanation {
   /** The kind of failure, independent of its code: `conflict`, `exhaustion`, `refused`. */
@@ -55,7 +55,7 @@ export interface SocketExplanation {
  * const explanation = await explainSocketError(error)
  * expect(explanation).toMatchObject({ kind: 'conflict', code: 'EADDRINUSE' })
  * ```
- * @see docs/errors.md#explainsocketerror
+ * @see `docs/errors.md#explainsocketerror`
  */
 export async function explainSocketError(error: unknown): Promise<SocketExplanation> {
   const [failure, ...others] = failuresIn(error)

@@ -1,6 +1,6 @@
 /**
  * The kind of a failure, independent of its code, system and client.
- * @see docs/errors.md#kinds
+ * @see `docs/errors.md#kinds`
  * @experimental
  */
 export type FailureKind =

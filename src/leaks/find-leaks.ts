@@ -31,7 +31,7 @@ import { tracker } from './tracker.js'
  * const [leak] = await findLeaks(since)
  * expect(leak).toMatchObject({ kind: 'listener', local: server.endpoint })
  * ```
- * @see docs/leaks.md#by-hand
+ * @see `docs/leaks.md#by-hand`
  */
 export function findLeaks(since: SocketSnapshot, options: LeakOptions = {}): Promise<SocketLeak[]> {
   return calledBy(findLeaks, async () => leaksOf(await find(since, checkLeakOptions(options, 'findLeaks()'))))
@@ -55,7 +55,7 @@ export function findLeaks(since: SocketSnapshot, options: LeakOptions = {}): Pro
  * await server.close()
  * await verifyNoLeaks(since)
  * ```
- * @see docs/leaks.md#by-hand
+ * @see `docs/leaks.md#by-hand`
  */
 export async function verifyNoLeaks(since: SocketSnapshot, options: LeakOptions = {}): Promise<void> {
   const checked = checkLeakOptions(options, 'verifyNoLeaks()')

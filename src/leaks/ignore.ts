@@ -19,7 +19,7 @@ import { tracker } from './tracker.js'
  *
  * ignoreLeaks({ package: 'pg', because: 'its pool ends with the process' })
  * ```
- * @see docs/leaks.md#rules
+ * @see `docs/leaks.md#rules`
  */
 export function ignoreLeaks(...rules: LeakIgnore[]): void {
   const given = checkIgnores(rules)

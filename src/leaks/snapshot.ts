@@ -22,7 +22,7 @@ export interface SocketSnapshot {
  * await server.close()
  * await verifyNoLeaks(since)
  * ```
- * @see docs/leaks.md#by-hand
+ * @see `docs/leaks.md#by-hand`
  */
 export function snapshotSockets(): SocketSnapshot {
   const { activity, dials } = tracker()

@@ -33,7 +33,7 @@ export interface SocketTracking {
  * const leaks = await findLeaks(since)
  * expect(leaks.map(({ test }) => test)).toEqual(['listens'])
  * ```
- * @see docs/leaks.md#by-hand
+ * @see `docs/leaks.md#by-hand`
  */
 export function trackSockets(): SocketTracking {
   const state = tracker()

@@ -23,7 +23,7 @@ export interface Endpoint {
  *
  * expect(formatEndpoint({ address: '::1', port: 3000 })).toBe('[::1]:3000')
  * ```
- * @see docs/loopback.md#formatendpoint
+ * @see `docs/loopback.md#formatendpoint`
  */
 export function formatEndpoint(endpoint: { readonly address: string; readonly port: number }): string {
   return readArgument('endpoint', 'an address and a port', endpoint, () => {

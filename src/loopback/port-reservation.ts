@@ -24,7 +24,7 @@ export interface PortReservation extends Endpoint, AsyncDisposable {
    *
    * @throws ERR_PORTSIDE_RESERVATION_RELEASED after `release()`
    * @throws ERR_INVALID_ARG_VALUE if `protocol` is not reserved
-   * @see docs/ports.md#a-server-of-your-own
+   * @see `docs/ports.md#a-server-of-your-own`
    */
   handOver<T>(bind: () => T | Promise<T>, protocol?: PortProtocol): Promise<T>
   /**

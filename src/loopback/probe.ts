@@ -35,7 +35,7 @@ export interface LoopbackSupport {
  *   expect(server.family).toBe(family)
  * }
  * ```
- * @see docs/loopback.md#loopbackfamilies
+ * @see `docs/loopback.md#loopbackfamilies`
  */
 export function loopbackFamilies(): Family[] {
   return FAMILIES.filter((family) => whyFamilyIsMissing(family) === undefined)
@@ -67,7 +67,7 @@ export function whyFamilyIsMissing(family: Family): string | undefined {
  * expect(families).toEqual(loopbackFamilies())
  * expect(Object.keys(reasons).length + families.length).toBe(2)
  * ```
- * @see docs/loopback.md#probeloopback
+ * @see `docs/loopback.md#probeloopback`
  */
 export function probeLoopback(): Promise<LoopbackSupport> {
   return processState('loopback.support', async () => {

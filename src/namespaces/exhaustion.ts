@@ -81,7 +81,7 @@ export interface Exhaustion extends AsyncDisposable {
  *   await assertEphemeralPortsExhausted(() => net.connect(server.port, server.address))
  * }
  * ```
- * @see docs/exhaustion.md#exhaustephemeralports
+ * @see `docs/exhaustion.md#exhaustephemeralports`
  * @experimental
  */
 export function exhaustEphemeralPorts(options: ExhaustOptions = {}): Promise<Exhaustion> {

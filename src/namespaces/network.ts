@@ -80,7 +80,7 @@ export interface PrivateNetwork extends AsyncDisposable {
  *   await network.cut('web', 'db')
  * }
  * ```
- * @see docs/private-networks.md#createnetwork
+ * @see `docs/private-networks.md#createnetwork`
  * @experimental
  */
 export function createNetwork(options: NetworkOptions): Promise<PrivateNetwork> {

@@ -50,7 +50,7 @@ export interface SpawnInNamespaceOptions extends Omit<SpawnOptions, 'shell' | 'u
  *   expect(await text(child.stdout!)).toBe('1\n')
  * }
  * ```
- * @see docs/private-networks.md#spawninnamespace
+ * @see `docs/private-networks.md#spawninnamespace`
  * @experimental
  */
 export function spawnInNamespace(

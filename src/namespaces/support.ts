@@ -21,7 +21,7 @@ export type NamespaceSupport = { readonly supported: true } | { readonly support
  * const support = await namespaceSupport()
  * if (!support.supported) expect(support.reason).not.toBe('')
  * ```
- * @see docs/private-networks.md#namespacesupport
+ * @see `docs/private-networks.md#namespacesupport`
  * @experimental
  */
 export function namespaceSupport(): Promise<NamespaceSupport> {

@@ -55,7 +55,7 @@ const HIGHEST = 65_535
  * expect(server.port).toBe(port)
  * clearLockedPorts()
  * ```
- * @see docs/ports.md#portsideget-port
+ * @see `docs/ports.md#portsideget-port`
  */
 export default function getPort(options?: Options): Promise<number> {
   return calledBy(getPort, () => find(options))
@@ -92,7 +92,7 @@ async function find(options?: Options): Promise<number> {
  * expect([...portNumbers(40_000, 40_099)]).not.toContain(port)
  * clearLockedPorts()
  * ```
- * @see docs/ports.md#portsideget-port
+ * @see `docs/ports.md#portsideget-port`
  */
 export function portNumbers(from: number, to: number): Iterable<number> {
   if (!Number.isInteger(from) || !Number.isInteger(to)) {
@@ -115,7 +115,7 @@ export function portNumbers(from: number, to: number): Iterable<number> {
  * await getPort({ reserve: true })
  * clearLockedPorts()
  * ```
- * @see docs/ports.md#portsideget-port
+ * @see `docs/ports.md#portsideget-port`
  */
 export function clearLockedPorts(): void {
   for (const reservation of kept()) void reservation.release()

@@ -93,7 +93,7 @@ export interface PortReservations extends ReadonlyArray<PortReservation>, AsyncD
  * await using server = await listenHttp(undefined, { port: reservation })
  * expect(server.port).toBe(reservation.port)
  * ```
- * @see docs/ports.md#reserveport
+ * @see `docs/ports.md#reserveport`
  */
 export function reservePort(options: ReserveOptions = {}): Promise<PortReservation> {
   return calledBy(reservePort, () =>
@@ -140,7 +140,7 @@ const RESERVE_INSTEAD = {
  * await using reserved = await reservePorts(3)
  * expect(new Set(reserved.ports).size).toBe(3)
  * ```
- * @see docs/ports.md#reserveports
+ * @see `docs/ports.md#reserveports`
  */
 export function reservePorts(count: number, options: ReserveOptions = {}): Promise<PortReservations> {
   return calledBy(reservePorts, () => reserveAll(count, readReserve(options, 'reservePorts()')))

@@ -98,7 +98,7 @@ export interface ListeningChild extends AsyncDisposable {
    * the rest. Later calls share the promise.
    *
    * @throws EPERM if a process runs as another user and takes no signal from this process
-   * @see docs/programs.md#the-end
+   * @see `docs/programs.md#the-end`
    */
   stop(signal?: NodeJS.Signals): Promise<ChildExit>
 }

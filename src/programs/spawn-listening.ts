@@ -65,7 +65,7 @@ export function spawnListening(
  * const response = await fetch(`http://localhost:${child.port}/`)
  * expect(await response.text()).toBe('hello')
  * ```
- * @see docs/programs.md#spawnlistening
+ * @see `docs/programs.md#spawnlistening`
  */
 export function spawnListening(
   command: string,

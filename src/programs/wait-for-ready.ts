@@ -38,7 +38,7 @@ export interface ReadyWaitOptions extends WaitOptions, Pick<HttpReady, 'status' 
  * await using server = await listenHttp((_request, response) => response.writeHead(requests++ < 3 ? 503 : 200).end('up'))
  * await waitForReady(new URL('/health', server.url), { body: /up/ })
  * ```
- * @see docs/programs.md#waitforready
+ * @see `docs/programs.md#waitforready`
  * @experimental
  */
 export function waitForReady(url: string | URL, options: ReadyWaitOptions = {}): Promise<void> {

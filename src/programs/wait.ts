@@ -44,7 +44,7 @@ import { checkTimes, type ListeningWaitOptions, type WaitOptions } from './wait-
  * const found = await waitForListening({ host: server.address, port: server.port }, { timeout: 5000 })
  * expect(found.port).toBe(server.port)
  * ```
- * @see docs/programs.md#waitforlistening-and-waitforrefused
+ * @see `docs/programs.md#waitforlistening-and-waitforrefused`
  */
 export function waitForListening(target: { readonly path: string }, options?: WaitOptions): Promise<string>
 export function waitForListening(
@@ -89,7 +89,7 @@ export function waitForListening(target: Target, options: ListeningWaitOptions =
  * await server.close()
  * await waitForRefused(server.endpoint)
  * ```
- * @see docs/programs.md#waitforlistening-and-waitforrefused
+ * @see `docs/programs.md#waitforlistening-and-waitforrefused`
  */
 export async function waitForRefused(target: EndpointLike, options: WaitOptions = {}): Promise<void> {
   await calledBy(waitForRefused, () => {

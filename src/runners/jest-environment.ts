@@ -26,7 +26,7 @@ checkEnvironmentPlace()
  *   testEnvironmentOptions: { portside: { leaks: 'warn' } },
  * }
  * ```
- * @see docs/jest.md#the-leak-check
+ * @see `docs/jest.md#the-leak-check`
  */
 export class TestEnvironment extends (NodeEnvironment as EventHandlingEnvironment) {
   readonly #check: JestCheck

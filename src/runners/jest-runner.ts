@@ -56,7 +56,7 @@ const JestRunner = 'default' in loaded ? loaded.default : loaded
  *   testEnvironmentOptions: { portside: { host: { firstUnprivilegedPort: 80 } } },
  * }
  * ```
- * @see docs/jest.md#a-private-network-for-each-worker
+ * @see `docs/jest.md#a-private-network-for-each-worker`
  * @experimental
  */
 export class NamespaceRunner extends (JestRunner as Base) {

@@ -43,7 +43,7 @@ declare global {
  *   expect(await (await fetch(server.url)).text()).toBe('hello')
  * })
  * ```
- * @see docs/jest.md#a-scope-for-each-test
+ * @see `docs/jest.md#a-scope-for-each-test`
  */
 export function useNet(options?: ScopeOptions): NetScope {
   const { beforeEach, afterEach } = globals
@@ -80,7 +80,7 @@ const runningTest = (): string | undefined => globals.expect?.getState?.().curre
  *
  * install(expect)
  * ```
- * @see docs/jest.md#matchers
+ * @see `docs/jest.md#matchers`
  */
 export function install(expect: Pick<BaseExpect, 'extend'>): void {
   installMatchers(expect)
@@ -99,5 +99,5 @@ checkMatchersPlace()
 readAhead()
 if (globals.expect !== undefined) installMatchers(globals.expect)
 
-export type { Match, NetMatchers, NetScope }
+export type { Match, NetAsymmetricMatchers, NetMatchers, NetScope }
 export { matchers }

@@ -25,7 +25,7 @@ type Owner = ReturnType<LeakCheck['beginTest']>
  *
  * exports.mochaHooks = install({ leaks: { ignore: [{ package: 'pg' }] } })
  * ```
- * @see docs/mocha.md#options
+ * @see `docs/mocha.md#options`
  */
 export function install(options?: RunnerOptions): MochaHooks {
   // Invalid options throw here, not in a hook.
@@ -105,7 +105,7 @@ export interface HookContext {
  *   assert.equal(await (await fetch(server.url)).text(), 'hello')
  * })
  * ```
- * @see docs/mocha.md#a-scope-for-each-test
+ * @see `docs/mocha.md#a-scope-for-each-test`
  */
 export function useNet(options?: ScopeOptions): NetScope {
   const { beforeEach = globals.setup, afterEach = globals.teardown, after = globals.suiteTeardown } = globals

@@ -41,7 +41,7 @@ interface Context {
  *   assert.equal(await (await fetch(server.url)).text(), 'hello')
  * })
  * ```
- * @see docs/node-test.md#a-scope-for-each-test
+ * @see `docs/node-test.md#a-scope-for-each-test`
  */
 export function useNet(test: { after(hook: () => Promise<void>): void }, options?: ScopeOptions): NetScope {
   readArgument('test', 'the context of a test, as in useNet(t)', test, () =>
@@ -185,7 +185,7 @@ const installed = processState('runners.node-test', () => new NodeTestCheck())
  *
  * install({ leaks: { ignore: [{ package: 'pg' }] } })
  * ```
- * @see docs/node-test.md#options
+ * @see `docs/node-test.md#options`
  */
 export function install(options: RunnerOptions): void {
   installed.check.use(options)

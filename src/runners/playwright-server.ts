@@ -74,7 +74,7 @@ export interface WebServer extends Omit<WebServerOptions, 'env' | 'https' | 'pat
  *
  * export default defineConfig({ webServer: server, use: { baseURL: server.url } })
  * ```
- * @see docs/playwright.md#web-servers
+ * @see `docs/playwright.md#web-servers`
  * @experimental
  */
 export function webServer(command: string | ((port: number) => string), options?: WebServerOptions): WebServer {

@@ -64,7 +64,7 @@ const OWN = { auto: true, box: true, timeout: TIMEOUT } as const
  *   expect(await (await request.get(server.url.href)).text()).toBe('hello')
  * })
  * ```
- * @see docs/playwright.md#the-leak-check
+ * @see `docs/playwright.md#the-leak-check`
  * @experimental
  */
 export const test: TestType<

@@ -19,7 +19,7 @@ import { checkLeaks } from './vitest-leaks.js'
  *
  * install({ leaks: { idlePools: 'close' } })
  * ```
- * @see docs/vitest.md#the-leak-check
+ * @see `docs/vitest.md#the-leak-check`
  */
 export function install(options?: RunnerOptions): void {
   installMatchers(expect)

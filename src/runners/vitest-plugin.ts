@@ -55,7 +55,7 @@ export interface PluginOptions extends RunnerOptions {
  *
  * export default defineConfig({ plugins: [portside()] })
  * ```
- * @see docs/vitest.md#the-plugin
+ * @see `docs/vitest.md#the-plugin`
  */
 export default function portside(options?: PluginOptions): Plugin {
   const { host, fallback, ...own } = checkOptions(options)

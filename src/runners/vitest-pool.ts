@@ -44,7 +44,7 @@ export interface NamespacePoolOptions {
  *
  * export default defineConfig({ test: { pool: namespacePool({ firstUnprivilegedPort: 80 }) } })
  * ```
- * @see docs/vitest.md#a-private-network-for-each-worker
+ * @see `docs/vitest.md#a-private-network-for-each-worker`
  * @experimental
  */
 export function namespacePool(profile: HostProfile = {}, options: NamespacePoolOptions = {}): PoolRunnerInitializer {

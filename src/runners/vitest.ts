@@ -47,7 +47,7 @@ export interface NetFixtures {
  *   expect(await (await fetch(server.url)).text()).toBe('hello')
  * })
  * ```
- * @see docs/vitest.md#a-scope-for-each-test
+ * @see `docs/vitest.md#a-scope-for-each-test`
  */
 export const test: TestAPI<NetFixtures> = vitestTest.extend<NetFixtures>({
   netOptions: {},
@@ -61,5 +61,5 @@ export const test: TestAPI<NetFixtures> = vitestTest.extend<NetFixtures>({
 // In `setupFiles`, this works like `portside/vitest/setup`: Vitest evaluates it for each test file.
 if (isSetupFile(import.meta.url)) install()
 
-export type { Match, NetMatchers, NetScope, RunnerOptions }
+export type { Match, NetAsymmetricMatchers, NetMatchers, NetScope, RunnerOptions }
 export { install, matchers, test as it }

@@ -29,7 +29,7 @@ export type RequestHandler = (request: http.IncomingMessage, response: http.Serv
  * const response = await fetch(server.url)
  * expect(await response.text()).toBe('hello')
  * ```
- * @see docs/servers.md
+ * @see `docs/servers.md`
  */
 export function listenHttp(onRequest?: RequestHandler, options: ListenOptions = {}): Promise<TestServer<http.Server>> {
   return calledBy(listenHttp, async () => {
@@ -61,7 +61,7 @@ export function listenHttp(onRequest?: RequestHandler, options: ListenOptions = 
  * const [response] = await once(request, 'response')
  * expect(response.resume().statusCode).toBe(200)
  * ```
- * @see docs/servers.md#tls
+ * @see `docs/servers.md#tls`
  */
 export function listenHttps(
   onRequest?: RequestHandler,

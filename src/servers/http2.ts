@@ -41,7 +41,7 @@ export interface Http2ListenOptions extends ListenOptions {
  * expect(await text(session.request())).toBe('hello')
  * session.close()
  * ```
- * @see docs/servers.md
+ * @see `docs/servers.md`
  */
 export function listenHttp2(
   onRequest: Http2RequestHandler | undefined,
@@ -51,7 +51,7 @@ export function listenHttp2(
  * Starts a cleartext HTTP/2 server, with prior knowledge, on a free port of loopback. Without a handler it echoes the body.
  *
  * @throws the codes of `listenTcp()`
- * @see docs/servers.md
+ * @see `docs/servers.md`
  */
 export function listenHttp2(
   onRequest?: Http2RequestHandler,

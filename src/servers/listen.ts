@@ -28,7 +28,7 @@ import { listenOnPath } from './unix.js'
  * client.send('ping')
  * expect(String((await once(server.server, 'message'))[0])).toBe('ping')
  * ```
- * @see docs/servers.md#servers-made-elsewhere
+ * @see `docs/servers.md#servers-made-elsewhere`
  */
 export function listen(socket: dgram.Socket, options?: ListenOptions): Promise<UdpTestServer>
 /**
@@ -37,7 +37,7 @@ export function listen(socket: dgram.Socket, options?: ListenOptions): Promise<U
  * @throws the codes of `listenUnix()`
  * @throws ERR_SERVER_ALREADY_LISTEN if the server listens already
  * @throws ERR_PORTSIDE_SERVER_CLOSED if the server was closed
- * @see docs/servers.md#servers-made-elsewhere
+ * @see `docs/servers.md#servers-made-elsewhere`
  */
 export function listen<S extends net.Server>(
   server: S,
@@ -65,7 +65,7 @@ export function listen<S extends net.Server>(
  * const response = await fetch(server.url)
  * expect(await response.text()).toBe('hello')
  * ```
- * @see docs/servers.md#servers-made-elsewhere
+ * @see `docs/servers.md#servers-made-elsewhere`
  */
 export function listen<S extends net.Server>(server: S, options?: ListenOptions): Promise<TestServer<S>>
 export function listen(

@@ -11,7 +11,7 @@ import type { SocketPool } from '../sockets/pool.js'
 /**
  * Where a server listens, and when it closes.
  *
- * @see docs/servers.md#options
+ * @see `docs/servers.md#options`
  */
 export interface ListenOptions {
   /**
@@ -54,7 +54,7 @@ export interface ListenOptions {
 /**
  * Where a server on a unix socket listens, and when it closes.
  *
- * @see docs/servers.md#unix-sockets
+ * @see `docs/servers.md#unix-sockets`
  */
 export interface UnixListenOptions extends Pick<ListenOptions, 'backlog' | 'grace' | 'signal'> {
   /**
@@ -68,7 +68,7 @@ export interface UnixListenOptions extends Pick<ListenOptions, 'backlog' | 'grac
 /**
  * How a client connects to a server.
  *
- * @see docs/servers.md#connect
+ * @see `docs/servers.md#connect`
  */
 export interface ConnectOptions extends PoolConnectOptions {
   /**
@@ -94,7 +94,7 @@ export interface ConnectOptions extends PoolConnectOptions {
 /**
  * A server that listens, knows its connections, and closes all of them.
  *
- * @see docs/servers.md#testserver
+ * @see `docs/servers.md#testserver`
  */
 export interface TestServer<S = net.Server, Client = net.Socket> extends AsyncDisposable {
   /** The Node server itself. */
@@ -123,7 +123,7 @@ export interface TestServer<S = net.Server, Client = net.Socket> extends AsyncDi
    * @throws ERR_INVALID_ARG_VALUE if the server has no endpoint of `family`
    * @throws ABORT_ERR if `signal` is aborted
    * @throws the system's code, such as ECONNREFUSED, if the connect fails
-   * @see docs/servers.md#connect
+   * @see `docs/servers.md#connect`
    */
   connect(options?: ConnectOptions): Promise<Client>
   /**
@@ -136,7 +136,7 @@ export interface TestServer<S = net.Server, Client = net.Socket> extends AsyncDi
    * @throws ERR_PORTSIDE_DRAIN if connections outlived the grace, with `force: 'reject'`
    * @throws ERR_PORTSIDE_DRAIN_HOOK if a hook of `connections.onDrain()` failed
    * @throws ERR_PORTSIDE_DRAIN_STUCK if a destroyed socket does not close within 5 seconds
-   * @see docs/servers.md#close
+   * @see `docs/servers.md#close`
    */
   close(options?: DrainOptions): Promise<DrainReport>
 }
@@ -144,7 +144,7 @@ export interface TestServer<S = net.Server, Client = net.Socket> extends AsyncDi
 /**
  * A server with the certificate that portside made for this process.
  *
- * @see docs/servers.md#tls
+ * @see `docs/servers.md#tls`
  */
 export interface SecureTestServer<S = tls.Server> extends TestServer<S, tls.TLSSocket> {
   /** The PEM of the authority that signed the certificate, for the `ca` option of clients. */
@@ -164,7 +164,7 @@ export interface UnixEndpoint {
 /**
  * A server on a unix socket, or on a named pipe on Windows.
  *
- * @see docs/servers.md#unix-sockets
+ * @see `docs/servers.md#unix-sockets`
  */
 export interface UnixTestServer<S = net.Server>
   extends Omit<TestServer<S>, 'endpoint' | 'endpoints' | 'family' | 'port'>,
@@ -180,6 +180,6 @@ export interface UnixTestServer<S = net.Server>
 /**
  * A bound UDP socket. It has no connections, so `connections` and the report of `close()` stay empty (udp(7)).
  *
- * @see docs/servers.md#udp
+ * @see `docs/servers.md#udp`
  */
 export type UdpTestServer = TestServer<dgram.Socket, dgram.Socket>

@@ -39,7 +39,7 @@ export type ConnectionHandler<Socket extends net.Socket = net.Socket> = (
  * await using server = await listenTcp((socket) => void socket.end('hello'))
  * expect(await text(await server.connect())).toBe('hello')
  * ```
- * @see docs/servers.md
+ * @see `docs/servers.md`
  */
 export function listenTcp(onConnection?: ConnectionHandler, options: ListenOptions = {}): Promise<TestServer> {
   return calledBy(listenTcp, () => openTcp('listenTcp', onConnection, readOptions(options, listenSpec('listenTcp'))))

@@ -24,7 +24,7 @@ import { abandonSocket, type ConnectionHandler, echo } from './tcp.js'
  * await using server = await listenTls((socket) => void socket.end('hello'))
  * expect(await text(await server.connect())).toBe('hello')
  * ```
- * @see docs/servers.md#tls
+ * @see `docs/servers.md#tls`
  */
 export function listenTls(
   onConnection?: ConnectionHandler<tls.TLSSocket>,

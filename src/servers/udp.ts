@@ -45,7 +45,7 @@ export type MessageHandler = (
  * client.send('ping')
  * expect(String((await once(client, 'message'))[0])).toBe('ping')
  * ```
- * @see docs/servers.md#udp
+ * @see `docs/servers.md#udp`
  */
 export function listenUdp(onMessage?: MessageHandler, options: ListenOptions = {}): Promise<UdpTestServer> {
   return calledBy(listenUdp, () => openUdp('listenUdp', onMessage, readOptions(options, udpListenSpec())))

@@ -42,7 +42,7 @@ import { abandonSocket, type ConnectionHandler, echo } from './tcp.js'
  * await using server = await listenUnix((socket) => void socket.end('hello'))
  * expect(await text(await server.connect())).toBe('hello')
  * ```
- * @see docs/servers.md#unix-sockets
+ * @see `docs/servers.md#unix-sockets`
  */
 export function listenUnix(onConnection?: ConnectionHandler, options: UnixListenOptions = {}): Promise<UnixTestServer> {
   return calledBy(listenUnix, async () => {

@@ -5,7 +5,7 @@ import { readSocketTable } from './socket-table.js'
 
 /**
  * The usage of the ephemeral range of this host.
- * @see docs/socket-table.md#ephemeralports
+ * @see `docs/socket-table.md#ephemeralports`
  */
 export interface EphemeralPorts {
   /** The first port of the range. */
@@ -40,7 +40,7 @@ export interface EphemeralPorts {
  * expect(server.port).toBeGreaterThanOrEqual(first)
  * expect(server.port).toBeLessThanOrEqual(last)
  * ```
- * @see docs/socket-table.md#ephemeralports
+ * @see `docs/socket-table.md#ephemeralports`
  */
 export async function ephemeralPorts(): Promise<EphemeralPorts> {
   return countEphemeralPorts(await readSocketTable({ protocol: 'tcp' }))

@@ -11,7 +11,7 @@ import { unixSocketsAt } from './unix-sockets.js'
 
 /**
  * A socket that holds an address, and its process.
- * @see docs/socket-table.md#findowners
+ * @see `docs/socket-table.md#findowners`
  */
 export interface SocketOwner extends SocketHolder {
   /** Whether this process has it, including its threads. */
@@ -57,7 +57,7 @@ export interface OwnersOptions {
  * await using server = await listenTcp()
  * expect(await findOwners(server)).toMatchObject([{ pid: process.pid, thisProcess: true, state: 'LISTEN' }])
  * ```
- * @see docs/socket-table.md#findowners
+ * @see `docs/socket-table.md#findowners`
  */
 export function findOwners(endpoint: EndpointLike, options: OwnersOptions = {}): Promise<SocketOwner[]> {
   return calledBy(findOwners, () => find(endpoint, options))

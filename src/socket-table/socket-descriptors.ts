@@ -7,7 +7,7 @@ import { socketTable } from './socket-table.js'
 
 /**
  * A descriptor of this process that is a socket.
- * @see docs/socket-table.md#socketdescriptors
+ * @see `docs/socket-table.md#socketdescriptors`
  * @experimental
  */
 export interface SocketDescriptor {
@@ -42,7 +42,7 @@ export interface SocketDescriptor {
  * const opened = socketDescriptors().filter(({ inode }) => !before.has(inode))
  * expect(opened).toHaveLength(1)
  * ```
- * @see docs/socket-table.md#socketdescriptors
+ * @see `docs/socket-table.md#socketdescriptors`
  * @experimental
  */
 export function socketDescriptors(): SocketDescriptor[] {

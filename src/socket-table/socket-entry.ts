@@ -53,7 +53,7 @@ export interface SocketHolder {
 
 /**
  * One socket in the table of the operating system.
- * @see docs/socket-table.md#readsockettable
+ * @see `docs/socket-table.md#readsockettable`
  */
 export interface SocketEntry extends SocketHolder {
   /** `local.family` distinguishes IPv4 and IPv6. */
@@ -79,7 +79,7 @@ export interface SocketEntry extends SocketHolder {
 
 /**
  * The sockets to keep. A socket must match all fields that are set.
- * @see docs/socket-table.md#readsockettable
+ * @see `docs/socket-table.md#readsockettable`
  */
 export interface SocketFilter {
   /** Only the tables of this protocol are read. */

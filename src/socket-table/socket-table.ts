@@ -29,7 +29,7 @@ import { readSocketTableWindows } from './windows.js'
  * const listeners = await readSocketTable({ state: 'LISTEN', port: server.port })
  * expect(listeners.map(({ local }) => local)).toEqual([server.endpoint])
  * ```
- * @see docs/socket-table.md#readsockettable
+ * @see `docs/socket-table.md#readsockettable`
  */
 export function readSocketTable(filter: SocketFilter | ((entry: SocketEntry) => boolean) = {}): Promise<SocketEntry[]> {
   return calledBy(readSocketTable, () => read(filter))

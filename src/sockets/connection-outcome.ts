@@ -4,7 +4,7 @@ import type { ConnectionState } from './connection.js'
 /**
  * How a drain closed one connection.
  *
- * @see docs/sockets.md#the-report
+ * @see `docs/sockets.md#the-report`
  */
 export interface ConnectionOutcome {
   /** The local endpoint; for a unix socket its path or `''`; `''` if the socket was destroyed before the drain began. */

@@ -8,7 +8,7 @@ import { type ConnectionTuple, connectionTuple } from './tuple.js'
 /**
  * The state of a connection when a drain began.
  *
- * @see docs/sockets.md#the-report
+ * @see `docs/sockets.md#the-report`
  */
 export type ConnectionState =
   | 'new'

@@ -9,7 +9,7 @@ import { formatTuple } from './tuple.js'
 /**
  * How a drain closed its connections.
  *
- * @see docs/sockets.md#the-report
+ * @see `docs/sockets.md#the-report`
  */
 export interface DrainReport {
   /** Every connection that was open when the drain began, and every connection accepted later. */
@@ -27,7 +27,7 @@ export interface DrainReport {
 /**
  * The rejection of a drain with `force: 'reject'`. The connections that it names are already closed.
  *
- * @see docs/sockets.md#force
+ * @see `docs/sockets.md#force`
  */
 export interface DrainError extends PortsideError {
   code: 'ERR_PORTSIDE_DRAIN'

@@ -14,7 +14,7 @@ import { type Pair, pairUp } from './registry.js'
 /**
  * How long a drain waits, and how it closes the remaining connections.
  *
- * @see docs/sockets.md#drainoptions
+ * @see `docs/sockets.md#drainoptions`
  */
 export interface DrainOptions {
   /**
@@ -37,7 +37,7 @@ export interface DrainOptions {
 /**
  * Runs at the start of a drain with a socket whose protocol is your own. The FIN waits until its promise settles, or the grace is over.
  *
- * @see docs/sockets.md#hooks
+ * @see `docs/sockets.md#hooks`
  */
 export type DrainHook = (socket: net.Socket) => void | Promise<void>
 

@@ -35,7 +35,7 @@ export interface SocketPoolOptions {
 /**
  * Tracks sockets and closes them together.
  *
- * @see docs/sockets.md#socketpool
+ * @see `docs/sockets.md#socketpool`
  */
 export interface SocketPool extends AsyncDisposable, Iterable<net.Socket> {
   /** How many sockets are open now. */
@@ -62,7 +62,7 @@ export interface SocketPool extends AsyncDisposable, Iterable<net.Socket> {
    * Calls the hook at the start of a drain with each socket whose protocol is your own, and awaits it.
    *
    * @throws ERR_INVALID_ARG_TYPE if the hook is not a function
-   * @see docs/sockets.md#hooks
+   * @see `docs/sockets.md#hooks`
    */
   onDrain(hook: DrainHook): void
   /**
@@ -74,7 +74,7 @@ export interface SocketPool extends AsyncDisposable, Iterable<net.Socket> {
    * @throws ERR_PORTSIDE_DRAIN if connections outlived the grace, with `force: 'reject'`
    * @throws ERR_PORTSIDE_DRAIN_HOOK if a hook failed
    * @throws ERR_PORTSIDE_DRAIN_STUCK if a destroyed socket does not close within 5 seconds
-   * @see docs/sockets.md#how-a-drain-goes
+   * @see `docs/sockets.md#how-a-drain-goes`
    */
   drain(options?: DrainOptions): Promise<DrainReport>
 }
@@ -102,7 +102,7 @@ const CONNECT_SPEC = {
  * const { outcomes } = await pool.drain()
  * expect(outcomes).toMatchObject([{ outcome: 'closed' }])
  * ```
- * @see docs/sockets.md
+ * @see `docs/sockets.md`
  */
 export function createSocketPool(options: SocketPoolOptions = {}): SocketPool {
   const read = readOptions(options, { of: 'createSocketPool()', names: ['grace'], example: '{ grace: 100 }' })

@@ -68,7 +68,7 @@ const POLLS = 8
  * const { queuedInNode } = await fillSendBuffer(socket)
  * expect(queuedInNode).toBeGreaterThan(0)
  * ```
- * @see docs/sockets.md#fillsendbuffer
+ * @see `docs/sockets.md#fillsendbuffer`
  */
 export function fillSendBuffer(socket: net.Socket, options: FillOptions = {}): Promise<FilledSendBuffer> {
   const spec = {

@@ -31,7 +31,7 @@ export interface ConnectionTuple {
  * const client = await server.connect()
  * expect(connectionTuple(client).remote).toEqual(server.endpoint)
  * ```
- * @see docs/sockets.md#connectiontuple
+ * @see `docs/sockets.md#connectiontuple`
  */
 export function connectionTuple(socket: net.Socket | dgram.Socket): ConnectionTuple {
   return readArgument('socket', 'a net.Socket or a dgram.Socket', socket, () =>
