@@ -17,16 +17,24 @@ export interface Redial {
   readonly trace: Trace
 }
 
+interface Wait {
+  readonly mayStay: (leak: SocketLeak, owner: Owner | undefined) => boolean
+  readonly wait: number
+  readonly signal?: AbortSignal | undefined
+}
+
 /**
  * Finds clients that dialled again after their owner had ended, or that dial within the wait and are about to dial once more. Returns at
- * once unless a timer is due within the wait.
+ * once unless a timer is due within the wait. Does not look at clients that may stay.
  */
 export async function findRedials(
   dials: Dials,
   isSuspect: (dial: FailedDial) => boolean,
-  { wait, signal }: { wait: number; signal?: AbortSignal | undefined },
+  { mayStay, wait, signal }: Wait,
 ): Promise<Redial[]> {
-  const suspects = [...dials.failed()].filter(isSuspect).map((dial) => new Suspect(dials, dial))
+  const suspects = [...dials.failed()]
+    .filter((dial) => isSuspect(dial) && !mayStay(describe(dial, undefined).leak, dial.owner))
+    .map((dial) => new Suspect(dials, dial))
   if (suspects.length === 0) return []
   // A client without a pause dials in each turn.
   for (let turns = 0; turns < TURNS; turns++) await turn()

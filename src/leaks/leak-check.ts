@@ -180,6 +180,7 @@ export class LeakCheck {
       isSuspect: (record) => !state.isSettled(record) && isMine(record),
       baseline,
       mayStay: (leak, record) => this.#mayStay(leak, record && state.ownerOf(record)),
+      hasRules: (record) => this.#hasRules(record && state.ownerOf(record)),
       options: this.#closesAtOnce ? { ...this.options, close: true } : this.options,
     })
     owner.ended = true
@@ -193,8 +194,9 @@ export class LeakCheck {
   async #redials(file: Owner): Promise<Redial[]> {
     const isSuspect = ({ owner, sequence }: Pick<FailedDial, 'owner' | 'sequence'>): boolean =>
       owner !== undefined && (owner.kind === 'file' || owner.ended) && sequence > file.begun
-    const redials = await lookForRedials(isSuspect, this.options)
-    return redials.filter(({ leak, owner }) => !this.#mayStay(leak, owner))
+    const mayStay = (leak: SocketLeak, owner: Owner | undefined): boolean => this.#mayStay(leak, owner)
+    const redials = await lookForRedials(isSuspect, mayStay, this.options)
+    return redials.filter(({ leak, owner }) => !mayStay(leak, owner))
   }
 
   /** Fails the tests that left a client, if the runner can. Returns the other clients, which fail the file. */
@@ -237,6 +239,14 @@ export class LeakCheck {
   get #closesAtOnce(): boolean {
     const { close, mode } = this.options
     return close === undefined && this.#settings.closesAtOnce === true && mode !== 'warn'
+  }
+
+  /** Whether `#mayStay()` can be true at all. */
+  #hasRules(owner: Owner | undefined): boolean {
+    if (this.#settings.concerns !== undefined || (this.#tracker?.ignoredIn.size ?? 0) > 0) return true
+    return [this.options.ignore, owner?.ignored, this.#file?.ignored].some(
+      (rules) => rules !== undefined && rules.length > 0,
+    )
   }
 
   /** By the rules of the configuration, of the file, and of the owner. */

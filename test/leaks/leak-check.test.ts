@@ -1,3 +1,4 @@
+import { createHook } from 'node:async_hooks'
 import { once } from 'node:events'
 import http from 'node:http'
 import net from 'node:net'
@@ -164,6 +165,37 @@ describe('the options', () => {
   })
 })
 
+describe('a socket that a rule ignores', () => {
+  test.each<{ where: string; leaks: RunnerOptions['leaks']; run: () => unknown }>([
+    { where: 'the configuration', leaks: { ignore: [{ function: 'dialled' }] }, run: dialled },
+    {
+      where: 'the test',
+      leaks: {},
+      run: () => {
+        ignoreLeaks({ function: 'dialled' })
+        return dialled()
+      },
+    },
+  ])('sets no timer of the grace, with a rule in $where', async ({ leaks, run }) => {
+    const check = checkOf({ leaks })
+    const owner = check.beginTest('a test')
+    await check.run(owner, run)
+    const waits = timersOf('grace')
+    expect(await check.endTest(owner)).toBeUndefined()
+    expect(waits()).toBe(0)
+  })
+
+  test('does not end the grace of another socket', async () => {
+    const check = checkOf({ leaks: { ignore: [{ kind: 'accepted' }] } })
+    const owner = check.beginTest('a test')
+    const socket = await check.run(owner, dialled)
+    setTimeout(() => socket.destroy(), 10)
+    const waits = timersOf('grace')
+    expect(await check.endTest(owner)).toBeUndefined()
+    expect(waits()).toBeGreaterThan(0)
+  })
+})
+
 describe('ignoreLeaks', () => {
   test('in a test applies to that test, in a file to the file', async () => {
     const check = checkOf()
@@ -218,6 +250,19 @@ function checkOf(options?: RunnerOptions, waits = false): LeakCheck {
   return new LeakCheck(`file-${++files}.test.ts`, options, { waits })
 }
 let files = 0
+
+/** Counts the timers that a file of the leak check sets from now on. */
+function timersOf(file: string): () => number {
+  let count = 0
+  const init = (_id: number, type: string): void => {
+    if (type === 'Timeout' && new Error().stack?.includes(`/src/leaks/${file}.ts`)) count++
+  }
+  const hook = createHook({ init }).enable()
+  return () => {
+    hook.disable()
+    return count
+  }
+}
 
 /** Starts a thread with a listener that this thread does not know. */
 async function listeningThread(): Promise<Worker> {

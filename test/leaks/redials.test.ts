@@ -3,8 +3,9 @@ import net from 'node:net'
 import timers from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { io } from 'socket.io-client'
-import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { findLeaks, listenTcp, refusedEndpoint, snapshotSockets, verifyNoLeaks } from '../../src/index.js'
+import { Dials } from '../../src/leaks/dials.js'
 import { LeakCheck, type RunnerOptions } from '../../src/leaks/leak-check.js'
 import { until } from '../support/clients.js'
 
@@ -247,6 +248,19 @@ describe('a client that dials again', () => {
     await timers.setTimeout(60)
     expect(await next.endFile()).toBeUndefined()
   })
+})
+
+test('the end of a file does not wait for a client that a rule names', async () => {
+  const target = await refused()
+  const check = checkOf({ ignore: [{ function: 'dial' }] })
+  const owner = check.beginTest('a test')
+  const client = stoppedLater(check.run(owner, () => dialler(target, { pause: 60_000 })))
+  await client.failed()
+  await check.endTest(owner)
+  const waited = vi.spyOn(Dials.prototype, 'timersOf')
+  onTestFinished(() => void waited.mockRestore())
+  expect(await check.endFile()).toBeUndefined()
+  expect(waited).not.toHaveBeenCalled()
 })
 
 describe('the end of a file does not report', () => {
