@@ -107,14 +107,19 @@ export async function lookForRedials(
   { redialWait: wait = REDIAL_WAIT, signal }: Pick<LeakOptions, 'redialWait' | 'signal'>,
 ): Promise<Redial[]> {
   const { dials } = tracker()
-  // A dial that is in progress may be refused soon.
-  for (let turns = 0; turns < TURNS && isDialling(isSuspect); turns++) await turn()
+  // A dial that is in progress may be refused soon, and a connection may be cut soon.
+  for (let turns = 0; turns < TURNS && isUndecided(isSuspect); turns++) await turn()
   if (![...dials.failed()].some(isSuspect)) return []
   return findRedials(dials, isSuspect, { mayStay, wait, signal })
 }
 
-const isDialling = (isSuspect: (record: TrackedSocket) => boolean): boolean =>
-  [...tracker().open({ dialling: true })].some((record) => record.connecting && isSuspect(record))
+function isUndecided(isSuspect: (record: TrackedSocket) => boolean): boolean {
+  const state = tracker()
+  return [...state.open({ dialling: true })].some(
+    (record) =>
+      record.kind === 'client' && isSuspect(record) && !state.isSettled(record) && !isIdleInPool(record, state),
+  )
+}
 
 /** Makes the error for what was found, and settles the sockets, so no later error reports them. */
 export function errorFor(

@@ -103,10 +103,12 @@ export class LeakCheck {
     return this.#tracker && makeOwner(this.#tracker, 'test', name, file)
   }
 
-  /** The owner of sockets that a file opens outside of its tests, if a runner checks several files together. */
-  ofFile(file: string | undefined): Owner | undefined {
-    if (this.#tracker === undefined || file === undefined) return undefined
-    return makeOwner(this.#tracker, 'file', file, file)
+  /**
+   * The owner of sockets that a file opens outside of its tests. `undefined` if the runner does not know the file, or has only one: then a
+   * report does not name it.
+   */
+  ofFile(file?: string): Owner | undefined {
+    return this.#tracker && makeOwner(this.#tracker, 'file', file ?? 'this process', file)
   }
 
   /** Runs an action as an owner; if `undefined`, without one, even if the caller has one. */

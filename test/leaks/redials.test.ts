@@ -98,6 +98,20 @@ describe('a client that dials again', () => {
     expect(error?.message).toContain("'a test' left 1 client that dials again")
   })
 
+  test('is found when a hook of the file began it, and its connection is cut in the last hook', async () => {
+    const check = checkOf()
+    const [file, accepted] = [check.ofFile(), new Set<net.Socket>()]
+    const server = await listenTcp((socket) => void accepted.add(socket))
+    await check.run(file, async () => {
+      stoppedLater(dialler(server))
+      await until(() => accepted.size > 0)
+    })
+    void server.close({ grace: 0 })
+    for (const socket of accepted) socket.destroy()
+    expect((await check.endFile())?.message).toMatch(/^portside: 1 client that dials again\.\n\n1\. client of /)
+    await server.close()
+  })
+
   test('is found on a path', async () => {
     const error = await afterTest(() => stoppedLater(dialler('/nowhere/portside.sock')).failed())
     expect(error?.message).toMatch(/client of \/nowhere\/portside\.sock, not connected[\s\S]*last answer: ENOENT/)
