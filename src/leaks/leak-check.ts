@@ -5,7 +5,7 @@ import { findAlive } from './alive.js'
 import { type AliveBefore, aliveBefore, isMoreAlive } from './alive-before.js'
 import type { Alive } from './alive-report.js'
 import { annotate } from './annotations.js'
-import { closeLeaked } from './close-leaked.js'
+import { closeAll, unrefAll } from './close-leaked.js'
 import type { FailedDial } from './dials.js'
 import { errorFor, type Found, findOpen, lookForRedials, NOTHING } from './find-open.js'
 import type { Redial } from './find-redials.js'
@@ -60,7 +60,7 @@ export class LeakCheck {
   #file: Owner | undefined
   /** Inodes of sockets that were open before, or were reported. */
   #baseline: Set<number> | undefined
-  /** Reported sockets to close at the end of the file, because the runner would wait for them. */
+  /** Reported sockets for which the runner would wait. At the end of the file they are closed, or with `mode: 'warn'` unref'd. */
   readonly #left: TrackedSocket[] = []
   /** What kept the process alive before; undefined with `alive: 'off'`. */
   #alive: AliveBefore | undefined
@@ -152,9 +152,12 @@ export class LeakCheck {
     const ofFile = this.#failTests(redials.filter((redial) => !isAmong(redial, found)))
     const left = this.#left.splice(0)
     // Not before: other tests may use the sockets that one test has left open, and only that test fails.
-    for (const record of left) closeLeaked(record)
+    if (this.options.mode !== 'warn') await closeAll(left)
+    // Not before a teardown that may wait for these sockets: the process would exit.
+    else if (state.left !== undefined) state.left.push(...left)
+    else await unrefAll(left)
     if (this.#closesAtEnd || this.options.close === true) {
-      // Otherwise a client whose connection portside has closed would dial again.
+      // Otherwise a client would keep the process alive by dialling again.
       for (const owner of [...left.map((record) => state.ownerOf(record)), ...redials.map(ownerOf)]) {
         if (owner !== undefined) state.dials.stop(owner)
       }
@@ -186,7 +189,7 @@ export class LeakCheck {
       options: this.#closesAtOnce ? { ...this.options, close: true } : this.options,
     })
     owner.ended = true
-    state.settle(found.ignored)
+    state.settle([...found.ignored, ...found.records])
     for (const { inode } of found.leaks) if (inode !== undefined) this.#baseline?.add(inode)
     if (this.#closesAtEnd) this.#left.push(...found.records)
     return found
@@ -233,7 +236,7 @@ export class LeakCheck {
     return undefined
   }
 
-  /** Whether to close leaked sockets when the file ends, because the runner would wait for them. */
+  /** Whether leaked sockets must not keep the process alive when the file ends, because the runner would wait for them. */
   get #closesAtEnd(): boolean {
     return this.options.close === undefined && this.#settings.waits === true
   }

@@ -16,6 +16,7 @@ export interface SocketHandle {
   /** Bytes that libuv was given and the kernel has not taken. */
   readonly writeQueueSize?: number
   hasRef?(): boolean
+  unref?(): void
   close?(closed?: () => void): void
   readStop?(): void
   /** Of a listener: listen(2), again if it listens already. */
