@@ -1,6 +1,10 @@
 import type { ChildProcess } from 'node:child_process'
 import type net from 'node:net'
-import { openPipes, type TrackedSocket } from './tracked-socket.js'
+import { inspect } from 'node:util'
+import { turn } from '../timers.js'
+import { TURNS } from './grace.js'
+import { printReport } from './report.js'
+import { handlesOf, openPipes, type TrackedSocket } from './tracked-socket.js'
 
 /** Closes a leaked socket. Not awaited: the test no longer holds it. */
 export function closeLeaked(record: TrackedSocket): void {
@@ -15,6 +19,52 @@ export function closeLeaked(record: TrackedSocket): void {
   } catch {
     // It closed meanwhile, or the user has replaced its close method by a method that throws. The leak is already reported.
   }
+}
+
+/**
+ * Closes leaked sockets at the end of a file. A client may object, such as a pool of pg without a listener for 'error'. What it throws is
+ * printed, because it would end the process before the runner has reported the leak.
+ */
+export async function closeAll(records: readonly TrackedSocket[]): Promise<void> {
+  const open = records.filter((record) => record.open)
+  if (open.length === 0) return
+  const release = captureUncaught((error) => {
+    const [what] = inspect(error).split('\n', 1)
+    printReport(`portside: a client threw when its leaked socket closed: ${what}`)
+  })
+  try {
+    for (const record of open) closeLeaked(record)
+    for (let turns = 0; turns < TURNS; turns++) await turn()
+  } finally {
+    release()
+  }
+}
+
+/**
+ * From here on, leaked sockets do not keep the process alive. Their clients do not notice: they are not closed. A request to libuv that
+ * only ends with its socket would keep the process alive, so such a socket is closed.
+ */
+export async function unrefAll(records: readonly TrackedSocket[]): Promise<void> {
+  for (const record of records) {
+    if (record.kind === 'child') (record.socket as ChildProcess | undefined)?.unref()
+    for (const handle of handlesOf(record)) handle.unref?.()
+  }
+  await closeAll(records.filter(hasRequest))
+}
+
+function hasRequest(record: TrackedSocket): boolean {
+  if (record.kind !== 'client' && record.kind !== 'accepted') return false
+  return record.connecting || handlesOf(record).some(({ writeQueueSize = 0 }) => writeQueueSize > 0)
+}
+
+/** Returns a function that undoes it. Does nothing where a function of the user already captures, or a domain does. */
+function captureUncaught(capture: (error: unknown) => void): () => void {
+  try {
+    process.setUncaughtExceptionCaptureCallback(capture)
+  } catch {
+    return () => {}
+  }
+  return () => process.setUncaughtExceptionCaptureCallback(null)
 }
 
 function endChild(child: ChildProcess): void {

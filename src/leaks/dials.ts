@@ -1,6 +1,7 @@
 import { createHook } from 'node:async_hooks'
 import net from 'node:net'
 import type { Endpoint } from '../loopback/endpoint.js'
+import { periodOf } from '../platform/active-resources.js'
 import { hasReadEnd, isHandshaking, isTimerOver } from '../platform/node-internals.js'
 import { patch } from '../platform/patches.js'
 import { isInfrastructure } from '../sockets/infrastructure.js'
@@ -183,7 +184,7 @@ export class Dials {
     // Node unrefs the timers of its sockets when it makes them.
     if (!resource.hasRef()) return
     if (this.isStopped(owner)) resource.unref()
-    if (!this.#dialled.has(owner ?? NOBODY)) return
+    if (!this.#dialled.has(owner ?? NOBODY) || (owner?.kind === 'file' && periodOf(resource).after >= LIMIT)) return
     if (this.#timers.length >= this.#sweepAt) this.#sweep()
     this.#timers.push({
       owner,
@@ -205,6 +206,9 @@ export class Dials {
 
 /** Stands for code that runs without an owner. */
 const NOBODY = {}
+
+/** Milliseconds. A timer as long as this, outside of a test, limits the time of a hook: there is one for each test. */
+const LIMIT = 60_000
 
 /** Bounds the memory of a suite that scans ports, or that runs without a check. */
 const MOST_OWNERS = 1000

@@ -83,11 +83,12 @@ async function find(since: SocketSnapshot, options: LeakOptions): Promise<Leaks>
   const kernel = options.kernel === false ? undefined : since.inodes
   const state = tracker()
   const mayStay = (leak: SocketLeak): boolean => isIgnored(leak, options.ignore ?? [])
-  const redials = await lookForRedials(({ sequence }) => sequence > since.activity, options)
+  const redials = await lookForRedials(({ sequence }) => sequence > since.activity, mayStay, options)
   const found = await findOpen({
     isSuspect: (record) => state.lastUse(record) > since.activity,
     baseline: kernel,
     mayStay,
+    hasRules: () => options.ignore !== undefined,
     options,
   })
   return { found, redials: redials.filter(({ leak }) => !mayStay(leak)) }

@@ -6,9 +6,10 @@ import type { FailedDial } from './dials.js'
 import { findRedials, type Redial } from './find-redials.js'
 import { afterGrace, TURNS } from './grace.js'
 import { isIdleInPool } from './known.js'
-import { describeLeaks, describeUntracked, traceOf } from './leak.js'
+import { type DescribedLeak, describeLeaks, describeUntracked, traceOf } from './leak.js'
 import { leakError } from './leak-error.js'
 import { type LeakOptions, REDIAL_WAIT } from './options.js'
+import type { Owner } from './owner.js'
 import type { ReportOptions } from './report.js'
 import type { SocketLeak } from './socket-leak.js'
 import { linesOf } from './stack.js'
@@ -23,6 +24,8 @@ export interface Search {
   readonly baseline: ReadonlySet<number> | undefined
   /** Whether an open socket may stay open. `record` is undefined if no object of Node explains it. */
   readonly mayStay: (leak: SocketLeak, record?: TrackedSocket) => boolean
+  /** Whether there are rules for it at all. Cheap: it needs no description of the socket. */
+  readonly hasRules: (record?: TrackedSocket) => boolean
   readonly options: Pick<LeakOptions, 'idlePools' | 'close' | 'signal'>
 }
 
@@ -37,7 +40,7 @@ export interface Found {
 export const NOTHING: Found = { leaks: [], records: [], ignored: [] }
 
 /** Finds what is still open when the grace is over. */
-export async function findOpen({ isSuspect, baseline, mayStay, options }: Search): Promise<Found> {
+export async function findOpen({ isSuspect, baseline, mayStay, hasRules, options }: Search): Promise<Found> {
   const state = tracker()
   // A socket that is connecting may be open soon. A few turns do not show whether it ever will be.
   const look = (dialling: boolean): Suspect[] => {
@@ -45,11 +48,22 @@ export async function findOpen({ isSuspect, baseline, mayStay, options }: Search
     return baseline === undefined ? tracked : [...tracked, ...untracked(baseline, state, tracked.length > 0)]
   }
   if (look(true).length === 0) return NOTHING
-  const found = await afterGrace(look, options.signal)
+  // A socket that may stay open does not have to close: nothing waits for it.
+  const asked = new Map<Suspect, boolean>()
+  const isAllowed = (suspect: Suspect): boolean => {
+    let allowed = asked.get(suspect)
+    if (allowed === undefined) {
+      const { described, others } = describeAll([suspect], state)
+      allowed = described.every(({ leak, record }) => mayStay(leak, record)) && others.every((leak) => mayStay(leak))
+      asked.set(suspect, allowed)
+    }
+    return allowed
+  }
+  const isWorthIt = (found: readonly Suspect[]): boolean =>
+    found.some((suspect) => !hasRules(trackedOf(suspect))) || !found.every(isAllowed)
+  const found = await afterGrace(look, isWorthIt, options.signal)
   if (found.length === 0) return NOTHING
-  const records = found.filter((suspect): suspect is TrackedSocket => 'sequence' in suspect)
-  const others = found.flatMap((suspect) => ('sequence' in suspect ? [] : [describeUntracked(suspect)]))
-  const described = describeLeaks(records, state)
+  const { described, others } = describeAll(found, state)
   // Two records may share a descriptor: TLS on a connected socket, or a socket that was opened again. The later record counts.
   const latest = new Map(described.map(({ leak, record }) => [leak.fd, record]))
   const told = described.filter(
@@ -64,6 +78,17 @@ export async function findOpen({ isSuspect, baseline, mayStay, options }: Search
   }
 }
 
+const trackedOf = (suspect: Suspect): TrackedSocket | undefined => ('sequence' in suspect ? suspect : undefined)
+
+function describeAll(
+  suspects: readonly Suspect[],
+  state: Tracker,
+): { described: DescribedLeak[]; others: SocketLeak[] } {
+  const records = suspects.flatMap((suspect) => trackedOf(suspect) ?? [])
+  const others = suspects.flatMap((suspect) => ('sequence' in suspect ? [] : [describeUntracked(suspect)]))
+  return { described: describeLeaks(records, state), others }
+}
+
 /** If leaks have taken all descriptors, the kernel cannot be asked. Then only the tracked sockets are reported. */
 function untracked(baseline: ReadonlySet<number>, { all }: Tracker, suffices: boolean): SocketDescriptor[] {
   try {
@@ -75,20 +100,26 @@ function untracked(baseline: ReadonlySet<number>, { all }: Tracker, suffices: bo
   }
 }
 
-/** Finds clients that have no socket and will reconnect. Waits only if a client may. */
+/** Finds clients that have no socket, will reconnect and may not stay. Waits only if there can be one. */
 export async function lookForRedials(
   isSuspect: (dial: Pick<FailedDial, 'owner' | 'sequence'>) => boolean,
+  mayStay: (leak: SocketLeak, owner: Owner | undefined) => boolean,
   { redialWait: wait = REDIAL_WAIT, signal }: Pick<LeakOptions, 'redialWait' | 'signal'>,
 ): Promise<Redial[]> {
   const { dials } = tracker()
-  // A connect that is in progress may be refused soon.
-  for (let turns = 0; turns < TURNS && isDialling(isSuspect); turns++) await turn()
+  // A connect that is in progress may be refused soon, and a connection may be cut soon.
+  for (let turns = 0; turns < TURNS && isUndecided(isSuspect); turns++) await turn()
   if (![...dials.failed()].some(isSuspect)) return []
-  return findRedials(dials, isSuspect, { wait, signal })
+  return findRedials(dials, isSuspect, { mayStay, wait, signal })
 }
 
-const isDialling = (isSuspect: (record: TrackedSocket) => boolean): boolean =>
-  [...tracker().open({ dialling: true })].some((record) => record.connecting && isSuspect(record))
+function isUndecided(isSuspect: (record: TrackedSocket) => boolean): boolean {
+  const state = tracker()
+  return [...state.open({ dialling: true })].some(
+    (record) =>
+      record.kind === 'client' && isSuspect(record) && !state.isSettled(record) && !isIdleInPool(record, state),
+  )
+}
 
 /** Makes the error for what was found, and settles the sockets, so no later error reports them. */
 export function errorFor(

@@ -17,16 +17,24 @@ export interface Redial {
   readonly trace: Trace
 }
 
+interface Wait {
+  readonly mayStay: (leak: SocketLeak, owner: Owner | undefined) => boolean
+  readonly wait: number
+  readonly signal?: AbortSignal | undefined
+}
+
 /**
  * Finds clients that reconnected after their owner had ended. Also finds clients that reconnect within the wait and are about to do it
- * once more. Returns at once unless a timer is due within the wait.
+ * once more. Returns at once unless a timer is due within the wait. Skips clients that may stay.
  */
 export async function findRedials(
   dials: Dials,
   isSuspect: (dial: FailedDial) => boolean,
-  { wait, signal }: { wait: number; signal?: AbortSignal | undefined },
+  { mayStay, wait, signal }: Wait,
 ): Promise<Redial[]> {
-  const suspects = [...dials.failed()].filter(isSuspect).map((dial) => new Suspect(dials, dial))
+  const suspects = [...dials.failed()]
+    .filter((dial) => isSuspect(dial) && !mayStay(describe(dial, undefined).leak, dial.owner))
+    .map((dial) => new Suspect(dials, dial))
   if (suspects.length === 0) return []
   // A client without a pause connects in each turn.
   for (let turns = 0; turns < TURNS; turns++) await turn()
@@ -56,7 +64,7 @@ class Suspect {
 
   /** Whether it is still undecided: it has not reconnected so far, or may have stopped. */
   get open(): boolean {
-    return !this.#dialsAgain(this.#next())
+    return !this.#reconnects(this.#next())
   }
 
   /** Milliseconds until it may reconnect, by a timer or by the interval of its earlier attempts. */
@@ -69,13 +77,13 @@ class Suspect {
   /** Empty if it does not reconnect. */
   redial(): Redial[] {
     const next = this.#next()
-    if (!this.#dialsAgain(next)) return []
+    if (!this.#reconnects(next)) return []
     const due = dueTimes(next.length > 0 ? next : this.#intervals())
     return [describe(this.#dial, due.length === 0 ? undefined : Math.min(...due))]
   }
 
   /** A client that has connected once and has no timer may have stopped. */
-  #dialsAgain(next: Timers): boolean {
+  #reconnects(next: Timers): boolean {
     const { count, late, at } = this.#dial
     const dialled = count - this.#before
     if (dialled > 1) return true

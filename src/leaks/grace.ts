@@ -5,15 +5,20 @@ export const nextListen = (): Promise<void> => new Promise((resolve) => nextTick
 
 /**
  * Looks until nothing is found, and returns what is left when the grace is over. A teardown without `await` needs two to four turns of the
- * event loop; a teardown that asks another process needs more time. In the first turns, `look` is called with `early`.
+ * event loop; a teardown that asks another process needs more time. In the first turns, `look` is called with `early`. After these, it waits
+ * only while `isWorthIt`.
  */
-export async function afterGrace<T>(look: (early: boolean) => T[], signal?: AbortSignal): Promise<T[]> {
+export async function afterGrace<T>(
+  look: (early: boolean) => T[],
+  isWorthIt: (found: readonly T[]) => boolean,
+  signal?: AbortSignal,
+): Promise<T[]> {
   let found = look(true)
   for (let turns = 0; turns < TURNS && found.length > 0 && !signal?.aborted; turns++) {
     await turn()
     found = look(turns < TURNS - 1)
   }
-  for (let delay = 1; delay <= LONGEST && found.length > 0 && !signal?.aborted; delay *= 2) {
+  for (let delay = 1; delay <= LONGEST && found.length > 0 && !signal?.aborted && isWorthIt(found); delay *= 2) {
     await new Promise((resolve) => void setTimeout(resolve, delay))
     found = look(false)
   }

@@ -24,7 +24,9 @@ import { tracker } from './tracker.js'
 export function ignoreLeaks(...rules: LeakIgnore[]): void {
   const given = checkIgnores(rules)
   const state = tracker()
-  const owner = state.ownerNow() ?? state.file
+  const running = state.ownerNow()
+  // A hook that belongs to the file has an owner without a name.
+  const owner = running?.kind === 'file' && running.file === undefined ? state.file : (running ?? state.file)
   if (owner !== undefined) {
     owner.ignored = added(owner.ignored, given)
     return

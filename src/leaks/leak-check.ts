@@ -5,7 +5,7 @@ import { findAlive } from './alive.js'
 import { type AliveBefore, aliveBefore, isMoreAlive } from './alive-before.js'
 import type { Alive } from './alive-report.js'
 import { annotate } from './annotations.js'
-import { closeLeaked } from './close-leaked.js'
+import { closeAll, unrefAll } from './close-leaked.js'
 import type { FailedDial } from './dials.js'
 import { errorFor, type Found, findOpen, lookForRedials, NOTHING } from './find-open.js'
 import type { Redial } from './find-redials.js'
@@ -60,7 +60,7 @@ export class LeakCheck {
   #file: Owner | undefined
   /** Inodes of sockets that were open before, or were reported. */
   #baseline: Set<number> | undefined
-  /** Reported sockets to close at the end of the file, because the runner would wait for them. */
+  /** Reported sockets for which the runner would wait. At the end of the file they are closed, or with `mode: 'warn'` unref'd. */
   readonly #left: TrackedSocket[] = []
   /** The objects that kept the process alive before; undefined with `alive: 'off'`. */
   #alive: AliveBefore | undefined
@@ -103,10 +103,12 @@ export class LeakCheck {
     return this.#tracker && makeOwner(this.#tracker, 'test', name, file)
   }
 
-  /** The owner of sockets that a file opens outside of its tests, if a runner checks several files together. */
-  ofFile(file: string | undefined): Owner | undefined {
-    if (this.#tracker === undefined || file === undefined) return undefined
-    return makeOwner(this.#tracker, 'file', file, file)
+  /**
+   * The owner of sockets that a file opens outside of its tests. `undefined` if the runner does not know the file, or has only one: then a
+   * report does not name it.
+   */
+  ofFile(file?: string): Owner | undefined {
+    return this.#tracker && makeOwner(this.#tracker, 'file', file ?? 'this process', file)
   }
 
   /** Runs an action as an owner; if `undefined`, without one, even if the caller has one. */
@@ -150,9 +152,12 @@ export class LeakCheck {
     const ofFile = this.#failTests(redials.filter((redial) => !isAmong(redial, found)))
     const left = this.#left.splice(0)
     // Not before: other tests may use the sockets that one test has left open, and only that test fails.
-    for (const record of left) closeLeaked(record)
+    if (this.options.mode !== 'warn') await closeAll(left)
+    // Not before a teardown that may wait for these sockets: the process would exit.
+    else if (state.left !== undefined) state.left.push(...left)
+    else await unrefAll(left)
     if (this.#closesAtEnd || this.options.close === true) {
-      // Otherwise a client whose connection portside has closed would reconnect.
+      // Otherwise a client would keep the process alive by reconnecting.
       for (const owner of [...left.map((record) => state.ownerOf(record)), ...redials.map(ownerOf)]) {
         if (owner !== undefined) state.dials.stop(owner)
       }
@@ -180,10 +185,11 @@ export class LeakCheck {
       isSuspect: (record) => !state.isSettled(record) && isMine(record),
       baseline,
       mayStay: (leak, record) => this.#mayStay(leak, record && state.ownerOf(record)),
+      hasRules: (record) => this.#hasRules(record && state.ownerOf(record)),
       options: this.#closesAtOnce ? { ...this.options, close: true } : this.options,
     })
     owner.ended = true
-    state.settle(found.ignored)
+    state.settle([...found.ignored, ...found.records])
     for (const { inode } of found.leaks) if (inode !== undefined) this.#baseline?.add(inode)
     if (this.#closesAtEnd) this.#left.push(...found.records)
     return found
@@ -193,8 +199,9 @@ export class LeakCheck {
   async #redials(file: Owner): Promise<Redial[]> {
     const isSuspect = ({ owner, sequence }: Pick<FailedDial, 'owner' | 'sequence'>): boolean =>
       owner !== undefined && (owner.kind === 'file' || owner.ended) && sequence > file.begun
-    const redials = await lookForRedials(isSuspect, this.options)
-    return redials.filter(({ leak, owner }) => !this.#mayStay(leak, owner))
+    const mayStay = (leak: SocketLeak, owner: Owner | undefined): boolean => this.#mayStay(leak, owner)
+    const redials = await lookForRedials(isSuspect, mayStay, this.options)
+    return redials.filter(({ leak, owner }) => !mayStay(leak, owner))
   }
 
   /** Fails the tests that left a client, if the runner can. Returns the other clients, which fail the file. */
@@ -229,7 +236,7 @@ export class LeakCheck {
     return undefined
   }
 
-  /** Whether to close leaked sockets when the file ends, because the runner would wait for them. */
+  /** Whether leaked sockets must not keep the process alive when the file ends, because the runner would wait for them. */
   get #closesAtEnd(): boolean {
     return this.options.close === undefined && this.#settings.waits === true
   }
@@ -237,6 +244,14 @@ export class LeakCheck {
   get #closesAtOnce(): boolean {
     const { close, mode } = this.options
     return close === undefined && this.#settings.closesAtOnce === true && mode !== 'warn'
+  }
+
+  /** Whether `#mayStay()` can be true at all. */
+  #hasRules(owner: Owner | undefined): boolean {
+    if (this.#settings.concerns !== undefined || (this.#tracker?.ignoredIn.size ?? 0) > 0) return true
+    return [this.options.ignore, owner?.ignored, this.#file?.ignored].some(
+      (rules) => rules !== undefined && rules.length > 0,
+    )
   }
 
   /** By the rules of the configuration, of the file, and of the owner. */

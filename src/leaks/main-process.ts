@@ -1,6 +1,7 @@
 import { releaseAtExit } from '../platform/run-claim.js'
 import { processState } from '../process-state.js'
 import { type AliveBefore, aliveBefore } from './alive-before.js'
+import { unrefAll } from './close-leaked.js'
 import { LeakCheck, type RunnerOptions } from './leak-check.js'
 import { printable, report } from './report.js'
 import type { SocketLeak } from './socket-leak.js'
@@ -16,7 +17,7 @@ export function trackMainProcess(): void {
 /**
  * Checks the process that runs the workers for sockets that code of the user has left open: a global set-up, a plugin, a configuration.
  * Ignores sockets of the runner, and of test files in this process that are not checked. Returns the report as an error in mode `fail`,
- * prints it in mode `warn`, and closes what it reports.
+ * prints it in mode `warn`, and closes what it reports. In mode `warn` it closes nothing, and lets the process exit.
  */
 export async function checkMainProcess(
   options: RunnerOptions | undefined,
@@ -36,7 +37,11 @@ export async function checkMainProcess(
       concerns: (leak) => isOfUser(leak) && !leak.openedAt.some(({ file }) => unchecked.has(file)),
     },
   )
-  return check.endFile()
+  try {
+    return await check.endFile()
+  } finally {
+    await unrefAll(tracker().left?.splice(0) ?? [])
+  }
 }
 
 /** Maps traces to the user's sources. Only the runner can map what it has compiled, and only until it closes. */
@@ -57,7 +62,9 @@ const isOfUser = ({ openedAt }: Pick<SocketLeak, 'openedAt'>): boolean =>
 const begun = (): { activity: number; alive: AliveBefore } =>
   processState('runners.main-process', () => {
     releaseAtExit()
-    const { activity, workers } = tracker()
+    const state = tracker()
+    const { activity, workers } = state
+    state.left ??= []
     return { activity, alive: aliveBefore(workers) }
   })
 

@@ -51,7 +51,8 @@ export interface LeakOptions {
   kernel?: boolean
   /**
    * Whether to close leaked sockets: `true` closes them at once, `false` never.
-   * @default `findLeaks()` closes nothing; where the runner would wait for leaked sockets, they are closed at the end of the file
+   * @default `findLeaks()` closes nothing; where the runner would wait for leaked sockets, they are closed at the end of the file, or with
+   * `mode: 'warn'` unref'd
    */
   close?: boolean
   /**

@@ -47,6 +47,8 @@ export class Tracker implements Origins {
   readonly workers: Workers
   /** Timers that a file of this process was reported for. */
   readonly reportedAlive = new WeakSet<object>()
+  /** Reported sockets that must not keep the process alive at its end; undefined if this process has no check after its teardown. */
+  left: TrackedSocket[] | undefined
   readonly #contexts = createContextStore()
   readonly #sockets = new Set<TrackedSocket>()
   readonly #records = createSlot<TrackedSocket>()

@@ -16,6 +16,7 @@ export interface SocketHandle {
   /** Bytes in libuv that the kernel has not accepted yet. */
   readonly writeQueueSize?: number
   hasRef?(): boolean
+  unref?(): void
   close?(closed?: () => void): void
   readStop?(): void
   /** Calls listen(2) on a listener, even if it already listens. */

@@ -38,6 +38,8 @@ export class JestCheck {
   readonly #check: LeakCheck
   readonly #owners = new WeakMap<CircusTest, { owner: Owner }>()
   readonly #ended = new WeakMap<object, CircusTest>()
+  /** The owner of the hooks that run for the file. */
+  readonly #ofHooks: Owner
   /** The test whose hooks run. A concurrent test has none. */
   #current: CircusTest | undefined
 
@@ -51,6 +53,7 @@ export class JestCheck {
       of: 'testEnvironmentOptions.portside',
       more: ['host', 'fallback'],
     })
+    this.#ofHooks = this.#check.ofFile()
     announce(this.#check.options, options?.announce, mainProcess())
   }
 
@@ -80,21 +83,20 @@ export class JestCheck {
   /** Sockets of beforeEach and afterEach hooks belong to the test, sockets of beforeAll and afterAll hooks to the file. */
   #wrapAll(block: DescribeBlock): void {
     for (const hook of block.hooks) {
-      if (hook.type.endsWith('Each')) hook.fn = this.#wrapped(hook.fn, () => this.#current)
+      const ofTest = hook.type.endsWith('Each')
+      hook.fn = this.#wrapped(hook.fn, () => (ofTest ? this.#current && this.#ownerOf(this.#current) : this.#ofHooks))
     }
     for (const child of block.children) {
       if (child.type === 'describeBlock') this.#wrapAll(child)
-      else if (child.fn != null) child.fn = this.#wrapped(child.fn, () => child)
+      else if (child.fn != null) child.fn = this.#wrapped(child.fn, () => this.#ownerOf(child))
     }
   }
 
-  #wrapped(fn: Fn, testOf: () => CircusTest | undefined): Fn {
+  #wrapped(fn: Fn, ownerOf: () => Owner): Fn {
     // Jest rejects generators by their class, so they are not wrapped.
     if (fn.constructor.name.endsWith('GeneratorFunction')) return fn
-    const run = (self: unknown, args: unknown[]): unknown => {
-      const test = testOf()
-      return this.#check.run(test && this.#ownerOf(test), () => Reflect.apply(fn, self, args))
-    }
+    const run = (self: unknown, args: unknown[]): unknown =>
+      this.#check.run(ownerOf(), () => Reflect.apply(fn, self, args))
     return withArity(fn.length, run)
   }
 

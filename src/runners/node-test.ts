@@ -81,7 +81,11 @@ class NodeTestCheck {
    * sets would be lost, because the body runs in the scope in which the test was made.
    */
   #runTestsAsOwners(): void {
-    const ownerOf = (context: unknown): Owner => (isTestContext(context) ? this.#ownerOf(context) : undefined)
+    const ownerOf = (resource: AsyncResource, context: unknown): Owner => {
+      if (isTestContext(context)) return this.#ownerOf(context)
+      // A hook of the file or of a suite.
+      return resource.constructor.name === 'TestHook' ? this.check.ofFile() : undefined
+    }
     const run = (owner: Owner, action: () => unknown): unknown => this.check.run(owner, action)
     // Never undone: tests run until the process ends.
     patch(
@@ -89,7 +93,7 @@ class NodeTestCheck {
       'runInAsyncScope',
       (runInAsyncScope) =>
         function (this: AsyncResource, action: (...args: never[]) => unknown, self, ...args) {
-          const owner = isTest(this) ? ownerOf(self) : undefined
+          const owner = isTest(this) ? ownerOf(this, self) : undefined
           if (owner === undefined) return Reflect.apply(runInAsyncScope, this, [action, self, ...args])
           const asOwner = function (this: unknown, ...given: unknown[]): unknown {
             const done = given[1]

@@ -80,7 +80,7 @@ function checkAround(aroundEach: AroundEach, aroundAll: AroundAll, check: LeakCh
     if (error !== undefined) throw error
   }, HOOK_TIMEOUT)
   aroundAll(async (runSuite) => {
-    await runSuite()
+    await check.run(check.ofFile(), runSuite)
     await endFile(check)
   }, HOOK_TIMEOUT)
 }
@@ -95,22 +95,26 @@ async function endFile(check: LeakCheck): Promise<void> {
  * `onTestFinished`, which Vitest calls last.
  */
 function checkInHooks(check: LeakCheck): void {
-  const owners = new WeakMap<object, ReturnType<LeakCheck['beginTest']>>()
+  const owners = new WeakMap<object, Owner>()
   // Vitest calls the clean-ups that beforeAll hooks return after the afterAll hooks: in the order of the hooks, or in reverse.
   const isLast = workerState()?.config?.sequence?.hooks !== 'list'
   const endsFile = () => () => endFile(check)
   if (isLast) vitest.beforeAll(endsFile)
   vitest.beforeAll(async (suite) => {
     const { getHooks } = await suiteApi()
-    // Vitest is still running this list, so it calls a hook that is added now.
-    if (!isLast) getHooks(suite)?.beforeAll?.push(endsFile)
-    const asTest =
-      (hook: Hook): Hook =>
+    const asOwner =
+      (hook: Hook, ownerOf: (context: Context) => Owner): Hook =>
       (context, ...rest) => {
-        const owner = owners.get(context.task)
+        const owner = ownerOf(context)
         return check.run(owner, () => bound(check, owner, hook(context, ...rest)))
       }
-    wrapHooks(suite as unknown as SuiteTask, getHooks, asTest)
+    const file = check.ofFile()
+    wrapHooks(suite as unknown as SuiteTask, getHooks, {
+      each: (hook) => asOwner(hook, ({ task }) => owners.get(task as object)),
+      all: (hook) => asOwner(hook, () => file),
+    })
+    // Vitest is still running this list, so it calls a hook that is added now.
+    if (!isLast) getHooks(suite)?.beforeAll?.push(endsFile)
   })
   vitest.beforeEach(async ({ task, onTestFinished }) => {
     const { getFn, setFn } = await suiteApi()
@@ -127,7 +131,10 @@ function checkInHooks(check: LeakCheck): void {
   })
 }
 
-type Hook = (context: { task: object }, ...rest: unknown[]) => unknown
+type Owner = ReturnType<LeakCheck['beginTest']>
+/** Hooks around all tests get the suite, hooks around each test its context. */
+type Context = { readonly task?: object }
+type Hook = (context: Context, ...rest: unknown[]) => unknown
 
 interface SuiteTask {
   readonly type?: string
@@ -137,20 +144,32 @@ interface SuiteTask {
 interface SuiteApi {
   getFn(task: object): (() => Promise<void>) | undefined
   setFn(task: object, run: () => Promise<void>): void
-  getHooks(suite: object): { beforeAll?: Array<() => unknown>; beforeEach?: Hook[]; afterEach?: Hook[] } | undefined
+  getHooks(suite: object): { [Name in (typeof HOOKS)[number][number]]?: Hook[] } | undefined
 }
 
 /** Imported by a variable: Vitest 5 has no such entry, and Vite resolves a literal import when it loads the module. */
 const suiteApi = (name = 'vitest/suite'): Promise<SuiteApi> => import(/* @vite-ignore */ name)
 
-function wrapHooks(suite: SuiteTask, getHooks: SuiteApi['getHooks'], wrap: (hook: Hook) => Hook): void {
-  const hooks = getHooks(suite)
-  for (const each of [hooks?.beforeEach, hooks?.afterEach]) each?.splice(0, each.length, ...each.map(wrap))
-  for (const task of suite.tasks ?? []) if (task.type === 'suite') wrapHooks(task, getHooks, wrap)
+const HOOKS = [
+  ['beforeEach', 'afterEach'],
+  ['beforeAll', 'afterAll'],
+] as const
+
+interface Wraps {
+  readonly each: (hook: Hook) => Hook
+  readonly all: (hook: Hook) => Hook
 }
 
-/** A clean-up that a beforeEach hook returns runs later, and belongs to the test too. */
-async function bound(check: LeakCheck, owner: ReturnType<LeakCheck['beginTest']>, returned: unknown): Promise<unknown> {
+function wrapHooks(suite: SuiteTask, getHooks: SuiteApi['getHooks'], { each, all }: Wraps): void {
+  const hooks = getHooks(suite)
+  for (const [names, wrap] of [[HOOKS[0], each] as const, [HOOKS[1], all] as const]) {
+    for (const name of names) hooks?.[name]?.splice(0, hooks[name].length, ...hooks[name].map(wrap))
+  }
+  for (const task of suite.tasks ?? []) if (task.type === 'suite') wrapHooks(task, getHooks, { each, all })
+}
+
+/** A clean-up that a hook returns runs later, and belongs to the same owner. */
+async function bound(check: LeakCheck, owner: Owner, returned: unknown): Promise<unknown> {
   const cleanUp = await returned
   return typeof cleanUp === 'function' ? () => check.run(owner, () => cleanUp()) : cleanUp
 }

@@ -1,4 +1,7 @@
-import { once } from 'node:events'
+import { createHook } from 'node:async_hooks'
+import { spawn } from 'node:child_process'
+import dgram from 'node:dgram'
+import { EventEmitter, once } from 'node:events'
 import http from 'node:http'
 import net from 'node:net'
 import { Worker } from 'node:worker_threads'
@@ -6,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 
 import { ignoreLeaks, listenHttp, listenTcp, type TestServer, verifyNoLeaks } from '../../src/index.js'
 import { LeakCheck, type RunnerOptions } from '../../src/leaks/leak-check.js'
 import { snapshotSockets } from '../../src/leaks/snapshot.js'
+import { datagramHandle, handleOf, isRef } from '../../src/platform/node-internals.js'
 import { until } from '../support/clients.js'
 import { needsKernel } from '../support/kernel.js'
 
@@ -164,6 +168,99 @@ describe('the options', () => {
   })
 })
 
+describe('at the end of a file for which the runner would wait', () => {
+  test('mode: warn closes nothing, and no reported socket keeps the process alive', async () => {
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {})
+    onTestFinished(() => void warn.mockRestore())
+    const check = checkOf({ leaks: 'warn' }, true)
+    const owner = check.beginTest('a test')
+    const [socket, listener, udp] = await check.run(owner, async () => {
+      const listener = net.createServer().listen(0, '127.0.0.1')
+      const udp = dgram.createSocket('udp4').bind(0, '127.0.0.1')
+      await Promise.all([once(listener, 'listening'), once(udp, 'listening')])
+      return [await dialled(), listener, udp]
+    })
+    const objections: string[] = []
+    for (const each of [socket, listener, udp]) each.once('close', () => objections.push('closed'))
+    const file = check.beginTest('another test')
+    const program = check.run(file, () => spawn(process.execPath, ['-e', 'process.stdin.resume()']))
+    onTestFinished(() => void program.kill())
+    await check.endTest(file)
+    expect(await check.endTest(owner)).toBeUndefined()
+    expect(await check.endFile()).toBeUndefined()
+    expect(warn).toHaveBeenCalledTimes(2)
+    expect(objections).toEqual([])
+    expect(program.killed).toBe(false)
+    const handles = [handleOf(socket), handleOf(listener), handleOf(program.stdout), handleOf(program.stdin)]
+    expect([...handles.map(isRef), isRef(datagramHandle(udp))]).toEqual([false, false, false, false, false])
+    listener.close()
+    udp.close()
+    expect(await checkOf().endFile()).toBeUndefined()
+  })
+
+  test('mode: warn closes a socket with a write that would keep the process alive', async () => {
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {})
+    onTestFinished(() => void warn.mockRestore())
+    const check = checkOf({ leaks: 'warn' }, true)
+    const owner = check.beginTest('a test')
+    const socket = await check.run(owner, dialled)
+    server.server.once('connection', (accepted) => accepted.pause())
+    socket.on('error', () => {})
+    const stuck = await check.run(owner, dialled)
+    while (stuck.write(Buffer.alloc(1_000_000)));
+    await check.endTest(owner)
+    await check.endFile()
+    expect([socket.destroyed, stuck.destroyed]).toEqual([false, true])
+  })
+
+  test('a client that throws because its socket closes does not hide the report', async () => {
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {})
+    onTestFinished(() => void warn.mockRestore())
+    const check = checkOf({}, true)
+    const socket = await dialled()
+    socket.once('close', () => new EventEmitter().emit('error', new Error('minds')))
+    const owner = check.beginTest('a test')
+    const another = await check.run(owner, dialled)
+    another.once('close', () => new EventEmitter().emit('error', new Error('minds')))
+    expect(await check.endTest(owner)).toBeDefined()
+    expect((await check.endFile())?.message).toContain('left open')
+    expect([socket.destroyed, another.destroyed]).toEqual([true, true])
+    const line = 'portside: a client threw when its leaked socket closed: Error: minds'
+    expect(warn.mock.calls).toEqual([[line], [line]])
+  })
+})
+
+describe('a socket that a rule ignores', () => {
+  test.each<{ where: string; leaks: RunnerOptions['leaks']; run: () => unknown }>([
+    { where: 'the configuration', leaks: { ignore: [{ function: 'dialled' }] }, run: dialled },
+    {
+      where: 'the test',
+      leaks: {},
+      run: () => {
+        ignoreLeaks({ function: 'dialled' })
+        return dialled()
+      },
+    },
+  ])('sets no timer of the grace, with a rule in $where', async ({ leaks, run }) => {
+    const check = checkOf({ leaks })
+    const owner = check.beginTest('a test')
+    await check.run(owner, run)
+    const waits = timersOf('grace')
+    expect(await check.endTest(owner)).toBeUndefined()
+    expect(waits()).toBe(0)
+  })
+
+  test('does not end the grace of another socket', async () => {
+    const check = checkOf({ leaks: { ignore: [{ kind: 'accepted' }] } })
+    const owner = check.beginTest('a test')
+    const socket = await check.run(owner, dialled)
+    setTimeout(() => socket.destroy(), 10)
+    const waits = timersOf('grace')
+    expect(await check.endTest(owner)).toBeUndefined()
+    expect(waits()).toBeGreaterThan(0)
+  })
+})
+
 describe('ignoreLeaks', () => {
   test('in a test applies to that test, in a file to the file', async () => {
     const check = checkOf()
@@ -218,6 +315,19 @@ function checkOf(options?: RunnerOptions, waits = false): LeakCheck {
   return new LeakCheck(`file-${++files}.test.ts`, options, { waits })
 }
 let files = 0
+
+/** Counts the timers that a file of the leak check sets from now on. */
+function timersOf(file: string): () => number {
+  let count = 0
+  const init = (_id: number, type: string): void => {
+    if (type === 'Timeout' && new Error().stack?.includes(`/src/leaks/${file}.ts`)) count++
+  }
+  const hook = createHook({ init }).enable()
+  return () => {
+    hook.disable()
+    return count
+  }
+}
 
 /** Starts a thread with a listener that this thread does not know. */
 async function listeningThread(): Promise<Worker> {

@@ -3,8 +3,9 @@ import net from 'node:net'
 import timers from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { io } from 'socket.io-client'
-import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { findLeaks, listenTcp, refusedEndpoint, snapshotSockets, verifyNoLeaks } from '../../src/index.js'
+import { Dials } from '../../src/leaks/dials.js'
 import { LeakCheck, type RunnerOptions } from '../../src/leaks/leak-check.js'
 import { until } from '../support/clients.js'
 
@@ -95,6 +96,20 @@ describe('a client that reconnects', () => {
       await server.close()
     })
     expect(error?.message).toContain("'a test' left 1 client that reconnects")
+  })
+
+  test('is found when a hook of the file began it, and its connection is cut in the last hook', async () => {
+    const check = checkOf()
+    const [file, accepted] = [check.ofFile(), new Set<net.Socket>()]
+    const server = await listenTcp((socket) => void accepted.add(socket))
+    await check.run(file, async () => {
+      stoppedLater(dialler(server))
+      await until(() => accepted.size > 0)
+    })
+    void server.close({ grace: 0 })
+    for (const socket of accepted) socket.destroy()
+    expect((await check.endFile())?.message).toMatch(/^portside: 1 client that dials again\.\n\n1\. client of /)
+    await server.close()
   })
 
   test('is found on a path', async () => {
@@ -247,6 +262,19 @@ describe('a client that reconnects', () => {
     await timers.setTimeout(60)
     expect(await next.endFile()).toBeUndefined()
   })
+})
+
+test('the end of a file does not wait for a client that a rule names', async () => {
+  const target = await refused()
+  const check = checkOf({ ignore: [{ function: 'dial' }] })
+  const owner = check.beginTest('a test')
+  const client = stoppedLater(check.run(owner, () => dialler(target, { pause: 60_000 })))
+  await client.failed()
+  await check.endTest(owner)
+  const waited = vi.spyOn(Dials.prototype, 'timersOf')
+  onTestFinished(() => void waited.mockRestore())
+  expect(await check.endFile()).toBeUndefined()
+  expect(waited).not.toHaveBeenCalled()
 })
 
 describe('the end of a file does not report', () => {
