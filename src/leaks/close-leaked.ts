@@ -22,7 +22,7 @@ export function closeLeaked(record: TrackedSocket): void {
 }
 
 /**
- * Closes leaked sockets at the end of a file. A client may object, such as a pool of pg without a listener for 'error'. What it throws is
+ * Closes leaked sockets at the end of a file. A client may object, such as a pool of pg without a listener for 'error'. Its error is
  * printed, because it would end the process before the runner has reported the leak.
  */
 export async function closeAll(records: readonly TrackedSocket[]): Promise<void> {
