@@ -108,7 +108,7 @@ describe('a client that reconnects', () => {
     })
     void server.close({ grace: 0 })
     for (const socket of accepted) socket.destroy()
-    expect((await check.endFile())?.message).toMatch(/^portside: 1 client that dials again\.\n\n1\. client of /)
+    expect((await check.endFile())?.message).toMatch(/^portside: 1 client that reconnects\.\n\n1\. client of /)
     await server.close()
   })
 
