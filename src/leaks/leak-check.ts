@@ -6,7 +6,6 @@ import { type AliveBefore, aliveBefore, isMoreAlive } from './alive-before.js'
 import type { Alive } from './alive-report.js'
 import { annotate } from './annotations.js'
 import { closeAll, unrefAll } from './close-leaked.js'
-import type { FailedDial } from './dials.js'
 import { errorFor, type Found, findOpen, lookForRedials, NOTHING } from './find-open.js'
 import type { Redial } from './find-redials.js'
 import { nextListen } from './grace.js'
@@ -139,6 +138,29 @@ export class LeakCheck {
     return this.#check(owner, (record) => owners.has(state.ownerOf(record)), perTest ? this.#baseline : undefined)
   }
 
+  /** Runs a fixture that outlives the test which asks for it, and finds the sockets that it has left open when it is torn down. */
+  async runFixture(name: string, fixture: () => Promise<unknown>): Promise<Error | undefined> {
+    const [state, owner] = [this.#tracker, this.ofFile()]
+    if (state === undefined || owner === undefined || this.options.mode === 'off') {
+      await fixture()
+      return undefined
+    }
+    owner.running = true
+    try {
+      await this.run(owner, fixture)
+    } finally {
+      owner.running = false
+    }
+    await nextListen()
+    if (owner.begun === state.activity) return undefined
+    const isMine = (each: Owner | undefined): boolean => each === owner
+    const redials = await this.#redials((dial) => isMine(dial.owner))
+    const found = await this.#find(owner, (record) => isMine(state.ownerOf(record)), undefined)
+    const told = redials.filter((redial) => !isAmong(redial, found))
+    state.dials.settle(owner)
+    return this.#told(found, told, [], `the fixture '${name}'`)
+  }
+
   /** Finds open sockets of the file that no test was failed for, clients that reconnect, and what else keeps the process alive. */
   async endFile(): Promise<Error | undefined> {
     const [state, file] = [this.#tracker, this.#file]
@@ -147,8 +169,13 @@ export class LeakCheck {
     if (this.options.mode === 'off') return undefined
     await nextListen()
     // First: a client that reconnects during this wait may succeed.
-    const redials = await this.#redials(file)
-    const found = await this.#find(file, (record) => state.lastUse(record) > file.begun, this.#baseline)
+    const redials = await this.#redials(
+      ({ owner, sequence }) =>
+        owner !== undefined && (owner.kind === 'file' ? !owner.running : owner.ended) && sequence > file.begun,
+    )
+    const isSuspect = (record: TrackedSocket): boolean =>
+      state.lastUse(record) > file.begun && !state.ownerOf(record)?.running
+    const found = await this.#find(file, isSuspect, this.#baseline)
     const ofFile = this.#failTests(redials.filter((redial) => !isAmong(redial, found)))
     const left = this.#left.splice(0)
     // Not before: other tests may use the sockets that one test has left open, and only that test fails.
@@ -196,9 +223,7 @@ export class LeakCheck {
   }
 
   /** Skips clients without an owner, which may be the runner's. */
-  async #redials(file: Owner): Promise<Redial[]> {
-    const isSuspect = ({ owner, sequence }: Pick<FailedDial, 'owner' | 'sequence'>): boolean =>
-      owner !== undefined && (owner.kind === 'file' || owner.ended) && sequence > file.begun
+  async #redials(isSuspect: Parameters<typeof lookForRedials>[0]): Promise<Redial[]> {
     const mayStay = (leak: SocketLeak, owner: Owner | undefined): boolean => this.#mayStay(leak, owner)
     const redials = await lookForRedials(isSuspect, mayStay, this.options)
     return redials.filter(({ leak, owner }) => !mayStay(leak, owner))
@@ -219,18 +244,28 @@ export class LeakCheck {
     return findAlive(state, this.#alive).filter(({ frames }) => concerns({ openedAt: frames }))
   }
 
-  #errorFor(found: Found, redials: readonly Redial[], alive: readonly Alive[] = []): Error {
+  #errorFor(
+    found: Found,
+    redials: readonly Redial[],
+    alive: readonly Alive[] = [],
+    place = this.#settings.place,
+  ): Error {
     const { mode = 'fail' } = this.options
     if (this.#settings.marksSource !== true && mode !== 'off')
       annotate([...found.leaks, ...redials.map(({ leak }) => leak)], mode)
     const framed = this.#settings.showsSource === true && mode !== 'warn'
-    return located(errorFor(found, redials, { alive, framed }), this.#settings.place)
+    return located(errorFor(found, redials, { alive, framed }), place)
   }
 
-  #told(found: Found, redials: readonly Redial[] = [], alive: readonly Alive[] = []): Error | undefined {
+  #told(
+    found: Found,
+    redials: readonly Redial[] = [],
+    alive: readonly Alive[] = [],
+    place?: string,
+  ): Error | undefined {
     const leaks = found.leaks.length + redials.length
     if (leaks + alive.length === 0) return undefined
-    const error = this.#errorFor(found, redials, alive)
+    const error = this.#errorFor(found, redials, alive, place)
     if (this.options.mode !== 'warn' && (leaks > 0 || this.options.alive === 'fail')) return error
     printReport(error.message)
     return undefined

@@ -11,6 +11,8 @@ export interface Owner {
   readonly begun: number
   /** True when its check is over. Sockets that it opens later are found at the end of its file. */
   ended: boolean
+  /** True while a fixture that outlives its test is set up. Its sockets are checked when it is torn down. */
+  running?: boolean
   /** The rules of `ignoreLeaks()` calls in it; `'all'` if a call had no rules. */
   ignored: 'all' | LeakIgnore[]
 }

@@ -1,7 +1,8 @@
-import { expect, inject } from 'vitest'
+import { expect, inject, test } from 'vitest'
 import type { RunnerOptions } from '../leaks/leak-check.js'
 import { installMatchers } from './install-matchers.js'
-import { checkLeaks } from './vitest-leaks.js'
+import { followFixtures } from './vitest-fixtures.js'
+import { checkLeaks, checkNow } from './vitest-leaks.js'
 
 /**
  * Adds the matchers to Vitest's `expect` and the leak check to the tests of the file. Call it in a setup file or a test file; calling it
@@ -25,3 +26,6 @@ export function install(options?: RunnerOptions): void {
   installMatchers(expect)
   checkLeaks(options, inject('portside'))
 }
+
+// Before a file extends it.
+followFixtures(test, checkNow)

@@ -38,6 +38,9 @@ function registered(): Checked | undefined {
   return found?.file === filepath ? found?.checked : undefined
 }
 
+/** The check of the file that runs now. */
+export const checkNow = (): LeakCheck | undefined => registered()?.check
+
 function register(checked: Checked): void {
   const state = workerState() as Marked | undefined
   if (state === undefined) return

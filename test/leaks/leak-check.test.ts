@@ -230,6 +230,46 @@ describe('at the end of a file for which the runner would wait', () => {
   })
 })
 
+describe('a fixture that outlives its test', () => {
+  test('has sockets of its own, which are checked when it is torn down', async () => {
+    const check = checkOf()
+    const owner = check.beginTest('a test')
+    let tearDown = (): void => {}
+    let torn: Promise<Error | undefined> | undefined
+    await check.run(owner, async () => {
+      await new Promise<void>((ready) => {
+        torn = check.runFixture('database', async () => {
+          const closed = await dialled()
+          const left = await dialled()
+          await new Promise<void>((resolve) => {
+            tearDown = resolve
+            ready()
+          })
+          closed.destroy()
+          expect(left.destroyed).toBe(false)
+        })
+      })
+    })
+    expect(await check.endTest(owner)).toBeUndefined()
+    expect(await check.endFile()).toBeUndefined()
+    tearDown()
+    expect((await torn)?.message).toMatch(/^portside: 2 sockets left open in the fixture 'database'\.\n\n1\. client /)
+    expect(await check.endFile()).toBeUndefined()
+  })
+
+  test('throws its own error', async () => {
+    const broken = checkOf().runFixture('database', async () => {
+      throw new Error('its own error')
+    })
+    await expect(broken).rejects.toThrow('its own error')
+  })
+
+  test('passes if it opens nothing', async () => {
+    expect(await checkOf().runFixture('clock', async () => {})).toBeUndefined()
+    expect(await checkOf({ leaks: 'off' }).runFixture('clock', async () => {})).toBeUndefined()
+  })
+})
+
 describe('a socket that a rule ignores', () => {
   test.each<{ where: string; leaks: RunnerOptions['leaks']; run: () => unknown }>([
     { where: 'the configuration', leaks: { ignore: [{ function: 'dialled' }] }, run: dialled },
