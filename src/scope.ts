@@ -142,7 +142,7 @@ export interface NetScope extends AsyncDisposable {
    */
   readonly resettingEndpoint: typeof resettingEndpoint
   /**
-   * Relays to `target` and cuts the stream in other places than the writers did, in both directions.
+   * Forwards bytes to and from `target`, but splits them at other places than the sender did.
    * @see `docs/endpoints.md#fragmentingendpoint`
    */
   readonly fragmentingEndpoint: typeof fragmentingEndpoint

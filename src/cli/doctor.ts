@@ -90,7 +90,7 @@ export function judge(facts: HostFacts): Finding[] {
           check: 'private networks',
           found: `not possible: ${facts.privateNetworks.reason}`,
           verdict: 'warn',
-          next: 'see docs/private-networks-in-ci.md for what a machine or container must allow; until then tests that need one are skipped',
+          next: 'see docs/private-networks-in-ci.md for what a machine or container must allow',
         },
   ]
 }

@@ -24,7 +24,7 @@ export interface FragmentingOptions extends EndpointOptions {
 }
 
 /**
- * Relays to `target` and cuts the stream in other places than the writers did, in both directions.
+ * Forwards bytes to and from `target`, but splits them at other places than the sender did.
  *
  * TCP carries bytes, not messages (RFC 9293 §3.7), so a reader must not take a chunk for a write. Every byte arrives, in order; ends
  * and resets are passed on. A reader in this process gets pieces of at most `chunk` bytes, one by one. A reader in another process

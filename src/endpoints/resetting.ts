@@ -7,8 +7,8 @@ import { type EndpointOptions, readEndpointOptions, type TestEndpoint, testEndpo
 /** When a connection is reset. */
 export interface ResettingOptions extends EndpointOptions {
   /**
-   * `'accept'` resets as soon as the connection is accepted, `'first-byte'` at the first byte, a number after that many bytes. A
-   * client that ends its half earlier is reset then.
+   * `'accept'` resets as soon as the connection is accepted, `'first-byte'` at the first byte, a number after that many bytes. If
+   * the client ends its half earlier, the connection is reset at that moment.
    *
    * @default 'accept'
    */

@@ -119,7 +119,10 @@ export const KERNEL_CODES: Readonly<Record<string, CodeMeaning>> = {
     decided: 'this end gave up the connection',
     cause:
       'one of: the client was gone before the server accepted it; this client gave up (axios uses this code for timeouts)',
-    hints: ['read the message: it says which of the two it is'],
+    hints: [
+      'if the message names a timeout, check whether the server answers, or raise the timeout',
+      'otherwise look for the client that closes early',
+    ],
   },
   EAGAIN: {
     decided: 'the kernel has no room for it now',
