@@ -155,7 +155,9 @@ export const playwrightRun =
 
 const nodeTestRun: Run = async (node, folder) => {
   copyFileSync(join(import.meta.dirname, 'node-reporter.mjs'), join(folder, 'node-reporter.mjs'))
-  const files = ['kinds', 'life', 'concurrent', 'file', 'ignored', 'hooks'].map((name) => `node-test/${name}.test.mjs`)
+  const files = ['kinds', 'life', 'concurrent', 'file', 'ignored', 'hooks', 'hooks.redial'].map(
+    (name) => `node-test/${name}.test.mjs`,
+  )
   const options = ['--import', 'portside/node-test', '--test', '--test-reporter=./node-reporter.mjs']
   const output = await run(node, [...options, ...files], folder)
   return { outcome: readNodeEvents(output), output }
