@@ -95,7 +95,7 @@ export const JEST_NET: Readonly<Record<string, Expected>> = {
     passed: ['a test has a scope'],
     failed: {
       'fails: a concurrent test has none, and not that of another one': [
-        /Cannot call listenTcp\(\) of useNet\(\).*\n(?: {2}.*\n)* {2}cause {6}.*test\.concurrent.*\n {2}fix {8}.*use createScope\(\)/,
+        /Cannot call listenTcp\(\) of useNet\(\).*\n(?: {2}.*\n)* {2}cause {6}.*test\.concurrent.*\n {2}fix {8}.*call createScope\(\)/,
       ],
     },
   },
