@@ -94,10 +94,11 @@ describe.each(Object.entries(WAYS))('leaks name the line of a caller that %s:', 
     const from: Openers = make()
     const since = snapshotSockets()
     await using all = createScope()
-    for (const [index, opener] of openers.entries()) {
+    const opening = openers.map(async (opener, index) => {
       const opened = await call(() => opener(from, ports[index] as portside.PortReservation))
       all.defer(() => opened[Symbol.asyncDispose]())
-    }
+    })
+    await Promise.all(opening)
     const named = await namedSince(since)
     const nameOf = (howToClose: string): string => /(\w+)\(\)$/.exec(howToClose)?.[1] ?? howToClose
     expect(named.filter(([howToClose, line]) => line?.includes(`from.${nameOf(howToClose)}(`) !== true)).toEqual([])
