@@ -108,7 +108,7 @@ export async function lookForRedials(
 ): Promise<Redial[]> {
   const { dials } = tracker()
   // A connect that is in progress may be refused soon, and a connection may be cut soon.
-  for (let turns = 0; turns < TURNS && isUndecided(isSuspect); turns++) await turn()
+  for (let turns = 0; turns < TURNS && !signal?.aborted && isUndecided(isSuspect); turns++) await turn()
   if (![...dials.failed()].some(isSuspect)) return []
   return findRedials(dials, isSuspect, { mayStay, wait, signal })
 }
