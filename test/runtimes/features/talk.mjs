@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import process from 'node:process'
 
-/** What comes back for 'ping'. */
+/** Writes 'ping' and returns the answer. */
 export async function echoed(socket) {
   socket.write('ping')
   const [data] = await once(socket, 'data')
