@@ -6,6 +6,7 @@ import { codeOf, portsideError } from '../errors.js'
 import { thrownByBind } from '../explanations/thrown.js'
 import { addressesFor } from '../loopback/address.js'
 import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
+import { refuseDenied } from '../platform/permissions.js'
 import { refuseAborted } from '../signals.js'
 import { closedBy } from '../sockets/infrastructure.js'
 import { clearTimeout, setTimeout, turn } from '../timers.js'
@@ -98,6 +99,7 @@ class SleepingListener {
   }
 
   static async start(host: string, port: number): Promise<SleepingListener> {
+    refuseDenied('worker', `listen on ${formatEndpoint({ address: host, port })} in a thread`)
     const { Worker } = await import('node:worker_threads')
     const flag = new SharedArrayBuffer(4)
     // The thread needs neither the loader nor the options of this process.

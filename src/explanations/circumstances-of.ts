@@ -1,4 +1,4 @@
-import { type Circumstances, listenersAt } from './circumstances.js'
+import { type Circumstances, denied, listenersAt } from './circumstances.js'
 import { type Classification, isBinding } from './classify.js'
 import {
   absent,
@@ -28,7 +28,7 @@ export function circumstancesOf(failure: SocketFailure, known: Classification, u
     case 'privileged-port':
     case 'excluded-range':
     case 'forbidden':
-      return forbidden(failure, known, usual)
+      return denied(failure, usual) ?? forbidden(failure, known, usual)
     case 'missing-zone':
       return withoutZone(failure)
     case 'multicast':

@@ -1,4 +1,5 @@
 import { ownAddresses } from '../loopback/own-addresses.js'
+import { allowWith, flagOfDenial, whyDenied } from '../platform/permissions.js'
 import { describeOwner, type SocketOwner } from '../socket-table/owners.js'
 import { type Classification, endpointOf, isMulticast } from './classify.js'
 import { list } from './describe.js'
@@ -45,4 +46,11 @@ export function ownAddressesOrNone(): string[] {
     // There is no descriptor left to ask with.
     return []
   }
+}
+
+/** ERR_ACCESS_DENIED names the right that the process lacks. */
+export function denied({ code, error }: SocketFailure, usual: Circumstances): Circumstances | undefined {
+  if (code !== 'ERR_ACCESS_DENIED') return undefined
+  const flag = flagOfDenial(error)
+  return flag === undefined ? usual : { ...usual, cause: whyDenied(flag), hints: [allowWith(flag)] }
 }

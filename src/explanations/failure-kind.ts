@@ -15,7 +15,7 @@ export type FailureKind =
   | 'privileged-port'
   /** Windows keeps the port for another service. */
   | 'excluded-range'
-  /** A route, a firewall, or the mode of a file forbids it. */
+  /** A route, a firewall, the mode of a file, or the permission model of Node forbids it. */
   | 'forbidden'
   | 'refused'
   /** The kernel gave the client the port that it connects to. */
@@ -57,6 +57,7 @@ export type FailureKind =
 /** The codes with one meaning. `classify.ts` distinguishes the causes of the others. */
 const CODES: Readonly<Partial<Record<FailureKind, readonly string[]>>> = {
   refused: ['ECONNREFUSED'],
+  forbidden: ['ERR_ACCESS_DENIED'],
   'met-itself': ['ERR_PORTSIDE_SELF_CONNECT'],
   reset: ['ECONNRESET', 'ENETRESET'],
   'broken-pipe': ['EPIPE'],

@@ -236,6 +236,11 @@ export const NODE_CODES: Readonly<Record<string, CodeMeaning>> = {
     cause: 'it is in the blockList of the socket or server',
     hints: ['look at the blockList option'],
   },
+  ERR_ACCESS_DENIED: {
+    decided: 'the permission model of Node denied the call',
+    cause: 'Node runs with --permission and without the flag that the message names',
+    hints: ['start Node with that flag, or without --permission'],
+  },
   ABORT_ERR: {
     decided: 'the operation was aborted',
     cause: 'this program aborted its AbortSignal; .cause is the reason',

@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { codeOf } from '../errors.js'
 import { kindOfFile, longestUnixPath } from '../platform/unix-path.js'
 import { describeOwner, type SocketOwner } from '../socket-table/owners.js'
-import { type Circumstances, heldBy } from './circumstances.js'
+import { type Circumstances, denied, heldBy } from './circumstances.js'
 import { type Classification, isBinding } from './classify.js'
 import { list } from './describe.js'
 import { unanswered } from './peer-circumstances.js'
@@ -27,7 +27,7 @@ export function circumstancesOfPath(
     case 'conflict':
       return occupied(path, owners, usual)
     case 'forbidden':
-      return forbidden(path, usual)
+      return denied(failure, usual) ?? forbidden(path, usual)
     case 'refused':
       return refused(path, listeners, usual)
     case 'invalid-call':

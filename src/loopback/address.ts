@@ -1,5 +1,6 @@
 import net from 'node:net'
 import { codeOf, invalidArgument, portsideError } from '../errors.js'
+import { refuseDenied } from '../platform/permissions.js'
 import { unlessAborted } from '../signals.js'
 import { type Family, familyOf, LOOPBACK } from './endpoint.js'
 import { loopbackFamilies, whyFamilyIsMissing } from './probe.js'
@@ -28,6 +29,7 @@ export function addressesFor(options: AddressOptions, asked = 'listen on'): Addr
   if (family !== undefined && !(FAMILIES as readonly unknown[]).includes(family)) {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'family', "'IPv4', 'IPv6' or 'dual'", family)
   }
+  refuseDenied('net', `${asked} ${host ?? 'loopback'}`)
   if (host !== undefined) return addressesOfHost(options, asked)
   if (family === 'dual') return { addresses: [available('IPv4', asked), available('IPv6', asked)], bind: 'all' }
   return { addresses: [available(family ?? anyFamily(), asked)], bind: 'first' }

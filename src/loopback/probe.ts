@@ -90,8 +90,8 @@ export function probeLoopback(): Promise<LoopbackSupport> {
 
 const FAMILIES: readonly Family[] = ['IPv4', 'IPv6']
 
-/** Codes of a lack of descriptors or memory. They say nothing about the address, so the answer is not remembered. */
-const SHORTAGES: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'])
+/** Codes of a lack of descriptors, memory or rights. They say nothing about the address, so the answer is not remembered. */
+const SHORTAGES: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'ERR_ACCESS_DENIED'])
 
 /**
  * Node binds only a datagram socket synchronously, and only with a synchronous lookup. The kernel checks the address as it

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import { codeOf } from '../errors.js'
+import { flagOfDenial, whyDenied } from '../platform/permissions.js'
 import { isRootOfTheMachine, whyNoPrivateNetworks } from '../platform/private-networks.js'
 import { childrenOf } from '../platform/process-tree.js'
 import { refuseAborted } from '../signals.js'
@@ -173,7 +174,8 @@ function started(program: string, args: readonly string[]): ChildProcess {
     shell.stdin?.on('error', () => {})
     return infrastructure(shell)
   } catch (error) {
-    throw failed(ASKED, `${codeOf(error) ?? 'an error'} from spawn(2)`, error)
+    const flag = flagOfDenial(error)
+    throw failed(ASKED, flag === undefined ? `${codeOf(error) ?? 'an error'} from spawn(2)` : whyDenied(flag), error)
   }
 }
 

@@ -6,6 +6,7 @@ import { setTimeout } from '../timers.js'
 import type { ChildExit } from './child.js'
 import { programOf } from './command.js'
 import { endFamily } from './end-family.js'
+import { adviceFor } from './launch.js'
 import { type Watchdog, watchdog } from './watchdog.js'
 
 /**
@@ -58,7 +59,7 @@ export class ForegroundProgram {
     return portsideError(codeOf(cause) ?? 'ERR_PORTSIDE_CHILD_EXITED', {
       headline: `Cannot start ${this.command}`,
       actual: cause.message,
-      next: 'check that the file is for this system and that its interpreter exists',
+      next: adviceFor(cause) ?? 'check that the file is for this system and that its interpreter exists',
       cause,
     })
   }

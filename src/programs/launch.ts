@@ -1,5 +1,6 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { codeOf, portsideError } from '../errors.js'
+import { allowWith, flagOfDenial } from '../platform/permissions.js'
 import { marked } from '../platform/program-family.js'
 import { letRun, waitingShell } from './waiting-shell.js'
 import { watchdog } from './watchdog.js'
@@ -87,9 +88,15 @@ function notStarted(asked: string, cause: Error): Error {
   return portsideError(codeOf(cause) ?? 'ERR_PORTSIDE_CHILD_EXITED', {
     headline: `Cannot ${asked}`,
     actual: cause.message,
-    next: ADVICE[codeOf(cause) ?? ''] ?? 'check that the file is for this system and that its interpreter exists',
+    next: adviceFor(cause) ?? 'check that the file is for this system and that its interpreter exists',
     cause,
   })
+}
+
+/** The fix for an error of a start, if it does not lie in the file of the program. */
+export function adviceFor(cause: Error): string | undefined {
+  const flag = flagOfDenial(cause)
+  return flag === undefined ? ADVICE[codeOf(cause) ?? ''] : allowWith(flag)
 }
 
 const ADVICE: Record<string, string> = {

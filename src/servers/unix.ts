@@ -8,6 +8,7 @@ import { thrown } from '../explanations/thrown.js'
 import type { Endpoint } from '../loopback/endpoint.js'
 import { printable } from '../loopback/endpoint-like.js'
 import { readOptions } from '../options.js'
+import { refuseDenied } from '../platform/permissions.js'
 import { kindOfFile, longestUnixPath, makeUnixPath, unixPathExists } from '../platform/unix-path.js'
 import { describeOwner } from '../socket-table/owners.js'
 import { closedBy } from '../sockets/infrastructure.js'
@@ -72,7 +73,8 @@ export async function listenOnPath<S extends net.Server>(
     }
   }
   if (options.path !== undefined) await refusePath(options.path)
-  const made = options.path === undefined ? await makeUnixPath() : undefined
+  refuseDenied('net', `listen on ${options.path === undefined ? 'a unix socket' : printable(options.path)}`)
+  const made = options.path === undefined ? await newPath() : undefined
   const path = options.path ?? (made?.path as string)
   try {
     const tracked = trackServer(server)
@@ -86,6 +88,11 @@ export async function listenOnPath<S extends net.Server>(
     throw thrown(error, `listen on ${printable(path)}`)
   }
 }
+
+const newPath = (): ReturnType<typeof makeUnixPath> =>
+  makeUnixPath().catch((error: unknown) => {
+    throw thrown(error, 'make a directory for the unix socket')
+  })
 
 class UnixServer<S extends net.Server> extends StreamServer<S> {
   readonly path: string

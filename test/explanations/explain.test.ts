@@ -427,6 +427,37 @@ describe('errors of Node and of clients', () => {
   })
 })
 
+describe('a denial of the permission model of Node', () => {
+  const denial = (permission: string, fields: object = {}): Error =>
+    Object.assign(new Error('Access to this API has been restricted.'), {
+      code: 'ERR_ACCESS_DENIED',
+      permission,
+      ...fields,
+    })
+
+  it.each([
+    ['Net', '--allow-net', {}],
+    ['Net', '--allow-net', { syscall: 'listen', path: '/tmp/s.sock', address: '/tmp/s.sock' }],
+    ['FileSystemWrite', '--allow-fs-write', { resource: '/tmp/x' }],
+    ['ChildProcess', '--allow-child-process', {}],
+  ])('of %s names %s as the cause', async (permission, flag, fields) => {
+    const { kind, cause, hints } = await explainSocketError(denial(permission, fields))
+    expect({ kind, cause, hints }).toEqual({
+      kind: 'forbidden',
+      cause: `Node runs with --permission and without ${flag}`,
+      hints: [`start Node with ${flag}, or without --permission`],
+    })
+  })
+
+  it('of an unknown right refers to the message', async () => {
+    const { kind, cause } = await explainSocketError(denial('Inspector'))
+    expect([kind, cause]).toEqual([
+      'forbidden',
+      'Node runs with --permission and without the flag that the message names',
+    ])
+  })
+})
+
 describe('the owner of the address', () => {
   it('is this process in a conflict with itself', async () => {
     await using endpoint = await occupiedEndpoint()

@@ -15,13 +15,16 @@ export interface FeatureResult {
 const ROOT = join(import.meta.dirname, '../..')
 const LIMIT = 300_000
 
-/** Runs the features whose names match under a runtime. The results that it wrote count, also if the process died afterwards. */
+/** A path for the results of one run. */
+export const resultsFile = (): string =>
+  join(tmpdir(), `portside-features-${process.pid}-${Math.random().toString(36).slice(2)}.json`)
+
+/** Runs the features under a runtime. The results that it wrote count, also if the process died afterwards. */
 export async function runFeatures(
   [program, ...args]: readonly [string, ...string[]],
-  pattern = '',
+  file = resultsFile(),
 ): Promise<{ results: FeatureResult[]; output: string }> {
-  const file = join(tmpdir(), `portside-features-${process.pid}-${Math.random().toString(36).slice(2)}.json`)
-  const words = [...args, join(import.meta.dirname, 'features.mjs'), join(ROOT, 'dist'), file, pattern]
+  const words = [...args, join(import.meta.dirname, 'features.mjs'), join(ROOT, 'dist'), file]
   const options = { cwd: ROOT, timeout: LIMIT, maxBuffer: 2 ** 26, env: { ...process.env, NO_COLOR: '1' } }
   const output = await promisify(execFile)(program, words, options).then(
     ({ stdout, stderr }) => stdout + stderr,

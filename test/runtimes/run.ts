@@ -2,15 +2,27 @@ import { RUNTIMES } from './binaries.js'
 import { EXCEPTIONS, type Exception } from './expected.js'
 import { type FeatureResult, runFeatures } from './feature.js'
 import { writePage } from './page.js'
+import { featuresThatNeed } from './permission.js'
 
 // Runs the list of features under each runtime and compares the results with `expected.ts`. With arguments, it runs the runtimes whose
 // names match one of them: `npm run runtimes -- Bun 'Node 2[46]'`. `-- --page` writes the table into `docs/platforms.md`. Fails for each
-// result that was not expected, also for a feature that works and was expected not to.
+// result that was not expected, also for a feature that works and was expected not to. `-- --permission` lists the features that need
+// each flag of the permission model of Node instead.
 
 const args = process.argv.slice(2)
 const wanted = args.filter((argument) => !argument.startsWith('--')).map((expression) => new RegExp(expression))
 const runtimes = RUNTIMES.filter(({ name }) => wanted.length === 0 || wanted.some((each) => each.test(name)))
 if (runtimes.length === 0) throw new Error(`no runtime matches ${wanted.join(' or ')}`)
+
+if (args.includes('--permission')) {
+  const newest = RUNTIMES.findLast(({ name }) => name.startsWith('Node')) as (typeof RUNTIMES)[number]
+  const [program] = await newest.command()
+  for (const [flag, features] of await featuresThatNeed(program)) {
+    console.log(`${flag}: ${features.length} features`)
+    for (const feature of features) console.log(`  ${feature}`)
+  }
+  process.exit()
+}
 
 const table = new Map<string, FeatureResult[]>()
 let wrong = 0
