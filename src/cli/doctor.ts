@@ -1,7 +1,8 @@
 import { type LoopbackSupport, probeLoopback } from '../loopback/probe.js'
 import { type NamespaceSupport, namespaceSupport } from '../namespaces/support.js'
+import { hostsFile } from '../platform/hosts-file.js'
 import { type OpenFiles, openFiles } from '../platform/open-files.js'
-import { firstUnprivilegedPort } from '../platform/privileged-ports.js'
+import { everyUserMayBind, firstUnprivilegedPort } from '../platform/privileged-ports.js'
 import { type EphemeralPorts, ephemeralPorts } from '../socket-table/ephemeral-ports.js'
 import type { Command } from './command.js'
 import { describeFindings, type Finding } from './finding.js'
@@ -83,7 +84,11 @@ export function judge(facts: HostFacts): Finding[] {
     },
     ...ports(facts.ephemeralPorts),
     files(facts.openFiles),
-    { check: 'first unprivileged port', found: String(facts.firstUnprivilegedPort), verdict: 'ok' },
+    {
+      check: 'first unprivileged port',
+      found: `${facts.firstUnprivilegedPort}${everyUserMayBind('::') ? ', but 0 on 0.0.0.0 and ::' : ''}`,
+      verdict: 'ok',
+    },
     facts.privateNetworks.supported
       ? { check: 'private networks', found: 'possible', verdict: 'ok' }
       : {
@@ -115,7 +120,7 @@ function localhost({ localhost: found, families: here }: LoopbackSupport): Findi
   const check = 'localhost'
   const addresses = found.map(({ address }) => address).join(', ')
   if (found.length === 0) {
-    return { check, found: 'resolves to nothing', verdict: 'bad', next: 'add a line for localhost to /etc/hosts' }
+    return { check, found: 'resolves to nothing', verdict: 'bad', next: `add a line for localhost to ${hostsFile()}` }
   }
   const absent = found.filter(({ family }) => !here.includes(family)).map(({ address }) => address)
   if (absent.length === 0) return { check, found: addresses, verdict: 'ok' }
@@ -123,7 +128,7 @@ function localhost({ localhost: found, families: here }: LoopbackSupport): Findi
     check,
     found: `${addresses}; this machine lacks ${absent.join(', ')}`,
     verdict: absent.length === found.length ? 'bad' : 'warn',
-    next: 'remove the line of the missing family from /etc/hosts, or connect to addresses instead of names',
+    next: `remove the line of the missing family from ${hostsFile()}, or connect to addresses instead of names`,
   }
 }
 

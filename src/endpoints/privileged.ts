@@ -2,7 +2,7 @@ import { calledBy } from '../caller.js'
 import { portsideError } from '../errors.js'
 import { addressesFor } from '../loopback/address.js'
 import { formatEndpoint, toEndpoint } from '../loopback/endpoint.js'
-import { firstUnprivilegedPort } from '../platform/privileged-ports.js'
+import { everyUserMayBind, firstUnprivilegedPort } from '../platform/privileged-ports.js'
 import { bindOnce } from './bind-once.js'
 import { type EndpointOptions, readEndpointOptions, type TestEndpoint, testEndpoint } from './test-endpoint.js'
 
@@ -46,7 +46,9 @@ async function findPrivileged(options: EndpointOptions): Promise<TestEndpoint> {
       `a bind to ${formatEndpoint({ address, port })} that ${code === undefined ? 'succeeds' : `fails with ${code}`}`,
       process.getuid?.() === 0
         ? 'this process runs as root'
-        : 'this process may bind privileged ports (CAP_NET_BIND_SERVICE), or the host lets every process do so',
+        : everyUserMayBind(address)
+          ? 'macOS lets every user bind every port of a wildcard address'
+          : 'this process may bind privileged ports (CAP_NET_BIND_SERVICE), or the host lets every process do so',
     )
   }
   return testEndpoint(endpoints, async () => {})

@@ -1,4 +1,3 @@
-import { ownAddresses } from '../loopback/own-addresses.js'
 import { allowWith, flagOfDenial, whyDenied } from '../platform/permissions.js'
 import { describeOwner, type SocketOwner } from '../socket-table/owners.js'
 import { type Classification, endpointOf, isMulticast } from './classify.js'
@@ -37,15 +36,6 @@ export function openedHints(owners: readonly SocketOwner[]): string[] {
 export function listenersAt(failure: SocketFailure, { lookup }: Classification): SocketOwner[] {
   const endpoint = endpointOf(failure)
   return endpoint === undefined || isMulticast(failure) ? [] : (lookup.listeners(endpoint)?.reached ?? [])
-}
-
-export function ownAddressesOrNone(): string[] {
-  try {
-    return ownAddresses()
-  } catch {
-    // There is no descriptor left to ask with.
-    return []
-  }
 }
 
 /** ERR_ACCESS_DENIED names the right that the process lacks. */

@@ -1,9 +1,10 @@
 import { type Endpoint, familyOf, WILDCARD } from '../loopback/endpoint.js'
+import { ownAddressesOrNone } from '../loopback/own-addresses.js'
 import { whyFamilyIsMissing } from '../loopback/probe.js'
-import { saysTupleTaken } from '../platform/errno.js'
+import { saysExhaustedAsAbsent, saysTupleTaken } from '../platform/errno.js'
 import { excludesPorts } from '../platform/excluded-ports.js'
 import { hasOwnConnection } from '../platform/own-connections.js'
-import { firstUnprivilegedPort } from '../platform/privileged-ports.js'
+import { everyUserMayBind, firstUnprivilegedPort } from '../platform/privileged-ports.js'
 import { longestUnixPath } from '../platform/unix-path.js'
 import { CODELESS, TIMEOUT } from './code-meaning.js'
 import { type FailureKind, kindOfCode } from './failure-kind.js'
@@ -139,9 +140,10 @@ const isBlockedPort = ({ code, message }: SocketFailure): boolean => code === CO
  * EADDRINUSE has two causes. The port distinguishes them: Node sets it only if the caller asked for a port. In a cluster the primary
  * binds for its workers, and the error of a worker has no address (`null`).
  */
-function inUse({ syscall, address, port, path }: SocketFailure): FailureKind {
+function inUse({ syscall, address, port, path, local }: SocketFailure): FailureKind {
   if (path !== undefined) return 'conflict'
-  if (syscall === 'connect') return saysTupleTaken() ? 'taken-tuple' : 'exhaustion'
+  // Windows answers so for a range without a port too. Only a connect from a port of its own can meet another with the same tuple.
+  if (syscall === 'connect') return saysTupleTaken() && local?.port ? 'taken-tuple' : 'exhaustion'
   return isBinding(syscall) && address !== undefined && !port ? 'exhaustion' : 'conflict'
 }
 
@@ -153,8 +155,17 @@ function notAvailable(failure: SocketFailure, known: Known): FailureKind {
   }
   if (isMulticast(failure)) return 'multicast'
   if (code === 'EAFNOSUPPORT') return 'absent-family'
+  if (isExhaustedBind(failure, known)) return 'exhaustion'
   if (syscall !== 'connect' || path !== undefined) return 'absent-address'
   return isTakenTuple(failure, known) ? 'taken-tuple' : 'exhaustion'
+}
+
+/** EADDRNOTAVAIL of a bind to port 0 of an address that this host has, on macOS and BSD. */
+function isExhaustedBind({ syscall, address, port, path }: SocketFailure, { evidence }: Known): boolean {
+  if (!isBinding(syscall) || path !== undefined || port || !saysExhaustedAsAbsent()) return false
+  const own = address === undefined || address === WILDCARD[familyOf(address)] || ownAddressesOrNone().includes(address)
+  if (own) evidence.push(`this host has ${address ?? 'the address'}, and no port was asked for`)
+  return own
 }
 
 /**
@@ -176,11 +187,11 @@ function isTakenTuple({ local, address, port }: SocketFailure, { lookup, evidenc
 }
 
 function denied(failure: SocketFailure, { evidence }: Known): FailureKind {
-  const { port, path, syscall } = failure
+  const { port, path, syscall, address } = failure
   if (path !== undefined || failure.code === 'EPERM' || !isBinding(syscall) || !port) return 'forbidden'
   if (excludesPorts()) return 'excluded-range'
   const first = firstUnprivilegedPort()
-  if (port >= first) return 'forbidden'
+  if (port >= first || everyUserMayBind(address)) return 'forbidden'
   evidence.push(`ports below ${first} are privileged on this host`)
   return 'privileged-port'
 }

@@ -1,3 +1,4 @@
+import { hostsFile } from '../platform/hosts-file.js'
 import { type CodeMeaning, TIMEOUT } from './code-meaning.js'
 
 const UNTRUSTED: CodeMeaning = {
@@ -22,7 +23,7 @@ export const NODE_CODES: Readonly<Record<string, CodeMeaning>> = {
     decided: 'the resolver knows no address for the name',
     cause:
       'one of: the name is misspelt; no resolver of this host has it; the host has no DNS, as in a private network',
-    hints: ['connect to an address: server.url has one', 'look at /etc/hosts, which the resolver asks first'],
+    hints: ['connect to an address: server.url has one', `look at ${hostsFile()}, which the resolver asks first`],
   },
   EAI_AGAIN: {
     decided: 'the resolver got no answer this time',

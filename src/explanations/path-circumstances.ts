@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { codeOf } from '../errors.js'
-import { kindOfFile, longestUnixPath } from '../platform/unix-path.js'
+import { kindOfFile, longestUnixPath, whyNoSocketName } from '../platform/unix-path.js'
 import { describeOwner, type SocketOwner } from '../socket-table/owners.js'
 import { type Circumstances, denied, heldBy } from './circumstances.js'
 import { type Classification, isBinding } from './classify.js'
@@ -71,6 +71,8 @@ function occupied(path: string, owners: SocketOwner[] | undefined, usual: Circum
 const ANOTHER = 'use another path, or let listenUnix() choose one'
 
 function forbidden(path: string, usual: Circumstances): Circumstances {
+  const wrong = whyNoSocketName(path)
+  if (wrong !== undefined) return { ...usual, cause: wrong, hints: ['let listenUnix() choose the path'] }
   // libuv gives EACCES for ENOENT of a bind (uv_pipe_bind in src/unix/pipe.c).
   const directory = dirname(path)
   if (isMissing(directory)) {

@@ -1,8 +1,10 @@
 import { dialAddress } from '../loopback/dial-address.js'
 import { type Endpoint, familyOf, formatEndpoint, toEndpoint, WILDCARD } from '../loopback/endpoint.js'
+import { ownAddressesOrNone } from '../loopback/own-addresses.js'
+import { hostsFile } from '../platform/hosts-file.js'
 import { isOutOfDescriptors } from '../platform/open-files.js'
 import { describeOwner, type SocketOwner } from '../socket-table/owners.js'
-import { type Circumstances, listenersAt, ownAddressesOrNone } from './circumstances.js'
+import { type Circumstances, listenersAt } from './circumstances.js'
 import { type Classification, endpointOf, protocolOf } from './classify.js'
 import { list } from './describe.js'
 import type { SocketFailure } from './socket-failure.js'
@@ -142,7 +144,7 @@ export function unresolved({ code, hostname = '' }: SocketFailure, usual: Circum
     cause: `${hostname} is a name below localhost: browsers and curl resolve it to loopback, many system resolvers do not`,
     hints: [
       "connect to 127.0.0.1 and send the name in the Host header: fetch('http://127.0.0.1:PORT', { headers: { host: 'NAME' } }) of undici, or http.request()",
-      `add ${hostname} to /etc/hosts`,
+      `add ${hostname} to ${hostsFile()}`,
     ],
   }
 }

@@ -143,7 +143,11 @@ function callOfNode({ kind, socket }: TrackedSocket): string {
 /** The kernel's entries for the sockets of this process, by inode. Empty where the kernel has no such table. */
 function descriptors(): ReadonlyMap<number, SocketDescriptor> {
   try {
-    return new Map(socketDescriptors().map((descriptor) => [descriptor.inode, descriptor]))
+    return new Map(
+      socketDescriptors().flatMap((descriptor) =>
+        descriptor.inode === undefined ? [] : [[descriptor.inode, descriptor]],
+      ),
+    )
   } catch (error) {
     if (codeOf(error) === undefined) throw error
     return new Map()
@@ -152,7 +156,7 @@ function descriptors(): ReadonlyMap<number, SocketDescriptor> {
 
 function inodeOf(fd: number | undefined): number | undefined {
   try {
-    return fd === undefined ? undefined : fstatSync(fd).ino
+    return fd === undefined ? undefined : fstatSync(fd).ino || undefined
   } catch {
     // EBADF: closed meanwhile.
     return undefined

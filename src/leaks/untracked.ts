@@ -16,7 +16,7 @@ export function untrackedSockets(baseline: ReadonlySet<number>, tracked: Iterabl
   if (unexplained.size === 0) return []
   try {
     return socketDescriptors().filter(
-      (each) => unexplained.has(each.inode) && !isNamelessPipe(each) && !isInspector(each),
+      (each) => each.inode !== undefined && unexplained.has(each.inode) && !isNamelessPipe(each) && !isInspector(each),
     )
   } catch (error) {
     if (codeOf(error) === undefined) throw error

@@ -12,7 +12,7 @@ export function standIn(child: ChildProcess): void {
   if (own === undefined) return
   let known: OtherProcess | undefined
   const look: Look = () => {
-    known ??= childrenOf(own).map(identified)[0]
+    known ??= childrenOf(own).map((pid) => identified(pid))[0]
     return known
   }
   programs.set(child, look)

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { outputOf } from './output-of.js'
 
 export interface PortRange {
   readonly first: number
@@ -7,11 +8,56 @@ export interface PortRange {
 
 /**
  * The ports from which the kernel picks for port 0 and for outgoing connections. Linux has them in `net.ipv4.ip_local_port_range`, for
- * both families and per network namespace (ip(7)). Elsewhere, and if it cannot be read, it is the range of IANA, which is the default
- * of macOS and Windows (RFC 6335 §6).
+ * both families and per network namespace (ip(7)); macOS and FreeBSD in `net.inet.ip.portrange` (ip(4)); Windows in its dynamic ports.
+ * If they cannot be read, it is the range of IANA, which is the default of macOS and Windows (RFC 6335 §6).
  */
 export function ephemeralRange(platform: NodeJS.Platform = process.platform, source = RANGE): PortRange {
-  if (platform !== 'linux' && platform !== 'android') return IANA
+  if (platform === 'linux' || platform === 'android') return rangeIn(source)
+  if (!(platform in PROGRAMS)) return IANA
+  // Once per process, because each answer costs a process.
+  const known = answers.get(platform)
+  if (known !== undefined) return known
+  const answer = askedRange(platform)
+  answers.set(platform, answer)
+  return answer
+}
+
+const answers = new Map<NodeJS.Platform, PortRange>()
+
+/** The range from the program of a system. The range of IANA if the program fails or says something else. */
+export function askedRange(
+  platform: NodeJS.Platform,
+  run: (program: string, args: readonly string[]) => string = start,
+): PortRange {
+  const [program = '', ...args] = PROGRAMS[platform] ?? []
+  try {
+    // Two numbers at the ends of lines: the words around them are in the language of the system.
+    const [first = 0, second = 0] = Array.from(run(program, args).matchAll(/(\d+)\s*$/gm), ([, number]) =>
+      Number(number),
+    )
+    const last = platform === 'win32' ? first + second - 1 : second
+    return first > 0 && last >= first && last <= 65_535 ? { first, last } : IANA
+  } catch {
+    // There is no such program, or this process may not run it.
+    return IANA
+  }
+}
+
+/** Both print one number a line: first and last, or first and count. */
+const PROGRAMS: Readonly<Partial<Record<NodeJS.Platform, readonly string[]>>> = {
+  darwin: ['/usr/sbin/sysctl', '-n', 'net.inet.ip.portrange.first', 'net.inet.ip.portrange.last'],
+  freebsd: ['/sbin/sysctl', '-n', 'net.inet.ip.portrange.first', 'net.inet.ip.portrange.last'],
+  win32: ['netsh.exe', 'int', 'ipv4', 'show', 'dynamicport', 'tcp'],
+}
+
+function start(program: string, args: readonly string[]): string {
+  const { SystemRoot } = process.env
+  // The full path, because Windows looks for a bare name in the current directory too.
+  const path = program === 'netsh.exe' && SystemRoot ? `${SystemRoot}\\System32\\${program}` : program
+  return outputOf(path, args, { encoding: 'latin1' })
+}
+
+function rangeIn(source: string): PortRange {
   try {
     const [first, last] = readFileSync(source, 'utf8').trim().split(/\s+/).map(Number)
     return Number.isInteger(first) && Number.isInteger(last) ? ({ first, last } as PortRange) : IANA

@@ -12,6 +12,14 @@ const ABSENT: ReadonlySet<string | undefined> = new Set(['EADDRNOTAVAIL', 'EAFNO
 export const saysAddressAbsent = (code: string | undefined): boolean => ABSENT.has(code)
 
 /**
+ * Whether EADDRNOTAVAIL of a bind to port 0 can mean that no ephemeral port is left: `in_pcbbind` of xnu and `in_pcb_lport` of FreeBSD
+ * answer so. Linux and Windows answer EADDRINUSE.
+ */
+export const saysExhaustedAsAbsent = (platform: NodeJS.Platform = process.platform): boolean => BSD.has(platform)
+
+const BSD: ReadonlySet<NodeJS.Platform> = new Set(['darwin', 'freebsd', 'netbsd', 'openbsd'])
+
+/**
  * Whether EADDRINUSE of a connect means that the connection already exists, as on macOS and Windows. Linux answers EADDRNOTAVAIL in
  * that case, and EADDRINUSE if a bound socket finds no free ephemeral port (connect(2)).
  */

@@ -16,4 +16,12 @@ export function firstUnprivilegedPort(platform: NodeJS.Platform = process.platfo
   }
 }
 
+/**
+ * Whether every user may bind every port of this address, although it has privileged ports: xnu checks the privilege for a specific
+ * address only (`in_pcbbind`, `in6_pcbbind`). Without an address Node binds a wildcard.
+ */
+export function everyUserMayBind(address: string | undefined, platform: NodeJS.Platform = process.platform): boolean {
+  return platform === 'darwin' && (address === undefined || address === '0.0.0.0' || address === '::')
+}
+
 const START = '/proc/sys/net/ipv4/ip_unprivileged_port_start'

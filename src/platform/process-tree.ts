@@ -1,12 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { codeOf } from '../errors.js'
+import { now } from '../timers.js'
 import { outputOf } from './output-of.js'
 import { type ProcessStat, statOf } from './process-stat.js'
 
 /** A process, and the start time that distinguishes it from a later one with the same pid. */
 export interface OtherProcess {
   readonly pid: number
-  /** The start time, in ticks since boot (proc(5)); undefined if only the pid is known. */
+  /** The start time: on Linux in ticks since boot (proc(5)), elsewhere as ps(1) prints it. Undefined if only the pid is known. */
   readonly started: string | undefined
 }
 
@@ -22,11 +23,13 @@ export function descendantsOf(pid: number, platform: NodeJS.Platform = process.p
     queue = queue.flatMap(children)
     found.push(...queue)
   }
-  return found.map(identified)
+  return found.map((each) => identified(each, platform))
 }
 
 /** A process that runs now. */
-export const identified = (pid: number): OtherProcess => ({ pid, started: tryStat(pid)?.started })
+export function identified(pid: number, platform: NodeJS.Platform = process.platform): OtherProcess {
+  return { pid, started: look(pid, platform)?.started }
+}
 
 /**
  * Whether the system ends a program with the process that started it. On Windows libuv puts them into one job
@@ -36,16 +39,22 @@ export function endsWithItsParent(platform: NodeJS.Platform = process.platform):
   return platform === 'win32'
 }
 
-export function isRunning({ pid, started }: OtherProcess): boolean {
+export function isRunning({ pid, started }: OtherProcess, platform: NodeJS.Platform = process.platform): boolean {
   try {
     process.kill(pid, 0)
   } catch (error) {
     // EPERM: it runs as another user (kill(2)).
     if (codeOf(error) !== 'EPERM') return false
   }
-  const stat = tryStat(pid)
+  const stat = look(pid, platform)
   // An exited process keeps its pid until its parent waits for it.
   return stat === undefined ? started === undefined : stat.started === started && stat.state !== 'Z'
+}
+
+/** The state and the start time of a process. Undefined on Windows, where a pid is free as soon as its process has exited. */
+function look(pid: number, platform: NodeJS.Platform): Pick<ProcessStat, 'state' | 'started'> | undefined {
+  if (platform === 'linux' || platform === 'android') return tryStat(pid)
+  return platform === 'win32' ? undefined : processesByPs().get(pid)
 }
 
 /** Whether the process has not exited, on Linux. */
@@ -60,8 +69,12 @@ export function isStopped(pid: number): boolean {
 }
 
 /** Sends a signal. False if the process has already exited, or belongs to another user. */
-export function end(other: OtherProcess, signal: NodeJS.Signals): boolean {
-  if (!isRunning(other)) return false
+export function end(
+  other: OtherProcess,
+  signal: NodeJS.Signals,
+  platform: NodeJS.Platform = process.platform,
+): boolean {
+  if (!isRunning(other, platform)) return false
   try {
     return process.kill(other.pid, signal)
   } catch {
@@ -103,6 +116,39 @@ export function childrenIn(processes: string): (pid: number) => number[] {
     children.set(parent, [...(children.get(parent) ?? []), pid])
   }
   return (pid) => children.get(pid) ?? []
+}
+
+/** All processes from ps(1), kept for a moment: a caller asks about several, and again until they have exited. */
+function processesByPs(): ReadonlyMap<number, Pick<ProcessStat, 'state' | 'started'>> {
+  if (byPs === undefined || now() - byPs.at >= LIST_LASTS) byPs = { of: parseStates(listStates()), at: now() }
+  return byPs.of
+}
+
+/** In milliseconds. */
+const LIST_LASTS = 200
+
+let byPs: { readonly of: ReadonlyMap<number, Pick<ProcessStat, 'state' | 'started'>>; readonly at: number } | undefined
+
+/** Reads the lines of `ps -A -o pid=,stat=,lstart=`: `4711 Ss Mon Nov 30 18:37:59 2026`. */
+export function parseStates(processes: string): Map<number, { state: string; started: string }> {
+  const found = new Map<number, { state: string; started: string }>()
+  for (const line of processes.split('\n')) {
+    const [, pid, state = '', started = ''] = /^\s*(\d+)\s+([A-Z])\S*\s+(\S.*?)\s*$/.exec(line) ?? []
+    if (pid !== undefined) found.set(Number(pid), { state, started })
+  }
+  return found
+}
+
+function listStates(): string {
+  try {
+    return outputOf('ps', ['-A', '-o', 'pid=,stat=,lstart='], {
+      encoding: 'utf8',
+      env: { ...process.env, LC_ALL: 'C' },
+    })
+  } catch {
+    // There is no such program, or this process may not run it.
+    return ''
+  }
 }
 
 /** On Linux, which lists children by the thread that started them. */

@@ -56,7 +56,7 @@ export class ProgramFamily {
     this.#list = undefined
     const found = new Set(this.tree())
     if (isLinux(this.platform)) for (const pid of pids()) if (!found.has(pid) && this.#isKin(pid)) found.add(pid)
-    return [...found].map(identified).filter(isRunning)
+    return [...found].map((pid) => identified(pid, this.platform)).filter((one) => isRunning(one, this.platform))
   }
 
   #isKin(pid: number): boolean {

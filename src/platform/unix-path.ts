@@ -29,6 +29,21 @@ export function longestUnixPath(platform: NodeJS.Platform = process.platform): n
   return platform === 'linux' ? 107 : 103
 }
 
+/**
+ * Why the system cannot have a socket of this name; undefined if it can. On Windows a name must lie in the name space of pipes
+ * (https://nodejs.org/api/net.html#identifying-paths-for-ipc-connections). Only Linux has abstract names (unix(7)).
+ */
+export function whyNoSocketName(path: string, platform: NodeJS.Platform = process.platform): string | undefined {
+  if (platform === 'win32') {
+    if (/^[\\/]{2}[.?][\\/]pipe[\\/]/i.test(path)) return undefined
+    return 'on Windows the path must begin with \\\\.\\pipe\\ or \\\\?\\pipe\\'
+  }
+  if (path.startsWith('\0') && platform !== 'linux' && platform !== 'android') {
+    return 'only Linux has abstract names, which begin with a null byte'
+  }
+  return undefined
+}
+
 /** Whether there is a file at the path. Abstract names and pipes have no file. */
 export async function unixPathExists(path: string, platform: NodeJS.Platform = process.platform): Promise<boolean> {
   if (platform === 'win32' || path.startsWith('\0')) return false

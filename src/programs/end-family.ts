@@ -52,7 +52,7 @@ export async function endFamily(
   }
   const running = (): OtherProcess[] => {
     note(family.members())
-    return [...found.values()].filter(isRunning)
+    return [...found.values()].filter((one) => isRunning(one))
   }
   const send = (ones: readonly OtherProcess[], what: NodeJS.Signals): void => {
     for (const one of ones) {
@@ -65,13 +65,19 @@ export async function endFamily(
   // On Windows the signal ends the program but not its children.
   const treeEnded = endTree(family.pid)
   // Read now: when the program exits, the tree is lost. Its session, its group and its mark stay with its children.
-  if (!treeEnded) note(family.tree().map(identified).filter(isRunning))
+  if (!treeEnded)
+    note(
+      family
+        .tree()
+        .map((pid) => identified(pid))
+        .filter((one) => isRunning(one)),
+    )
   if (child.kill(signal)) sent.set(family.pid, signal)
   if (isStopped(family.pid)) child.kill('SIGCONT')
   await ended(child, deadline)
   if (!treeEnded) {
     for (let before = -1; hasEnded(child) && before !== 0 && now() < deadline; await sleep()) {
-      if ([...found.values()].filter(isRunning).length === before + refused.size) continue
+      if ([...found.values()].filter((one) => isRunning(one)).length === before + refused.size) continue
       const left = running().filter(({ pid }) => !refused.has(pid))
       before = left.length
       send(

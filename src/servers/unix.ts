@@ -9,7 +9,7 @@ import type { Endpoint } from '../loopback/endpoint.js'
 import { printable } from '../loopback/endpoint-like.js'
 import { readOptions } from '../options.js'
 import { refuseDenied } from '../platform/permissions.js'
-import { kindOfFile, longestUnixPath, makeUnixPath, unixPathExists } from '../platform/unix-path.js'
+import { kindOfFile, longestUnixPath, makeUnixPath, unixPathExists, whyNoSocketName } from '../platform/unix-path.js'
 import { describeOwner } from '../socket-table/owners.js'
 import { closedBy } from '../sockets/infrastructure.js'
 import { type TrackedServer, trackServer } from '../sockets/tracked-server.js'
@@ -104,7 +104,8 @@ class UnixServer<S extends net.Server> extends StreamServer<S> {
   }
 
   override get url(): URL {
-    return new URL(`unix:${this.path.split(/[\\/]/).map(encodeURIComponent).join('/')}`)
+    // A pipe has no slash, so its name is encoded as one part: "unix:%5C%5C.%5Cpipe%5Cname".
+    return new URL(`unix:${this.path.split('/').map(encodeURIComponent).join('/')}`)
   }
 
   protected override target(): net.NetConnectOpts {
@@ -127,6 +128,10 @@ async function refusePath(path: unknown): Promise<void> {
   // net.Server takes a number for a port (`isPipeName` in Node's lib/net.js).
   if (Number(path) >= 0) {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'path', 'a path that is not a number', path, `write ./${path}`)
+  }
+  const wrong = whyNoSocketName(path)
+  if (wrong !== undefined) {
+    throw invalidArgument('ERR_INVALID_ARG_VALUE', 'path', `a name for a socket: ${wrong}`, path, 'leave path out')
   }
   const longest = longestUnixPath()
   const length = Buffer.byteLength(path)

@@ -1,4 +1,4 @@
-import { existsSync, fstatSync, readdirSync } from 'node:fs'
+import { existsSync, fstatSync, readdirSync, type Stats } from 'node:fs'
 import { portsideError } from '../errors.js'
 import { tableSource } from '../platform/table-source.js'
 import { ownSockets } from './own-sockets.js'
@@ -13,8 +13,8 @@ import { socketTable } from './socket-table.js'
 export interface SocketDescriptor {
   /** The descriptor. The number is reused as soon as it is closed. */
   readonly fd: number
-  /** The unique number of the socket. A later socket with the same descriptor has another. */
-  readonly inode: number
+  /** The unique number of the socket. A later socket with the same descriptor has another. Undefined for TCP and UDP on macOS. */
+  readonly inode: number | undefined
   /** `unbound` if no table of the kernel has it: it is not bound, or neither listens nor is connected, or is of another family. */
   readonly kind: SocketEntry['protocol'] | 'unbound'
   /** The state in the kernel's table. Undefined if `kind` is `unbound`. */
@@ -82,12 +82,15 @@ export function descriptorsFrom(source: ReturnType<typeof tableSource>): SocketD
   })
 }
 
-/** `/dev/fd` has the descriptors of the process that reads it (fd(4) of macOS and BSD). */
-function descriptorsIn(directory: string): SocketDescriptor[] {
+/**
+ * `/dev/fd` has the descriptors of the process that reads it (fd(4) of macOS and BSD). `fstat` of xnu sets an inode for unix sockets
+ * only, and 0 for others (`soo_stat`).
+ */
+export function descriptorsIn(directory: string, stat: (fd: number) => Stats = fstatSync): SocketDescriptor[] {
   return readdirSync(directory).flatMap((name): SocketDescriptor[] => {
     try {
-      const stat = fstatSync(Number(name))
-      return stat.isSocket() ? [{ fd: Number(name), inode: stat.ino, kind: 'unbound' }] : []
+      const found = stat(Number(name))
+      return found.isSocket() ? [{ fd: Number(name), inode: found.ino || undefined, kind: 'unbound' }] : []
     } catch {
       // EBADF: it was closed meanwhile.
       return []

@@ -6,8 +6,8 @@ import { fits, type SocketAddress, type SocketEntry, type SocketFilter, type Soc
 
 /**
  * The TCP and UDP sockets of all processes from `netstat`, and the names of those processes from `tasklist`. There are no unix
- * sockets, named pipes, users or queues. If the language of Windows is not English, some states have localized names: these are
- * `UNKNOWN`, except that of a listener, which has no peer.
+ * sockets, named pipes, users or queues. If the language of Windows is not English, some states have localized names. These are
+ * `UNKNOWN`, except that of a listener, which has no peer, and TIME_WAIT, which has a peer and no process.
  */
 export function readSocketTableWindows(filter: SocketFilter = {}): SocketEntry[] {
   const entries = parseNetstat(run('netstat', ['-ano'])).filter((entry) => fits(entry, filter))
@@ -73,7 +73,9 @@ function parseSocket(line: string): SocketEntry | undefined {
   if (local === undefined || (remote === undefined && !NOBODY.has(there))) return undefined
   const pid = Number(digits)
   const tcp = type === 'TCP'
-  const state = tcp ? (STATES.get(word) ?? (remote ? 'UNKNOWN' : 'LISTEN')) : remote ? 'ESTABLISHED' : 'UNCONN'
+  // A connection that no process has is in TIME_WAIT, in any language.
+  const unnamed = remote === undefined ? 'LISTEN' : pid === 0 ? 'TIME_WAIT' : 'UNKNOWN'
+  const state = tcp ? (STATES.get(word) ?? unnamed) : remote ? 'ESTABLISHED' : 'UNCONN'
   return {
     protocol: tcp ? 'tcp' : 'udp',
     state,

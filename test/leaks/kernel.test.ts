@@ -49,7 +49,7 @@ describe('a socket that no object explains', () => {
     const worker = new Worker(code, { eval: true })
     await once(worker, 'message')
     const before = new Set(since.inodes)
-    expect(socketDescriptors().filter(({ inode }) => !before.has(inode)).length).toBeGreaterThan(0)
+    expect(socketDescriptors().filter(({ inode }) => !before.has(inode as number)).length).toBeGreaterThan(0)
     expect(await findLeaks(since)).toEqual([])
     await worker.terminate()
   })

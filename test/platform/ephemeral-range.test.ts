@@ -4,7 +4,7 @@ import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
-import { ephemeralRange } from '../../src/platform/ephemeral-range.js'
+import { askedRange, ephemeralRange } from '../../src/platform/ephemeral-range.js'
 import { HERE } from '../support/here.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 
@@ -26,8 +26,47 @@ it.each([
 it('is that of IANA without a setting of Linux, and on other systems', async () => {
   expect(ephemeralRange('linux', join(tmpdir(), 'portside-test-none', 'none'))).toEqual(IANA)
   const source = await fileOf('32768\t60999\n')
-  for (const platform of ['darwin', 'win32', 'freebsd'] as const) expect(ephemeralRange(platform, source)).toEqual(IANA)
+  for (const platform of ['aix', 'openbsd'] as const) expect(ephemeralRange(platform, source)).toEqual(IANA)
 })
+
+it.each([
+  ['darwin', '49152\n65535\n', IANA],
+  ['darwin', '32768\n60999\n', { first: 32_768, last: 60_999 }],
+  ['freebsd', '10000\n65535\n', { first: 10_000, last: 65_535 }],
+  ['darwin', "sysctl: unknown oid 'net.inet.ip.portrange.first'\n", IANA],
+  ['darwin', '60999\n32768\n', IANA],
+  ['darwin', '', IANA],
+  ['win32', answerOfNetsh('Start Port', 'Number of Ports', 49_152, 16_384), IANA],
+  ['win32', answerOfNetsh('Start Port', 'Number of Ports', 1025, 64_510), { first: 1025, last: 65_534 }],
+  ['win32', answerOfNetsh('Startport', 'Anzahl von Ports', 32_768, 28_232), { first: 32_768, last: 60_999 }],
+  ['win32', answerOfNetsh('開始ポート', 'ポート数', 49_152, 16_384), IANA],
+  ['win32', answerOfNetsh('Start Port', 'Number of Ports', 60_000, 16_384), IANA],
+  ['win32', 'The following command was not found.\r\n', IANA],
+] as const)('reads the answer of the program of %s: %j', (platform, answer, range) => {
+  const asked: string[] = []
+  const run = (program: string, args: readonly string[]): string => {
+    asked.push([program, ...args].join(' '))
+    return answer
+  }
+  expect(askedRange(platform, run)).toEqual(range)
+  expect(asked).toEqual([
+    platform === 'win32'
+      ? 'netsh.exe int ipv4 show dynamicport tcp'
+      : `${platform === 'darwin' ? '/usr/sbin' : '/sbin'}/sysctl -n net.inet.ip.portrange.first net.inet.ip.portrange.last`,
+  ])
+})
+
+it('is that of IANA if the program cannot be started', () => {
+  const missing = (): string => {
+    throw Object.assign(new Error('spawn ENOENT'), { code: 'ENOENT' })
+  }
+  for (const platform of ['darwin', 'win32', 'freebsd'] as const) expect(askedRange(platform, missing)).toEqual(IANA)
+})
+
+/** The answer of `netsh int ipv4 show dynamicport tcp`, with the words of a language. */
+function answerOfNetsh(start: string, count: string, first: number, size: number): string {
+  return `\r\nProtocol tcp Dynamic Port Range\r\n---------------------------------\r\n${start}      : ${first}\r\n${count} : ${size}\r\n\r\n`
+}
 
 it('is the range from which this kernel picks', async () => {
   const server = net.createServer().listen(0, HERE)

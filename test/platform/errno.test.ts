@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { describeErrno, saysAddressAbsent } from '../../src/platform/errno.js'
+import { describeErrno, saysAddressAbsent, saysExhaustedAsAbsent, saysTupleTaken } from '../../src/platform/errno.js'
 
 it("returns the system's sentence for a code", () => {
   expect(describeErrno('EADDRINUSE')).toBe('address already in use')
@@ -14,3 +14,16 @@ it('distinguishes an absent address from other codes', () => {
     false,
   ])
 })
+
+it.each([
+  ['linux', false, false],
+  ['android', false, false],
+  ['darwin', true, true],
+  ['freebsd', true, true],
+  ['win32', true, false],
+] as const)(
+  'knows how the kernel of %s answers for a taken tuple and an exhausted range',
+  (platform, tuple, absent) => {
+    expect([saysTupleTaken(platform), saysExhaustedAsAbsent(platform)]).toEqual([tuple, absent])
+  },
+)

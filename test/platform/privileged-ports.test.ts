@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
-import { firstUnprivilegedPort } from '../../src/platform/privileged-ports.js'
+import { everyUserMayBind, firstUnprivilegedPort } from '../../src/platform/privileged-ports.js'
 
 it.each([
   ['1024\n', 1024],
@@ -30,3 +30,12 @@ async function fileOf(text: string): Promise<string> {
   await writeFile(path, text)
   return path
 }
+
+it('every user may bind the ports of a wildcard address on macOS only', () => {
+  for (const address of [undefined, '0.0.0.0', '::']) {
+    expect(everyUserMayBind(address, 'darwin')).toBe(true)
+    for (const platform of ['linux', 'freebsd', 'win32'] as const)
+      expect(everyUserMayBind(address, platform)).toBe(false)
+  }
+  for (const address of ['127.0.0.1', '::1', '192.0.2.1']) expect(everyUserMayBind(address, 'darwin')).toBe(false)
+})

@@ -11,6 +11,7 @@ import {
   endsWithItsParent,
   identified,
   isRunning,
+  parseStates,
 } from '../../src/platform/process-tree.js'
 import { until } from '../support/clients.js'
 
@@ -39,8 +40,8 @@ describe('descendantsOf', () => {
     const { program, pids } = await startTree(['sh', '-c', TREE], 3)
     const found = descendantsOf(program.pid as number, platform)
     expect(found.map(({ pid }) => pid).sort()).toEqual(pids.sort())
-    expect(found.every(isRunning)).toBe(true)
-    for (const other of found) end(other, 'SIGKILL')
+    expect(found.every((one) => isRunning(one, platform))).toBe(true)
+    for (const other of found) end(other, 'SIGKILL', platform)
     await once(program, 'exit')
     expect(descendantsOf(program.pid as number, platform)).toEqual([])
   })
@@ -114,6 +115,38 @@ describe('isRunning and end', () => {
     expect(await once(program, 'exit')).toEqual([0, null])
   })
 
+  it('knows a process by the start time of ps, as on macOS', async (context) => {
+    needs(context, 'ps')
+    const program = spawn(process.execPath, ['-e', 'process.stdin.resume()'])
+    onTestFinished(() => void program.kill('SIGKILL'))
+    await once(program, 'spawn')
+    await pause()
+    const other = identified(program.pid as number, 'darwin')
+    expect(other.started).toMatch(/ \d\d:\d\d:\d\d \d{4}$/)
+    expect(isRunning(other, 'darwin')).toBe(true)
+    const earlier = { ...other, started: 'Thu Jan  1 00:00:00 1970' }
+    expect(isRunning(earlier, 'darwin')).toBe(false)
+    expect(end(earlier, 'SIGKILL', 'darwin')).toBe(false)
+    program.stdin.end()
+    expect(await once(program, 'exit')).toEqual([0, null])
+    expect(isRunning(other, 'darwin')).toBe(false)
+  })
+
+  it('counts an exited process that its parent has not waited for as ended, by ps, as on macOS', async (context) => {
+    needs(context, 'ps', 'sh', '/proc')
+    const { program, pids } = await startTree(['sh', '-c', 'tail -f /dev/null & echo $!; exec tail -f /dev/null'], 1)
+    const pid = pids[0] as number
+    await until(() => readFileSync(`/proc/${program.pid}/comm`, 'utf8') === 'tail\n')
+    await pause()
+    const other = identified(pid, 'darwin')
+    expect(isRunning(other, 'darwin')).toBe(true)
+    process.kill(pid, 'SIGKILL')
+    await until(() => stateOf(pid) === 'Z')
+    await until(() => !isRunning(other, 'darwin'))
+    program.kill('SIGKILL')
+    await once(program, 'exit')
+  })
+
   it('counts an exited process that its parent has not waited for as ended', async (context) => {
     needs(context, '/proc', 'sh')
     // The shell replaces itself by a program that does not wait for the child.
@@ -175,4 +208,25 @@ it.each([
   ['win32', true],
 ] as const)('on %s a program ends with the process that started it: %s', (platform, ends) => {
   expect(endsWithItsParent(platform)).toBe(ends)
+})
+
+/** Longer than a list of ps is kept. */
+const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 250))
+
+describe('parseStates', () => {
+  it('reads pid, state and start time', () => {
+    const output = [
+      '    1 Ss   Mon Nov 30 18:34:40 2026',
+      ' 4100 S+   Mon Nov 30 19:00:00 2026    ',
+      ' 4101 Z    Mon Nov 30 19:00:01 2026',
+      '12345 ?    ',
+      'ps: a line that is no process',
+      '',
+    ].join('\n')
+    expect([...parseStates(output)]).toEqual([
+      [1, { state: 'S', started: 'Mon Nov 30 18:34:40 2026' }],
+      [4100, { state: 'S', started: 'Mon Nov 30 19:00:00 2026' }],
+      [4101, { state: 'Z', started: 'Mon Nov 30 19:00:01 2026' }],
+    ])
+  })
 })

@@ -2,7 +2,7 @@ import { mkdtemp, rm, stat, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
-import { longestUnixPath, makeUnixPath, unixPathExists } from '../../src/platform/unix-path.js'
+import { longestUnixPath, makeUnixPath, unixPathExists, whyNoSocketName } from '../../src/platform/unix-path.js'
 
 it('is in a private directory that remove() removes', async () => {
   const { path, remove } = await makeUnixPath('linux')
@@ -48,4 +48,19 @@ it('exists as a dangling link, and not as an abstract or pipe name', async () =>
   expect(await unixPathExists(join(directory, 'none'), 'linux')).toBe(false)
   expect(await unixPathExists('\0abstract', 'linux')).toBe(false)
   expect(await unixPathExists('\\\\.\\pipe\\x', 'win32')).toBe(false)
+})
+
+it.each([
+  ['win32', '\\\\.\\pipe\\mine', undefined],
+  ['win32', '\\\\?\\pipe\\mine', undefined],
+  ['win32', '//./PIPE/mine', undefined],
+  ['win32', 'C:\\s.sock', 'on Windows the path must begin with \\\\.\\pipe\\ or \\\\?\\pipe\\'],
+  ['win32', './s.sock', 'on Windows the path must begin with \\\\.\\pipe\\ or \\\\?\\pipe\\'],
+  ['win32', '\0mine', 'on Windows the path must begin with \\\\.\\pipe\\ or \\\\?\\pipe\\'],
+  ['darwin', '/tmp/s.sock', undefined],
+  ['darwin', '\0mine', 'only Linux has abstract names, which begin with a null byte'],
+  ['linux', '\0mine', undefined],
+  ['linux', 'C:\\s.sock', undefined],
+] as const)('on %s, checks the name %j for a socket', (platform, path, reason) => {
+  expect(whyNoSocketName(path, platform)).toBe(reason)
 })

@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process'
 import dgram from 'node:dgram'
 import { once } from 'node:events'
+import type { Stats } from 'node:fs'
 import net from 'node:net'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
@@ -13,7 +14,7 @@ import {
   type SocketDescriptor,
   socketDescriptors,
 } from '../../src/index.js'
-import { descriptorsFrom } from '../../src/socket-table/socket-descriptors.js'
+import { descriptorsFrom, descriptorsIn } from '../../src/socket-table/socket-descriptors.js'
 import { until } from '../support/clients.js'
 import { HERE, UDP_HERE } from '../support/here.js'
 import { leavesNothingOpen, needsKernel, openSockets } from '../support/kernel.js'
@@ -202,4 +203,13 @@ it('are unsupported without /proc', async (context) => {
     return context.skip(`/proc cannot be hidden here: ${(error as Error).message}`)
   }
   expect(output.trim()).toBe('ERR_PORTSIDE_UNSUPPORTED there is no /proc/self/fd, as in a sandbox')
+})
+
+it('has no inode where the kernel gives 0, as macOS does for TCP and UDP', () => {
+  const stat = (fd: number): Stats => ({ isSocket: () => fd < 2, ino: fd === 0 ? 0 : 4711 }) as Stats
+  const found = descriptorsIn('/dev/fd', stat)
+  expect(found.map(({ fd, inode }) => [fd, inode])).toEqual([
+    [0, undefined],
+    [1, 4711],
+  ])
 })

@@ -55,12 +55,36 @@ describe('parseNetstat', () => {
     ])
   })
 
+  it.each([
+    ['French', ['LISTENING', 'ESTABLISHED', 'TIME_WAIT', 'SYN_SENT']],
+    ['Spanish', ['ESCUCHANDO', 'ESTABLECIDO', 'TIME_WAIT', 'SYN_ENVIADO']],
+    [
+      'Russian in a code page of one byte',
+      ['\x8f\x90\x8e\x91\x8b\x93\x98', '\x93\x91\x92\x80\x8d', '\x8e\x86\x88', '\x91'],
+    ],
+    ['words with a blank', ['EN ATTENTE', 'EN COURS', 'EN FIN', 'EN DEBUT']],
+  ] as const)('knows a listener and TIME_WAIT by their shape: %s', (_language, [listens, connected, waits, other]) => {
+    const output = [
+      `  TCP    127.0.0.1:3000    0.0.0.0:0          ${listens}    7120`,
+      `  TCP    [::1]:3000        [::]:0             ${listens}    7120`,
+      `  TCP    127.0.0.1:3000    127.0.0.1:52111    ${connected}    7120`,
+      `  TCP    127.0.0.1:3000    127.0.0.1:52112    ${waits}    0`,
+      `  TCP    [::1]:3000        [::1]:52112        ${waits}    0`,
+      `  TCP    127.0.0.1:52119   127.0.0.1:3004     ${other}    7344`,
+      '',
+    ].join('\r\n')
+    const found = parseNetstat(output)
+    expect(found.map(({ pid }) => pid)).toEqual([7120, 7120, 7120, undefined, undefined, 7344])
+    expect(found.filter(({ state }) => state === 'LISTEN')).toHaveLength(2)
+    expect(found.filter(({ state }) => state === 'TIME_WAIT').map(({ pid }) => pid)).toEqual([undefined, undefined])
+  })
+
   it.each(['latin1', 'utf8'] as const)('reads the capture of a German Windows, as %s', (encoding) => {
     expect(parseNetstat(captureOf('netstat-windows-de.txt', encoding)).map(brief)).toEqual([
       'tcp LISTEN 0.0.0.0 135, 1060',
       'tcp LISTEN 127.0.0.1 3000, 7120',
       'tcp UNKNOWN 127.0.0.1 3000 > 127.0.0.1 52111, 7120',
-      `tcp UNKNOWN 127.0.0.1 3000 > 127.0.0.1 52112, ${GONE}`,
+      `tcp TIME_WAIT 127.0.0.1 3000 > 127.0.0.1 52112, ${KEPT}`,
       'tcp UNKNOWN 127.0.0.1 3000 > 127.0.0.1 52113, 7120',
       'tcp UNKNOWN 127.0.0.1 52113 > 127.0.0.1 3000, 7344',
       'tcp UNKNOWN 127.0.0.1 52119 > 127.0.0.1 3004, 7344',
