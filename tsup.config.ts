@@ -12,7 +12,7 @@ import { markOf } from './src/rooms.js'
 const ROOMS: ReadonlyArray<readonly [room: string, files: RegExp]> = [
   ['servers', /^scope\.ts$/],
   ['base', /^[^/]+$/],
-  ['base', /^platform\/(errno|node-internals|node-objects|patches|process-mark|process-stat|run-claim)\.ts$/],
+  ['base', /^platform\/(errno|node-internals|node-objects|patches|process-mark|process-stat|run-claim|runtime)\.ts$/],
   ['jest-check', /^runners\/(jest-leaks|jest-place|jest-runner-mark|with-arity)\.ts$/],
   ['base', /^runners\/(main-place|right-place|this-runner|vitest-worker)\.ts$/],
   ['check', /^runners\/(announcement|install-matchers)\.ts$/],
@@ -27,7 +27,7 @@ const ROOMS: ReadonlyArray<readonly [room: string, files: RegExp]> = [
   ['base', /^loopback\/endpoint\.ts$/],
   ['report', /^leaks\//],
   ['explanations', /^platform\/(ephemeral-range|excluded-ports|open-files|own-connections|privileged-ports)\.ts$/],
-  ['ports', /^platform\/port-(hold|lock)\.ts$/],
+  ['ports', /^platform\/(abstract-name|port-hold|port-lock)\.ts$/],
   ['servers', /^platform\/(backlog|socket-directory|unix-path)\.ts$/],
   ['socket-table', /^platform\/output-of\.ts$/],
   ['programs', /^platform\//],
