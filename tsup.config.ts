@@ -20,9 +20,10 @@ const ROOMS: ReadonlyArray<readonly [room: string, files: RegExp]> = [
   ['check', /^platform\/(active-resources|table-source)\.ts$/],
   ['base', /^(explanations\/opened-at|sockets\/(client-sockets|infrastructure|tuple))\.ts$/],
   ['check', /^assertions\/matchers\.ts$/],
+  ['check', /^sockets\/servers-of-bun\.ts$/],
   [
     'check',
-    /^leaks\/(alive-before|client-pools|close-leaked|context-store|dials|find-open|grace|known|leak-check|main-process|options|peers|runner-options|senders|snapshot|trace|tracked-socket|tracker|tracking|untracked|workers)\.ts$/,
+    /^leaks\/(alive-before|client-pools|close-leaked|context-store|dials|find-open|grace|known|leak-check|main-process|natives-of-bun|options|peers|runner-options|senders|snapshot|trace|tracked-socket|tracker|tracking|untracked|workers)\.ts$/,
   ],
   ['base', /^loopback\/endpoint\.ts$/],
   ['report', /^leaks\//],
