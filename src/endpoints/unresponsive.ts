@@ -7,6 +7,7 @@ import { thrownByBind } from '../explanations/thrown.js'
 import { addressesFor } from '../loopback/address.js'
 import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
 import { refuseDenied } from '../platform/permissions.js'
+import { type Runtime, runtime } from '../platform/runtime.js'
 import { refuseAborted } from '../signals.js'
 import { closedBy } from '../sockets/infrastructure.js'
 import { clearTimeout, setTimeout, turn } from '../timers.js'
@@ -170,7 +171,13 @@ function neverFull(where: string, actual: string): Error {
     headline: `Cannot fill the accept queue of ${where}`,
     expected: 'a listener that does not answer once its queue is full',
     actual,
-    because: 'this kernel does not drop connection attempts when the queue is full',
+    because: whyNeverFull(),
     next: 'skip the test with this reason',
   })
 }
+
+/** Bun listens with a backlog of its own choice, so its queue says nothing about the kernel. */
+export const whyNeverFull = (on: Runtime = runtime()): string =>
+  on === 'Bun'
+    ? 'Bun ignores the option backlog of listen(), so the queue is longer'
+    : 'this kernel does not drop connection attempts when the queue is full'

@@ -107,7 +107,7 @@ function kindOf(failure: SocketFailure, known: Known): FailureKind {
     case 'ETIMEDOUT':
       return timedOut(failure, known)
     case 'ECONNRESET':
-      return failure.syscall === undefined && known.by === 'node' ? 'hang-up' : 'reset'
+      return failure.syscall === undefined && (known.by === 'node' || known.by === 'bun') ? 'hang-up' : 'reset'
     case 'ECONNABORTED':
       return /\btime-?out\b/i.test(message) ? 'given-up-by-library' : 'aborted'
     case 'UND_ERR_SOCKET':
@@ -117,9 +117,9 @@ function kindOf(failure: SocketFailure, known: Known): FailureKind {
   }
 }
 
-/** A kernel code that neither the kernel nor Node has raised, or a code of a mock. */
+/** A kernel code that neither the kernel nor the runtime has raised, or a code of a mock. */
 const isForeign = ({ code }: SocketFailure, by: string): boolean =>
-  (isErrno(code) && by !== 'kernel' && by !== 'node') || isOfMock(code)
+  (isErrno(code) && !['kernel', 'node', 'bun'].includes(by)) || isOfMock(code)
 
 /** Calls of Node on files and programs. A missing descriptor counts for any call. */
 const isOfFile = ({ code, syscall = '' }: SocketFailure): boolean =>

@@ -6,7 +6,7 @@ import { Fields } from './fields.js'
 import type { SocketFailure } from './socket-failure.js'
 
 /**
- * Returns what raised a failure: `kernel`, `node`, a package, or `unknown`. An error of the kernel has the name of the system
+ * Returns what raised a failure: `kernel`, `node`, `bun`, a package, or `unknown`. An error of the kernel has the name of the system
  * call in `syscall` (https://nodejs.org/api/errors.html#class-systemerror), or quotes Node's message for one. A kernel code
  * without either comes from a mock or a library.
  */
@@ -19,6 +19,7 @@ export function raisedBy(failure: SocketFailure): 'kernel' | 'node' | (string & 
   if (!isErrno(code)) return ofLibrary(code) ?? (meaningOf(code) === undefined ? ofUnknown(fields) : 'node')
   if (fields.get('headline') !== undefined) return syscall === undefined ? 'portside' : 'kernel'
   if (NODE_SAYS.test(message) && syscall === undefined) return 'node'
+  if (isOfBun(failure)) return 'bun'
   if (syscall !== undefined && isAttemptTimeout(failure)) return 'node'
   if (quoted === true) return 'kernel'
   const by = packageIn(fields)
@@ -30,6 +31,15 @@ export function raisedBy(failure: SocketFailure): 'kernel' | 'node' | (string & 
 export function isAttemptTimeout({ code, error }: SocketFailure): boolean {
   return code === 'ETIMEDOUT' && /\binternalConnectMultipleTimeout\b/.test(stackOf(new Fields(error as object)))
 }
+
+/**
+ * `fetch` and `WebSocket` of Bun keep neither the system call nor the address of a failed connection, but their URL. `fetch` has the same
+ * error for a reset and a close before the answer.
+ */
+export const isOfBun = ({ syscall, message }: SocketFailure): boolean => syscall === undefined && BUN_SAYS.test(message)
+
+const BUN_SAYS =
+  /^E[A-Z]+: (Unable to connect\. Is the computer able to access the url|The socket connection was closed unexpectedly)|^WebSocket connection to '[^']*' failed: Failed to connect$/
 
 export const isErrno = (code: string): boolean => {
   errnos ??= new Set(Array.from(getSystemErrorMap().values(), ([name]) => name).filter((name) => !/^EAI_/.test(name)))

@@ -126,6 +126,9 @@ function placeIn(fields: Fields, code: string, message: string): Partial<SocketF
   const syscall = fields.text('syscall')
   // For a unix socket Node sets the path as the address, and no port or -1.
   if (address !== undefined && /[/\\]|^\0/.test(address)) return { syscall, path: address }
+  // Bun has the URL there, or in the message.
+  const url = urlIn(path ?? /^WebSocket connection to '([^']*)' failed/.exec(message)?.[1])
+  if (address === undefined && url !== undefined) return { syscall, hostname, ...endOf(url) }
   if (address !== undefined || path !== undefined) {
     return { syscall, address, path, port: portIn(fields.get('port')), local: localIn(message) }
   }
@@ -133,6 +136,17 @@ function placeIn(fields: Fields, code: string, message: string): Partial<SocketF
   if (quote?.code !== code) return { syscall, hostname, port: portIn(fields.get('port')) }
   const port = quote.port ?? portIn(fields.get('port'))
   return { ...quote, port, syscall: syscall ?? quote.syscall, hostname, quoted: quote.address !== undefined }
+}
+
+function urlIn(text: string | undefined): URL | undefined {
+  return text !== undefined && /^(https?|wss?):/.test(text) && URL.canParse(text) ? new URL(text) : undefined
+}
+
+/** A name may stand for several addresses, and Bun does not say which of them failed. */
+function endOf({ hostname, port, protocol }: URL): Pick<SocketFailure, 'address' | 'port'> {
+  const address = hostname.replace(/^\[|\]$/g, '')
+  const named = port === '' ? (/^(https|wss):$/.test(protocol) ? 443 : 80) : Number(port)
+  return isIP(address) === 0 ? { port: named } : { address, port: named }
 }
 
 /**

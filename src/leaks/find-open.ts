@@ -45,7 +45,10 @@ export async function findOpen({ isSuspect, baseline, mayStay, hasRules, options
   // A socket that is connecting may be open soon. A few turns do not show whether it ever will be.
   const look = (dialling: boolean): Suspect[] => {
     const tracked = suspects(isSuspect, dialling, options.idlePools)
-    return baseline === undefined ? tracked : [...tracked, ...untracked(baseline, state, tracked.length > 0)]
+    if (baseline === undefined) return tracked
+    const others = untracked(baseline, state, tracked.length > 0)
+    if (state.natives === undefined || options.idlePools === 'report') return [...tracked, ...others]
+    return [...tracked, ...others.filter((each) => state.natives?.isPooled(each) !== true)]
   }
   if (look(true).length === 0) return NOTHING
   // A socket that may stay open does not have to close: nothing waits for it.
@@ -85,7 +88,9 @@ function describeAll(
   state: Tracker,
 ): { described: DescribedLeak[]; others: SocketLeak[] } {
   const records = suspects.flatMap((suspect) => trackedOf(suspect) ?? [])
-  const others = suspects.flatMap((suspect) => ('sequence' in suspect ? [] : [describeUntracked(suspect)]))
+  const others = suspects.flatMap((suspect) =>
+    'sequence' in suspect ? [] : [describeUntracked(suspect, state.natives?.originOf(suspect))],
+  )
   return { described: describeLeaks(records, state), others }
 }
 

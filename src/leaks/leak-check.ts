@@ -117,12 +117,16 @@ export class LeakCheck {
 
   /**
    * Finds the sockets that the test has left open, and its fixtures, if they have owners of their own. Costs only a comparison if no socket
-   * was opened or used since the test began.
+   * was opened or used since the test began. With `openBefore`, the inodes of sockets that were open when the test began, it asks the kernel.
    */
-  async endTest(owner: Owner | undefined, fixtures: readonly Owner[] = []): Promise<Error | undefined> {
+  async endTest(
+    owner: Owner | undefined,
+    fixtures: readonly Owner[] = [],
+    openBefore?: ReadonlySet<number>,
+  ): Promise<Error | undefined> {
     if (owner === undefined || this.#tracker === undefined || this.options.mode === 'off') return undefined
     await nextListen()
-    const perTest = this.options.kernel === true
+    const perTest = openBefore !== undefined || this.options.kernel === true
     for (const fixture of fixtures) {
       Object.assign(fixture, { kind: 'test', name: owner.name, ended: true } satisfies Partial<Owner>)
     }
@@ -135,7 +139,11 @@ export class LeakCheck {
       return undefined
     }
     const [state, owners] = [this.#tracker, new Set<Owner | undefined>([owner, ...fixtures])]
-    return this.#check(owner, (record) => owners.has(state.ownerOf(record)), perTest ? this.#baseline : undefined)
+    return this.#check(
+      owner,
+      (record) => owners.has(state.ownerOf(record)),
+      perTest ? (openBefore ?? this.#baseline) : undefined,
+    )
   }
 
   /** Runs a fixture that outlives the test which asks for it, and finds the sockets that it has left open when it is torn down. */

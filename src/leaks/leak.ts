@@ -10,7 +10,9 @@ import { type SocketDescriptor, socketDescriptors } from '../socket-table/socket
 import { howToCloseOf } from '../sockets/infrastructure.js'
 import { connectionTuple } from '../sockets/tuple.js'
 import { howToClose } from './how-to-close.js'
+import type { NativeOrigin } from './natives-of-bun.js'
 import type { Origins } from './origins.js'
+import type { Owner } from './owner.js'
 import { closedTogether } from './same-client.js'
 import type { SocketLeak } from './socket-leak.js'
 import { framesOf } from './stack.js'
@@ -31,7 +33,10 @@ export interface DescribedLeak {
 }
 
 /** For a socket that no tracked socket explains. */
-export function describeUntracked({ fd, inode, state, local, remote }: SocketDescriptor): SocketLeak {
+export function describeUntracked(
+  { fd, inode, state, local, remote }: SocketDescriptor,
+  origin?: NativeOrigin,
+): SocketLeak {
   return {
     kind: 'untracked',
     local,
@@ -39,8 +44,10 @@ export function describeUntracked({ fd, inode, state, local, remote }: SocketDes
     fd,
     inode,
     state,
-    openedAt: [],
+    openedAt: framesOf(origin?.trace),
+    ...(origin === undefined ? {} : { test: nameOfTest(origin.owner), file: origin.owner?.file }),
     howToClose:
+      origin?.howToClose ??
       'the close function of the code that opened it: a native module, another thread, or a handle taken from its socket',
   }
 }
@@ -60,12 +67,14 @@ function describe(record: TrackedSocket, origins: Origins, known: ReadonlyMap<nu
     openedAt,
     acceptedBy: acceptedBy(record),
     request: origins.sendingOn(record)?.request,
-    test: owner?.kind === 'test' ? owner.name : undefined,
+    test: nameOfTest(owner),
     late: (record.kind === 'accepted' ? record.peer : record)?.late === true || undefined,
     file: owner?.file,
     howToClose: callThatCloses(record, openedAt, origins),
   }
 }
+
+const nameOfTest = (owner: Owner | undefined): string | undefined => (owner?.kind === 'test' ? owner.name : undefined)
 
 function kindOf({ kind, socket }: TrackedSocket): SocketLeak['kind'] {
   if (kind === 'child') return 'unix'

@@ -1,6 +1,7 @@
 import type net from 'node:net'
 import { unmapped } from '../loopback/endpoint.js'
 import { handleOf, type SocketHandle } from '../platform/node-internals.js'
+import { runtime } from '../platform/runtime.js'
 import { nextTick, now } from '../timers.js'
 import type { TrackedSocket } from './tracked-socket.js'
 
@@ -25,7 +26,7 @@ export class Peers {
 
   /** `listenerPort`, if known, saves a system call. */
   clientOf(accepted: net.Socket, listenerPort: number | undefined): TrackedSocket | undefined {
-    const remote = endOf(handleOf(accepted), 'getpeername')
+    const remote = endOf(handleOf(accepted), 'getpeername') ?? (ON_BUN ? remoteOf(accepted) : undefined)
     if (remote === undefined) return undefined
     const { address, port } = remote
     if (this.#unplaced.length > 0) this.#placeAll()
@@ -64,7 +65,8 @@ export class Peers {
     const handle = handleOf(socket)
     if (handle == null) return false
     // A pipe never has a port.
-    if (handle.getsockname === undefined) return true
+    if (handle.getsockname === undefined && (!ON_BUN || (handle.fd ?? -1) >= 0) && handle.localPort === undefined)
+      return true
     // The getters of the socket would cache that there was no address yet.
     const local = endOf(handle, 'getsockname')
     if (local === undefined) return false
@@ -108,6 +110,7 @@ function endOf(
   handle: SocketHandle | null | undefined,
   which: 'getsockname' | 'getpeername',
 ): { readonly address: string; readonly port: number } | undefined {
+  if (ON_BUN) return handle == null ? undefined : endOfBun(handle, which)
   // The object is shared: each answer is read before the next call.
   END.port = 0
   if (handle?.[which]?.(END) !== 0 || END.port === 0) return undefined
@@ -115,3 +118,17 @@ function endOf(
 }
 
 const END = { address: '', port: 0 }
+
+const ON_BUN = runtime() === 'Bun'
+
+function endOfBun(
+  { localAddress, localPort, remoteAddress, remotePort }: SocketHandle,
+  which: 'getsockname' | 'getpeername',
+): { readonly address: string; readonly port: number } | undefined {
+  const [address, port] = which === 'getsockname' ? [localAddress, localPort] : [remoteAddress, remotePort]
+  return address === undefined || !port ? undefined : { address: unmapped(address), port }
+}
+
+/** A connection of an http.Server of Bun has a handle without addresses. */
+const remoteOf = ({ remoteAddress, remotePort }: net.Socket) =>
+  remoteAddress === undefined || !remotePort ? undefined : { address: unmapped(remoteAddress), port: remotePort }

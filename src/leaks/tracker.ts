@@ -5,13 +5,16 @@ import type net from 'node:net'
 import { observeCalls } from '../caller.js'
 import { provideOpenedAt } from '../explanations/opened-at.js'
 import { handleOf, serverOf } from '../platform/node-internals.js'
+import { runtime } from '../platform/runtime.js'
 import { processState } from '../process-state.js'
 import { readAhead } from '../read-ahead.js'
 import { createSlot } from '../slot.js'
 import { observeClients } from '../sockets/client-sockets.js'
+import { observeServersOfBun } from '../sockets/servers-of-bun.js'
 import { type Call, type Context, createContextStore } from './context-store.js'
 import { Dials } from './dials.js'
 import { isOfPortside } from './known.js'
+import { NativesOfBun } from './natives-of-bun.js'
 import type { LeakIgnore } from './options.js'
 import type { Origins } from './origins.js'
 import type { Owner } from './owner.js'
@@ -49,6 +52,10 @@ export class Tracker implements Origins {
   readonly reportedAlive = new WeakSet<object>()
   /** Reported sockets that must not keep the process alive at its end; undefined if this process has no check after its teardown. */
   left: TrackedSocket[] | undefined
+  /** The owner of code that has no context, where a runner cannot run a test in one. */
+  current: Owner | undefined
+  /** Sockets that no object of Node explains, in Bun. */
+  readonly natives: NativesOfBun | undefined
   readonly #contexts = createContextStore()
   readonly #sockets = new Set<TrackedSocket>()
   readonly #records = createSlot<TrackedSocket>()
@@ -77,9 +84,18 @@ export class Tracker implements Origins {
     const hear = <T>(channel: string, listener: (message: T) => void): void =>
       diagnostics.subscribe(channel, (message) => listener(message as T))
     observeClients(this.#heardClient)
-    hear('net.server.socket', this.#heardAccepted)
-    hear('tracing:net.server.listen:asyncStart', this.#heardListen)
-    hear('tracing:net.server.listen:asyncEnd', this.#heardListening)
+    if (runtime() === 'Bun') {
+      this.natives = new NativesOfBun(() => this.ownerNow())
+      observeServersOfBun({
+        listens: (server) => this.#heardListen({ server }),
+        listening: (server) => this.#heardListening({ server }),
+        accepted: (socket) => this.#heardAccepted({ socket }),
+      })
+    } else {
+      hear('net.server.socket', this.#heardAccepted)
+      hear('tracing:net.server.listen:asyncStart', this.#heardListen)
+      hear('tracing:net.server.listen:asyncEnd', this.#heardListening)
+    }
     hear('udp.socket', this.#heardUdp)
     hear('child_process', this.#heardChild)
   }
@@ -90,7 +106,7 @@ export class Tracker implements Origins {
   }
 
   ownerNow(): Owner | undefined {
-    return this.#contexts.now()?.owner
+    return this.#contexts.now()?.owner ?? this.current
   }
 
   ownerOfTimer(timer: NodeJS.Timeout): Owner | undefined {
@@ -153,7 +169,10 @@ export class Tracker implements Origins {
 
   /** Whether a client pool keeps it for the next request, or keeps its other end. */
   isIdle(record: TrackedSocket): boolean {
-    if (record.kind === 'accepted') return record.peer !== undefined && this.isIdle(record.peer)
+    if (record.kind === 'accepted') {
+      if (record.peer !== undefined) return this.isIdle(record.peer)
+      return this.natives?.isPooledPort(record.listener?.port) === true
+    }
     const { kind, socket } = record
     return kind === 'client' && socket !== undefined && this.#senders.pools.isIdle(socket as net.Socket)
   }

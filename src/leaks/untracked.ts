@@ -1,7 +1,11 @@
 import { codeOf } from '../errors.js'
+import { unmapped } from '../loopback/endpoint.js'
+import { type Runtime, runtime } from '../platform/runtime.js'
 import { ownSockets } from '../socket-table/own-sockets.js'
 import { type SocketDescriptor, socketDescriptors } from '../socket-table/socket-descriptors.js'
 import { isInspector, isNamelessPipe } from './known.js'
+import { endsOf } from './leak.js'
+import type { SocketLeak } from './socket-leak.js'
 import { handlesOf, type TrackedSocket } from './tracked-socket.js'
 
 /**
@@ -16,10 +20,30 @@ export function untrackedSockets(baseline: ReadonlySet<number>, tracked: Iterabl
   if (unexplained.size === 0) return []
   try {
     return socketDescriptors().filter(
-      (each) => each.inode !== undefined && unexplained.has(each.inode) && !isNamelessPipe(each) && !isInspector(each),
+      (each) =>
+        each.inode !== undefined &&
+        unexplained.has(each.inode) &&
+        !isNamelessPipe(each) &&
+        !isInspector(each) &&
+        !isExplained(each, tracked),
     )
   } catch (error) {
     if (codeOf(error) === undefined) throw error
     return []
   }
 }
+
+/**
+ * Whether an object of Node without a descriptor has this address: http.Server of Bun and its connections have none. Sockets of Node have
+ * their descriptors.
+ */
+function isExplained(each: SocketDescriptor, tracked: Iterable<TrackedSocket>, on: Runtime = runtime()): boolean {
+  if (on !== 'Bun') return false
+  const key = keyOf(each)
+  return [...tracked].some((record) => record.open && keyOf(endsOf(record)) === key)
+}
+
+const keyOf = ({ local, remote }: Pick<SocketLeak, 'local' | 'remote'>): string =>
+  [local, remote]
+    .map((end) => (typeof end === 'object' ? `${unmapped(end.address)} ${end.port}` : String(end ?? '')))
+    .join(' > ')

@@ -29,6 +29,11 @@ export interface SocketHandle {
   /** Fills in the object. 0 means success. */
   getsockname?(name: object): number
   getpeername?(name: object): number
+  /** In Bun, whose handles have these instead. Undefined without a kernel socket, and for a unix socket. */
+  readonly localAddress?: string | undefined
+  readonly localPort?: number | undefined
+  readonly remoteAddress?: string | undefined
+  readonly remotePort?: number | undefined
 }
 
 /** `_handle`: no public member has the descriptor, or shows whether the kernel has a socket. Null once closed. */

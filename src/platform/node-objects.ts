@@ -14,7 +14,9 @@ export const isServer = (value: unknown): value is net.Server =>
 /** A server, or anything else with `listen()`, such as an Express app. */
 export const canListen = (value: unknown): value is { listen(...args: unknown[]): unknown } => has(value, 'listen')
 
-export const isTlsServer = (value: unknown): value is tls.Server => has(value, 'setSecureContext')
+/** The HTTPS server of Bun has only the properties of ALPN. */
+export const isTlsServer = (value: unknown): value is tls.Server =>
+  has(value, 'setSecureContext') || has(value, 'ALPNCallback', 'closeIdleConnections')
 
 /** Plain and secure. */
 export const isHttp2Server = (value: unknown): value is http2.Http2Server => has(value, 'updateSettings')

@@ -34,7 +34,7 @@ export function portLockPlace(port: number, platform: NodeJS.Platform = process.
 }
 
 /** The length of `sun_path`, including the NUL at its beginning (unix(7)). */
-const LONGEST_ABSTRACT = 108
+export const LONGEST_ABSTRACT = 108
 
 /** The same bit on macOS, FreeBSD, NetBSD and OpenBSD (open(2), <fcntl.h>); `fs.constants` lacks it. */
 const O_EXLOCK = 0x20

@@ -3,6 +3,7 @@ import net from 'node:net'
 import { promisify } from 'node:util'
 import { codeOf } from '../errors.js'
 import { thrown } from '../explanations/thrown.js'
+import { listenTarget } from '../platform/abstract-name.js'
 import { type PortLockPlace, portLockPlace } from '../platform/port-lock.js'
 import { infrastructure } from '../sockets/infrastructure.js'
 
@@ -36,14 +37,20 @@ export async function lockPort(
 function lockName(path: string, port: number): Promise<PortLock | undefined> {
   return new Promise((resolve, reject) => {
     const server = infrastructure(net.createServer((socket) => socket.destroy()))
-    server.once('error', (error) => {
+    const failed = (error: unknown): void => {
       if (codeOf(error) === 'EADDRINUSE') resolve(undefined)
       else reject(thrown(error, `lock port ${port}`))
-    })
-    server.listen({ path, exclusive: true }, () => {
+    }
+    server.once('error', failed)
+    const listening = (): void => {
       server.unref()
       resolve({ release: () => new Promise((done) => void server.close(() => done())) })
-    })
+    }
+    try {
+      server.listen(listenTarget(path), listening)
+    } catch (error) {
+      failed(error)
+    }
   })
 }
 

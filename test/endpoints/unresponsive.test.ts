@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import net from 'node:net'
 import { expect, it } from 'vitest'
+import { whyNeverFull } from '../../src/endpoints/unresponsive.js'
 import { createSocketPool, listenTcp, loopbackFamilies, unresponsiveEndpoint } from '../../src/index.js'
 import { acceptQueueLength, leavesNothingOpen, needsKernel } from '../support/kernel.js'
 import { node } from '../support/program.js'
@@ -72,4 +73,9 @@ it('rejects with the error of its thread if the thread cannot listen', async () 
     code: 'EADDRNOTAVAIL',
     message: expect.stringContaining('Cannot listen on 192.0.2.200:0: EADDRNOTAVAIL (address not available).\n'),
   })
+})
+
+it('names Bun and not the kernel if Bun takes all connections', () => {
+  expect(whyNeverFull('Bun')).toBe('Bun ignores the option backlog of listen(), so the queue is longer')
+  expect(whyNeverFull('Node')).toContain('this kernel does not drop')
 })

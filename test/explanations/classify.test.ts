@@ -36,6 +36,14 @@ function madeBy(name: string, error: Error): Error {
   return error
 }
 
+/** An error of the fetch of Bun: no system call, and the URL as the path. */
+function ofBun(code: string, message: string, path = 'http://127.0.0.1:9/'): Error {
+  return Object.assign(new TypeError(`${code}: ${message}`), { code, errno: 0, path })
+}
+const UNABLE = 'Unable to connect. Is the computer able to access the url?'
+const CLOSED =
+  'The socket connection was closed unexpectedly. For more information, pass `verbose: true` in the second argument to fetch()'
+
 const connect = { syscall: 'connect', address: HERE, port: 9 }
 
 const shapes: ReadonlyArray<readonly [name: string, error: Error, kind: FailureKind, raisedBy: string]> = [
@@ -176,6 +184,18 @@ const shapes: ReadonlyArray<readonly [name: string, error: Error, kind: FailureK
     'broken-pipe',
     'node',
   ],
+  // ---- errors of Bun 1.4.5
+  ['fetch of Bun, refused', ofBun('ECONNREFUSED', UNABLE), 'refused', 'bun'],
+  ['fetch of Bun, cut off', ofBun('ECONNRESET', CLOSED), 'hang-up', 'bun'],
+  [
+    'a WebSocket of Bun, refused',
+    Object.assign(bare('ECONNREFUSED'), {
+      message: "WebSocket connection to 'ws://[::1]:9/' failed: Failed to connect",
+    }),
+    'refused',
+    'bun',
+  ],
+  ['a mock of the fetch of Bun', ofBun('ECONNREFUSED', 'refused'), 'not-network', 'unknown'],
   // ---- errors that wrap a kernel error and keep only its message
   [
     'node-fetch',
@@ -449,4 +469,15 @@ describe('explainSocketError()', () => {
     const { cause } = await explainSocketError(system('ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED'))
     expect(cause).toMatch(/the end of the code is the alert/)
   })
+})
+
+it.each([
+  ['http://127.0.0.1:9/', { address: '127.0.0.1', port: 9 }],
+  ['https://[::1]/x', { address: '::1', port: 443 }],
+  ['http://localhost:9/', { address: undefined, port: 9, path: undefined }],
+])('reads the end of a connection from the URL of Bun: %s', (url, end) => {
+  expect(failuresIn(ofBun('ECONNREFUSED', UNABLE, url))[0]).toMatchObject(
+    Object.fromEntries(Object.entries(end).filter(([, value]) => value !== undefined)),
+  )
+  expect(failuresIn(ofBun('ECONNREFUSED', UNABLE, url))[0]?.path).toBeUndefined()
 })

@@ -25,6 +25,11 @@ const OBJECTS: ReadonlyArray<readonly [name: string, make: () => Promise<unknown
     async () => https.createServer(await processCertificate()),
     [...SERVERS, 'isTlsServer', 'isHttpServer'],
   ],
+  [
+    'the https.Server of Bun, which has no setSecureContext()',
+    async () => Object.assign(http.createServer(), { ALPNCallback: undefined }),
+    [...SERVERS, 'isTlsServer', 'isHttpServer'],
+  ],
   ['an HTTP/2 server', () => http2.createServer(), [...SERVERS, 'isHttpServer', 'isHttp2Server']],
   [
     'a secure HTTP/2 server',

@@ -1,7 +1,9 @@
 import { once } from 'node:events'
 import net from 'node:net'
+import { PassThrough } from 'node:stream'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { fillSendBuffer, listenTcp, listenTls, listenUnix, loopbackFamilies, stalledEndpoint } from '../../src/index.js'
+import { whyNotCounted } from '../../src/sockets/send-buffer.js'
 import { nextConnection, until } from '../support/clients.js'
 import { leavesNothingOpen, needsKernel, tcpEntries } from '../support/kernel.js'
 
@@ -120,4 +122,13 @@ it('rejects an unconnected socket, a closed socket, a TLS socket and invalid opt
   const secure = await listenTls()
   await expect(fillSendBuffer(await secure.connect())).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' })
   await secure.close()
+})
+
+it('refuses a handle that does not count what the kernel has not taken, as those of Bun and Deno', async () => {
+  const socket = Object.assign(new PassThrough(), { _handle: {} }) as unknown as net.Socket
+  await expect(fillSendBuffer(socket)).rejects.toMatchObject({
+    code: 'ERR_PORTSIDE_UNSUPPORTED',
+    because: expect.stringContaining('does not say how many bytes the kernel has not taken'),
+  })
+  expect(whyNotCounted('Bun')).toMatch(/^Bun does not say/)
 })
