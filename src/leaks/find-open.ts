@@ -45,7 +45,9 @@ export async function findOpen({ isSuspect, baseline, mayStay, hasRules, options
   // A socket that is connecting may be open soon. A few turns do not show whether it ever will be.
   const look = (dialling: boolean): Suspect[] => {
     const tracked = suspects(isSuspect, dialling, options.idlePools)
-    return baseline === undefined ? tracked : [...tracked, ...untracked(baseline, state, tracked.length > 0)]
+    return baseline === undefined
+      ? tracked
+      : [...tracked, ...untracked(baseline, state, { suffices: tracked.length > 0, idlePools: options.idlePools })]
   }
   if (look(true).length === 0) return NOTHING
   // A socket that may stay open does not have to close: nothing waits for it.
@@ -90,9 +92,13 @@ function describeAll(
 }
 
 /** If leaks have taken all descriptors, the kernel cannot be asked. Then only the tracked sockets are reported. */
-function untracked(baseline: ReadonlySet<number>, { all }: Tracker, suffices: boolean): SocketDescriptor[] {
+function untracked(
+  baseline: ReadonlySet<number>,
+  { all }: Tracker,
+  { suffices, idlePools }: { suffices: boolean; idlePools: LeakOptions['idlePools'] },
+): SocketDescriptor[] {
   try {
-    return untrackedSockets(baseline, all)
+    return untrackedSockets(baseline, all, idlePools)
   } catch (error) {
     const code = codeOf(error)
     if (suffices && (code === 'EMFILE' || code === 'ENFILE')) return []

@@ -17,6 +17,7 @@ import type { Origins } from './origins.js'
 import type { Owner } from './owner.js'
 import { Peers } from './peers.js'
 import { whereOpened } from './places.js'
+import { followFetch, isFetched } from './runtime-fetch.js'
 import { Senders } from './senders.js'
 import { followCallers, followCalls, hasUsersLine, linesOfCall, takeTrace } from './trace.js'
 import { type Trackable, type TrackedKind, TrackedSocket } from './tracked-socket.js'
@@ -61,6 +62,7 @@ export class Tracker implements Origins {
     followCalls(() => this.#contexts.now()?.call?.lines)
     followCallers()
     observeCalls(this.#heardCall)
+    followFetch()
     provideOpenedAt((local) => whereOpened(this, local))
     this.#senders = new Senders({
       ownerNow: () => this.ownerNow(),
@@ -153,7 +155,9 @@ export class Tracker implements Origins {
 
   /** Whether a client pool keeps it for the next request, or keeps its other end. */
   isIdle(record: TrackedSocket): boolean {
-    if (record.kind === 'accepted') return record.peer !== undefined && this.isIdle(record.peer)
+    if (record.kind === 'accepted') {
+      return record.peer === undefined ? isFetched(record.listener?.port) : this.isIdle(record.peer)
+    }
     const { kind, socket } = record
     return kind === 'client' && socket !== undefined && this.#senders.pools.isIdle(socket as net.Socket)
   }
