@@ -73,6 +73,12 @@ export function fileOf(line: string): string | undefined {
   }
 }
 
+/**
+ * Whether a file of a stack belongs to the runtime: `node:net` in Node, `ext:deno_node/net.ts` in Deno. No file of the user has such
+ * a name.
+ */
+export const isOfRuntime = (file: string): boolean => file.startsWith('node:') || file.startsWith('ext:')
+
 export const isOwnFile = (file: string): boolean =>
   (ownFolder() !== '' && file.startsWith(ownFolder())) || /[/\\]node_modules[/\\]portside[/\\]/.test(file)
 
@@ -155,7 +161,7 @@ const isOurs = (error: unknown): error is Error =>
 
 const isOutside = (line: string): boolean => {
   const file = fileOf(line)
-  return file !== undefined && !file.startsWith('node:') && !isOwnFile(file)
+  return file !== undefined && !isOfRuntime(file) && !isOwnFile(file)
 }
 
 /** The text above the frames, which is the message, and then the frames. */

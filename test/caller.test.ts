@@ -2,7 +2,16 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { beginOutside, calledBy, dropOwnFrames, fileOf, isOwnFile, takeTrace, textOf } from '../src/caller.js'
+import {
+  beginOutside,
+  calledBy,
+  dropOwnFrames,
+  fileOf,
+  isOfRuntime,
+  isOwnFile,
+  takeTrace,
+  textOf,
+} from '../src/caller.js'
 import { portsideError } from '../src/errors.js'
 import {
   assertAddressInUse,
@@ -228,4 +237,13 @@ describe('a stack', () => {
     expect(fileOf('    at Object.<anonymous> (/app/a b.js:1:2)')).toBe('/app/a b.js')
     expect(fileOf('Error: at')).toBeUndefined()
   })
+})
+
+it.each([
+  ['node:net', true],
+  ['ext:deno_node/net.ts', true],
+  ['/app/ext/node.ts', false],
+  ['file:///app/test.ts', false],
+])('a frame in %s is of the runtime: %s', (file, expected) => {
+  expect(isOfRuntime(file)).toBe(expected)
 })

@@ -77,6 +77,7 @@ function packageIn(fields: Fields): string | undefined {
 }
 
 const isOfNode = (fields: Fields): boolean =>
-  fields.text('name') === 'TimeoutError' || /\n\s+at [^\n]*\(?node:/.test(stackOf(fields).split('\n', 2).join('\n'))
+  fields.text('name') === 'TimeoutError' ||
+  /\n\s+at [^\n]*\(?(?:node|ext):/.test(stackOf(fields).split('\n', 2).join('\n'))
 
 const stackOf = (fields: Fields): string => fields.text('stack') ?? ''

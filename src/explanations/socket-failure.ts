@@ -4,6 +4,7 @@ import { whyFamilyIsMissing } from '../loopback/probe.js'
 import { describeValue } from '../message.js'
 import { CODELESS, TIMEOUT } from './code-meaning.js'
 import { Fields, isArray, isErrorLike } from './fields.js'
+import { rustFailure } from './rust-errors.js'
 
 /** One failure of the kernel or of Node, found inside the errors that a client wrapped around it. */
 export interface SocketFailure {
@@ -135,7 +136,13 @@ function placeIn(fields: Fields, code: string, message: string): Partial<SocketF
   const [quote] = code === 'UND_ERR_CONNECT_TIMEOUT' ? attempted(message, fields.error) : quotes(message, fields.error)
   if (quote?.code !== code) return { syscall, hostname, port: portIn(fields.get('port')) }
   const port = quote.port ?? portIn(fields.get('port'))
-  return { ...quote, port, syscall: syscall ?? quote.syscall, hostname, quoted: quote.address !== undefined }
+  return {
+    ...quote,
+    port,
+    syscall: syscall ?? quote.syscall,
+    hostname,
+    quoted: quote.address !== undefined || rustFailure(message) !== undefined,
+  }
 }
 
 function urlIn(text: string | undefined): URL | undefined {
@@ -158,6 +165,10 @@ const QUOTE =
 
 function quotes(message: string, error: unknown): SocketFailure[] {
   const found = new Map([...message.matchAll(QUOTE)].map((quote) => [quote[0], quote]))
+  if (found.size === 0) {
+    const rust = rustFailure(message)
+    if (rust !== undefined) return [{ error, message, ...rust, quoted: true }]
+  }
   return [...found.values()].map(([, syscall, code = '', address, port]) => ({
     error,
     code,

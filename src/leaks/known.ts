@@ -1,3 +1,4 @@
+import { isOfRuntime } from '../caller.js'
 import { isRef, type SocketHandle } from '../platform/node-internals.js'
 import type { SocketDescriptor } from '../socket-table/socket-descriptors.js'
 import { isInfrastructure } from '../sockets/infrastructure.js'
@@ -35,7 +36,7 @@ export function isInspector({ local }: SocketDescriptor): boolean {
 }
 
 /** A file of Node or of a test runner. The user cannot change the code of such a frame. */
-export const isRunnerOrNode = (file: string): boolean => file.startsWith('node:') || RUNNER.test(file)
+export const isRunnerOrNode = (file: string): boolean => isOfRuntime(file) || RUNNER.test(file)
 
 const RUNNER =
   /[/\\]node_modules[/\\](?:@vitest|vitest|vite-node|jest-(?:circus|environment-node|jasmine2|runner|runtime|util)|@jest|mocha|tinypool|@playwright|playwright|playwright-core)[/\\]/

@@ -1,9 +1,9 @@
 import type { ChildProcess } from 'node:child_process'
 import type dgram from 'node:dgram'
-import { fstatSync } from 'node:fs'
 import type net from 'node:net'
 import { codeOf } from '../errors.js'
 import type { Endpoint } from '../loopback/endpoint.js'
+import { socketInode } from '../platform/descriptor-inode.js'
 import { isOfHttp2, serverOf } from '../platform/node-internals.js'
 import { isPipe } from '../platform/node-objects.js'
 import { type SocketDescriptor, socketDescriptors } from '../socket-table/socket-descriptors.js'
@@ -165,7 +165,7 @@ function descriptors(): ReadonlyMap<number, SocketDescriptor> {
 
 function inodeOf(fd: number | undefined): number | undefined {
   try {
-    return fd === undefined ? undefined : fstatSync(fd).ino || undefined
+    return fd === undefined ? undefined : socketInode(fd) || undefined
   } catch {
     // EBADF: closed meanwhile.
     return undefined

@@ -57,7 +57,7 @@ export function openInMainProcess(): string | undefined {
 
 /** Sockets of the runner have frames of Node and of packages only. */
 const isOfUser = ({ openedAt }: Pick<SocketLeak, 'openedAt'>): boolean =>
-  openedAt.some(({ file }) => !/^node:|[/\\]node_modules[/\\]/.test(file))
+  openedAt.some(({ file }) => !/^(?:node|ext):|[/\\]node_modules[/\\]/.test(file))
 
 const begun = (): { activity: number; alive: AliveBefore } =>
   processState('runners.main-process', () => {

@@ -1,3 +1,4 @@
+import { isOfRuntime } from '../caller.js'
 import type { StackFrame } from './stack-frame.js'
 
 /** The place of a frame in a package. */
@@ -25,7 +26,7 @@ export const isUsers = ({ file }: StackFrame): boolean => !file.includes('node_m
 
 /** Whether code of one of these packages opened the socket: the first frame that is not Node's. */
 export function isOpenedBy(frames: readonly StackFrame[], packages: ReadonlySet<string>): boolean {
-  const frame = frames.find(({ file }) => !file.startsWith('node:'))
+  const frame = frames.find(({ file }) => !isOfRuntime(file))
   return frame !== undefined && packages.has(packageFrame(frame)?.name ?? '')
 }
 

@@ -1,4 +1,5 @@
 import { relative, sep } from 'node:path'
+import { isOfRuntime } from '../caller.js'
 import { codeFrame } from './code-frame.js'
 import { nearestPackage } from './how-to-close.js'
 import { isUsers } from './package-frame.js'
@@ -34,5 +35,5 @@ const placeName = ({ file, line, column }: StackFrame): string => `${shortened(f
 /** Relative to the working directory if it is below it, as a test runner shows it. */
 export function shortened(file: string): string {
   const path = relative(process.cwd(), file)
-  return path.startsWith('..') || file.startsWith('node:') ? file : path.split(sep).join('/')
+  return path.startsWith('..') || isOfRuntime(file) ? file : path.split(sep).join('/')
 }

@@ -1,6 +1,6 @@
 import { createHook, executionAsyncResource } from 'node:async_hooks'
 import { fileURLToPath } from 'node:url'
-import { isOwnFile, linesAbove } from '../caller.js'
+import { isOfRuntime, isOwnFile, linesAbove } from '../caller.js'
 import { invalidArgument } from '../errors.js'
 import { createSlot } from '../slot.js'
 import { isRunnerOrNode } from './known.js'
@@ -18,7 +18,7 @@ export type Trace = readonly string[]
 export function takeTrace(above: (...args: never[]) => unknown): Trace {
   let first: string | undefined
   const lines = linesAbove(above, FRAMES, (file) => {
-    if (!file.startsWith('node:')) first ??= file
+    if (!isOfRuntime(file)) first ??= file
     return isWanted(file)
   })
   const call = callNow?.()
@@ -73,7 +73,7 @@ const isUsersLine = (line: string): boolean => !line.includes('node_modules')
 
 /** Cached, because it runs for each frame of each connection, and there are few files. */
 export function isWanted(file: string): boolean {
-  if (file.startsWith('node:')) return false
+  if (isOfRuntime(file)) return false
   let wanted = WANTED.get(file)
   if (wanted === undefined) {
     const path = file.startsWith('file:') ? pathOf(file) : file

@@ -138,7 +138,8 @@ function pipesOf(child: ChildProcess): SocketHandle[] {
 
 function isBound(socket: dgram.Socket): boolean {
   const handle = datagramHandle(socket)
-  if (handle !== undefined) return isHandleOpen(handle, false)
+  // In Deno a handle has no descriptor, and before it is bound no socket of the kernel.
+  if (handle === null || typeof handle?.fd === 'number') return isHandleOpen(handle, false)
   try {
     socket.address()
     return true

@@ -20,6 +20,7 @@ import type { Origins } from './origins.js'
 import type { Owner } from './owner.js'
 import { Peers } from './peers.js'
 import { whereOpened } from './places.js'
+import { followFetch, isFetched } from './runtime-fetch.js'
 import { Senders } from './senders.js'
 import { followCallers, followCalls, hasUsersLine, linesOfCall, takeTrace } from './trace.js'
 import { type Trackable, type TrackedKind, TrackedSocket } from './tracked-socket.js'
@@ -68,6 +69,7 @@ export class Tracker implements Origins {
     followCalls(() => this.#contexts.now()?.call?.lines)
     followCallers()
     observeCalls(this.#heardCall)
+    followFetch()
     provideOpenedAt((local) => whereOpened(this, local))
     this.#senders = new Senders({
       ownerNow: () => this.ownerNow(),
@@ -171,7 +173,8 @@ export class Tracker implements Origins {
   isIdle(record: TrackedSocket): boolean {
     if (record.kind === 'accepted') {
       if (record.peer !== undefined) return this.isIdle(record.peer)
-      return this.natives?.isPooledPort(record.listener?.port) === true
+      const port = record.listener?.port
+      return isFetched(port) || this.natives?.isPooledPort(port) === true
     }
     const { kind, socket } = record
     return kind === 'client' && socket !== undefined && this.#senders.pools.isIdle(socket as net.Socket)

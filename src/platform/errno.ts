@@ -25,3 +25,22 @@ const BSD: ReadonlySet<NodeJS.Platform> = new Set(['darwin', 'freebsd', 'netbsd'
  */
 export const saysTupleTaken = (platform: NodeJS.Platform = process.platform): boolean =>
   platform !== 'linux' && platform !== 'android'
+
+/** The code of an error number of the system. On Windows libraries keep the numbers of Winsock. */
+export function codeOfOsError(number: number, platform: NodeJS.Platform = process.platform): string | undefined {
+  if (platform === 'win32') return WINSOCK[number]
+  return getSystemErrorMap().get(-number)?.[0]
+}
+
+/** https://learn.microsoft.com/windows/win32/winsock/windows-sockets-error-codes-2 */
+const WINSOCK: Readonly<Record<number, string>> = {
+  10013: 'EACCES',
+  10048: 'EADDRINUSE',
+  10049: 'EADDRNOTAVAIL',
+  10051: 'ENETUNREACH',
+  10053: 'ECONNABORTED',
+  10054: 'ECONNRESET',
+  10060: 'ETIMEDOUT',
+  10061: 'ECONNREFUSED',
+  10065: 'EHOSTUNREACH',
+}

@@ -132,13 +132,16 @@ export function endsConnection(response: http.ServerResponse): boolean {
 
 /** The private state of a datagram socket: reading `_handle` prints a deprecation (DEP0112). Null once closed. */
 export function datagramHandle(socket: dgram.Socket): SocketHandle | null | undefined {
-  datagramState ??= Object.getOwnPropertySymbols(socket).find(({ description }) => description === 'state symbol')
+  datagramState ??= Object.getOwnPropertySymbols(socket).find(({ description = '' }) => DATAGRAM_STATE.has(description))
   const state =
     datagramState && (socket as unknown as Record<symbol, { handle?: SocketHandle | null } | undefined>)[datagramState]
   return state?.handle
 }
 
 let datagramState: symbol | undefined
+
+/** In Node, and in Deno. */
+const DATAGRAM_STATE: ReadonlySet<string> = new Set(['state symbol', 'kStateSymbol'])
 
 /** `type`: the only member of an unbound datagram socket that shows its family. */
 export function datagramType(socket: dgram.Socket): dgram.SocketType {

@@ -1,6 +1,7 @@
-import { closeSync, fstatSync, openSync, readdirSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { devNull } from 'node:os'
 import { codeOf } from '../errors.js'
+import { isOpenDescriptor } from './descriptor-inode.js'
 
 /** The number of descriptors of this process, and the limit. Undefined if the system does not show it. */
 export interface OpenFiles {
@@ -38,22 +39,12 @@ function limitWithoutOpening(): number | undefined {
 function countWithoutOpening(limit: number): number | undefined {
   if (limit > MOST_ASKED) return undefined
   let open = 0
-  for (let fd = 0; fd < limit; fd++) if (isOpen(fd)) open++
+  for (let fd = 0; fd < limit; fd++) if (isOpenDescriptor(fd)) open++
   return open
 }
 
 /** Above this limit the check of each number takes too long. */
 const MOST_ASKED = 65_536
-
-function isOpen(fd: number): boolean {
-  try {
-    fstatSync(fd)
-    return true
-  } catch {
-    // EBADF.
-    return false
-  }
-}
 
 /** Whether this process has no descriptor left. */
 export function isOutOfDescriptors(): boolean {

@@ -1,5 +1,6 @@
-import { fstatSync, readdirSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { codeOf } from '../errors.js'
+import { socketInode } from '../platform/descriptor-inode.js'
 
 export interface OwnSocket {
   readonly fd: number
@@ -10,8 +11,8 @@ export interface OwnSocket {
 export function* ownSockets(proc = '/proc'): Generator<OwnSocket, void, void> {
   for (const name of entriesOf(`${proc}/self/fd`)) {
     try {
-      const stat = fstatSync(Number(name))
-      if (stat.isSocket()) yield { fd: Number(name), inode: stat.ino }
+      const inode = socketInode(Number(name))
+      if (inode !== undefined) yield { fd: Number(name), inode }
     } catch {
       // EBADF: it was closed meanwhile, like the descriptor of this directory.
     }
