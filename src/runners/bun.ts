@@ -1,5 +1,4 @@
 import { LeakCheck, type RunnerOptions } from '../leaks/leak-check.js'
-import { inodesNow } from '../leaks/snapshot.js'
 import { processState } from '../process-state.js'
 import type { NetScope, ScopeOptions } from '../scope.js'
 import { announce } from './announcement.js'
@@ -48,7 +47,7 @@ export function useNet(options?: ScopeOptions): NetScope {
         if (--running === 0) await close()
       })
     },
-    // Tests that run at the same time cannot be told apart, so no call is that of the test which opened the scope.
+    // Nothing shows which of several tests makes a call.
     runningTest: () => (running > 1 ? `one of several, ${++calls}` : undefined),
     whyNone: 'no test with a scope is running, or several tests are running at the same time',
   })
@@ -87,7 +86,7 @@ class BunCheck {
     if (this.check.options.mode === 'off') return
     const test: RunningTest = {
       owner: this.check.ofFile(),
-      openBefore: kernel ? new Set(inodesNow()) : undefined,
+      openBefore: this.check.openNow(),
       isConcurrent: false,
     }
     this.#running.add(test)
