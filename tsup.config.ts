@@ -15,7 +15,7 @@ const ROOMS: ReadonlyArray<readonly [room: string, files: RegExp]> = [
   ['base', /^platform\/(errno|node-internals|node-objects|patches|process-mark|process-stat|run-claim|runtime)\.ts$/],
   ['jest-check', /^runners\/(jest-leaks|jest-place|jest-runner-mark|with-arity)\.ts$/],
   ['base', /^runners\/(main-place|right-place|this-runner|vitest-worker)\.ts$/],
-  ['check', /^runners\/(announcement|install-matchers)\.ts$/],
+  ['check', /^runners\/(announcement|bun-test|install-matchers)\.ts$/],
   ['check', /^socket-table\/own-sockets\.ts$/],
   ['check', /^platform\/(active-resources|descriptor-inode|table-source)\.ts$/],
   ['base', /^(explanations\/opened-at|sockets\/(client-sockets|infrastructure|tuple))\.ts$/],
@@ -42,6 +42,7 @@ const NOT_AHEAD = ['cli', 'cli-project']
 /** Entries for both module systems. */
 const dual = {
   index: 'src/main.ts',
+  bun: 'src/runners/bun.ts',
   'get-port': 'src/ports/get-port.ts',
   jest: 'src/runners/jest.ts',
   'jest-environment': 'src/runners/jest-environment.ts',

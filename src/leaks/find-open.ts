@@ -139,8 +139,16 @@ export function errorFor(
   const state = tracker()
   state.settle(records)
   const trace = records[0] === undefined ? redials[0]?.trace : traceOf(records[0], state)
-  return leakError([...leaks, ...redials.map(({ leak }) => leak)], linesOf(trace), options)
+  const lines = trace === undefined ? framesIn(leaks[0]) : linesOf(trace)
+  return leakError([...leaks, ...redials.map(({ leak }) => leak)], lines, options)
 }
+
+/** The place of a socket that no object of Node explains, which Bun knows. */
+const framesIn = (leak: SocketLeak | undefined): string[] =>
+  (leak?.openedAt ?? []).map(({ function: name, file, line, column }) => {
+    const place = `${file}:${line}:${column}`
+    return `    at ${name === undefined ? place : `${name} (${place})`}`
+  })
 
 type Suspect = TrackedSocket | SocketDescriptor
 

@@ -110,6 +110,16 @@ export class LeakCheck {
     return this.#tracker && makeOwner(this.#tracker, 'file', file ?? 'this process', file)
   }
 
+  /** The inodes of the sockets that are open now, for `endTest()`. Undefined if the options say not to ask the kernel. */
+  openNow(): ReadonlySet<number> | undefined {
+    return this.options.kernel === false ? undefined : new Set(inodesNow())
+  }
+
+  /** For a runner that cannot run a test as its owner: the owner of sockets that code without an owner opens. */
+  ownUnowned(ownerNow: () => Owner | undefined): void {
+    if (this.#tracker !== undefined) this.#tracker.ownerOtherwise = ownerNow
+  }
+
   /** Runs an action as an owner; if `undefined`, without one, even if the caller has one. */
   run<T>(owner: Owner | undefined, action: () => T): T {
     return this.#tracker === undefined ? action() : this.#tracker.run(owner, action)

@@ -110,7 +110,7 @@ type Ends = Pick<SocketDescriptor, 'local' | 'remote'>
 type Opening = (...args: unknown[]) => unknown
 type BunSockets = Record<'serve' | 'listen' | 'connect', Opening>
 
-/** What each function opens, and the call that closes it. */
+/** The functions, with the end of the socket that each opens, and the call that closes it. */
 const OPENING: ReadonlyArray<
   readonly [name: keyof BunSockets, end: (result: unknown, given: unknown) => string | undefined, howToClose: string]
 > = [

@@ -53,8 +53,8 @@ export class Tracker implements Origins {
   readonly reportedAlive = new WeakSet<object>()
   /** Reported sockets that must not keep the process alive at its end; undefined if this process has no check after its teardown. */
   left: TrackedSocket[] | undefined
-  /** The owner of code that has no context, where a runner cannot run a test in one. */
-  current: Owner | undefined
+  /** The owner of code that has none, where a runner cannot run a test as its owner. */
+  ownerOtherwise: (() => Owner | undefined) | undefined
   /** Sockets that no object of Node explains, in Bun. */
   readonly natives: NativesOfBun | undefined
   readonly #contexts = createContextStore()
@@ -108,7 +108,7 @@ export class Tracker implements Origins {
   }
 
   ownerNow(): Owner | undefined {
-    return this.#contexts.now()?.owner ?? this.current
+    return this.#contexts.now()?.owner ?? this.ownerOtherwise?.()
   }
 
   ownerOfTimer(timer: NodeJS.Timeout): Owner | undefined {

@@ -8,6 +8,7 @@ export const ENTRIES: Readonly<Record<RunnerName, string>> = {
   Mocha: 'mocha --require portside/mocha',
   Playwright: "import { expect, test } from 'portside/playwright', in test files of Playwright",
   'node:test': 'node --import portside/node-test --test',
+  'bun test': "preload = ['portside/bun'] under [test] in bunfig.toml, or bun test --preload portside/bun",
 }
 
 /**

@@ -1,7 +1,7 @@
 import Module from 'node:module'
 
 /** A test runner that portside has an entry for. */
-export type RunnerName = 'Vitest' | 'Jest' | 'Mocha' | 'Playwright' | 'node:test'
+export type RunnerName = 'Vitest' | 'Jest' | 'Mocha' | 'Playwright' | 'node:test' | 'bun test'
 
 /**
  * The test runner that runs the code of this realm; undefined if unknown. The variables that runners set are not enough: a program that a

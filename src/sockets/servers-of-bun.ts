@@ -2,7 +2,7 @@ import type net from 'node:net'
 import { patch } from '../platform/patches.js'
 import { processState } from '../process-state.js'
 
-/** What happens on servers of this process. */
+/** Hears of the servers of this process. */
 export interface ServerObserver {
   /** `listen()` is called. */
   listens(server: net.Server): void

@@ -15,6 +15,7 @@ const ENTRIES: Readonly<Record<string, string>> = {
   'portside/jest-runner': 'is for runner of Jest',
   'portside/mocha': 'is for --require of Mocha',
   'portside/playwright': 'is for imports in test files of Playwright',
+  'portside/bun': 'is for preload of bun test',
   'portside/node-test': 'is for --import of node:test',
 }
 

@@ -1,3 +1,4 @@
+import { lookAtBun } from './bun.js'
 import { diskFiles, type Files } from './files.js'
 import { findProject, installedVersion, type Project } from './find-project.js'
 import { lookAtJest } from './jest.js'
@@ -56,5 +57,6 @@ function runnersOf(project: Project, env: Conclusion['env']): RunnerReport[] {
   const known = own.filter((report) => report !== undefined)
   const others = lookAtOthers(project)
   const nodeTest = lookAtNodeTest(project, env, known.length + others.length > 0)
-  return [...known, ...(nodeTest === undefined ? [] : [nodeTest]), ...others]
+  const bun = lookAtBun(project, env, known.length + others.length > 0 || nodeTest !== undefined)
+  return [...known, ...[nodeTest, bun].filter((report) => report !== undefined), ...others]
 }
