@@ -40,6 +40,21 @@ const EXCEPTIONS: readonly Exception[] = [
   },
   { feature: 'tables: private networks', outcome: 'unsupported', reason: NETWORKS },
   { feature: 'tables: exhaustion of the ephemeral range', outcome: 'unsupported', reason: NETWORKS },
+  ...[
+    'programs: spawnListening by port',
+    'programs: spawnListening with ready: { http }',
+    'errors: explainSocketError of EADDRINUSE names the owner',
+    'tables: readSocketTable',
+    'tables: findOwners',
+    'command: portside who',
+  ].map(
+    (feature): Exception => ({
+      feature,
+      outcome: 'failed',
+      reason: "Wine's own netstat lists no listeners and no pids",
+      when: ({ withPrograms }) => !withPrograms,
+    }),
+  ),
 ]
 
 /** The results that differ from the expectation, also for the better. */
