@@ -4,9 +4,10 @@ import net from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { listen, listenHttp2 } from '../../src/index.js'
 import { processCertificate } from '../../src/servers/certificate.js'
+import { freePath } from '../support/abilities.js'
 import { gate, targetOf, turn, until, watch } from '../support/clients.js'
 import { leavesNothingOpen, watchPort } from '../support/kernel.js'
-import { type AnyServer, ownPath, type Running, run } from './kinds.js'
+import { type AnyServer, type Running, run } from './kinds.js'
 
 leavesNothingOpen()
 
@@ -32,7 +33,7 @@ const http2Kind = (name: string, start: (handler: Handler) => Promise<unknown>):
 const KINDS: Http2Kind[] = [
   http2Kind('listenHttp2()', (handler) => listenHttp2(handler)),
   http2Kind('listen(http2.createServer())', (handler) => listen(http2.createServer(handler))),
-  http2Kind('an http2 server on a unix socket', (handler) => listen(http2.createServer(handler), { path: ownPath() })),
+  http2Kind('an http2 server on a unix socket', (handler) => listen(http2.createServer(handler), { path: freePath() })),
   http2Kind('a secure listenHttp2()', (handler) => listenHttp2(handler, { secure: true })),
   http2Kind('listen(http2.createSecureServer())', async (handler) =>
     listen(http2.createSecureServer(await processCertificate(), handler)),

@@ -1,9 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs'
 import http from 'node:http'
 import https from 'node:https'
 import net from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import tls from 'node:tls'
 import { onTestFinished } from 'vitest'
 import {
@@ -23,6 +20,7 @@ import {
   type SocketPool,
 } from '../../src/index.js'
 import { processCertificate } from '../../src/servers/certificate.js'
+import { freePath } from '../support/abilities.js'
 import { type Peer, type PeerOptions, targetOf, watch, watchServer } from '../support/clients.js'
 
 /** The part of a server that the tests need, for any protocol. */
@@ -94,7 +92,7 @@ export const HTTP1_KINDS: Kind<RequestHandler>[] = [
     : []),
   kind(
     'an http server on a unix socket',
-    (handler, options) => listen(http.createServer(handler), { ...pathOptions(options), path: ownPath() }),
+    (handler, options) => listen(http.createServer(handler), { ...pathOptions(options), path: freePath() }),
     { unix: true },
   ),
   kind('listenHttps()', (handler, options) => listenHttps(handler, options), { secure: true }),
@@ -156,13 +154,6 @@ async function dial(listener: AnyServer, secure: boolean, options: DialOptions =
   const peer = watch(socket, options)
   await peer.connected
   return Object.assign(peer, { accepted: await accepted })
-}
-
-/** A path that does not exist, in a directory that is removed after the test. */
-export function ownPath(): string {
-  const directory = mkdtempSync(join(tmpdir(), 'drain-'))
-  onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
-  return join(directory, 'socket')
 }
 
 const pathOptions = ({ grace, signal }: ListenOptions): { grace?: number; signal?: AbortSignal } => ({

@@ -18,6 +18,7 @@ import {
   probeLoopback,
   type TestServer,
 } from '../../src/index.js'
+import { needsSocketFile } from '../support/abilities.js'
 import { leavesNothingOpen, needsKernel } from '../support/kernel.js'
 import { READABLE } from '../support/readable.js'
 
@@ -297,7 +298,8 @@ describe('listen', () => {
     expect(server.listening).toBe(false)
   })
 
-  it("serves HTTP on the user's unix path, and removes only the socket", async () => {
+  it("serves HTTP on the user's unix path, and removes only the socket", async (context) => {
+    needsSocketFile(context)
     const made = await listenUnix()
     const path = made.path.replace('s.sock', 'http.sock')
     const server = await listen(
