@@ -27,7 +27,10 @@ const ROOMS: ReadonlyArray<readonly [room: string, files: RegExp]> = [
   ],
   ['base', /^loopback\/endpoint\.ts$/],
   ['report', /^leaks\//],
-  ['explanations', /^platform\/(ephemeral-range|excluded-ports|open-files|own-connections|privileged-ports)\.ts$/],
+  [
+    'explanations',
+    /^platform\/(ephemeral-range|excluded-ports|open-files|own-connections|lost-codes|privileged-ports)\.ts$/,
+  ],
   ['ports', /^platform\/(abstract-name|port-hold|port-lock)\.ts$/],
   ['servers', /^platform\/(backlog|socket-directory|unix-path)\.ts$/],
   ['socket-table', /^platform\/output-of\.ts$/],

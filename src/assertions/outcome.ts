@@ -1,5 +1,5 @@
 import { calledBy } from '../caller.js'
-import { invalidArgument } from '../errors.js'
+import { invalidArgument, portsideError } from '../errors.js'
 import { CODELESS, TIMEOUT } from '../explanations/code-meaning.js'
 import { describeCodeless, describeFailure } from '../explanations/describe.js'
 import { explainFailure } from '../explanations/explain.js'
@@ -10,6 +10,7 @@ import { canonical, type Endpoint, familyOf, formatEndpoint, LOOPBACK, toEndpoin
 import { printable } from '../loopback/endpoint-like.js'
 import { readOptions } from '../options.js'
 import { describeErrno } from '../platform/errno.js'
+import { whyCodeIsLost } from '../platform/lost-codes.js'
 import type { UnixEndpoint } from '../servers/server.js'
 import type { SocketOwner } from '../socket-table/owners.js'
 import { type ActionOptions, endingOf } from './action.js'
@@ -22,6 +23,8 @@ export interface Outcome {
   readonly name: string
   readonly phase: Phase
   is(failure: SocketFailure): boolean
+  /** Its code of the kernel, if a runtime reports another one instead. */
+  readonly lost?: string
   /** The advice if the outcome does not happen. */
   readonly next: string
 }
@@ -43,11 +46,24 @@ export function assertionOf(name: string, outcome: Outcome): AssertOutcome {
       if ('error' in ending) {
         const mismatch = mismatchOf(outcome, ending.error, expected)
         if (mismatch === undefined) return ending.error as Error
+        refuseLostCode(outcome, ending.error)
         throw assertionError(mismatch())
       }
       throw assertionError(unfailed(outcome, expected, ending))
     })
   return assertion
+}
+
+/** Whether this is the outcome cannot be seen if the runtime reports another code for it. */
+function refuseLostCode({ name, lost }: Outcome, error: unknown): void {
+  const why = lost && whyCodeIsLost(lost)
+  if (why === undefined || !failuresIn(error).some(({ code }) => code === 'EINVAL')) return
+  throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
+    headline: `Cannot recognize ${name}`,
+    because: why,
+    next: 'skip the test with this reason',
+    cause: error,
+  })
 }
 
 /** Returns a function that explains why an error is not the outcome, with the owners; undefined if it is. */

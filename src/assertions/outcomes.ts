@@ -43,6 +43,7 @@ export const OUTCOMES = {
     name: 'an address that this host lacks (EADDRNOTAVAIL)',
     phase: 'bind',
     is: has(['EADDRNOTAVAIL'], 'absent-address', 'absent-family', 'taken-tuple', 'multicast'),
+    lost: 'EADDRNOTAVAIL',
     next: 'use an address that this host lacks: unassignedEndpoint()',
   },
   PermissionDenied: {
@@ -79,6 +80,7 @@ export const OUTCOMES = {
     name: 'an exhausted ephemeral range (EADDRNOTAVAIL of a connect, EADDRINUSE of a bind to port 0)',
     phase: 'bind',
     is: is('exhaustion'),
+    lost: 'EADDRNOTAVAIL',
     next: 'exhaust the range first, in a private network with a small range (net.ipv4.ip_local_port_range)',
   },
 } as const satisfies Record<string, Outcome>

@@ -5,6 +5,7 @@ import { addressesFor } from '../loopback/address.js'
 import { type Family, toEndpoint } from '../loopback/endpoint.js'
 import { ownAddresses } from '../loopback/own-addresses.js'
 import { namesOf, readOptions } from '../options.js'
+import { whyCodeIsLost } from '../platform/lost-codes.js'
 import { bindOnce } from './bind-once.js'
 import { type TestEndpoint, testEndpoint } from './test-endpoint.js'
 
@@ -33,7 +34,8 @@ const PORT = 49_151
  *
  * Bind the address, but do not connect to it: packets to it leave the host. portside asks the kernel once and holds nothing.
  *
- * @throws ERR_PORTSIDE_UNSUPPORTED if the kernel binds addresses that it does not have (`net.ipv4.ip_nonlocal_bind`)
+ * @throws ERR_PORTSIDE_UNSUPPORTED if the kernel binds addresses that it does not have (`net.ipv4.ip_nonlocal_bind`), and under Deno,
+ * which reports another code
  * @throws ERR_PORTSIDE_FAMILY_UNAVAILABLE if this host lacks the family
  * @throws ERR_INVALID_ARG_VALUE if `family` is not `'IPv4'` or `'IPv6'`
  * @throws ERR_PORTSIDE_UNKNOWN_OPTION if an option is unknown
@@ -65,6 +67,14 @@ async function findUnassigned({ family }: UnassignedOptions): Promise<TestEndpoi
   const [loopback = ''] = (await addressesFor({ family }, 'find an address other than')).addresses
   const own = new Set(ownAddresses())
   const candidates = DOCUMENTATION[net.isIPv6(loopback) ? 'IPv6' : 'IPv4'].filter((address) => !own.has(address))
+  const lost = whyCodeIsLost('EADDRNOTAVAIL')
+  if (lost !== undefined) {
+    throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
+      headline: 'Cannot offer an address that this host lacks',
+      because: lost,
+      next: 'skip the test with this reason',
+    })
+  }
   for (const address of candidates) {
     if ((await bindOnce(address, 0)) === 'EADDRNOTAVAIL') {
       return testEndpoint([toEndpoint(address, PORT)], async () => {})

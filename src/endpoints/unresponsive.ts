@@ -6,6 +6,7 @@ import { codeOf, portsideError } from '../errors.js'
 import { thrownByBind } from '../explanations/thrown.js'
 import { addressesFor } from '../loopback/address.js'
 import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
+import { fullQueue } from '../platform/backlog.js'
 import { refuseDenied } from '../platform/permissions.js'
 import { type Runtime, runtime } from '../platform/runtime.js'
 import { refuseAborted } from '../signals.js'
@@ -80,6 +81,9 @@ server.listen({ host, port, backlog: 1, exclusive: true }, () => {
 /** Far more than a backlog of 1 holds on any system. */
 const MOST_FILLERS = 64
 
+/** After so many connects without an answer the queue is full, even if it holds fewer connections than this system usually takes. */
+const MOST_SLOW = 8
+
 /** Milliseconds after which a connect on loopback counts as unanswered. The kernel answers immediately. */
 const UNANSWERED = 50
 
@@ -121,10 +125,19 @@ class SleepingListener {
   async fill(signal: AbortSignal | undefined): Promise<void> {
     const where = formatEndpoint(this.endpoint)
     const asked = `fill the accept queue of ${where}`
-    while (this.#fillers.length < MOST_FILLERS) {
+    const full = fullQueue() ?? 0
+    for (let slow = 0; this.#fillers.length < MOST_FILLERS; ) {
       refuseAborted(signal, asked)
       const outcome = await this.#dial()
-      if (outcome === 'unanswered') return refuseAborted(signal, asked)
+      if (outcome === 'unanswered') {
+        // On a busy machine a connect may be slow although there is room for it.
+        const held = this.#fillers.filter(({ connecting }) => !connecting).length
+        if (held >= full || ++slow === MOST_SLOW) {
+          for (const filler of this.#fillers) if (filler.connecting) filler.destroy()
+          return refuseAborted(signal, asked)
+        }
+        continue
+      }
       if (outcome !== 'connected') throw neverFull(where, `a connect that fails with ${outcome}`)
     }
     throw neverFull(where, `a listener that has taken ${MOST_FILLERS} connections with a backlog of 1`)
@@ -133,7 +146,9 @@ class SleepingListener {
   async close(): Promise<void> {
     // The fillers first, because closing the listener would reset them.
     const closed = this.#fillers.map((filler) => {
-      filler.resetAndDestroy()
+      // A reset would wait for the connect.
+      if (filler.connecting) filler.destroy()
+      else filler.resetAndDestroy()
       return filler.closed ? undefined : new Promise((resolve) => void filler.once('close', resolve))
     })
     this.#worker.ref()
@@ -150,7 +165,8 @@ class SleepingListener {
         // Timers run before the poll for I/O, so after a busy time the answer may be waiting.
         await turn().then(turn)
         if (!socket.connecting) return
-        socket.destroy()
+        // It may still connect, and then it is in the queue.
+        this.#fillers.push(socket.unref())
         resolve('unanswered')
       }, UNANSWERED)
       socket.on('error', (error) => {
@@ -159,7 +175,7 @@ class SleepingListener {
       })
       socket.once('connect', () => {
         clearTimeout(timer)
-        this.#fillers.push(socket.unref())
+        if (!this.#fillers.includes(socket)) this.#fillers.push(socket.unref())
         resolve('connected')
       })
     })

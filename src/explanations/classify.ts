@@ -3,6 +3,7 @@ import { ownAddressesOrNone } from '../loopback/own-addresses.js'
 import { whyFamilyIsMissing } from '../loopback/probe.js'
 import { saysExhaustedAsAbsent, saysTupleTaken } from '../platform/errno.js'
 import { excludesPorts } from '../platform/excluded-ports.js'
+import { whyCodeIsLost } from '../platform/lost-codes.js'
 import { hasOwnConnection } from '../platform/own-connections.js'
 import { everyUserMayBind, firstUnprivilegedPort } from '../platform/privileged-ports.js'
 import { longestUnixPath } from '../platform/unix-path.js'
@@ -198,6 +199,8 @@ function denied(failure: SocketFailure, { evidence }: Known): FailureKind {
 
 function invalid(failure: SocketFailure, { evidence }: Known): FailureKind {
   const { path, address } = failure
+  const lost = path === undefined ? whyCodeIsLost('EADDRNOTAVAIL') : undefined
+  if (lost !== undefined) evidence.push(lost)
   const longest = longestUnixPath()
   if (path !== undefined && longest !== undefined && Buffer.byteLength(path) > longest) {
     evidence.push(`the path has ${Buffer.byteLength(path)} bytes, and a socket holds ${longest}`)

@@ -4,6 +4,7 @@ import type http from 'node:http'
 import type net from 'node:net'
 import type { Duplex, Writable } from 'node:stream'
 import type tls from 'node:tls'
+import { type Runtime, runtime } from './runtime.js'
 
 // Undocumented members of Node's objects. Each was checked on Node 20, 22, 24 and 26, and test/platform/node-internals.test.ts checks
 // it on the Node that runs the tests. No other module in src reads such members.
@@ -71,6 +72,20 @@ export function transportOf(socket: net.Socket): SocketHandle | null | undefined
   let handle = handleOf(socket)
   while (handle?._parent != null) handle = handle._parent
   return handle
+}
+
+/**
+ * The bytes that the transport of a socket has read and was asked to write. Deno's handles do not count them: there the socket has the
+ * numbers, but those of a TLS socket leave out what TLS adds: undefined. Empty once closed.
+ */
+export function transferred(
+  socket: net.Socket,
+  of: Runtime = runtime(),
+): Pick<SocketHandle, 'bytesRead' | 'bytesWritten'> | undefined {
+  const transport = transportOf(socket)
+  if (of !== 'Deno' || transport == null) return transport ?? {}
+  if ((socket as Partial<tls.TLSSocket>).encrypted === true) return undefined
+  return { bytesRead: socket.bytesRead, bytesWritten: socket.bytesWritten - socket.writableLength }
 }
 
 /**

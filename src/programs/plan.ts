@@ -96,7 +96,7 @@ export function planOf(command: string, args: readonly string[] | ArgsForPort, o
   }
   const name = `start ${command}`
   refuseAborted(signal, name)
-  const why = by === 'descriptor' ? whyNoDescriptorPassing() : undefined
+  const why = by === 'descriptor' ? whyNoDescriptorPassing(command) : undefined
   if (why !== undefined) {
     throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
       headline: `Cannot ${name} with a listening socket`,

@@ -1,5 +1,5 @@
 import type net from 'node:net'
-import { type Finishing, http2StreamsOn, resetOnDestroy, stopReading, transportOf } from '../platform/node-internals.js'
+import { type Finishing, http2StreamsOn, resetOnDestroy, stopReading, transferred } from '../platform/node-internals.js'
 import { patch } from '../platform/patches.js'
 import { pause, turn } from '../timers.js'
 import { leaveAgent } from './agent.js'
@@ -16,7 +16,7 @@ import type { Pair } from './registry.js'
  */
 export function closeTogether({ accepted, client }: Pair): void {
   const stream = accepted.stream as net.Socket & Finishing
-  if (armed.has(stream)) return
+  if (armed.has(stream) || !isCounted(accepted.socket, client)) return
   armed.add(stream)
   const undo = patch(
     stream,
@@ -40,6 +40,9 @@ export function closeTogether({ accepted, client }: Pair): void {
   )
 }
 
+/** Without the numbers of bytes an end could close before the other has read everything. */
+const isCounted = (...ends: readonly net.Socket[]): boolean => ends.every((end) => transferred(end) !== undefined)
+
 /** True if neither end holds a byte that the other has not read. */
 export function quiet({ accepted, client }: Pair): boolean {
   return (
@@ -60,8 +63,8 @@ export function received({ accepted, client }: Pair): () => boolean {
     if (client.destroyed || accepted.stream.destroyed) return true
     // The client's handle, below TLS, counts bytes only when its stream passes them on.
     if (client.bytesWritten - client.writableLength < asked) return false
-    written ??= transportOf(client)?.bytesWritten ?? 0
-    return (transportOf(accepted.socket)?.bytesRead ?? written) >= written
+    written ??= transferred(client)?.bytesWritten ?? 0
+    return (transferred(accepted.socket)?.bytesRead ?? written) >= written
   }
 }
 
@@ -101,8 +104,8 @@ export function reset(connection: Connection): boolean {
 
 /** Counts below TLS and HTTP/2, so it is right for every protocol. A closed end has nothing to read. */
 function hasRead(from: net.Socket, to: net.Socket): boolean {
-  const { bytesWritten } = transportOf(from) ?? {}
-  const { bytesRead } = transportOf(to) ?? {}
+  const { bytesWritten } = transferred(from) ?? {}
+  const { bytesRead } = transferred(to) ?? {}
   return bytesWritten === undefined || bytesRead === undefined || bytesRead >= bytesWritten
 }
 

@@ -34,7 +34,7 @@ async function freePort(): Promise<number> {
 }
 
 function needsSupport({ by }: Options, context: TestContext): void {
-  const why = by === 'descriptor' ? whyNoDescriptorPassing() : undefined
+  const why = by === 'descriptor' ? whyNoDescriptorPassing('node') : undefined
   if (why !== undefined) context.skip(why)
 }
 

@@ -52,7 +52,7 @@ function needsFamily(context: TestContext, family: Family): void {
 }
 
 function needsDescriptorPassing(context: TestContext): void {
-  const why = whyNoDescriptorPassing()
+  const why = whyNoDescriptorPassing('node')
   if (why !== undefined) context.skip(why)
 }
 
