@@ -8,6 +8,7 @@ import { handleOf, serverOf } from '../platform/node-internals.js'
 import { processState } from '../process-state.js'
 import { readAhead } from '../read-ahead.js'
 import { createSlot } from '../slot.js'
+import { type BoundPort, observeBoundPorts } from '../sockets/bound-port.js'
 import { observeClients } from '../sockets/client-sockets.js'
 import { type Call, type Context, createContextStore } from './context-store.js'
 import { Dials } from './dials.js'
@@ -77,6 +78,7 @@ export class Tracker implements Origins {
     const hear = <T>(channel: string, listener: (message: T) => void): void =>
       diagnostics.subscribe(channel, (message) => listener(message as T))
     observeClients(this.#heardClient)
+    observeBoundPorts(this.#heardBound)
     hear('net.server.socket', this.#heardAccepted)
     hear('tracing:net.server.listen:asyncStart', this.#heardListen)
     hear('tracing:net.server.listen:asyncEnd', this.#heardListening)
@@ -197,6 +199,12 @@ export class Tracker implements Origins {
     record.bound = true
     const address = server.address()
     record.port = typeof address === 'object' ? address?.port : undefined
+  }
+
+  readonly #heardBound = (port: BoundPort): void => {
+    const record = this.#add('listener', port as unknown as net.Server, this.#heardBound)
+    record.bound = true
+    record.port = port.port
   }
 
   readonly #heardUdp = ({ socket }: { socket: dgram.Socket }): void => {
