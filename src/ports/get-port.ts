@@ -7,6 +7,7 @@ import { loopbackFamilies } from '../loopback/probe.js'
 import { processState } from '../process-state.js'
 import { setTimeout } from '../timers.js'
 import { notEndless } from './candidates.js'
+import { isExhausted } from './exhausted.js'
 import { reserveFor } from './reserve-port.js'
 
 /** The options of get-port 7. Options of `server.listen()` other than `host` are accepted and have no effect. */
@@ -69,7 +70,7 @@ async function find(options?: Options): Promise<number> {
     try {
       return await keep([...at(preferred)], excluded, { host, reserve })
     } catch (error) {
-      if (!PASSED_OVER.has(codeOf(error))) throw error
+      if (!PASSED_OVER.has(codeOf(error)) && !isExhausted(error)) throw error
       cause = error
     }
   }

@@ -1,7 +1,7 @@
 import type dgram from 'node:dgram'
 import { checkFunction } from '../argument.js'
 import { createUndoList } from '../disposal.js'
-import { codeOf, invalidArgument, portsideError } from '../errors.js'
+import { invalidArgument, portsideError } from '../errors.js'
 import { type Endpoint, type Family, familyOf, toEndpoint, WILDCARD } from '../loopback/endpoint.js'
 import { INSIDE, type Inside, type PortProtocol, type PortReservation } from '../loopback/port-reservation.js'
 import { loopbackFamilies } from '../loopback/probe.js'
@@ -9,6 +9,7 @@ import { type BoundSocketClass, boundSocketClass } from '../platform/bound-socke
 import { type Anchor, openAnchor } from './anchor.js'
 import { type BoundHold, bindPort, freeWithBridge } from './bound-hold.js'
 import type { Candidates } from './candidates.js'
+import { markExhausted, saysExhausted } from './exhausted.js'
 import { closeSocket, holdSocket } from './held-socket.js'
 import { lockPort, type PortLock } from './lock.js'
 import { type PortSharing, portSharing } from './sharing.js'
@@ -234,11 +235,9 @@ function anchored(address: string): string[] {
 
 const familiesOf = (addresses: readonly string[]): Family[] => [...new Set(addresses.flatMap(anchored).map(familyOf))]
 
-/** Marks an EADDRINUSE for which trying another port does not help: the kernel had no port left. */
-function conflicting(error: unknown, port: number, acquired: number): unknown {
-  const exhausted = port === 0 && acquired === 0 && codeOf(error) === 'EADDRINUSE'
-  return exhausted ? Object.assign(error as object, { exhausted }) : error
-}
+/** Marks the error for which trying another port does not help: the kernel had no port left. */
+const conflicting = (error: unknown, port: number, acquired: number): unknown =>
+  port === 0 && acquired === 0 && saysExhausted(error) ? markExhausted(error) : error
 
 function taken(port: number, because: string): Error {
   return Object.assign(
