@@ -9,6 +9,7 @@ import { runtime } from '../platform/runtime.js'
 import { processState } from '../process-state.js'
 import { readAhead } from '../read-ahead.js'
 import { createSlot } from '../slot.js'
+import { type BoundPort, observeBoundPorts } from '../sockets/bound-port.js'
 import { observeClients } from '../sockets/client-sockets.js'
 import { observeServersOfBun } from '../sockets/servers-of-bun.js'
 import { type Call, type Context, createContextStore } from './context-store.js'
@@ -86,6 +87,7 @@ export class Tracker implements Origins {
     const hear = <T>(channel: string, listener: (message: T) => void): void =>
       diagnostics.subscribe(channel, (message) => listener(message as T))
     observeClients(this.#heardClient)
+    observeBoundPorts(this.#heardBound)
     if (runtime() === 'Bun') {
       this.natives = new NativesOfBun(() => this.ownerNow())
       observeServersOfBun({
@@ -219,6 +221,12 @@ export class Tracker implements Origins {
     record.bound = true
     const address = server.address()
     record.port = typeof address === 'object' ? address?.port : undefined
+  }
+
+  readonly #heardBound = (port: BoundPort): void => {
+    const record = this.#add('listener', port as unknown as net.Server, this.#heardBound)
+    record.bound = true
+    record.port = port.port
   }
 
   readonly #heardUdp = ({ socket }: { socket: dgram.Socket }): void => {

@@ -1,7 +1,8 @@
 import { portsideError } from '../errors.js'
+import type { BoundSocket } from '../platform/bound-socket.js'
 import { type Addresses, type AddressOptions, addressesFor, validPort } from './address.js'
 import { type Endpoint, familyOf, formatEndpoint, WILDCARD } from './endpoint.js'
-import { isReservation, type PortProtocol, type PortReservation } from './port-reservation.js'
+import { insideOf, isReservation, type PortProtocol, type PortReservation } from './port-reservation.js'
 
 export interface PlaceOptions extends AddressOptions {
   port?: number | PortReservation | undefined
@@ -29,9 +30,22 @@ export function placeOf(options: PlaceOptions, protocol: PortProtocol): Place | 
   return { addresses: where, port: valid, reservation: undefined }
 }
 
-/** Binds at the place. With a reservation, the bind is a hand-over of its port. */
-export function bindAt<T>({ reservation }: Place, protocol: PortProtocol, bind: () => Promise<T>): Promise<T> {
-  return reservation === undefined ? bind() : reservation.handOver(bind, protocol)
+/** The bound socket of a reservation that a server can adopt at this address. */
+export type BoundAt = (address: string) => BoundSocket | undefined
+
+/** Binds at the place. With a reservation, the bind is a hand-over of its port, or it adopts the bound sockets that `bind` gets. */
+export function bindAt<T>(place: Place, protocol: PortProtocol, bind: (bound?: BoundAt) => Promise<T>): Promise<T> {
+  const { reservation } = place
+  if (reservation === undefined) return bind()
+  const bound = protocol === 'tcp' ? boundAt(place, reservation) : undefined
+  return bound === undefined ? reservation.handOver(() => bind(), protocol) : bind(bound)
+}
+
+/** Undefined unless each address to bind has one. */
+function boundAt({ addresses: { addresses, bind } }: Place, reservation: PortReservation): BoundAt | undefined {
+  const inside = insideOf(reservation)
+  const wanted = bind === 'all' ? addresses : addresses.slice(0, 1)
+  return wanted.every((address) => inside?.boundSocket(address)) ? inside?.boundSocket : undefined
 }
 
 async function reservedPlace(

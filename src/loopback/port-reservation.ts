@@ -1,4 +1,5 @@
 import type dgram from 'node:dgram'
+import type { BoundSocket } from '../platform/bound-socket.js'
 import type { Endpoint } from './endpoint.js'
 
 /** The protocol of a port. TCP and UDP have separate port spaces. */
@@ -36,6 +37,19 @@ export interface PortReservation extends Endpoint, AsyncDisposable {
   /** Releases the port. Resolves when all sockets of the reservation are closed. Later calls share the promise. */
   release(): Promise<void>
 }
+
+/** The members of a reservation for portside itself. A copy of another version may lack them. */
+export interface Inside {
+  /** The bound socket that holds the TCP port on this address, for a server to adopt. Undefined if no bound socket holds it now. */
+  boundSocket(address: string): BoundSocket | undefined
+  /** Whether a listener can have the TCP port while the reservation holds it. Asks the kernel unless it has answered. */
+  listensWhileHeld(): boolean | Promise<boolean>
+}
+
+export const INSIDE = Symbol.for('portside.reservation.v1')
+
+export const insideOf = (reservation: PortReservation): Inside | undefined =>
+  (reservation as { [INSIDE]?: Inside })[INSIDE]
 
 /** Recognizes a reservation by its members: its class differs between two copies of portside. */
 export function isReservation(port: unknown): port is PortReservation {

@@ -8,6 +8,7 @@ import { integer } from '../numbers.js'
 import { namesOf, readOptions } from '../options.js'
 import { ephemeralRange, type PortRange } from '../platform/ephemeral-range.js'
 import { openAnchor } from '../ports/anchor.js'
+import { saysExhausted } from '../ports/exhausted.js'
 import { refuseAborted } from '../signals.js'
 import { closedBy } from '../sockets/infrastructure.js'
 
@@ -44,7 +45,7 @@ export interface Exhaustion extends AsyncDisposable {
   readonly size: number
   /** How many of these ports this holds, on one address or both. The others were taken before. */
   readonly held: number
-  /** The kernel's error for the attempt after the last port: EADDRNOTAVAIL of a connect, EADDRINUSE of a listen. */
+  /** The kernel's error for the attempt after the last port: EADDRNOTAVAIL of a connect, EADDRINUSE of a listen (macOS: EADDRNOTAVAIL). */
   readonly error: Error
   /** Gives all ports back, by resets, which leave no TIME_WAIT. Later calls share the promise. */
   release(): Promise<void>
@@ -56,7 +57,7 @@ export interface Exhaustion extends AsyncDisposable {
  * Meanwhile these calls fail with errors of the kernel, for every process in this network namespace:
  *
  * - a connect to a loopback address: EADDRNOTAVAIL; with a `localAddress`: EADDRINUSE
- * - a listen on port 0 of these addresses or a wildcard: EADDRINUSE
+ * - a listen on port 0 of these addresses or a wildcard: EADDRINUSE; on macOS EADDRNOTAVAIL
  *
  * It is for a private network with a small range. Elsewhere it would take the ports of everything else on the machine.
  *
@@ -154,7 +155,7 @@ const takeByConnecting: Take = async (address, undos) => {
     undos.add(() => anchor.release())
     return [anchor.port, anchor.sinkPort]
   } catch (error) {
-    if (codeOf(error) !== 'EADDRINUSE') throw error
+    if (!saysExhausted(error)) throw error
     // This connect was bound first. A plain connect gets another error, unless a port was freed in between.
     return (await refusalOf(address)) ?? (error as Error)
   }
@@ -163,7 +164,7 @@ const takeByConnecting: Take = async (address, undos) => {
 const takeByListening: Take = (address, undos) => {
   const server = closedBy(net.createServer(), HOW_TO_CLOSE)
   return new Promise((resolve, reject) => {
-    server.once('error', (error) => (codeOf(error) === 'EADDRINUSE' ? resolve(error) : reject(error)))
+    server.once('error', (error) => (saysExhausted(error) ? resolve(error) : reject(error)))
     server.listen({ host: address, port: 0, exclusive: true }, () => {
       undos.add(() => new Promise((closed) => server.close(closed)))
       resolve([(server.unref().address() as net.AddressInfo).port])

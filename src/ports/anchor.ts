@@ -8,8 +8,8 @@ import { joinSink, type Sink } from './sink.js'
  *
  * The bind is explicit, so the kernel gives the port to no bind to port 0 and to no outgoing connection. Both pass over a
  * port that was bound by number or address (`__inet_hash_connect` and `inet_csk_find_open_port` in Linux; ip(7),
- * ip_local_port_range). Nothing listens, so connections to the port are refused. On Linux a listener can share the port:
- * see `listensWhileHeld`.
+ * ip_local_port_range). Nothing listens, so connections to the port are refused. Some kernels let a listener share the port:
+ * `PortSharing` asks.
  */
 export interface Anchor {
   readonly port: number
@@ -26,13 +26,20 @@ export interface Anchor {
 /**
  * Holds the port on a local address; 0: a port that the kernel picks. A wildcard address is bound before the connection
  * narrows it down to loopback, so the bind fails if anything listens on any address.
- * Rejects with the system's code: EADDRINUSE, EADDRNOTAVAIL, EACCES, EMFILE.
+ * Rejects with the system's code: EADDRINUSE, EADDRNOTAVAIL, EACCES, EMFILE. `free` runs right before the bind: it closes what holds the
+ * port until then.
  */
-export async function openAnchor(address: string, port: number, howToClose: string | undefined): Promise<Anchor> {
+export async function openAnchor(
+  address: string,
+  port: number,
+  howToClose: string | undefined,
+  free?: () => void,
+): Promise<Anchor> {
   const family = familyOf(address)
   const sink = joinSink(family)
   try {
     const { port: sinkPort } = await sink.address()
+    free?.()
     const client = net.connect({
       host: LOOPBACK[family],
       port: sinkPort,

@@ -4,10 +4,10 @@ import { codeOf } from '../errors.js'
 import { WILDCARD } from '../loopback/endpoint.js'
 import type { PortReservation } from '../loopback/port-reservation.js'
 import { loopbackFamilies } from '../loopback/probe.js'
-import { listensWhileHeld } from '../platform/port-hold.js'
 import { processState } from '../process-state.js'
 import { setTimeout } from '../timers.js'
 import { notEndless } from './candidates.js'
+import { isExhausted } from './exhausted.js'
 import { reserveFor } from './reserve-port.js'
 
 /** The options of get-port 7. Options of `server.listen()` other than `host` are accepted and have no effect. */
@@ -70,7 +70,7 @@ async function find(options?: Options): Promise<number> {
     try {
       return await keep([...at(preferred)], excluded, { host, reserve })
     } catch (error) {
-      if (!PASSED_OVER.has(codeOf(error))) throw error
+      if (!PASSED_OVER.has(codeOf(error)) && !isExhausted(error)) throw error
       cause = error
     }
   }
@@ -139,9 +139,14 @@ async function keep(
   // Preferred ports are often taken, and the reason is not shown.
   const explains = wished.length === 0
   const reservation = await reserveFor('clearLockedPorts() of portside/get-port', wanted, { explains })
+  try {
+    // If nothing can listen on a held port, this frees it, and TIME_WAIT and the lock keep it from here on.
+    await reservation.handOver(() => {})
+  } catch (error) {
+    await reservation.release()
+    throw error
+  }
   kept().add(reservation)
-  // If nothing can listen on a held port, TIME_WAIT and the lock keep it from here on.
-  if (!listensWhileHeld()) await reservation.handOver(() => {})
   if (!reserve) {
     setTimeout(() => {
       kept().delete(reservation)

@@ -2,12 +2,15 @@ import { existsSync } from 'node:fs'
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import { ownFile } from '../caller.js'
 import { portsideError } from '../errors.js'
+import { INSIDE } from '../loopback/port-reservation.js'
 import type { ReserveOptions } from './reserve-port.js'
 
 /** A port that a thread of this process holds until the process ends. */
 export interface ThreadHold {
   readonly port: number
-  /** Frees the port for the program that is about to listen, on systems where nothing can listen on a held port. */
+  /** Whether a program can listen on the port while the thread holds it. */
+  readonly whileHeld: boolean
+  /** Frees the port for the program that is about to listen, unless `whileHeld`. */
   handOver(): void
 }
 
@@ -27,9 +30,10 @@ export function holdInThread(options: Pick<ReserveOptions, 'family'>): ThreadHol
   // Without the preloaded modules of this process: a TypeScript loader would take longer than the reservation.
   const worker = new Worker(SCRIPT, { eval: true, execArgv: [], workerData, transferList: [port2] })
   worker.unref()
-  const { port = 0 } = orThrow(answer())
+  const { port = 0, whileHeld = false } = orThrow(answer())
   return {
     port,
+    whileHeld,
     handOver() {
       port1.postMessage('hand over')
       orThrow(answer())
@@ -48,6 +52,7 @@ const NO_ANSWER = {
 
 interface Answer {
   readonly port?: number
+  readonly whileHeld?: boolean
   readonly error?: {
     readonly code: string
     readonly headline: string
@@ -78,10 +83,11 @@ const answer = (message) => {
 const fail = ({ code, message, headline = message, because, next }) =>
   answer({ error: { code: code ?? 'ERR_PORTSIDE_UNSUPPORTED', headline, because, next } })
 try {
-  require(entry).reservePort(options).then((reservation) => {
+  require(entry).reservePort(options).then(async (reservation) => {
     answers.on('message', () => reservation.handOver(() => {}).then(() => answer({}), fail))
-    answer({ port: reservation.port })
-  }, fail)
+    const whileHeld = await reservation[Symbol.for('${INSIDE.description}')].listensWhileHeld()
+    answer({ port: reservation.port, whileHeld })
+  }).catch(fail)
 } catch (error) {
   fail(error)
 }

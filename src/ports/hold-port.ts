@@ -1,18 +1,34 @@
 import type dgram from 'node:dgram'
 import { checkFunction } from '../argument.js'
 import { createUndoList } from '../disposal.js'
-import { codeOf, invalidArgument, portsideError } from '../errors.js'
-import { type Endpoint, type Family, toEndpoint, WILDCARD } from '../loopback/endpoint.js'
-import type { PortProtocol, PortReservation } from '../loopback/port-reservation.js'
+import { invalidArgument, portsideError } from '../errors.js'
+import { type Endpoint, type Family, familyOf, toEndpoint, WILDCARD } from '../loopback/endpoint.js'
+import { INSIDE, type Inside, type PortProtocol, type PortReservation } from '../loopback/port-reservation.js'
 import { loopbackFamilies } from '../loopback/probe.js'
-import { listensWhileHeld } from '../platform/port-hold.js'
+import { type BoundSocketClass, boundSocketClass } from '../platform/bound-socket.js'
 import { type Anchor, openAnchor } from './anchor.js'
+import { type BoundHold, bindPort, freeWithBridge } from './bound-hold.js'
 import type { Candidates } from './candidates.js'
+import { markExhausted, saysExhausted } from './exhausted.js'
 import { closeSocket, holdSocket } from './held-socket.js'
 import { lockPort, type PortLock } from './lock.js'
+import { type PortSharing, portSharing } from './sharing.js'
+
+/** The ways of this kernel and runtime to hold a TCP port. */
+export interface HoldBy {
+  readonly sharing: PortSharing
+  /** Undefined where the runtime lacks it. */
+  readonly BoundSocket: BoundSocketClass | undefined
+}
+
+/** Of this process. For another platform, as tests pass it, the platform alone decides, and there is no bound socket. */
+export const holdBy = (platform?: NodeJS.Platform): HoldBy => ({
+  sharing: portSharing(platform),
+  BoundSocket: platform === undefined ? boundSocketClass() : undefined,
+})
 
 /** The port to hold, and where. */
-export interface Wanted {
+export interface Wanted extends HoldBy {
   readonly addresses: readonly string[]
   readonly protocol: PortProtocol | 'both'
   readonly candidates: Candidates
@@ -26,11 +42,15 @@ export interface Wanted {
  * The error has `exhausted` if the kernel had no port left.
  */
 export async function hold(
-  { addresses, protocol, candidates, platform, howToClose }: Wanted,
+  { addresses, protocol, candidates, platform, howToClose, sharing, BoundSocket }: Wanted,
   port: number,
 ): Promise<PortReservation> {
+  const families = protocol === 'udp' ? [] : familiesOf(addresses)
+  // Where the platform is known to share, the kernel is asked at the first hand-over.
+  const shares = sharing.expected || (await sharing.ask(families))
   const undos = createUndoList()
   const anchors: Anchor[] = []
+  const bounds: BoundHold[] = []
   const sockets = new Map<string, dgram.Socket>()
   let lock: PortLock | undefined
   let chosen = port
@@ -47,7 +67,15 @@ export async function hold(
   }
   try {
     if (port !== 0) await choose(port)
-    for (const address of protocol === 'udp' ? [] : addresses.flatMap(anchored)) {
+    const tcp = protocol === 'udp' ? [] : addresses
+    const Bound = shares ? undefined : BoundSocket
+    for (const address of Bound === undefined ? [] : tcp) {
+      const bound = bindPort(Bound as BoundSocketClass, address, chosen, howToClose)
+      undos.add(() => bound.close())
+      bounds.push({ address, addresses: anchored(address), bound })
+      if (chosen === 0) await choose(bound.port)
+    }
+    for (const address of Bound === undefined ? tcp.flatMap(anchored) : []) {
       const anchor = await openAnchor(address, chosen, howToClose)
       undos.add(() => anchor.release())
       anchors.push(anchor)
@@ -60,21 +88,24 @@ export async function hold(
       if (chosen === 0) await choose(socket.address().port)
     }
   } catch (error) {
-    throw await undos.runAfter(conflicting(error, port, anchors.length + sockets.size))
+    throw await undos.runAfter(conflicting(error, port, bounds.length + anchors.length + sockets.size))
   }
   return new Reservation(
     addresses.map((address) => toEndpoint(address, chosen)),
     protocol,
-    { anchors, sockets, lock, whileHeld: listensWhileHeld(platform) },
+    { anchors, bounds, sockets, lock, families, sharing },
   )
 }
 
 interface Holdings {
   readonly anchors: readonly Anchor[]
+  /** Instead of anchors. */
+  readonly bounds: readonly BoundHold[]
   readonly sockets: Map<string, dgram.Socket>
   readonly lock: PortLock | undefined
-  /** Whether a listener can be bound while the anchors hold. */
-  readonly whileHeld: boolean
+  /** Of the addresses with a TCP port. */
+  readonly families: readonly Family[]
+  readonly sharing: PortSharing
 }
 
 class Reservation implements PortReservation {
@@ -85,6 +116,7 @@ class Reservation implements PortReservation {
   readonly endpoints: readonly Endpoint[]
   readonly protocol: PortProtocol | 'both'
   readonly #holdings: Holdings
+  #freeing: Promise<unknown> | undefined
   #released: Promise<void> | undefined
 
   constructor(endpoints: readonly Endpoint[], protocol: PortProtocol | 'both', holdings: Holdings) {
@@ -98,8 +130,9 @@ class Reservation implements PortReservation {
   }
 
   get held(): boolean {
-    const { anchors, sockets } = this.#holdings
-    return this.protocol === 'udp' ? sockets.size > 0 : anchors.every(({ held }) => held)
+    const { anchors, bounds, sockets } = this.#holdings
+    if (this.protocol === 'udp') return sockets.size > 0
+    return anchors.every(({ held }) => held) && bounds.every(({ bound }) => bound.held)
   }
 
   async handOver<T>(
@@ -114,8 +147,23 @@ class Reservation implements PortReservation {
     }
     // No turn of the event loop in between: another process must not get the port.
     if (protocol === 'udp') void this.#closeSockets()
-    else if (!this.#holdings.whileHeld) await this.#releaseAnchors()
+    else {
+      const shares = this.#listensWhileHeld()
+      if (!(typeof shares === 'boolean' ? shares : await shares)) await this.#free()
+      // It may have been released meanwhile.
+      this.#refuseReleased('hand over')
+    }
     return bind()
+  }
+
+  get [INSIDE](): Inside {
+    return {
+      boundSocket: (address) => {
+        const { bound } = this.#holdings.bounds.find((hold) => hold.address === address) ?? {}
+        return bound?.held ? bound.socket : undefined
+      },
+      listensWhileHeld: () => this.#listensWhileHeld(),
+    }
   }
 
   takeSocket(address: string): dgram.Socket | undefined {
@@ -136,15 +184,31 @@ class Reservation implements PortReservation {
     return this.release()
   }
 
-  /** The descriptors are closed when the call returns. */
-  async #end(): Promise<void> {
-    await Promise.all([this.#releaseAnchors(), this.#closeSockets(), this.#holdings.lock?.release()])
+  #listensWhileHeld(): boolean | Promise<boolean> {
+    const { bounds, families, sharing } = this.#holdings
+    return bounds.length === 0 && sharing.ask(families)
   }
 
-  #releaseAnchors(): Promise<unknown> {
-    const { anchors, whileHeld } = this.#holdings
-    // If nothing could listen on the held port, TIME_WAIT keeps the kernel from giving it away until something listens.
-    return Promise.all(anchors.map((anchor) => anchor.release(!whileHeld)))
+  /** The descriptors are closed when the call returns. */
+  async #end(): Promise<void> {
+    const { bounds, families, lock, sharing } = this.#holdings
+    for (const { bound } of bounds) bound.close()
+    const closed = [this.#releaseAnchors(!sharing.known(families)), this.#closeSockets(), lock?.release()]
+    await Promise.all([...closed, this.#freeing?.catch(() => {})])
+  }
+
+  /** Frees the TCP port for a listener. Concurrent hand-overs share it. */
+  #free(): Promise<unknown> {
+    const { bounds } = this.#holdings
+    this.#freeing ??= Promise.all([this.#releaseAnchors(true), freeWithBridge(bounds)]).finally(() => {
+      this.#freeing = undefined
+    })
+    return this.#freeing
+  }
+
+  /** If nothing can listen on the held port, TIME_WAIT keeps the kernel from giving it away until something listens. */
+  #releaseAnchors(bridge: boolean): Promise<unknown> {
+    return Promise.all(this.#holdings.anchors.map((anchor) => anchor.release(bridge)))
   }
 
   #closeSockets(): Promise<unknown> {
@@ -169,11 +233,11 @@ function anchored(address: string): string[] {
   return address === WILDCARD.IPv6 && loopbackFamilies().includes('IPv4') ? [address, WILDCARD.IPv4] : [address]
 }
 
-/** Marks an EADDRINUSE for which trying another port does not help: the kernel had no port left. */
-function conflicting(error: unknown, port: number, acquired: number): unknown {
-  const exhausted = port === 0 && acquired === 0 && codeOf(error) === 'EADDRINUSE'
-  return exhausted ? Object.assign(error as object, { exhausted }) : error
-}
+const familiesOf = (addresses: readonly string[]): Family[] => [...new Set(addresses.flatMap(anchored).map(familyOf))]
+
+/** Marks the error for which trying another port does not help: the kernel had no port left. */
+const conflicting = (error: unknown, port: number, acquired: number): unknown =>
+  port === 0 && acquired === 0 && saysExhausted(error) ? markExhausted(error) : error
 
 function taken(port: number, because: string): Error {
   return Object.assign(

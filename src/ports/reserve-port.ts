@@ -14,7 +14,8 @@ import { describeErrno } from '../platform/errno.js'
 import { refuseAborted } from '../signals.js'
 import type { SocketOwner } from '../socket-table/owners.js'
 import { type Candidates, candidatesOf, listed, sweep } from './candidates.js'
-import { hold, type Wanted } from './hold-port.js'
+import { isExhausted } from './exhausted.js'
+import { hold, holdBy, type Wanted } from './hold-port.js'
 import { describeLockHolder, lockHolders } from './lock-holder.js'
 
 /** The options of `reservePort()` and `reservePorts()`. */
@@ -200,7 +201,8 @@ export async function wantOf(
   refuseAborted(signal, ASKED)
   const { addresses, bind } = await addressesFor(options, 'reserve a port on')
   const chosen = bind === 'all' ? addresses : onePerFamily(addresses)
-  return { addresses: chosen, protocol, candidates, wished: candidates.wished.values(), signal, platform, howToClose }
+  const wanted = { addresses: chosen, protocol, candidates, platform, howToClose, ...holdBy(platform) }
+  return { ...wanted, wished: candidates.wished.values(), signal }
 }
 
 const ASKED = 'reserve a port'
@@ -254,7 +256,7 @@ function onePerFamily(addresses: readonly string[]): string[] {
 /** Passes over a port that is taken. Any other error ends the search. */
 function passOver(error: unknown, failures: unknown[], { addresses }: Want): undefined {
   const code = codeOf(error)
-  if ((code !== 'EADDRINUSE' && code !== 'EACCES') || (error as { exhausted?: boolean }).exhausted) {
+  if ((code !== 'EADDRINUSE' && code !== 'EACCES') || isExhausted(error)) {
     throw thrown(error, `reserve a port on ${addresses.join(' and ')}`)
   }
   failures.push(error)

@@ -4,7 +4,6 @@ import { invalidArgument, portsideError } from '../errors.js'
 import { loopbackFamilies } from '../loopback/probe.js'
 import { milliseconds } from '../numbers.js'
 import { namesOf, readOptions } from '../options.js'
-import { listensWhileHeld } from '../platform/port-hold.js'
 import { holdInThread, type ThreadHold } from '../ports/hold-in-thread.js'
 import { processState } from '../process-state.js'
 import { isPlaywrightWorker } from './this-runner.js'
@@ -80,12 +79,15 @@ export interface WebServer extends Omit<WebServerOptions, 'env' | 'https' | 'pat
 export function webServer(command: string | ((port: number) => string), options?: WebServerOptions): WebServer {
   const commandFor = readCommand(command)
   const { env = {}, https = false, path = '', ...passed } = checkOptions(options)
-  const { port, handOver } = portFor(keyOf([String(command), path, https, passed, ownVariables(env)]), passed.name)
+  const { port, whileHeld, handOver } = portFor(
+    keyOf([String(command), path, https, passed, ownVariables(env)]),
+    passed.name,
+  )
   return {
     ...passed,
     command: commandFor(port),
     url: `${https ? 'https' : 'http'}://localhost:${port}${path}`,
-    env: environment(env, String(port), handOver),
+    env: environment(env, String(port), handOver, whileHeld),
     reuseExistingServer: false,
   }
 }
@@ -155,10 +157,10 @@ const keyOf = (given: unknown[]): string =>
     .digest('hex')
     .slice(0, 16)
 
-function portFor(key: string, name = 'one'): Pick<ThreadHold, 'port' | 'handOver'> {
+function portFor(key: string, name = 'one'): ThreadHold {
   if (isPlaywrightWorker()) {
     const port = portsOf(process.ppid)[key]
-    if (port !== undefined) return { port, handOver() {} }
+    if (port !== undefined) return { port, whileHeld: true, handOver() {} }
     throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
       headline: `Cannot find the port of a web server (${name})`,
       because: 'the main process has called webServer() with other arguments than this worker, or not at all',
@@ -191,7 +193,7 @@ export function environment(
   env: Readonly<Record<string, string>>,
   port: string,
   handOver: () => void,
-  whileHeld = listensWhileHeld(),
+  whileHeld: boolean,
 ): Record<string, string> {
   if (whileHeld) return { ...env, PORT: port }
   return Object.defineProperty({ ...env }, 'PORT', {

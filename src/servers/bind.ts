@@ -4,7 +4,8 @@ import { thrown } from '../explanations/thrown.js'
 import type { Addresses } from '../loopback/address.js'
 import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
 import { FETCH_REFUSES } from '../loopback/fetch-ports.js'
-import type { Place } from '../loopback/place.js'
+import type { BoundAt, Place } from '../loopback/place.js'
+import type { BoundSocket } from '../platform/bound-socket.js'
 import { saysAddressAbsent } from '../platform/errno.js'
 import { acceptOptionsOf, forgetBind } from '../platform/node-internals.js'
 import { isHttpServer } from '../platform/node-objects.js'
@@ -139,18 +140,22 @@ export interface StreamBindOptions {
   asked: string
 }
 
-/** Listens, and resolves with the endpoint (undefined for a path) once the kernel has bound the socket. */
+/**
+ * Listens, and resolves with the endpoint (undefined for a path) once the kernel has bound the socket. With `bound` the server adopts
+ * that socket, which is bound there.
+ */
 export function listening(
   server: net.Server,
   where: net.ListenOptions,
   { backlog, signal, asked }: StreamBindOptions,
+  bound?: BoundSocket,
 ): Promise<Endpoint | undefined> {
   return new Promise((resolve, reject) => {
     const settle = (): void => {
-      server.off('listening', bound).off('error', failed).off('close', closed)
+      server.off('listening', listens).off('error', failed).off('close', closed)
       forget()
     }
-    const bound = (): void => {
+    const listens = (): void => {
       settle()
       const address = server.address()
       resolve(typeof address === 'string' || address === null ? undefined : (address as Endpoint))
@@ -158,7 +163,7 @@ export function listening(
     const failed = (error: unknown): void => {
       settle()
       forgetBind(server)
-      reject(error)
+      reject(bound === undefined ? error : placed(error, where))
     }
     // A server that is closed before it is bound emits 'close' and never 'listening'.
     const closed = (): void => failed(closedWhileListening(asked))
@@ -168,25 +173,32 @@ export function listening(
     }
     let forget = (): void => {}
     if (signal?.aborted) return aborted()
-    server.on('listening', bound).on('error', failed).on('close', closed)
+    server.on('listening', listens).on('error', failed).on('close', closed)
     forget = onAbort(signal, aborted)
     // In a cluster, port 0 would be the same port in every worker.
     where.exclusive = true
     if (backlog !== undefined) where.backlog = backlog
     try {
-      server.listen(where)
+      // Node never asks the primary of a cluster for an adopted socket, and reads its backlog only from this argument (lib/net.js).
+      if (bound !== undefined) server.listen(bound, backlog)
+      else server.listen(where)
     } catch (error) {
       failed(error)
     }
   })
 }
 
-/** Binds a `net.Server`. */
-export function streamBinder(primary: net.Server, options: StreamBindOptions): Binder<net.Server> {
+/** Node's error for an adopted socket has neither address nor port. */
+function placed(error: unknown, { host: address, port }: net.ListenOptions): unknown {
+  return codeOf(error) === undefined ? error : Object.assign(error as object, { address, port })
+}
+
+/** Binds a `net.Server`. It adopts the bound sockets that it gets. */
+export function streamBinder(primary: net.Server, options: StreamBindOptions, boundAt?: BoundAt): Binder<net.Server> {
   return {
     // An HTTP server is useless on a port that fetch blocks.
     ...(isHttpServer(primary) ? { avoids: FETCH_REFUSES } : {}),
-    bind: (server, host, port) => listening(server, { host, port }, options) as Promise<Endpoint>,
+    bind: (server, host, port) => listening(server, { host, port }, options, boundAt?.(host)) as Promise<Endpoint>,
     second: () => new net.Server(acceptOptionsOf(primary)),
     close: (server) => new Promise((resolve) => server.close(() => resolve())),
   }

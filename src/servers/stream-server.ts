@@ -43,8 +43,10 @@ export async function listenOnAddress<S extends net.Server>(
   const tracked = trackServer(server)
   if (backlog !== undefined) tracked.queue.backlog = backlog
   closedBy(server, closeOf(setup.opener))
-  const binder = streamBinder(server, { backlog, signal: options.signal, asked: askedOf(options) })
-  const { endpoints, second } = await bindAt(place, 'tcp', () => bindTo(server, place, binder))
+  const how = { backlog, signal: options.signal, asked: askedOf(options) }
+  const { endpoints, second } = await bindAt(place, 'tcp', (bound) =>
+    bindTo(server, place, streamBinder(server, how, bound)),
+  )
   if (second !== undefined) tracked.alsoListensOn(closedBy(second, closeOf(setup.opener)))
   return new StreamServer(tracked, server, endpoints, options, setup)
 }

@@ -17,7 +17,7 @@ it.each([
   expect(listensWhileHeld(platform)).toBe(can)
 })
 
-it('agrees with the kernel of this host', async () => {
+it('does not promise more than the kernel of this host does', async () => {
   const sink = net.createServer((socket) => socket.on('error', () => {}).resume()).listen(0, HERE)
   await once(sink, 'listening')
   const { port } = sink.address() as net.AddressInfo
@@ -28,7 +28,8 @@ it('agrees with the kernel of this host', async () => {
     server.once('error', () => resolve(false))
     server.listen(holder.localPort, HERE, () => resolve(true))
   })
-  expect(listensWhileHeld()).toBe(listens)
+  // A kernel may share although its platform is not known for it.
+  if (listensWhileHeld()) expect(listens).toBe(true)
   server.close()
   holder.resetAndDestroy()
   await once(sink.close(), 'close')
