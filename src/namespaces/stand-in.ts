@@ -17,7 +17,8 @@ export function standIn(child: ChildProcess): void {
   }
   programs.set(child, look)
   const get = (): number => (look() ?? waitFor(look, own))?.pid ?? own
-  Object.defineProperty(child, 'pid', { configurable: true, enumerable: true, get })
+  // Bun sets it again when the child exits.
+  Object.defineProperty(child, 'pid', { configurable: true, enumerable: true, get, set: () => {} })
   const forward =
     (kill: ChildProcess['kill']): ChildProcess['kill'] =>
     (signal = 'SIGTERM') => {

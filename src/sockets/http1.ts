@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type net from 'node:net'
 import { endsConnection, parserOf, parsersAtRest } from '../platform/node-internals.js'
 import { patch } from '../platform/patches.js'
+import { runtime } from '../platform/runtime.js'
 import { nextTick } from '../timers.js'
 import type { Connection, ConnectionState, Protocol } from './connection.js'
 import { finish } from './finish.js'
@@ -130,7 +131,8 @@ export class Http1Protocol implements Protocol {
       'destroySoon',
       () => () => {
         for (const { request } of this.#exchanges) request.resume()
-        finish(this.#connection)
+        // Bun ends the connection itself behind the response. An end() from here would drop the response, which is not written yet.
+        if (runtime() !== 'Bun') finish(this.#connection)
       },
       'a reset takes from the peer what it has not read yet (RFC 9112 §9.6)',
     )
