@@ -7,6 +7,7 @@ export interface SocketLeak {
   /**
    * `client` and `accepted` are the two ends of a TCP connection. `unix` is either end of a unix socket or a named pipe, or a pipe to a
    * child process. An `untracked` socket is known to the kernel, but no object of Node explains it.
+   * A bound socket that holds the port of a reservation is a `listener`.
    */
   readonly kind: 'client' | 'accepted' | 'listener' | 'udp' | 'unix' | 'untracked'
   /** Its own end: an endpoint, or the path of a unix socket. */

@@ -13,16 +13,18 @@ export interface PortReservation extends Endpoint, AsyncDisposable {
   readonly endpoints: readonly Endpoint[]
   readonly protocol: PortProtocol | 'both'
   /**
-   * True while the kernel keeps the port for this reservation. False after `release()`. A UDP port, and on systems other
-   * than Linux a TCP port, is held only until the first hand-over. With `'both'` it describes the TCP port.
+   * True while the kernel keeps the port for this reservation. False after `release()`. A UDP port is held only until the
+   * first hand-over. So is a TCP port if the kernel lets nothing listen on a held port, as on Windows. With `'both'` it
+   * describes the TCP port.
    */
   readonly held: boolean
   /**
    * Runs `bind`, a function that binds the port or starts a program that does, and resolves to its result.
    *
-   * On Linux a TCP port stays held throughout, so you can hand it over again. Elsewhere, and for UDP, portside frees the
-   * port right before it calls `bind`.
+   * On Linux a TCP port stays held throughout, so you can hand it over again. For UDP, and if the kernel lets nothing
+   * listen on a held port, portside frees the port right before it calls `bind`.
    *
+   * @throws EADDRINUSE if another socket takes the port when portside frees it
    * @throws ERR_PORTSIDE_RESERVATION_RELEASED after `release()`
    * @throws ERR_INVALID_ARG_VALUE if `protocol` is not reserved
    * @see `docs/ports.md#a-server-of-your-own`
