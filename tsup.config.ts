@@ -20,7 +20,7 @@ const ROOMS: ReadonlyArray<readonly [room: string, files: RegExp]> = [
   ['check', /^platform\/(active-resources|descriptor-inode|table-source)\.ts$/],
   ['base', /^(explanations\/opened-at|sockets\/(client-sockets|infrastructure|tuple))\.ts$/],
   ['check', /^assertions\/matchers\.ts$/],
-  ['check', /^sockets\/servers-of-bun\.ts$/],
+  ['check', /^sockets\/(bound-port|servers-of-bun)\.ts$/],
   [
     'check',
     /^leaks\/(alive-before|client-pools|close-leaked|context-store|dials|find-open|grace|known|leak-check|main-process|natives-of-bun|options|peers|runner-options|runtime-fetch|senders|snapshot|trace|tracked-socket|tracker|tracking|untracked|workers)\.ts$/,
@@ -29,10 +29,10 @@ const ROOMS: ReadonlyArray<readonly [room: string, files: RegExp]> = [
   ['report', /^leaks\//],
   [
     'explanations',
-    /^platform\/(ephemeral-range|excluded-ports|open-files|own-connections|lost-codes|privileged-ports)\.ts$/,
+    /^platform\/(ephemeral-range|excluded-ports|hosts-file|open-files|own-connections|lost-codes|privileged-ports)\.ts$/,
   ],
   ['ports', /^platform\/(abstract-name|port-hold|port-lock)\.ts$/],
-  ['servers', /^platform\/(backlog|socket-directory|unix-path)\.ts$/],
+  ['servers', /^platform\/(backlog|permissions|socket-directory|unix-path)\.ts$/],
   ['socket-table', /^platform\/output-of\.ts$/],
   ['programs', /^platform\//],
   ['servers', /^(loopback|sockets|servers)\//],

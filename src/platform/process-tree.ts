@@ -54,7 +54,7 @@ export function isRunning({ pid, started }: OtherProcess, platform: NodeJS.Platf
 /** The state and the start time of a process. Undefined on Windows, where a pid is free as soon as its process has exited. */
 function look(pid: number, platform: NodeJS.Platform): Pick<ProcessStat, 'state' | 'started'> | undefined {
   if (platform === 'linux' || platform === 'android') return tryStat(pid)
-  return platform === 'win32' ? undefined : processesByPs().get(pid)
+  return platform === 'win32' ? undefined : seenByPs(pid)
 }
 
 /** Whether the process has not exited, on Linux. */
@@ -118,10 +118,15 @@ export function childrenIn(processes: string): (pid: number) => number[] {
   return (pid) => children.get(pid) ?? []
 }
 
-/** All processes from ps(1), kept for a moment: a caller asks about several, and again until they have exited. */
-function processesByPs(): ReadonlyMap<number, Pick<ProcessStat, 'state' | 'started'>> {
-  if (byPs === undefined || now() - byPs.at >= LIST_LASTS) byPs = { of: parseStates(listStates()), at: now() }
-  return byPs.of
+/**
+ * A process in the list of ps(1), which is kept for a moment: a caller asks about several, and again until they have exited. A process
+ * that the list lacks may be younger than the list.
+ */
+function seenByPs(pid: number): Pick<ProcessStat, 'state' | 'started'> | undefined {
+  if (byPs === undefined || now() - byPs.at >= LIST_LASTS || !byPs.of.has(pid)) {
+    byPs = { of: parseStates(listStates()), at: now() }
+  }
+  return byPs.of.get(pid)
 }
 
 /** In milliseconds. */
@@ -143,7 +148,7 @@ function listStates(): string {
   try {
     return outputOf('ps', ['-A', '-o', 'pid=,stat=,lstart='], {
       encoding: 'utf8',
-      env: { ...process.env, LC_ALL: 'C' },
+      env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' },
     })
   } catch {
     // There is no such program, or this process may not run it.

@@ -32,9 +32,9 @@ describe('the tarball', () => {
   })
 
   test('stays within its limits', () => {
-    expect(size).toBeLessThanOrEqual(470_000)
-    expect(unpackedSize).toBeLessThanOrEqual(1_600_000)
-    expect(files.length).toBeLessThanOrEqual(135)
+    expect(size).toBeLessThanOrEqual(500_000)
+    expect(unpackedSize).toBeLessThanOrEqual(1_700_000)
+    expect(files.length).toBeLessThanOrEqual(140)
   })
 
   test('has the target of every link to a file', () => {
@@ -62,7 +62,8 @@ describe('the tarball', () => {
     const imports = /\b(?:require|import)\(["'`]([^"'`]+)["'`]\)|\bfrom ?["']([\w@./:-]+)["']/g
     const code = files
       .filter((file) => /^dist\/.*\.c?js$/.test(file))
-      .map((file) => [file, readFileSync(installed(file), 'utf8')] as const)
+      // esbuild limits the length of a line by a break within a string.
+      .map((file) => [file, readFileSync(installed(file), 'utf8').replaceAll('\\\n', '')] as const)
     expect(code.flatMap(([file, text]) => (shim.test(text) ? [file] : []))).toEqual([])
     const imported = code.flatMap(([, text]) => [...text.matchAll(imports)].map(([, one, other]) => one ?? other ?? ''))
     const packages = imported.flatMap((name) => (/^(\.|node:|\$\{)/.test(name) ? [] : /^(?:@[^/]+\/)?[^/]+/.exec(name)))

@@ -120,7 +120,6 @@ describe('isRunning and end', () => {
     const program = spawn(process.execPath, ['-e', 'process.stdin.resume()'])
     onTestFinished(() => void program.kill('SIGKILL'))
     await once(program, 'spawn')
-    await pause()
     const other = identified(program.pid as number, 'darwin')
     expect(other.started).toMatch(/ \d\d:\d\d:\d\d \d{4}$/)
     expect(isRunning(other, 'darwin')).toBe(true)
@@ -130,6 +129,23 @@ describe('isRunning and end', () => {
     program.stdin.end()
     expect(await once(program, 'exit')).toEqual([0, null])
     expect(isRunning(other, 'darwin')).toBe(false)
+  })
+
+  it('knows a process that is younger than the last list of ps, in any time zone', async (context) => {
+    needs(context, 'ps')
+    // The list of this moment is kept.
+    expect(isRunning(identified(process.pid, 'darwin'), 'darwin')).toBe(true)
+    const program = spawn(process.execPath, ['-e', 'process.stdin.resume()'])
+    onTestFinished(() => void program.kill('SIGKILL'))
+    await once(program, 'spawn')
+    const other = identified(program.pid as number, 'darwin')
+    expect(other.started).toBeDefined()
+    vi.stubEnv('TZ', 'Asia/Tokyo')
+    onTestFinished(() => void vi.unstubAllEnvs())
+    await pause()
+    expect(isRunning(other, 'darwin')).toBe(true)
+    program.stdin.end()
+    await once(program, 'exit')
   })
 
   it('counts an exited process that its parent has not waited for as ended, by ps, as on macOS', async (context) => {
