@@ -104,7 +104,7 @@ class SleepingListener {
   }
 
   static async start(host: string, port: number): Promise<SleepingListener> {
-    refuseDenied('worker', `listen on ${formatEndpoint({ address: host, port })} in a thread`)
+    refuseDenied('worker', `listen on ${host} in a thread`)
     const { Worker } = await import('node:worker_threads')
     const flag = new SharedArrayBuffer(4)
     // The thread needs neither the loader nor the options of this process.

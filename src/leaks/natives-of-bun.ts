@@ -23,7 +23,7 @@ export class NativesOfBun {
     this.#ownerNow = ownerNow
     const { Bun } = globalThis as unknown as { Bun: BunSockets }
     const because = 'Bun has no diagnostics channels'
-    // Never undone: the state of this process keeps listening. A function that another library has frozen stays as it is.
+    // Never undone, because the state of this process keeps its listeners. portside does not replace a function that another library has frozen.
     processState('leaks.natives-of-bun', () => {
       for (const [name, end, howToClose] of OPENING) {
         this.#follow(Bun, name, (result, given) => this.#note(end(result, given), howToClose, name), because)
