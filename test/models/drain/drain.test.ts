@@ -17,11 +17,6 @@ beforeAll(() => {
 afterAll(() => foreigners[Symbol.asyncDispose]())
 
 describe.each(PROTOCOLS)('the drain of a server of %s', (protocol) => {
-  // The first connection of a protocol loads its code and, for TLS, makes keys. On a slow machine that blocks longer than a deadline.
-  beforeAll(async () => {
-    await play(scheduleFrom(0, [protocol]), 0, portside, foreigners)
-  })
-
   it.each(SEEDS)('keeps its promises in the schedule of seed %i', async (seed) => {
     const played = await play(scheduleFrom(seed, [protocol]), seed, portside, foreigners)
     expect([...judge(played), ...(leftInKernel([played]).get(played) ?? [])], JSON.stringify(played.schedule)).toEqual(

@@ -9,7 +9,7 @@ export interface Complaint {
   readonly detail: string
 }
 
-/** Milliseconds allowed beyond the deadline, in addition to twice the lag of the event loop. */
+/** Milliseconds of the event loop allowed beyond the deadline. Time in which other processes ran, or code blocked the loop, is not counted. */
 const SLACK = 150
 
 /** Milliseconds by which a note and its event may differ. */
@@ -27,13 +27,13 @@ export function judge(played: Played): Complaint[] {
   ]
 }
 
-function* settling({ took, deadline, lag, failure, unclosed, listening }: Played): Generator<Complaint> {
+function* settling({ took, passed, deadline, lag, failure, unclosed, listening }: Played): Generator<Complaint> {
   if (failure !== undefined) yield { kind: 'close-failed', detail: failure }
-  const late = took - deadline - SLACK - 2 * lag
+  const late = passed - deadline - SLACK
   if (late > 0)
     yield {
       kind: 'late',
-      detail: `${Math.round(late)} ms; took ${Math.round(took)} of ${deadline}, lag ${Math.round(lag)}`,
+      detail: `${Math.round(late)} ms; took ${Math.round(took)} of ${deadline}, of which ${Math.round(passed)} passed for the event loop; longest lag ${Math.round(lag)}`,
     }
   if (unclosed.length > 0) yield { kind: 'socket-open', detail: `${unclosed.length} after close(): ${unclosed[0]}` }
   if (listening) yield { kind: 'listening', detail: 'after close()' }

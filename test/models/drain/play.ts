@@ -1,7 +1,7 @@
 import type { DrainReport } from '../../../src/index.js'
 import { Clients } from './clients/play.js'
 import type { Foreigners } from './foreigners.js'
-import { Lag } from './lag.js'
+import { LoopClock } from './loop-clock.js'
 import type { Schedule } from './schedule.js'
 import { clock, type Seen } from './seen.js'
 import { type Accepted, type Begun, type Portside, serve } from './server.js'
@@ -29,9 +29,11 @@ export interface Played {
   /** The rejection of close(), unless it reports connections closed by force. */
   readonly failure: string | undefined
   readonly hung: boolean
-  /** Milliseconds from the first call until it settled, until the deadline, and the longest lag of the loop meanwhile. */
+  /** Milliseconds from the first call until it settled, those of them that passed for the event loop, and until the deadline. */
   readonly took: number
+  readonly passed: number
   readonly deadline: number
+  /** The longest time without a turn of the event loop, in milliseconds. */
   readonly lag: number
   /** The time when close() settled. */
   readonly unclosed: readonly string[]
@@ -67,7 +69,7 @@ export async function play(
   )
 
   await moment(schedule, served)
-  using lag = new Lag()
+  using loop = new LoopClock()
   const abort = new AbortController()
   const timers: NodeJS.Timeout[] = []
   const begun = performance.now()
@@ -87,6 +89,7 @@ export async function play(
   }
   const settled = await Promise.race([closing, hang(deadline + HANG, timers)])
   const took = performance.now() - begun
+  const { passed, longest: lag } = loop
   const unclosed = accepted.flatMap(({ socket, stream, closed }) =>
     closed && stream.closed ? [] : [`${closed ? 'secure' : 'raw'}, destroyed: ${socket.destroyed}`],
   )
@@ -105,8 +108,9 @@ export async function play(
     failure: settled?.failure,
     hung: settled === undefined,
     took,
+    passed,
     deadline,
-    lag: lag.longest,
+    lag,
     unclosed,
     listening,
     own: seen,
