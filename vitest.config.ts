@@ -22,9 +22,9 @@ const LEAKING = ['test/leaks/**/*.test.ts', 'test/leaks/leak-check.test.ts']
 const SOURCES = {
   globalSetup: 'test/support/transpile.ts',
   env: { PORTSIDE: new URL('index.js', TRANSPILED).href },
-  // For a busy machine. A longer timeout costs nothing in a test that passes.
-  testTimeout: 30_000,
-  hookTimeout: 30_000,
+  // For a machine that is slow or busy: a longer timeout costs nothing in a test that passes.
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
 }
 
 /** The tests of the sources; test/profiles has them on hosts of five kinds, too. */
@@ -77,8 +77,8 @@ export default defineConfig({
           name: 'package',
           include: ['test/package/**/*.test.ts'],
           globalSetup: 'test/support/pack.ts',
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
         },
       },
       {
@@ -88,7 +88,7 @@ export default defineConfig({
           include: ['generated/docs/**/*.test.ts'],
           // A file could depend on the matchers that another installs: documentation.test.ts checks that it does not.
           isolate: false,
-          testTimeout: 30_000,
+          testTimeout: 120_000,
         },
       },
     ],

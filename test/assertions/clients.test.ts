@@ -37,7 +37,7 @@ leavesNothingOpen()
 /** Milliseconds that a client waits for an answer that does not come. */
 const IMPATIENT = 50
 /** A timeout that must not expire: longer than a test may last. */
-const PATIENT = 60_000
+const PATIENT = 600_000
 
 type Outcome = 'refused' | 'reset' | 'timed out'
 

@@ -15,7 +15,7 @@ import { HTTP1_KINDS, STREAM_KINDS } from './kinds.js'
 leavesNothingOpen()
 
 /** Longer than a test may take, so a test that waits for it fails. */
-const LONG = { grace: 60_000 }
+const LONG = { grace: 600_000 }
 const KINDS = [...HTTP1_KINDS, ...STREAM_KINDS]
 
 /** Keeps this process from accepting until the condition holds. Only the kernel continues. */

@@ -13,7 +13,7 @@ import { run } from './kinds.js'
 leavesNothingOpen()
 
 /** Longer than a test may take, so a test that waits for it fails. */
-const LONG = { grace: 60_000 }
+const LONG = { grace: 600_000 }
 
 /** A request as a user writes it. Resolves to the answer as text, or rejects with its 'error'. */
 function ask(options: https.RequestOptions & { secure?: boolean }): Promise<string> {

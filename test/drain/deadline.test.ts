@@ -16,7 +16,7 @@ import { run, TRANSPORTS } from './kinds.js'
 leavesNothingOpen()
 
 /** Longer than a test may take, so a test that waits for it fails. */
-const LONG = { grace: 60_000 }
+const LONG = { grace: 600_000 }
 
 /** A server and a client that ignores the end of its stream. Only the deadline closes it. */
 async function withStubbornPeer(start: (typeof TRANSPORTS)[number]['start'], options?: { grace: number }) {

@@ -9,7 +9,7 @@ import { run, STREAM_TRANSPORTS, type StreamHandler } from './kinds.js'
 leavesNothingOpen()
 
 /** Longer than a test may take, so a test that waits for it fails. */
-const LONG = { grace: 60_000 }
+const LONG = { grace: 600_000 }
 
 const OWN = [
   { name: 'listenTcp()', unix: false, start: async () => run((await listenTcp()) as never) },

@@ -11,7 +11,7 @@ import { type AnyServer, HTTP1_TRANSPORTS, run, STREAM_TRANSPORTS } from './kind
 leavesNothingOpen()
 
 /** Longer than a test may take, so a test that waits for it fails. */
-const LONG = { grace: 60_000 }
+const LONG = { grace: 600_000 }
 const TCP_STREAMS = STREAM_TRANSPORTS.filter(({ unix }) => !unix)
 const TCP_HTTP = HTTP1_TRANSPORTS.filter(({ unix }) => !unix)
 

@@ -11,7 +11,7 @@ import { HTTP1_TRANSPORTS, type Running, run, STREAM_TRANSPORTS } from './kinds.
 leavesNothingOpen()
 
 /** Longer than a test may take, so a test that waits for it fails. */
-const LONG = { grace: 60_000 }
+const LONG = { grace: 600_000 }
 
 /** A client in another process, connected and accepted. */
 async function dialFromOutside(

@@ -11,7 +11,7 @@ import { HTTP1_TRANSPORTS, type Running, run } from './kinds.js'
 leavesNothingOpen()
 
 /** Longer than a test may take, so a test that waits for it fails. */
-const LONG = { grace: 60_000 }
+const LONG = { grace: 600_000 }
 const CLIENTS = 6
 
 /** Resolves with the body, or rejects with the client's error. */

@@ -24,7 +24,7 @@ import { leavesNothingOpen, watchPort } from '../support/kernel.js'
 leavesNothingOpen()
 
 /** Longer than a test may take, so a test that waits for it fails. */
-const LONG = { grace: 60_000 }
+const LONG = { grace: 600_000 }
 const asIs = (bytes: Buffer): Buffer => bytes
 const ECHO = {
   path: '/test/Echo',

@@ -8,7 +8,7 @@ import { HTTP1_TRANSPORTS, run, STREAM_TRANSPORTS } from './kinds.js'
 leavesNothingOpen()
 
 /** Longer than a test may take, so a test that waits for it fails. */
-const LONG = { grace: 60_000 }
+const LONG = { grace: 600_000 }
 
 describe.each(STREAM_TRANSPORTS)('a drain hook, on $name', ({ start }) => {
   it('gets each socket as its user knows it, and may say goodbye', async () => {

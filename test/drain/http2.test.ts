@@ -12,7 +12,7 @@ import { type AnyServer, type Running, run } from './kinds.js'
 leavesNothingOpen()
 
 /** Longer than a test may take, so a test that waits for it fails. */
-const LONG = { grace: 60_000 }
+const LONG = { grace: 600_000 }
 
 type Handler = (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => void
 

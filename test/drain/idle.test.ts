@@ -6,7 +6,7 @@ import { HTTP1_KINDS, STREAM_KINDS } from './kinds.js'
 leavesNothingOpen()
 
 /** Longer than a test may take, so a test that waits for it fails. */
-const LONG = { grace: 60_000 }
+const LONG = { grace: 600_000 }
 
 describe.each(HTTP1_KINDS)('a connection without a request in flight, on $name', ({ start }) => {
   it('is closed immediately if it is idle', async () => {

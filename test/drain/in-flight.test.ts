@@ -8,7 +8,7 @@ import { HTTP1_KINDS } from './kinds.js'
 leavesNothingOpen()
 
 /** Longer than a test may take, so a test that waits for it fails. */
-const LONG = { grace: 60_000 }
+const LONG = { grace: 600_000 }
 
 /** A handler that passes its response to the test. */
 function held(before: (response: http.ServerResponse) => void = () => {}) {

@@ -9,7 +9,7 @@ import { HTTP1_TRANSPORTS, type Running } from './kinds.js'
 leavesNothingOpen()
 
 /** Longer than a test may take, so a test that waits for it fails. */
-const LONG = { grace: 60_000 }
+const LONG = { grace: 600_000 }
 /** More than the kernel's buffers hold. */
 const LARGE = 20_000_000
 

@@ -7,7 +7,7 @@ import { HTTP1_KINDS, STREAM_KINDS } from './kinds.js'
 leavesNothingOpen()
 
 /** Longer than a test may take, so a test that waits for it fails. */
-const LONG = { grace: 60_000 }
+const LONG = { grace: 600_000 }
 /** More than two kernel buffers hold. */
 const EIGHT_MEGABYTES = Buffer.alloc(8_000_000, 'x')
 

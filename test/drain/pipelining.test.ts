@@ -7,7 +7,7 @@ import { HTTP1_KINDS } from './kinds.js'
 leavesNothingOpen()
 
 /** Longer than a test may take, so a test that waits for it fails. */
-const LONG = { grace: 60_000 }
+const LONG = { grace: 600_000 }
 const THREE = get('/1') + get('/2') + get('/3')
 
 function answer(response: http.ServerResponse | undefined, body: string): void {

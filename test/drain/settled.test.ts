@@ -14,7 +14,7 @@ import { HTTP1_KINDS, run, STREAM_KINDS } from './kinds.js'
 leavesNothingOpen()
 
 /** Longer than a test may take, so a test that waits for it fails. */
-const LONG = { grace: 60_000 }
+const LONG = { grace: 600_000 }
 
 /** Handles of libuv, by kind, without pipes, because the runner has its own. */
 const handles = (): string[] =>

@@ -15,7 +15,7 @@ import { HTTP1_KINDS, type Running, run, STREAM_KINDS } from './kinds.js'
 leavesNothingOpen()
 
 /** Longer than a test may take, so a test that waits for it fails. */
-const LONG = { grace: 60_000 }
+const LONG = { grace: 600_000 }
 
 /** Runs a user's client before close() is called. The result is called during the drain. */
 interface Scene {

@@ -14,7 +14,7 @@ import { type AnyServer, type Running, run } from './kinds.js'
 leavesNothingOpen()
 
 /** Longer than a test may take, so a test that waits for it fails. */
-const LONG = { grace: 60_000 }
+const LONG = { grace: 600_000 }
 
 const SERVERS: Array<{ name: string; http: boolean; start: () => Promise<unknown> }> = [
   { name: 'listenTls()', http: false, start: () => listenTls() },

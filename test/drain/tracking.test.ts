@@ -11,7 +11,7 @@ import { HTTP1_KINDS, run, STREAM_KINDS } from './kinds.js'
 leavesNothingOpen()
 
 /** Longer than a test may take, so a test that waits for it fails. */
-const LONG = { grace: 60_000 }
+const LONG = { grace: 600_000 }
 
 /** A server that portside does not know, with this many connections. */
 async function foreignServer(server: net.Server, connections: number) {

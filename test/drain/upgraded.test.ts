@@ -11,7 +11,7 @@ import { HTTP1_KINDS, run } from './kinds.js'
 leavesNothingOpen()
 
 /** Longer than a test may take, so a test that waits for it fails. */
-const LONG = { grace: 60_000 }
+const LONG = { grace: 600_000 }
 const UPGRADE = get('/socket', 'Connection: Upgrade', 'Upgrade: chat')
 const SWITCHING = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n'
 

@@ -15,12 +15,13 @@ export default defineConfig({
       test: {
         ...SOURCE_TESTS,
         name,
-        // Without tests that make their own hosts, which would do the same five times. Invalid arguments are rejected, and processes
-        // end, in the same way on each host.
+        // Without tests that make their own hosts, which would do the same five times, and runners whose tests listen on 127.0.0.1.
+        // Invalid arguments are rejected, and processes end, in the same way on each host.
         exclude: [
           ...SOURCE_TESTS.exclude,
           'test/namespaces/**',
           'test/assertions/namespaces.test.ts',
+          'test/runners/{bun,deno}.test.ts',
           'test/programs/{killed-parent,many-kinds,other-user,ready,strangers,wrappers}.test.ts',
           ...(profile.ipv4 === false || profile.ipv6 === false
             ? []

@@ -10,7 +10,7 @@ import { leavesNothingOpen, watchPort } from '../support/kernel.js'
 leavesNothingOpen()
 
 /** Longer than a test may take, so a test that waits for it fails. */
-const GRACE = { grace: 60_000 }
+const GRACE = { grace: 600_000 }
 
 const closed = (server: net.Server): Promise<Error | undefined> =>
   new Promise((resolve) => void server.close((error) => resolve(error)))
