@@ -21,6 +21,8 @@ export interface Call {
 export interface ContextStore {
   now(): Context | undefined
   run<T>(context: Context | undefined, action: () => T): T
+  /** From here on, the calling code and what it makes have this context. */
+  enter(context: Context | undefined): void
   /** The context of the code that set a timer. */
   ofTimer(timer: object): Context | undefined
 }
@@ -41,6 +43,9 @@ class FrameStore implements ContextStore {
   }
   run<T>(context: Context | undefined, action: () => T): T {
     return this.#storage.run(context, action)
+  }
+  enter(context: Context | undefined): void {
+    this.#storage.enterWith(context)
   }
   ofTimer(timer: object): Context | undefined {
     return storeOfTimer(timer, this.#storage)
@@ -68,19 +73,22 @@ class HookStore implements ContextStore {
     return this.#contexts.get(executionAsyncResource())
   }
   run<T>(context: Context | undefined, action: () => T): T {
-    // Not before the first context: promises cost more from then on.
-    if (context !== undefined && !this.#isOn) {
-      this.#isOn = true
-      this.#hook.enable()
-    }
     const resource = executionAsyncResource()
     const before = this.#contexts.get(resource)
-    this.#contexts.set(resource, context)
+    this.enter(context)
     try {
       return action()
     } finally {
       this.#contexts.set(resource, before)
     }
+  }
+  enter(context: Context | undefined): void {
+    // Not before the first context: promises cost more from then on.
+    if (context !== undefined && !this.#isOn) {
+      this.#isOn = true
+      this.#hook.enable()
+    }
+    this.#contexts.set(executionAsyncResource(), context)
   }
   ofTimer(timer: object): Context | undefined {
     return this.#contexts.get(timer)

@@ -46,7 +46,7 @@ export async function findOpen({ isSuspect, baseline, mayStay, hasRules, options
   const look = (dialling: boolean): Suspect[] => {
     const tracked = suspects(isSuspect, dialling, options.idlePools)
     if (baseline === undefined) return tracked
-    const others = untracked(baseline, state, { suffices: tracked.length > 0, idlePools: options.idlePools })
+    const others = untracked(baseline, state, tracked.length > 0)
     if (state.natives === undefined || options.idlePools === 'report') return [...tracked, ...others]
     return [...tracked, ...others.filter((each) => state.natives?.isPooled(each) !== true)]
   }
@@ -95,13 +95,9 @@ function describeAll(
 }
 
 /** If leaks have taken all descriptors, the kernel cannot be asked. Then only the tracked sockets are reported. */
-function untracked(
-  baseline: ReadonlySet<number>,
-  { all }: Tracker,
-  { suffices, idlePools }: { suffices: boolean; idlePools: LeakOptions['idlePools'] },
-): SocketDescriptor[] {
+function untracked(baseline: ReadonlySet<number>, { all }: Tracker, suffices: boolean): SocketDescriptor[] {
   try {
-    return untrackedSockets(baseline, all, idlePools)
+    return untrackedSockets(baseline, all)
   } catch (error) {
     const code = codeOf(error)
     if (suffices && (code === 'EMFILE' || code === 'ENFILE')) return []

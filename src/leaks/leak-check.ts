@@ -120,6 +120,11 @@ export class LeakCheck {
     if (this.#tracker !== undefined) this.#tracker.ownerOtherwise = ownerNow
   }
 
+  /** From here on, the calling code has this owner: for a runner that calls a test after its hooks, in the context that they have left. */
+  enter(owner: Owner | undefined): void {
+    this.#tracker?.enter(owner)
+  }
+
   /** Runs an action as an owner; if `undefined`, without one, even if the caller has one. */
   run<T>(owner: Owner | undefined, action: () => T): T {
     return this.#tracker === undefined ? action() : this.#tracker.run(owner, action)

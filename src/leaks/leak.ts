@@ -10,7 +10,7 @@ import { type SocketDescriptor, socketDescriptors } from '../socket-table/socket
 import { howToCloseOf } from '../sockets/infrastructure.js'
 import { connectionTuple } from '../sockets/tuple.js'
 import { howToClose } from './how-to-close.js'
-import type { NativeOrigin } from './natives-of-bun.js'
+import type { NativeOrigin } from './natives.js'
 import type { Origins } from './origins.js'
 import type { Owner } from './owner.js'
 import { closedTogether } from './same-client.js'

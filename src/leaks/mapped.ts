@@ -1,11 +1,14 @@
 import { findSourceMap } from 'node:module'
+import { type Runtime, runtime } from '../platform/runtime.js'
 
 /**
  * Maps a line of a stack to the source, as the runner does. Runners that compile tests install a `prepareStackTrace` that maps each call
  * site, or let Node map them. V8 calls it only for a stack that V8 has captured, so this does. The name of the function stays: the source
  * map of Jest has the name of the function that is called there.
  */
-export function mapped(line: string): string {
+export function mapped(line: string, of: Runtime = runtime()): string {
+  // Deno maps each call site before it hands it over, and has the source map too: a place would be mapped twice.
+  if (of === 'Deno') return line
   const [, prefix = '', name, place] = LINE.exec(line) ?? []
   const [, file, row, column] = /^(.*):(\d+):(\d+)$/.exec(place ?? '') ?? []
   if (file === undefined) return line

@@ -15,13 +15,12 @@ import { observeServersOfBun } from '../sockets/servers-of-bun.js'
 import { type Call, type Context, createContextStore } from './context-store.js'
 import { Dials } from './dials.js'
 import { isOfPortside } from './known.js'
-import { NativesOfBun } from './natives-of-bun.js'
+import { Natives } from './natives.js'
 import type { LeakIgnore } from './options.js'
 import type { Origins } from './origins.js'
 import type { Owner } from './owner.js'
 import { Peers } from './peers.js'
 import { whereOpened } from './places.js'
-import { followFetch, isFetched } from './runtime-fetch.js'
 import { Senders } from './senders.js'
 import { followCallers, followCalls, hasUsersLine, linesOfCall, takeTrace } from './trace.js'
 import { type Trackable, type TrackedKind, TrackedSocket } from './tracked-socket.js'
@@ -56,8 +55,8 @@ export class Tracker implements Origins {
   left: TrackedSocket[] | undefined
   /** The owner of code that has none, where a runner cannot run a test as its owner. */
   ownerOtherwise: (() => Owner | undefined) | undefined
-  /** Sockets that no object of Node explains, in Bun. */
-  readonly natives: NativesOfBun | undefined
+  /** Sockets of Bun and Deno that no object of Node explains. */
+  readonly natives: Natives | undefined
   readonly #contexts = createContextStore()
   readonly #sockets = new Set<TrackedSocket>()
   readonly #records = createSlot<TrackedSocket>()
@@ -70,7 +69,6 @@ export class Tracker implements Origins {
     followCalls(() => this.#contexts.now()?.call?.lines)
     followCallers()
     observeCalls(this.#heardCall)
-    followFetch()
     provideOpenedAt((local) => whereOpened(this, local))
     this.#senders = new Senders({
       ownerNow: () => this.ownerNow(),
@@ -88,8 +86,9 @@ export class Tracker implements Origins {
       diagnostics.subscribe(channel, (message) => listener(message as T))
     observeClients(this.#heardClient)
     observeBoundPorts(this.#heardBound)
-    if (runtime() === 'Bun') {
-      this.natives = new NativesOfBun(() => this.ownerNow())
+    const on = runtime()
+    if (on !== 'Node') this.natives = new Natives(on, () => this.ownerNow())
+    if (on === 'Bun') {
       observeServersOfBun({
         listens: (server) => this.#heardListen({ server }),
         listening: (server) => this.#heardListening({ server }),
@@ -107,6 +106,11 @@ export class Tracker implements Origins {
   /** Runs a function as an owner: sockets that it opens, now or later, belong to that owner. */
   run<T>(owner: Owner | undefined, action: () => T): T {
     return this.#contexts.run(contextOf(owner, this.#contexts.now()?.call), action)
+  }
+
+  /** The code that calls this, and what it makes later, has this owner. */
+  enter(owner: Owner | undefined): void {
+    this.#contexts.enter(contextOf(owner, undefined))
   }
 
   ownerNow(): Owner | undefined {
@@ -175,8 +179,7 @@ export class Tracker implements Origins {
   isIdle(record: TrackedSocket): boolean {
     if (record.kind === 'accepted') {
       if (record.peer !== undefined) return this.isIdle(record.peer)
-      const port = record.listener?.port
-      return isFetched(port) || this.natives?.isPooledPort(port) === true
+      return this.natives?.isPooledPort(record.listener?.port) === true
     }
     const { kind, socket } = record
     return kind === 'client' && socket !== undefined && this.#senders.pools.isIdle(socket as net.Socket)

@@ -53,6 +53,11 @@ export function trackSockets(): SocketTracking {
   }
 }
 
-export function makeOwner(state: Tracker, kind: 'test' | 'file', name: string, file: string | undefined): Owner {
+export function makeOwner(
+  state: Pick<Tracker, 'activity'>,
+  kind: 'test' | 'file',
+  name: string,
+  file: string | undefined,
+): Owner {
   return { kind, name, file, begun: state.activity, ended: false, ignored: [] }
 }
