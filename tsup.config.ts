@@ -15,7 +15,7 @@ const ROOMS: ReadonlyArray<readonly [room: string, files: RegExp]> = [
   ['base', /^platform\/(errno|node-internals|node-objects|patches|process-mark|process-stat|run-claim|runtime)\.ts$/],
   ['jest-check', /^runners\/(jest-leaks|jest-place|jest-runner-mark|with-arity)\.ts$/],
   ['base', /^runners\/(main-place|right-place|this-runner|vitest-worker)\.ts$/],
-  ['check', /^runners\/(announcement|bun-test|install-matchers)\.ts$/],
+  ['check', /^runners\/(announcement|bun-test|deno-place|frames-only|install-matchers)\.ts$/],
   ['check', /^socket-table\/own-sockets\.ts$/],
   ['check', /^platform\/(active-resources|descriptor-inode|table-source)\.ts$/],
   ['base', /^(explanations\/opened-at|sockets\/(client-sockets|infrastructure|tuple))\.ts$/],
@@ -23,7 +23,7 @@ const ROOMS: ReadonlyArray<readonly [room: string, files: RegExp]> = [
   ['check', /^sockets\/(bound-port|servers-of-bun)\.ts$/],
   [
     'check',
-    /^leaks\/(alive-before|client-pools|close-leaked|context-store|dials|find-open|grace|known|leak-check|main-process|natives-of-bun|options|peers|runner-options|runtime-fetch|senders|snapshot|trace|tracked-socket|tracker|tracking|untracked|workers)\.ts$/,
+    /^leaks\/(alive-before|client-pools|close-leaked|context-store|dials|find-open|grace|known|leak-check|main-process|native-openers|natives|options|peers|runner-options|senders|snapshot|trace|tracked-socket|tracker|tracking|untracked|workers)\.ts$/,
   ],
   ['base', /^loopback\/endpoint\.ts$/],
   ['report', /^leaks\//],
@@ -46,6 +46,7 @@ const NOT_AHEAD = ['cli', 'cli-project']
 const dual = {
   index: 'src/main.ts',
   bun: 'src/runners/bun.ts',
+  deno: 'src/runners/deno.ts',
   'get-port': 'src/ports/get-port.ts',
   jest: 'src/runners/jest.ts',
   'jest-environment': 'src/runners/jest-environment.ts',

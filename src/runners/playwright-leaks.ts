@@ -4,6 +4,7 @@ import { printable } from '../leaks/main-process.js'
 import { patch } from '../platform/patches.js'
 import { processState } from '../process-state.js'
 import { announce, printLine } from './announcement.js'
+import { framesOnly } from './frames-only.js'
 
 type Owner = NonNullable<ReturnType<LeakCheck['beginTest']>>
 
@@ -148,10 +149,4 @@ function optionsOf(given: PlaywrightLeakOptions | LeakOptions['mode'] | undefine
     return given === undefined ? {} : { leaks: given }
   const { announce, ...leaks } = given
   return { leaks, ...(announce === undefined ? {} : { announce }) }
-}
-
-/** Playwright prints the message itself, and takes each line of the stack that ends in a place for a frame. */
-function framesOnly(error: Error): Error {
-  const frames = error.stack?.slice(error.stack.indexOf(error.message) + error.message.length)
-  return Object.defineProperty(error, 'stack', { value: `${error.name}${frames}`, configurable: true, writable: true })
 }

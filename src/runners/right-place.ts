@@ -7,6 +7,7 @@ export const ENTRIES: Readonly<Record<RunnerName, string>> = {
   Jest: "preset: 'portside', in the configuration of Jest",
   Mocha: 'mocha --require portside/mocha',
   Playwright: "import { expect, test } from 'portside/playwright', in test files of Playwright",
+  'deno test': "import 'portside/deno', in test files of Deno",
   'node:test': 'node --import portside/node-test --test',
   'bun test': "preload = ['portside/bun'] under [test] in bunfig.toml, or bun test --preload portside/bun",
 }

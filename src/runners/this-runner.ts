@@ -1,7 +1,7 @@
 import Module from 'node:module'
 
 /** A test runner that portside has an entry for. */
-export type RunnerName = 'Vitest' | 'Jest' | 'Mocha' | 'Playwright' | 'node:test' | 'bun test'
+export type RunnerName = 'Vitest' | 'Jest' | 'Mocha' | 'Playwright' | 'node:test' | 'bun test' | 'deno test'
 
 /**
  * The test runner that runs the code of this realm; undefined if unknown. The variables that runners set are not enough: a program that a
@@ -12,6 +12,7 @@ export function thisRunner(): RunnerName | undefined {
   if (isJestRealm()) return 'Jest'
   if (isMocha()) return 'Mocha'
   if (isPlaywrightProgram()) return 'Playwright'
+  if (isDenoTest()) return 'deno test'
   return isNodeTest() ? 'node:test' : undefined
 }
 
@@ -69,5 +70,26 @@ const PLAYWRIGHT_PROGRAM =
 export const isPlaywrightWorker = (): boolean =>
   process.env.TEST_WORKER_INDEX !== undefined &&
   /[/\\]node_modules[/\\]playwright[/\\]lib[/\\]/.test(process.argv[1] ?? '')
+
+/** The part of Deno's test API that is used here (https://docs.deno.com/runtime/test/#test-hooks). */
+export interface DenoTest {
+  beforeEach?(hook: () => void): void
+  afterEach?(hook: () => Promise<void>): void
+  afterAll?(hook: () => Promise<void>): void
+}
+
+/** `Deno.test`; undefined in another runtime. */
+export const denoTest = (): DenoTest | undefined => (globalThis as { Deno?: { test?: DenoTest } }).Deno?.test
+
+/** Whether `deno test` runs this file. Elsewhere Deno has the same functions, but they do nothing and check no argument. */
+export function isDenoTest(test = denoTest()): boolean {
+  if (typeof test?.beforeEach !== 'function') return false
+  try {
+    test.beforeEach(undefined as never)
+    return false
+  } catch {
+    return true
+  }
+}
 
 const isNodeTest = (): boolean => process.env.NODE_TEST_CONTEXT !== undefined || process.execArgv.includes('--test')

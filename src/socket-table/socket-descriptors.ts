@@ -59,10 +59,11 @@ export function descriptorsFrom(source: ReturnType<typeof tableSource>): SocketD
     })
   }
   if (source === 'lsof') return descriptorsIn('/dev/fd')
-  if (!existsSync('/proc/self/fd')) {
+  const why = whyNoDescriptors()
+  if (why !== undefined) {
     throw portsideError('ERR_PORTSIDE_UNSUPPORTED', {
       headline: 'Cannot list the socket descriptors of this process',
-      because: 'there is no /proc/self/fd, as in a sandbox',
+      because: why,
       next: 'skip the test with this reason',
     })
   }
@@ -80,6 +81,15 @@ export function descriptorsFrom(source: ReturnType<typeof tableSource>): SocketD
     const { protocol, state, local, remote } = entry
     return { fd, inode, kind: protocol, state, local, remote }
   })
+}
+
+function whyNoDescriptors(): string | undefined {
+  try {
+    return existsSync('/proc/self/fd') ? undefined : 'there is no /proc/self/fd, as in a sandbox'
+  } catch {
+    // In Node existsSync() never throws. Deno throws without the permission (https://docs.deno.com/runtime/fundamentals/security).
+    return 'Deno permits to read /proc/self/fd only with --allow-all'
+  }
 }
 
 /**

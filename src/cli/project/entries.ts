@@ -16,6 +16,7 @@ const ENTRIES: Readonly<Record<string, string>> = {
   'portside/mocha': 'is for --require of Mocha',
   'portside/playwright': 'is for imports in test files of Playwright',
   'portside/bun': 'is for preload of bun test',
+  'portside/deno': 'is for imports in test files of Deno',
   'portside/node-test': 'is for --import of node:test',
 }
 

@@ -1,4 +1,5 @@
 import { lookAtBun } from './bun.js'
+import { lookAtDeno } from './deno.js'
 import { diskFiles, type Files } from './files.js'
 import { findProject, installedVersion, type Project } from './find-project.js'
 import { lookAtJest } from './jest.js'
@@ -58,5 +59,6 @@ function runnersOf(project: Project, env: Conclusion['env']): RunnerReport[] {
   const others = lookAtOthers(project)
   const nodeTest = lookAtNodeTest(project, env, known.length + others.length > 0)
   const bun = lookAtBun(project, env, known.length + others.length > 0 || nodeTest !== undefined)
-  return [...known, ...[nodeTest, bun].filter((report) => report !== undefined), ...others]
+  const deno = lookAtDeno(project, env)
+  return [...known, ...[nodeTest, bun, deno].filter((report) => report !== undefined), ...others]
 }

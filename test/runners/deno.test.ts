@@ -1,0 +1,173 @@
+import { spawn } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { stripVTControlCharacters } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
+import { checkPermissions } from '../../src/runners/deno-place.js'
+import { isDenoTest } from '../../src/runners/this-runner.js'
+import { TRANSPILED } from '../support/program.js'
+import { runtimeBinary, whyNoBinary } from '../support/runtime-binaries.js'
+
+const deno = runtimeBinary('deno')
+const project = mkdtempSync(join(tmpdir(), 'portside-deno-'))
+
+describe.skipIf(deno === undefined)(`deno test (${deno === undefined ? whyNoBinary('deno') : 'possible here'})`, () => {
+  beforeAll(() => {
+    cpSync(new URL('../../fixtures/projects/deno/', import.meta.url), project, { recursive: true })
+    const [own, modules] = [new URL('../../node_modules/', import.meta.url), join(project, 'node_modules')]
+    mkdirSync(join(modules, 'portside'), { recursive: true })
+    // Deno looks for the dependencies of portside above the link, and not above its target.
+    for (const name of readdirSync(own)) {
+      if (name !== 'portside') symlinkSync(fileURLToPath(new URL(name, own)), join(modules, name), 'junction')
+    }
+    symlinkSync(fileURLToPath(TRANSPILED), join(modules, 'portside/src'), 'junction')
+    const exports = { '.': './src/main.js', './deno': './src/runners/deno.js' }
+    writeFileSync(join(modules, 'portside/package.json'), JSON.stringify({ name: 'portside', type: 'module', exports }))
+  })
+  afterAll(() => rmSync(project, { recursive: true, force: true }))
+
+  it('fails each test that leaves a socket open, with the line, and no other test', async () => {
+    const { output, code } = await run(['test', '-A', 'leaks_test.ts'])
+    expect(output).toContain('portside: leak check on, fail; kernel after each test\n')
+    expect(outcomes(output)).toEqual({
+      'a listener': 'FAILED',
+      'both ends of a connection': 'FAILED',
+      'Deno.listen and Deno.connect': 'FAILED',
+      'Deno.serve': 'FAILED',
+      'a step': 'FAILED',
+      'closes nothing of another test': 'FAILED',
+      'clean: opens nothing': 'ok',
+      'clean: closes what it opens': 'ok',
+    })
+    const places = [...output.matchAll(/opened at +leaks_test\.ts:(\d+)/g)].map(([, line]) => Number(line))
+    // The listener and the client of a connection have a place each.
+    expect(places).toEqual([14, 18, 22, 27, 28, 32, 38, 43])
+    for (const fix of ['server.close()', 'listener.close()', 'conn.close()', 'server.shutdown()']) {
+      expect(output).toContain(`call ${fix}`)
+    }
+    expect(code).toBe(1)
+  })
+
+  it('passes tests that close what they open, with the sanitizers of Deno', async () => {
+    const { output, code } = await run(['test', '-A', 'clean_test.ts'])
+    expect(output).not.toContain('LeakError')
+    expect(output).toMatch(/\bok \| 4 passed \| 0 failed \| 1 ignored/)
+    expect(code).toBe(0)
+  })
+
+  it('fails the file for what its hooks leave open', async () => {
+    const { output, code } = await run(['test', '-A', 'file_test.ts'])
+    expect(output).toMatch(/opened at +file_test\.ts:6:/)
+    expect(outcomes(output)).toEqual({ 'uses a server that the file never closes': 'ok' })
+    expect(output).toContain('./file_test.ts (uncaught error)')
+    expect(code).toBe(1)
+  })
+
+  it('closes the scope of a test that fails, and refuses the scope outside of tests', async () => {
+    const { output } = await run(['test', '-A', 'scope_test.ts'])
+    expect(output).toContain('ERR_PORTSIDE_SCOPE_CLOSED')
+    expect(output).not.toContain('LeakError')
+    expect(outcomes(output)).toEqual({ 'closes after a failure': 'FAILED', 'has no test outside': 'ok' })
+  })
+
+  it('checks files that run at the same time, without the kernel', async () => {
+    const { output } = await run(['test', '-A', '--parallel', 'leaks_test.ts', 'clean_test.ts', 'scope_test.ts'])
+    expect(output).toContain('portside: leak check on, fail; kernel never\n')
+    expect(output.match(/LeakError/g)).toHaveLength(4)
+  })
+
+  it.each([
+    ['warn', /portside: 1 socket left open/],
+    ['off', /portside: leak check off/],
+  ])('fails no test with PORTSIDE_LEAKS=%s', async (mode, said) => {
+    const { output, code } = await run(['test', '-A', '--filter', 'a listener', 'leaks_test.ts'], {
+      PORTSIDE_LEAKS: mode,
+    })
+    expect(output).toMatch(said)
+    expect(outcomes(output)).toEqual({ 'a listener': 'ok' })
+    expect(code).toBe(0)
+  })
+
+  it('takes the options of a module that is preloaded', async () => {
+    writeFileSync(
+      join(project, 'options.js'),
+      "import { install } from 'portside/deno'\ninstall({ announce: false, leaks: { ignore: [{ kind: 'listener' }] } })\n",
+    )
+    const { output, code } = await run([
+      ...['test', '-A', '--preload', './options.js', '--filter', 'a listener'],
+      'leaks_test.ts',
+    ])
+    expect(output).not.toContain('portside: leak check')
+    expect(code).toBe(0)
+  })
+
+  it('checks sockets of Node with the permissions that it names, and refuses to start without them', async () => {
+    const args = ['--allow-read', '--allow-net', '--filter', 'a listener', 'leaks_test.ts']
+    const permitted = await run(['test', '--allow-env', ...args])
+    expect(permitted.output).toMatch(/opened at +leaks_test\.ts:14:/)
+    const refused = await run(['test', ...args])
+    expect(refused.output).toContain('Deno does not permit to read the environment')
+    expect(refused.output).toContain('--allow-env')
+    expect(refused.code).toBe(1)
+  })
+
+  it('says what to write outside of deno test', async () => {
+    writeFileSync(join(project, 'outside.js'), "import 'portside/deno'\n")
+    const { output, code } = await run(['run', '-A', 'outside.js'])
+    expect(output).toContain('Cannot use portside/deno here.')
+    expect(output).toContain('deno test does not run this file')
+    expect(code).toBe(1)
+  })
+})
+
+test('the entry says what to write in another runner', async () => {
+  await expect(import('../../src/runners/deno.js')).rejects.toThrow(
+    /^Cannot use portside\/deno here\.\n.*Vitest runs.*\n.*portside\/vitest\/plugin/,
+  )
+})
+
+test.each([
+  ['in another runtime', undefined, false],
+  ['in a Deno without hooks', {}, false],
+  ['in deno run, where hooks check nothing', { beforeEach: () => {} }, false],
+  [
+    'in deno test',
+    {
+      beforeEach: () => {
+        throw new TypeError('no function')
+      },
+    },
+    true,
+  ],
+])('deno test runs a file: %s', (_, api, expected) => {
+  expect(isDenoTest(api)).toBe(expected)
+})
+
+test('the permission of the environment is required', () => {
+  const permissions = (state: string) => ({ querySync: () => ({ state }) })
+  expect(() => checkPermissions(permissions('prompt'))).toThrow('--allow-env')
+  expect(() => checkPermissions(permissions('granted'))).not.toThrow()
+})
+
+async function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<{ output: string; code: number }> {
+  const child = spawn(deno?.program ?? 'deno', args, {
+    cwd: project,
+    env: { ...process.env, NO_COLOR: '1', DENO_NO_UPDATE_CHECK: '1', DENO_NO_PROMPT: '1', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const [out, errors, code] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    new Promise<number>((resolve) => void child.once('close', resolve)),
+  ])
+  return { output: stripVTControlCharacters(`${errors}${out}`), code }
+}
+
+/** `a listener ... FAILED (12ms)`; a test that prints has its name twice. */
+const outcomes = (output: string): Record<string, string> =>
+  Object.fromEntries(
+    Array.from(output.matchAll(/^(\S.*) \.\.\. (ok|FAILED) \(/gm), ([, name, outcome]) => [name, outcome]),
+  )
