@@ -20,7 +20,7 @@ const GUIDE = [
   'adopting',
   'migration',
 ]
-const RUNNERS = ['vitest', 'jest', 'node-test', 'mocha', 'playwright', 'bun', 'other-runners']
+const RUNNERS = ['vitest', 'jest', 'node-test', 'mocha', 'playwright', 'bun', 'deno', 'other-runners']
 const REFERENCE = ['cli', 'errors', 'socket-table', 'platforms', 'stability']
 const BACKGROUND = ['reliability', 'benchmarks']
 

@@ -49,7 +49,7 @@ export class Natives {
     return this.#opened.get(`from ${here}`) ?? this.#opened.get(`to ${there}`)
   }
 
-  /** Whether the pool of `fetch` may keep it for the next request, or keeps its other end. Neither runtime shows its pool. */
+  /** Whether the pool of `fetch` may keep it for the next request, or keeps its other end. The runtimes do not show their pools. */
   isPooled({ local, remote }: Ends): boolean {
     return remote !== undefined && [local, remote].some((end) => typeof end === 'object' && this.isPooledPort(end.port))
   }

@@ -5,7 +5,7 @@ import { handlesOf, type TrackedSocket } from './tracked-socket.js'
 
 /**
  * Makes the test whether a tracked socket has the addresses of a descriptor. Where a runtime does not show the descriptor of a socket, only
- * the addresses show that both are one: Deno shows it for pipes only, and Bun not for http.Server and its connections.
+ * the addresses show that both are one. Deno shows it for pipes only, and Bun not for http.Server and its connections.
  */
 export function sameAddress(tracked: Iterable<TrackedSocket>): (descriptor: SocketDescriptor) => boolean {
   const known = new Set<string>()

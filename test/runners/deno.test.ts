@@ -52,7 +52,7 @@ describe.skipIf(deno === undefined)(`deno test (${deno === undefined ? whyNoBina
   })
 
   it('passes tests that close what they open, with the sanitizers of Deno', async () => {
-    const { output, code } = await run(['test', '-A', 'clean_test.ts'])
+    const { output, code } = await run(['test', '-A', '--sanitize-ops', '--sanitize-resources', 'clean_test.ts'])
     expect(output).not.toContain('LeakError')
     expect(output).toMatch(/\bok \| 4 passed \| 0 failed \| 1 ignored/)
     expect(code).toBe(0)

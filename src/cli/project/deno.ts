@@ -7,13 +7,16 @@ import { type Command, commandsOf, optionValues, runsOf } from './scripts.js'
 import { loadNamed, settingsOf, settingsSource } from './sources.js'
 
 const ENTRY = 'portside/deno'
+const PRELOAD = `--preload=npm:${ENTRY}`
+/** The entry as Deno preloads it, with or without a version. */
+const SPECIFIER = /^npm:\/?portside(?:@[^/]+)?(\/.+)?$/
 const CONFIGS = ['deno.json', 'deno.jsonc']
 
 /** Reports how a project sets `deno test` up. Undefined if no task and no script runs it. */
 export function lookAtDeno(project: Project, env: Conclusion['env']): RunnerReport | undefined {
   const { config, commands } = readTasks(project)
   const runs = runsOf([...project.commands, ...commands], ['deno']).filter(({ after }) => after[0] === 'test')
-  if (runs.length === 0) return undefined
+  if (runs[0] === undefined) return undefined
   const evidence = new Evidence()
   for (const run of runs) {
     for (const name of optionValues(run.after, '--preload', '--import', '--require')) {
@@ -21,7 +24,13 @@ export function lookAtDeno(project: Project, env: Conclusion['env']): RunnerRepo
     }
   }
   if (evidence.on.length === 0) readTestFiles(project, evidence)
-  const advice = { add: [`import '${ENTRY}'`], addTo: 'each test file' }
+  const { script, text } = runs[0]
+  const preloading = text.replace(/\bdeno\s+test\b/, `deno test ${PRELOAD}`)
+  const isTask = commands.some((command) => command.script === script)
+  const advice = {
+    add: [`${JSON.stringify(script)}: ${JSON.stringify(preloading)}`],
+    addTo: isTask ? `"tasks" in ${config}` : '"scripts" in package.json',
+  }
   return conclude(evidence, { name: 'deno test', config, runs, env, advice })
 }
 
@@ -62,9 +71,11 @@ function parse(text: string): { readonly tasks?: Tasks } {
 }
 
 function readPreload(project: Project, evidence: Evidence, where: string, name: string): void {
-  if (name === ENTRY) evidence.on.push(`${where} has '${ENTRY}'`)
-  else if (isPortside(name))
-    evidence.off(`${where} has '${name}', ${whyWrong(name)}`, `write deno test --preload=${ENTRY}`)
+  const entry = name.replace(SPECIFIER, 'portside$1')
+  if (entry === ENTRY && name !== entry) evidence.on.push(`${where} has '${name}'`)
+  else if (entry === ENTRY)
+    evidence.off(`${where} has '${name}', which Deno takes for the path of a file`, `write ${PRELOAD}`)
+  else if (isPortside(entry)) evidence.off(`${where} has '${name}', ${whyWrong(entry)}`, `write ${PRELOAD}`)
   else {
     const loaded = loadNamed(project, settingsSource('', project.root, {}), name)
     evidence.unclear.push(...(loaded?.problems ?? []))

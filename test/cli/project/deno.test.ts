@@ -8,8 +8,18 @@ describe('the check of deno test', () => {
   it.each<[string, Given, string]>([
     [
       'is on by --preload of an entry',
-      task('deno test -A --preload portside/deno'),
-      "on: the script 'test' has 'portside/deno'",
+      task('deno test -A --preload npm:portside/deno'),
+      "on: the script 'test' has 'npm:portside/deno'",
+    ],
+    [
+      'is on by --preload of an entry with its version',
+      task('deno test -A --preload=npm:portside@^0.1/deno'),
+      "on: the script 'test' has 'npm:portside@^0.1/deno'",
+    ],
+    [
+      'is off with an entry that Deno takes for a file',
+      task('deno test --preload portside/deno'),
+      "off | OFF the script 'test' has 'portside/deno', which Deno takes for the path of a file -> write --preload=npm:portside/deno",
     ],
     [
       'is on by a module of the project',
@@ -37,18 +47,25 @@ describe('the check of deno test', () => {
     ['is not used with a broken deno.json', { 'deno.json': '{' }, 'not used'],
     [
       'is off with another entry',
-      task('deno test --preload portside/mocha'),
-      "off | OFF the script 'test' has 'portside/mocha', which is for --require of Mocha -> write deno test --preload=portside/deno",
+      task('deno test --preload npm:portside/mocha'),
+      "off | OFF the script 'test' has 'npm:portside/mocha', which is for --require of Mocha -> write --preload=npm:portside/deno",
     ],
   ])('%s', (_, given, expected) => {
     expect(summary('deno test', given)).toBe(expected)
   })
 
-  it('says what to add, and which file has the tasks', () => {
-    expect(lookAt('deno test', task('deno test -A'))).toMatchObject({
-      config: 'deno.json',
-      add: ["import 'portside/deno'"],
-      addTo: 'each test file',
-    })
+  it.each<[string, Given, string]>([
+    ['deno.json', task('deno test -A'), '"tasks" in deno.json'],
+    ['package.json', { 'package.json': { scripts: { test: 'deno test -A' } } }, '"scripts" in package.json'],
+  ])('says what to add to the commands of %s', (_, given, addTo) => {
+    const add = ['"test": "deno test --preload=npm:portside/deno -A"']
+    expect(lookAt('deno test', given)).toMatchObject({ add, addTo })
+  })
+
+  it('says which files are checked without a preload', () => {
+    const given = { ...task('deno test -A'), 'a.test.ts': "import 'portside/deno'" }
+    expect(lookAt('deno test', given)?.notes).toEqual([
+      "only tests of files that import 'portside/deno' are checked, such as a.test.ts",
+    ])
   })
 })
