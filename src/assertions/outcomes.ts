@@ -18,7 +18,8 @@ export const OUTCOMES = {
   AddressInUse: {
     name: 'an address in use (EADDRINUSE)',
     phase: 'bind',
-    is: is('conflict'),
+    // A connect whose tuple exists fails with EADDRINUSE on macOS and Windows, and with EADDRNOTAVAIL on Linux.
+    is: (failure) => is('conflict')(failure) || has(['EADDRINUSE'], 'taken-tuple')(failure),
     next: 'occupy the address for the test: occupiedEndpoint(), or a server that listens',
   },
   ConnectionRefused: {
@@ -81,7 +82,7 @@ export const OUTCOMES = {
     phase: 'bind',
     is: is('exhaustion'),
     lost: 'EADDRNOTAVAIL',
-    next: 'exhaust the range first, in a private network with a small range (net.ipv4.ip_local_port_range)',
+    next: 'exhaust the range first, in a private network with a small range: exhaustEphemeralPorts()',
   },
 } as const satisfies Record<string, Outcome>
 

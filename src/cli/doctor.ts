@@ -1,5 +1,6 @@
 import { type LoopbackSupport, probeLoopback } from '../loopback/probe.js'
 import { type NamespaceSupport, namespaceSupport } from '../namespaces/support.js'
+import { rangeSetting } from '../platform/ephemeral-range.js'
 import { hostsFile } from '../platform/hosts-file.js'
 import { type OpenFiles, openFiles } from '../platform/open-files.js'
 import { everyUserMayBind, firstUnprivilegedPort } from '../platform/privileged-ports.js'
@@ -140,7 +141,7 @@ function ports(found: HostFacts['ephemeralPorts']): Finding[] {
   const [fail, may] = FEW_PORTS
   const count = `${available} of ${size} available (${first} to ${last}), ${inUse} in use`
   const verdict = available < fail ? 'bad' : available < may ? 'warn' : 'ok'
-  const next = 'close the sockets that hold them (portside who PORT), or widen net.ipv4.ip_local_port_range'
+  const next = `close the sockets that hold them (portside who PORT), or widen the range (${rangeSetting()})`
   const waiting = timeWait > size / 2
   return [
     { check: 'ephemeral ports', found: count, verdict, ...(verdict === 'ok' ? {} : { next }) },

@@ -1,7 +1,7 @@
 import { familyOf, formatEndpoint, WILDCARD } from '../loopback/endpoint.js'
 import { ownAddressesOrNone } from '../loopback/own-addresses.js'
 import { whyFamilyIsMissing } from '../loopback/probe.js'
-import { ephemeralRange } from '../platform/ephemeral-range.js'
+import { ephemeralRange, rangeSetting } from '../platform/ephemeral-range.js'
 import { excludedRanges } from '../platform/excluded-ports.js'
 import { openFiles } from '../platform/open-files.js'
 import { firstUnprivilegedPort } from '../platform/privileged-ports.js'
@@ -9,6 +9,7 @@ import { describeOwner } from '../socket-table/owners.js'
 import { type Circumstances, heldBy, openedHints } from './circumstances.js'
 import { type Classification, endpointOf, isBinding, protocolOf } from './classify.js'
 import { list } from './describe.js'
+import type { Lookup } from './lookup.js'
 import type { SocketFailure } from './socket-failure.js'
 
 export function occupied(failure: SocketFailure, { lookup }: Classification, usual: Circumstances): Circumstances {
@@ -77,7 +78,7 @@ export function connectedAlready(failure: SocketFailure, { lookup }: Classificat
 export function exhausted({ syscall }: SocketFailure, { lookup }: Classification, usual: Circumstances): Circumstances {
   const hints = [
     'close connections when you are done with them; drain() and close() leave no TIME_WAIT if both ends are in this process',
-    'widen the range (net.ipv4.ip_local_port_range), or share connections',
+    `widen the range (${rangeSetting()}), or share connections`,
   ]
   // Only datagram sockets have the call 'bind' in Node, and they bind before they connect.
   const counted = lookup.ephemeralPorts(syscall === 'bind' ? 'udp' : 'tcp')
@@ -125,13 +126,17 @@ export function absent(failure: SocketFailure, { kind }: Classification, usual: 
   return { ...usual, cause: `this host has no address ${address}${has}`, hints: [...new Set(hints)], evidence: looked }
 }
 
-export function forbidden(failure: SocketFailure, { kind }: Classification, usual: Circumstances): Circumstances {
+export function forbidden(
+  failure: SocketFailure,
+  { kind, lookup }: Classification,
+  usual: Circumstances,
+): Circumstances {
   const { port, syscall, address } = failure
   if (kind === 'privileged-port') {
     const start = firstUnprivilegedPort()
     return { ...usual, cause: `port ${port} is privileged: on this host, every user may bind ports from ${start} up` }
   }
-  if (kind === 'excluded-range') return excluded(failure, usual)
+  if (kind === 'excluded-range') return excluded(failure, lookup, usual)
   if (isBinding(syscall)) return { ...usual, cause: RULE }
   if (syscall === 'send' && address !== undefined && /\.255$/.test(address)) {
     return {
@@ -150,8 +155,8 @@ const RULE =
 
 const ROUTE = 'look at the route and the firewall of this host, or network namespace'
 
-function excluded(failure: SocketFailure, usual: Circumstances): Circumstances {
-  const { port } = failure
+function excluded(failure: SocketFailure, lookup: Lookup, usual: Circumstances): Circumstances {
+  const { address, port } = failure
   const protocol = protocolOf(failure) ?? 'tcp'
   const range = excludedRanges(protocol).find(({ first, last }) => port !== undefined && port >= first && port <= last)
   const hints = [
@@ -162,6 +167,9 @@ function excluded(failure: SocketFailure, usual: Circumstances): Circumstances {
     const cause = `Windows keeps the ports ${range.first} to ${range.last} for another service, such as Hyper-V or WinNAT`
     return { ...usual, cause, hints }
   }
+  // Windows refuses a port that another socket has exclusively with the same code (SO_EXCLUSIVEADDRUSE).
+  const owners = (port && lookup.owners(address === undefined ? { port } : { address, port }, protocol)) || []
+  if (owners.length > 0) return heldBy(owners, { ...usual, hints })
   const cause = 'one of: Windows keeps the port for another service; another process has bound it exclusively'
   return { ...usual, cause, hints }
 }

@@ -27,9 +27,11 @@ export function circumstancesOfPath(
     case 'conflict':
       return occupied(path, owners, usual)
     case 'forbidden':
-      return denied(failure, usual) ?? forbidden(path, usual)
+      return denied(failure, usual) ?? misnamed(path, usual) ?? forbidden(path, usual)
     case 'refused':
-      return refused(path, listeners, usual)
+      return misnamed(path, usual) ?? refused(path, listeners, usual)
+    case 'wrong-path':
+      return misnamed(path, usual) ?? { ...usual, owners: listeners }
     case 'invalid-call':
       return isBinding(failure.syscall)
         ? usual
@@ -71,8 +73,6 @@ function occupied(path: string, owners: SocketOwner[] | undefined, usual: Circum
 const ANOTHER = 'use another path, or let listenUnix() choose one'
 
 function forbidden(path: string, usual: Circumstances): Circumstances {
-  const wrong = whyNoSocketName(path)
-  if (wrong !== undefined) return { ...usual, cause: wrong, hints: ['let listenUnix() choose the path'] }
   // libuv gives EACCES for ENOENT of a bind (uv_pipe_bind in src/unix/pipe.c).
   const directory = dirname(path)
   if (isMissing(directory)) {
@@ -82,6 +82,12 @@ function forbidden(path: string, usual: Circumstances): Circumstances {
   const cause =
     'one of: the mode of the file, or of a directory above it, denies access to this user; its file system, like /proc, supports no sockets'
   return { ...usual, cause, hints: ['let listenUnix() choose the path', 'look at the modes (namei -l PATH)'] }
+}
+
+/** The cause for a path that cannot name a socket on this system. */
+function misnamed(path: string, usual: Circumstances): Circumstances | undefined {
+  const wrong = whyNoSocketName(path)
+  return wrong === undefined ? undefined : { ...usual, cause: wrong, hints: ['let listenUnix() choose the path'] }
 }
 
 function isMissing(directory: string): boolean {

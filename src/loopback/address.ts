@@ -29,7 +29,7 @@ export function addressesFor(options: AddressOptions, asked = 'listen on'): Addr
   if (family !== undefined && !(FAMILIES as readonly unknown[]).includes(family)) {
     throw invalidArgument('ERR_INVALID_ARG_VALUE', 'family', "'IPv4', 'IPv6' or 'dual'", family)
   }
-  refuseDenied('net', `${asked} ${typeof host === 'string' ? host : 'loopback'}`)
+  refuseDenied('net', `${asked} ${typeof host === 'string' ? host : LOOPBACK[family === 'IPv6' ? 'IPv6' : 'IPv4']}`)
   if (host !== undefined) return addressesOfHost(options, asked)
   if (family === 'dual') return { addresses: [available('IPv4', asked), available('IPv6', asked)], bind: 'all' }
   return { addresses: [available(family ?? anyFamily(), asked)], bind: 'first' }

@@ -1,9 +1,10 @@
 import dgram from 'node:dgram'
 import net from 'node:net'
 import { codeOf } from '../errors.js'
-import { describeErrno } from '../platform/errno.js'
+import { describeErrno, saysNoPortLeft } from '../platform/errno.js'
 import { processState } from '../process-state.js'
 import { type Family, familyOf, LOOPBACK } from './endpoint.js'
+import { ownAddressesOrNone } from './own-addresses.js'
 
 /** The loopback of this host, as `probeLoopback()` found it. */
 export interface LoopbackSupport {
@@ -47,7 +48,7 @@ export function whyFamilyIsMissing(family: Family): string | undefined {
   if (known.has(family)) return known.get(family)
   const error = bindOnce(family)
   const code = error === undefined ? undefined : (codeOf(error) ?? 'unknown error')
-  if (code !== undefined && SHORTAGES.has(code)) return undefined
+  if (code !== undefined && (SHORTAGES.has(code) || isExhausted(code, LOOPBACK[family]))) return undefined
   const reason = code && `binding ${LOOPBACK[family]} failed with ${code} (${describeErrno(code) ?? String(error)})`
   known.set(family, reason)
   return reason
@@ -92,6 +93,10 @@ const FAMILIES: readonly Family[] = ['IPv4', 'IPv6']
 
 /** Codes of a lack of descriptors, memory or rights. They say nothing about the address, so the answer is not remembered. */
 const SHORTAGES: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'ERR_ACCESS_DENIED'])
+
+/** The range of datagram sockets is exhausted, so the kernel has the address. */
+const isExhausted = (code: string, address: string): boolean =>
+  saysNoPortLeft(code) && (code === 'EADDRINUSE' || ownAddressesOrNone().includes(address))
 
 /**
  * Node binds only a datagram socket synchronously, and only with a synchronous lookup. The kernel checks the address as it

@@ -8,7 +8,8 @@ export interface PortRange {
 
 /**
  * The ports from which the kernel picks for port 0 and for outgoing connections. Linux has them in `net.ipv4.ip_local_port_range`, for
- * both families and per network namespace (ip(7)); macOS and FreeBSD in `net.inet.ip.portrange` (ip(4)); Windows in its dynamic ports.
+ * both families and per network namespace (ip(7)); macOS and FreeBSD in `net.inet.ip.portrange` (ip(4)); OpenBSD in `net.inet.ip.portfirst`
+ * and `portlast` (sysctl(2)); Windows in its dynamic ports.
  * If they cannot be read, it is the range of IANA, which is the default of macOS and Windows (RFC 6335 §6).
  */
 export function ephemeralRange(platform: NodeJS.Platform = process.platform, source = RANGE): PortRange {
@@ -43,11 +44,20 @@ export function askedRange(
   }
 }
 
-/** Both print one number a line: first and last, or first and count. */
+/** Each prints one number a line: first and last, or first and count. */
 const PROGRAMS: Readonly<Partial<Record<NodeJS.Platform, readonly string[]>>> = {
   darwin: ['/usr/sbin/sysctl', '-n', 'net.inet.ip.portrange.first', 'net.inet.ip.portrange.last'],
   freebsd: ['/sbin/sysctl', '-n', 'net.inet.ip.portrange.first', 'net.inet.ip.portrange.last'],
+  openbsd: ['/sbin/sysctl', '-n', 'net.inet.ip.portfirst', 'net.inet.ip.portlast'],
   win32: ['netsh.exe', 'int', 'ipv4', 'show', 'dynamicport', 'tcp'],
+}
+
+/** The setting of the range, as a hint names it. */
+export function rangeSetting(platform: NodeJS.Platform = process.platform): string {
+  if (platform === 'win32') return 'netsh int ipv4 set dynamicport tcp'
+  if (platform === 'openbsd') return 'net.inet.ip.portfirst and portlast'
+  if (platform === 'darwin' || platform === 'freebsd') return 'net.inet.ip.portrange.first and last'
+  return 'net.ipv4.ip_local_port_range'
 }
 
 function start(program: string, args: readonly string[]): string {

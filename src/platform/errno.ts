@@ -19,6 +19,10 @@ export const saysExhaustedAsAbsent = (platform: NodeJS.Platform = process.platfo
 
 const BSD: ReadonlySet<NodeJS.Platform> = new Set(['darwin', 'freebsd', 'netbsd', 'openbsd'])
 
+/** Whether a bind to port 0, of an address that this host has, found no free port. */
+export const saysNoPortLeft = (code: string | undefined, platform?: NodeJS.Platform): boolean =>
+  code === 'EADDRINUSE' || (code === 'EADDRNOTAVAIL' && saysExhaustedAsAbsent(platform))
+
 /**
  * Whether EADDRINUSE of a connect means that the connection already exists, as on macOS and Windows. Linux answers EADDRNOTAVAIL in
  * that case, and EADDRINUSE if a bound socket finds no free ephemeral port (connect(2)).

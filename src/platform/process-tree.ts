@@ -28,7 +28,8 @@ export function descendantsOf(pid: number, platform: NodeJS.Platform = process.p
 
 /** A process that runs now. */
 export function identified(pid: number, platform: NodeJS.Platform = process.platform): OtherProcess {
-  return { pid, started: look(pid, platform)?.started }
+  const stat = look(pid, platform)
+  return { pid, started: stat === 'unknown' ? undefined : stat?.started }
 }
 
 /**
@@ -47,12 +48,18 @@ export function isRunning({ pid, started }: OtherProcess, platform: NodeJS.Platf
     if (codeOf(error) !== 'EPERM') return false
   }
   const stat = look(pid, platform)
+  if (stat === 'unknown') return true
   // An exited process keeps its pid until its parent waits for it.
   return stat === undefined ? started === undefined : stat.started === started && stat.state !== 'Z'
 }
 
-/** The state and the start time of a process. Undefined on Windows, where a pid is free as soon as its process has exited. */
-function look(pid: number, platform: NodeJS.Platform): Pick<ProcessStat, 'state' | 'started'> | undefined {
+type Seen = Pick<ProcessStat, 'state' | 'started'>
+
+/**
+ * The state and the start time of a process. Undefined if there is no such process, and on Windows, where a pid is free as soon as its
+ * process has exited. Unknown if `ps` cannot be run.
+ */
+function look(pid: number, platform: NodeJS.Platform): Seen | 'unknown' | undefined {
   if (platform === 'linux' || platform === 'android') return tryStat(pid)
   return platform === 'win32' ? undefined : seenByPs(pid)
 }
@@ -122,17 +129,18 @@ export function childrenIn(processes: string): (pid: number) => number[] {
  * A process in the list of ps(1), which is kept for a moment: a caller asks about several, and again until they have exited. A process
  * that the list lacks may be younger than the list.
  */
-function seenByPs(pid: number): Pick<ProcessStat, 'state' | 'started'> | undefined {
+function seenByPs(pid: number): Seen | 'unknown' | undefined {
   if (byPs === undefined || now() - byPs.at >= LIST_LASTS || !byPs.of.has(pid)) {
     byPs = { of: parseStates(listStates()), at: now() }
   }
-  return byPs.of.get(pid)
+  // Without any line ps has failed, because it lists itself.
+  return byPs.of.size === 0 ? 'unknown' : byPs.of.get(pid)
 }
 
 /** In milliseconds. */
 const LIST_LASTS = 200
 
-let byPs: { readonly of: ReadonlyMap<number, Pick<ProcessStat, 'state' | 'started'>>; readonly at: number } | undefined
+let byPs: { readonly of: ReadonlyMap<number, Seen>; readonly at: number } | undefined
 
 /** Reads the lines of `ps -A -o pid=,stat=,lstart=`: `4711 Ss Mon Nov 30 18:37:59 2026`. */
 export function parseStates(processes: string): Map<number, { state: string; started: string }> {

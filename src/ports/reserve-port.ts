@@ -9,7 +9,7 @@ import type { PortProtocol, PortReservation } from '../loopback/port-reservation
 import { loopbackFamilies } from '../loopback/probe.js'
 import { integer } from '../numbers.js'
 import { namesOf, readOptions } from '../options.js'
-import { ephemeralRange } from '../platform/ephemeral-range.js'
+import { ephemeralRange, rangeSetting } from '../platform/ephemeral-range.js'
 import { describeErrno } from '../platform/errno.js'
 import { refuseAborted } from '../signals.js'
 import type { SocketOwner } from '../socket-table/owners.js'
@@ -306,8 +306,6 @@ function refuseMoreThanThereAre(count: number, { wished, anyOther, allows }: Can
     headline: `Cannot reserve ${count} ports`,
     expected: `at most ${there}: ${anyOther ? `the ephemeral range is ${first}-${last}` : `the list allows ${listed(wished.filter(allows))}`}`,
     actual: `${count}`,
-    next: anyOther
-      ? 'reserve fewer, or widen the range (net.ipv4.ip_local_port_range)'
-      : 'reserve fewer, or name more ports',
+    next: anyOther ? `reserve fewer, or widen the range (${rangeSetting()})` : 'reserve fewer, or name more ports',
   })
 }

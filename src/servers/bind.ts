@@ -6,7 +6,7 @@ import { type Endpoint, formatEndpoint } from '../loopback/endpoint.js'
 import { FETCH_REFUSES } from '../loopback/fetch-ports.js'
 import type { BoundAt, Place } from '../loopback/place.js'
 import type { BoundSocket } from '../platform/bound-socket.js'
-import { saysAddressAbsent } from '../platform/errno.js'
+import { saysAddressAbsent, saysNoPortLeft } from '../platform/errno.js'
 import { acceptOptionsOf, forgetBind } from '../platform/node-internals.js'
 import { isHttpServer } from '../platform/node-objects.js'
 import { onAbort } from '../signals.js'
@@ -84,8 +84,8 @@ async function dialledPort<S>({ address, port }: Endpoint, binder: Binder<S>, av
       if (endpoint.port % 2 === 0) return endpoint.port
     }
   } catch (error) {
-    // EADDRINUSE: the ephemeral range has no other port left.
-    if (codeOf(error) !== 'EADDRINUSE') throw error
+    // The ephemeral range has no other port left.
+    if (!saysNoPortLeft(codeOf(error))) throw error
   } finally {
     await Promise.all(tried.map((attempt) => binder.close(attempt)))
   }

@@ -104,8 +104,9 @@ class UnixServer<S extends net.Server> extends StreamServer<S> {
   }
 
   override get url(): URL {
-    // A pipe has no slash, so its name is encoded as one part: "unix:%5C%5C.%5Cpipe%5Cname".
-    return new URL(`unix:${this.path.split('/').map(encodeURIComponent).join('/')}`)
+    const url = new URL(`unix:${this.path.split('/').map(encodeURIComponent).join('/')}`)
+    // A URL takes what follows two slashes for its host, and resolves the dots of "/tmp/../s.sock". So these are encoded as one part.
+    return decodeURIComponent(url.pathname) === this.path ? url : new URL(`unix:${encodeURIComponent(this.path)}`)
   }
 
   protected override target(): net.NetConnectOpts {

@@ -150,7 +150,7 @@ describe('portside doctor', () => {
     [{ ephemeralPorts: 1000 }, 0, ['warn ephemeral ports']],
     [{ ephemeralPorts: 16 }, 1, ['bad ephemeral ports']],
     [{ openFiles: 512 }, 0, ['warn open files']],
-    [{ openFiles: 64 }, 1, ['bad open files']],
+    [{ openFiles: 100 }, 1, ['bad open files']],
     [{ ipv6: false, localhost: ['::1'] }, 1, ['warn IPv6', 'bad localhost']],
     [{ ipv6: false, localhost: ['127.0.0.1', '::1'] }, 0, ['warn IPv6', 'warn localhost']],
   ])(`ends, on a host of %j, with %i (${whyNoNamespace ?? 'possible here'})`, async (profile, code, problems) => {

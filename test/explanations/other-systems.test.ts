@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest'
+import { circumstancesOf } from '../../src/explanations/circumstances-of.js'
 import { classify } from '../../src/explanations/classify.js'
 import { failuresIn, type SocketFailure } from '../../src/explanations/socket-failure.js'
-import { assertEphemeralPortsExhausted, explainSocketError } from '../../src/index.js'
+import {
+  assertAddressInUse,
+  assertAddressNotAvailable,
+  assertEphemeralPortsExhausted,
+  explainSocketError,
+  listenTcp,
+} from '../../src/index.js'
 import { onPlatform } from '../support/on-platform.js'
 
 // The errors are those of other kernels, by their sources; the host is this one.
@@ -51,6 +58,13 @@ describe('EADDRINUSE of a connect', () => {
     expect(kindOf(failed('EADDRINUSE', 'connect', { ...peer, local: '127.0.0.1:4000' }))).toBe('taken-tuple')
   })
 
+  it('passes assertAddressInUse() on macOS and Windows if the tuple is taken', async () => {
+    onPlatform('darwin')
+    const error = failed('EADDRINUSE', 'connect', { ...peer, local: '127.0.0.1:4000' })
+    expect(await assertAddressInUse(error)).toBe(error)
+    await expect(assertAddressNotAvailable(error)).rejects.toMatchObject({ code: 'ERR_PORTSIDE_ASSERTION' })
+  })
+
   it.each(['darwin', 'win32', 'linux'] as const)('is exhaustion on %s if the kernel chose it', (platform) => {
     onPlatform(platform)
     expect(kindOf(failed('EADDRINUSE', 'connect', peer))).toBe('exhaustion')
@@ -70,6 +84,47 @@ describe('EACCES of a low port', () => {
   it('is an excluded range on Windows, which has no privileged ports', () => {
     onPlatform('win32')
     expect(kindOf(failed('EACCES', 'listen', { address: '127.0.0.1', port: 80 }))).toBe('excluded-range')
+  })
+})
+
+describe('EACCES of a port on Windows', () => {
+  it('names the process that has the port, if no range excludes it', async () => {
+    await using server = await listenTcp()
+    const error = failed('EACCES', 'listen', { address: server.address, port: server.port })
+    // The table of this system, because Windows has another.
+    const failure = failuresIn(error)[0] as SocketFailure
+    const usual = { cause: 'usual', owners: [], hints: [] }
+    const known = { ...classify(failure), kind: 'excluded-range' as const }
+    const { cause, owners, hints } = circumstancesOf(failure, known, usual)
+    expect([owners.length, cause]).toEqual([1, expect.stringContaining('this process')])
+    expect(hints).toContainEqual(expect.stringContaining('netsh int ipv4 show excludedportrange protocol=tcp'))
+  })
+})
+
+describe('an exhausted range', () => {
+  it.each([
+    ['linux', 'net.ipv4.ip_local_port_range'],
+    ['darwin', 'net.inet.ip.portrange.first and last'],
+    ['freebsd', 'net.inet.ip.portrange.first and last'],
+    ['openbsd', 'net.inet.ip.portfirst and portlast'],
+    ['win32', 'netsh int ipv4 set dynamicport tcp'],
+  ] as const)('has the setting of %s in its hint', (platform, setting) => {
+    const error = failed('EADDRNOTAVAIL', 'connect', { address: '127.0.0.1', port: 3000 })
+    const failure = failuresIn(error)[0] as SocketFailure
+    const known = classify(failure)
+    onPlatform(platform)
+    const { hints } = circumstancesOf(failure, known, { cause: '', owners: [], hints: [] })
+    expect(hints).toContainEqual(expect.stringContaining(`widen the range (${setting})`))
+  })
+})
+
+describe('ENOENT of a connect to a path', () => {
+  it('on Windows is a path outside the name space of pipes', async () => {
+    onPlatform('win32')
+    const error = failed('ENOENT', 'connect', { address: 'C:\\s.sock' })
+    expect((await explainSocketError(error)).cause).toBe(
+      'on Windows the path must begin with \\\\.\\pipe\\ or \\\\?\\pipe\\',
+    )
   })
 })
 

@@ -72,6 +72,23 @@ describe.skipIf(whyNoNamespace !== undefined)(`in a private network (${whyNoName
     expect(found.dual).toMatch(/^ERR_PORTSIDE_FAMILY_UNAVAILABLE /)
   })
 
+  it('takes a family for there if only its datagram ports are exhausted', () => {
+    const exhaust = `
+      const dgram = await import('node:dgram')
+      const taken = []
+      for (const [type, address] of [['udp4', '127.0.0.1'], ['udp6', '::1']]) {
+        for (let bound = true; bound; ) {
+          const socket = dgram.createSocket({ type, reuseAddr: false })
+          bound = await new Promise((resolve) => socket.once('error', () => resolve(false)).bind({ address, port: 0, exclusive: true }, () => resolve(true)))
+          taken.push(socket)
+        }
+      }
+      const { loopbackFamilies } = await import(process.env.PORTSIDE)
+      console.log(JSON.stringify(loopbackFamilies()))
+      process.exit()`
+    expect(run('echo 40000 40003 > /proc/sys/net/ipv4/ip_local_port_range', exhaust)).toEqual(['IPv4', 'IPv6'])
+  })
+
   it('connects to a listener on :: by IPv4 if the host has no IPv6', () => {
     const dial = `
       const { listenHttp, listenTcp, listenUdp, waitForListening } = await import(process.env.PORTSIDE)

@@ -26,13 +26,14 @@ it.each([
 it('is that of IANA without a setting of Linux, and on other systems', async () => {
   expect(ephemeralRange('linux', join(tmpdir(), 'portside-test-none', 'none'))).toEqual(IANA)
   const source = await fileOf('32768\t60999\n')
-  for (const platform of ['aix', 'openbsd'] as const) expect(ephemeralRange(platform, source)).toEqual(IANA)
+  for (const platform of ['aix', 'sunos'] as const) expect(ephemeralRange(platform, source)).toEqual(IANA)
 })
 
 it.each([
   ['darwin', '49152\n65535\n', IANA],
   ['darwin', '32768\n60999\n', { first: 32_768, last: 60_999 }],
   ['freebsd', '10000\n65535\n', { first: 10_000, last: 65_535 }],
+  ['openbsd', '1024\n49151\n', { first: 1024, last: 49_151 }],
   ['darwin', "sysctl: unknown oid 'net.inet.ip.portrange.first'\n", IANA],
   ['darwin', '60999\n32768\n', IANA],
   ['darwin', '', IANA],
@@ -49,12 +50,15 @@ it.each([
     return answer
   }
   expect(askedRange(platform, run)).toEqual(range)
-  expect(asked).toEqual([
-    platform === 'win32'
-      ? 'netsh.exe int ipv4 show dynamicport tcp'
-      : `${platform === 'darwin' ? '/usr/sbin' : '/sbin'}/sysctl -n net.inet.ip.portrange.first net.inet.ip.portrange.last`,
-  ])
+  expect(asked).toEqual([ASKED[platform]])
 })
+
+const ASKED = {
+  darwin: '/usr/sbin/sysctl -n net.inet.ip.portrange.first net.inet.ip.portrange.last',
+  freebsd: '/sbin/sysctl -n net.inet.ip.portrange.first net.inet.ip.portrange.last',
+  openbsd: '/sbin/sysctl -n net.inet.ip.portfirst net.inet.ip.portlast',
+  win32: 'netsh.exe int ipv4 show dynamicport tcp',
+}
 
 it('is that of IANA if the program cannot be started', () => {
   const missing = (): string => {

@@ -1,5 +1,11 @@
 import { expect, it } from 'vitest'
-import { describeErrno, saysAddressAbsent, saysExhaustedAsAbsent, saysTupleTaken } from '../../src/platform/errno.js'
+import {
+  describeErrno,
+  saysAddressAbsent,
+  saysExhaustedAsAbsent,
+  saysNoPortLeft,
+  saysTupleTaken,
+} from '../../src/platform/errno.js'
 
 it("returns the system's sentence for a code", () => {
   expect(describeErrno('EADDRINUSE')).toBe('address already in use')
@@ -25,5 +31,6 @@ it.each([
   'knows how the kernel of %s answers for a taken tuple and an exhausted range',
   (platform, tuple, absent) => {
     expect([saysTupleTaken(platform), saysExhaustedAsAbsent(platform)]).toEqual([tuple, absent])
+    expect([saysNoPortLeft('EADDRNOTAVAIL', platform), saysNoPortLeft('EADDRINUSE', platform)]).toEqual([absent, true])
   },
 )

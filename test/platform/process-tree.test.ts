@@ -148,6 +148,15 @@ describe('isRunning and end', () => {
     await once(program, 'exit')
   })
 
+  it('counts a process as running if ps cannot be run, as on macOS', async (context) => {
+    needs(context, 'ps')
+    const other = identified(process.pid, 'darwin')
+    vi.stubEnv('PATH', '/nowhere')
+    onTestFinished(() => void vi.unstubAllEnvs())
+    await pause()
+    expect(isRunning(other, 'darwin')).toBe(true)
+  })
+
   it('counts an exited process that its parent has not waited for as ended, by ps, as on macOS', async (context) => {
     needs(context, 'ps', 'sh', '/proc')
     const { program, pids } = await startTree(['sh', '-c', 'tail -f /dev/null & echo $!; exec tail -f /dev/null'], 1)

@@ -2,11 +2,12 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import type net from 'node:net'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { connectionTuple, listenUnix } from '../../src/index.js'
+import { namedBy } from '../../src/loopback/endpoint-like.js'
 import { longestUnixPath } from '../../src/platform/unix-path.js'
-import { needsAbstractName, needsSocketFile } from '../support/abilities.js'
+import { needsAbstractName, needsSocketFile, whyNoSocketFile } from '../support/abilities.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 
 leavesNothingOpen()
@@ -20,6 +21,20 @@ describe('listenUnix', () => {
     expect(existsSync(server.path)).toBe(true)
     await server.close()
     expect(existsSync(dirname(server.path))).toBe(false)
+  })
+
+  it.skipIf(whyNoSocketFile !== undefined).each<[string, (directory: string) => string]>([
+    ['a simple path', (directory) => `${directory}/s.sock`],
+    ['two slashes at its beginning', (directory) => `/${directory}/s.sock`],
+    ['two slashes', (directory) => `${directory}//s.sock`],
+    ['a dot', (directory) => `${directory}/./s.sock`],
+    ['two dots', (directory) => `${directory}/../${basename(directory)}/s.sock`],
+    ['characters of URLs', (directory) => `${directory}/a b%2F?#&:`],
+  ])('has in its URL the path with %s', async (_, pathIn) => {
+    const path = pathIn(await temporary())
+    await using server = await listenUnix(undefined, { path })
+    expect(decodeURIComponent(server.url.pathname)).toBe(path)
+    expect(namedBy(server.url)).toEqual([{ path }])
   })
 
   it('echoes without a handler', async () => {
