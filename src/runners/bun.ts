@@ -1,3 +1,4 @@
+import type { NetAsymmetricMatchers, NetMatchers } from '../assertions/matcher-types.js'
 import { LeakCheck, type RunnerOptions } from '../leaks/leak-check.js'
 import { processState } from '../process-state.js'
 import type { NetScope, ScopeOptions } from '../scope.js'
@@ -5,6 +6,11 @@ import { announce } from './announcement.js'
 import { bunTest, isPreloadedByBun } from './bun-test.js'
 import { installMatchers } from './install-matchers.js'
 import { scopePerTest } from './use-net.js'
+
+declare module 'bun:test' {
+  interface Matchers<T> extends NetMatchers {}
+  interface AsymmetricMatchers extends NetAsymmetricMatchers {}
+}
 
 type Owner = ReturnType<LeakCheck['beginTest']>
 

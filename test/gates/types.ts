@@ -15,16 +15,18 @@ const FILES = ['types-from-esm.mts', 'types-from-cjs.cts', 'types-playwright.mts
 const OPTIONS = ['--strict', '--noEmit', '--module', 'node16', '--target', 'es2022', '--types', 'node']
 
 try {
-  for (const file of ['package.json', ...FILES])
+  for (const file of ['package.json', ...FILES, 'types-bun.mts'])
     cpSync(join(root, 'fixtures/projects/packed', file), join(consumer, file))
   await installPacked({ tarball: await packInto(consumer) }, consumer)
   mkdirSync(join(consumer, 'node_modules/@types'), { recursive: true })
-  for (const name of ['@types/node', '@playwright'])
+  for (const name of ['@types/node', '@playwright', 'bun-types'])
     symlinkSync(join(root, 'node_modules', name), join(consumer, 'node_modules', name), 'junction')
   const compiler = join(root, 'node_modules/typescript/bin/tsc')
   await promisify(execFile)(process.execPath, [compiler, ...OPTIONS, '--skipLibCheck', 'false', ...FILES], {
     cwd: consumer,
   })
+  // The types of Bun declare globals of their own, and are not checked themselves.
+  await promisify(execFile)(process.execPath, [compiler, ...OPTIONS, '--skipLibCheck', 'types-bun.mts'], { cwd: consumer })
   console.log('The types compile from ESM and from CJS.')
 } catch (error) {
   console.error((error as { stdout?: string }).stdout || error)
