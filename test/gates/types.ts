@@ -26,7 +26,9 @@ try {
     cwd: consumer,
   })
   // The types of Bun declare globals of their own, and are not checked themselves.
-  await promisify(execFile)(process.execPath, [compiler, ...OPTIONS, '--skipLibCheck', 'types-bun.mts'], { cwd: consumer })
+  await promisify(execFile)(process.execPath, [compiler, ...OPTIONS, '--skipLibCheck', 'types-bun.mts'], {
+    cwd: consumer,
+  })
   console.log('The types compile from ESM and from CJS.')
 } catch (error) {
   console.error((error as { stdout?: string }).stdout || error)
