@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { stripVTControlCharacters } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
-import { checkPermissions } from '../../src/runners/deno-place.js'
+import { checkPermissions, whyNotDeno } from '../../src/runners/deno-place.js'
 import { isDenoTest } from '../../src/runners/this-runner.js'
 import { TRANSPILED } from '../support/program.js'
 import { runtimeBinary, whyNoBinary } from '../support/runtime-binaries.js'
@@ -144,6 +144,14 @@ test.each([
   ],
 ])('deno test runs a file: %s', (_, api, expected) => {
   expect(isDenoTest(api)).toBe(expected)
+})
+
+test.each([
+  ['another runtime', undefined, undefined, 'this runtime is not Deno'],
+  ['a Deno that is too old', {}, '2.7.14', "Deno 2.7.14 does not report the sockets of Node's modules"],
+  ['deno run', { beforeEach: () => {} }, '2.8.0', 'deno test does not run this file'],
+])('the entry is refused in %s', (_, api, version, because) => {
+  expect(whyNotDeno(api, version)).toMatch(because)
 })
 
 test('the permission of the environment is required', () => {
