@@ -12,7 +12,10 @@ import { markOf } from './src/rooms.js'
 const ROOMS: ReadonlyArray<readonly [room: string, files: RegExp]> = [
   ['servers', /^scope\.ts$/],
   ['base', /^[^/]+$/],
-  ['base', /^platform\/(errno|node-internals|node-objects|patches|process-mark|process-stat|run-claim|runtime)\.ts$/],
+  [
+    'base',
+    /^platform\/(channels|errno|node-internals|node-objects|patches|process-mark|process-stat|run-claim|runtime)\.ts$/,
+  ],
   ['jest-check', /^runners\/(jest-leaks|jest-place|jest-runner-mark|with-arity)\.ts$/],
   ['base', /^runners\/(main-place|right-place|this-runner|vitest-worker)\.ts$/],
   ['check', /^runners\/(announcement|bun-test|deno-place|frames-only|install-matchers)\.ts$/],

@@ -1,6 +1,6 @@
-import diagnostics from 'node:diagnostics_channel'
 import type http from 'node:http'
 import type net from 'node:net'
+import { hear } from '../platform/channels.js'
 import { handleOf, isRef } from '../platform/node-internals.js'
 import { createSlot } from '../slot.js'
 import { WeakList } from '../weak-list.js'
@@ -12,9 +12,7 @@ export class ClientPools {
   readonly #ofUndici = createSlot<true>()
 
   constructor() {
-    diagnostics.subscribe('undici:client:connected', (message) =>
-      this.#ofUndici.set((message as { socket: object }).socket, true),
-    )
+    hear<{ socket: object }>('undici:client:connected', ({ socket }) => this.#ofUndici.set(socket, true))
   }
 
   add(agent: http.Agent | undefined): void {

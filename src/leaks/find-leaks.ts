@@ -86,6 +86,7 @@ async function find(since: SocketSnapshot, options: LeakOptions): Promise<Leaks>
   const redials = await lookForRedials(({ sequence }) => sequence > since.activity, mayStay, options)
   const found = await findOpen({
     isSuspect: (record) => state.lastUse(record) > since.activity,
+    isMine: () => true,
     baseline: kernel,
     mayStay,
     hasRules: () => options.ignore !== undefined,

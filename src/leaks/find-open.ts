@@ -8,6 +8,8 @@ import { afterGrace, TURNS } from './grace.js'
 import { isIdleInPool } from './known.js'
 import { type DescribedLeak, describeLeaks, describeUntracked, traceOf } from './leak.js'
 import { leakError } from './leak-error.js'
+import { nativeSuspects } from './native-sockets.js'
+import type { NativeSocket } from './natives.js'
 import { type LeakOptions, REDIAL_WAIT } from './options.js'
 import type { Owner } from './owner.js'
 import type { ReportOptions } from './report.js'
@@ -20,12 +22,14 @@ import { untrackedSockets } from './untracked.js'
 export interface Search {
   /** Whether a tracked socket is in question, such as the sockets of one test. */
   readonly isSuspect: (record: TrackedSocket) => boolean
+  /** Whether the sockets of an owner are in question, for a socket that no object of Node explains. */
+  readonly isMine: (owner: Owner | undefined) => boolean
   /** Inodes of sockets to ignore when the kernel is asked. If undefined, the kernel is not asked. */
   readonly baseline: ReadonlySet<number> | undefined
-  /** Whether an open socket may stay open. `record` is undefined if no object of Node explains it. */
-  readonly mayStay: (leak: SocketLeak, record?: TrackedSocket) => boolean
-  /** Whether there are rules for it at all. Cheap: it needs no description of the socket. */
-  readonly hasRules: (record?: TrackedSocket) => boolean
+  /** Whether an open socket of an owner may stay open. */
+  readonly mayStay: (leak: SocketLeak, owner: Owner | undefined) => boolean
+  /** Whether there are rules for the sockets of an owner at all. Cheap: it needs no description of a socket. */
+  readonly hasRules: (owner: Owner | undefined) => boolean
   readonly options: Pick<LeakOptions, 'idlePools' | 'close' | 'signal'>
 }
 
@@ -40,56 +44,60 @@ export interface Found {
 export const NOTHING: Found = { leaks: [], records: [], ignored: [] }
 
 /** Finds what is still open when the grace is over. */
-export async function findOpen({ isSuspect, baseline, mayStay, hasRules, options }: Search): Promise<Found> {
+export async function findOpen({ isSuspect, isMine, baseline, mayStay, hasRules, options }: Search): Promise<Found> {
   const state = tracker()
   // A socket that is connecting may be open soon. A few turns do not show whether it ever will be.
   const look = (dialling: boolean): Suspect[] => {
     const tracked = suspects(isSuspect, dialling, options.idlePools)
     if (baseline === undefined) return tracked
     const others = untracked(baseline, state, tracked.length > 0)
-    if (state.natives === undefined || options.idlePools === 'report') return [...tracked, ...others]
-    return [...tracked, ...others.filter((each) => state.natives?.isPooled(each) !== true)]
+    const { natives, all } = state
+    if (natives === undefined) return [...tracked, ...others.map((descriptor) => ({ descriptor, origin: undefined }))]
+    const found = [...others, ...olderConnections(others, state, natives.waitingFor(isMine))]
+    return [...tracked, ...nativeSuspects(found, { natives, all, isMine }, options.idlePools)]
   }
   if (look(true).length === 0) return NOTHING
   // A socket that may stay open does not have to close: nothing waits for it.
   const asked = new Map<Suspect, boolean>()
+  const ownerOf = (suspect: Suspect): Owner | undefined =>
+    'sequence' in suspect ? state.ownerOf(suspect) : suspect.origin?.owner
   const isAllowed = (suspect: Suspect): boolean => {
     let allowed = asked.get(suspect)
     if (allowed === undefined) {
       const { described, others } = describeAll([suspect], state)
-      allowed = described.every(({ leak, record }) => mayStay(leak, record)) && others.every((leak) => mayStay(leak))
+      allowed = [...described, ...others].every(({ leak }) => mayStay(leak, ownerOf(suspect)))
       asked.set(suspect, allowed)
     }
     return allowed
   }
   const isWorthIt = (found: readonly Suspect[]): boolean =>
-    found.some((suspect) => !hasRules(trackedOf(suspect))) || !found.every(isAllowed)
+    found.some((suspect) => !hasRules(ownerOf(suspect))) || !found.every(isAllowed)
   const found = await afterGrace(look, isWorthIt, options.signal)
   if (found.length === 0) return NOTHING
   const { described, others } = describeAll(found, state)
   // Two records may share a descriptor: TLS on a connected socket, or a socket that was opened again. The later record counts.
   const latest = new Map(described.map(({ leak, record }) => [leak.fd, record]))
   const told = described.filter(
-    ({ leak, record }) => (leak.fd === undefined || latest.get(leak.fd) === record) && !mayStay(leak, record),
+    ({ leak, record }) => (leak.fd === undefined || latest.get(leak.fd) === record) && !mayStay(leak, ownerOf(record)),
   )
   const reported = new Set(told)
+  const toldOthers = others.filter(({ leak, native }) => !mayStay(leak, native.origin?.owner))
+  for (const { native } of toldOthers) if (native.origin !== undefined) state.natives?.settle(native.origin)
   if (options.close === true) for (const { record } of told) closeLeaked(record)
   return {
-    leaks: [...told.map(({ leak }) => leak), ...others.filter((leak) => !mayStay(leak))],
+    leaks: [...told, ...toldOthers].map(({ leak }) => leak),
     records: told.map(({ record }) => record),
     ignored: described.filter((each) => !reported.has(each)).map(({ record }) => record),
   }
 }
 
-const trackedOf = (suspect: Suspect): TrackedSocket | undefined => ('sequence' in suspect ? suspect : undefined)
-
 function describeAll(
   suspects: readonly Suspect[],
   state: Tracker,
-): { described: DescribedLeak[]; others: SocketLeak[] } {
-  const records = suspects.flatMap((suspect) => trackedOf(suspect) ?? [])
+): { described: DescribedLeak[]; others: DescribedNative[] } {
+  const records = suspects.filter((suspect) => 'sequence' in suspect)
   const others = suspects.flatMap((suspect) =>
-    'sequence' in suspect ? [] : [describeUntracked(suspect, state.natives?.originOf(suspect))],
+    'sequence' in suspect ? [] : [{ native: suspect, leak: describeUntracked(suspect) }],
   )
   return { described: describeLeaks(records, state), others }
 }
@@ -103,6 +111,23 @@ function untracked(baseline: ReadonlySet<number>, { all }: Tracker, suffices: bo
     if (suffices && (code === 'EMFILE' || code === 'ENFILE')) return []
     throw error
   }
+}
+
+/** The connections to these ports that are not among the others, because they were open before. */
+function olderConnections(
+  others: readonly SocketDescriptor[],
+  state: Tracker,
+  ports: ReadonlySet<number>,
+): SocketDescriptor[] {
+  if (ports.size === 0) return []
+  const known = new Set(others.map(({ inode }) => inode))
+  return untracked(new Set(), state, true).filter(
+    ({ inode, local, remote }) =>
+      !known.has(inode) &&
+      remote !== undefined &&
+      typeof local === 'object' &&
+      (ports.has(remote.port) || ports.has(local.port)),
+  )
 }
 
 /** Finds clients that have no socket, will reconnect and may not stay. Waits only if there can be one. */
@@ -146,7 +171,12 @@ const framesIn = (leak: SocketLeak | undefined): string[] =>
     return `    at ${name === undefined ? place : `${name} (${place})`}`
   })
 
-type Suspect = TrackedSocket | SocketDescriptor
+type Suspect = TrackedSocket | NativeSocket
+
+interface DescribedNative {
+  readonly native: NativeSocket
+  readonly leak: SocketLeak
+}
 
 function suspects(
   isSuspect: Search['isSuspect'],

@@ -49,6 +49,12 @@ interface CheckSettings {
   readonly place?: string
 }
 
+/** The sockets that a check is about: those of some owners, used after a count of the tracker's `activity`. */
+interface Mine {
+  readonly isMine: (owner: Owner | undefined) => boolean
+  readonly since?: number
+}
+
 /**
  * The leak check of one file, or of the unit that a runner treats as a file. The entry begins a test, runs it and its hooks as its owner,
  * and ends it after the last hook. Sockets without a test, and sockets opened after the test had ended, are found when the file ends.
@@ -98,6 +104,7 @@ export class LeakCheck {
       alive === 'off' ? undefined : (this.#alive ?? this.#settings.aliveBefore ?? aliveBefore(this.#tracker.workers))
   }
 
+  /** The name is empty where the runner does not tell it. */
   beginTest(name: string, file = this.#file?.file): Owner | undefined {
     return this.#tracker && makeOwner(this.#tracker, 'test', name, file)
   }
@@ -153,12 +160,9 @@ export class LeakCheck {
       owner.ended = true
       return undefined
     }
-    const [state, owners] = [this.#tracker, new Set<Owner | undefined>([owner, ...fixtures])]
-    return this.#check(
-      owner,
-      (record) => owners.has(state.ownerOf(record)),
-      perTest ? (openBefore ?? this.#baseline) : undefined,
-    )
+    const owners = new Set<Owner | undefined>([owner, ...fixtures])
+    const isMine = (each: Owner | undefined): boolean => owners.has(each)
+    return this.#told(await this.#find(owner, { isMine }, perTest ? (openBefore ?? this.#baseline) : undefined))
   }
 
   /** Runs a fixture that outlives the test which asks for it, and finds the sockets that it has left open when it is torn down. */
@@ -178,7 +182,7 @@ export class LeakCheck {
     if (owner.begun === state.activity) return undefined
     const isMine = (each: Owner | undefined): boolean => each === owner
     const redials = await this.#redials((dial) => isMine(dial.owner))
-    const found = await this.#find(owner, (record) => isMine(state.ownerOf(record)), undefined)
+    const found = await this.#find(owner, { isMine }, undefined)
     const told = redials.filter((redial) => !isAmong(redial, found))
     state.dials.settle(owner)
     return this.#told(found, told, [], `the fixture '${name}'`)
@@ -196,9 +200,7 @@ export class LeakCheck {
       ({ owner, sequence }) =>
         owner !== undefined && (owner.kind === 'file' ? !owner.running : owner.ended) && sequence > file.begun,
     )
-    const isSuspect = (record: TrackedSocket): boolean =>
-      state.lastUse(record) > file.begun && !state.ownerOf(record)?.running
-    const found = await this.#find(file, isSuspect, this.#baseline)
+    const found = await this.#find(file, { isMine: (owner) => !owner?.running, since: file.begun }, this.#baseline)
     const ofFile = this.#failTests(redials.filter((redial) => !isAmong(redial, found)))
     const left = this.#left.splice(0)
     // Not before: other tests may use the sockets that one test has left open, and only that test fails.
@@ -217,25 +219,14 @@ export class LeakCheck {
     return this.#told(found, ofFile, await this.#aliveNow(state))
   }
 
-  async #check(
-    owner: Owner,
-    isMine: (record: TrackedSocket) => boolean,
-    baseline: ReadonlySet<number> | undefined,
-  ): Promise<Error | undefined> {
-    return this.#told(await this.#find(owner, isMine, baseline))
-  }
-
-  async #find(
-    owner: Owner,
-    isMine: (record: TrackedSocket) => boolean,
-    baseline: ReadonlySet<number> | undefined,
-  ): Promise<Found> {
+  async #find(owner: Owner, { isMine, since = 0 }: Mine, baseline: ReadonlySet<number> | undefined): Promise<Found> {
     const state = this.#tracker as Tracker
     const found = await findOpen({
-      isSuspect: (record) => !state.isSettled(record) && isMine(record),
+      isSuspect: (record) => !state.isSettled(record) && state.lastUse(record) > since && isMine(state.ownerOf(record)),
+      isMine,
       baseline,
-      mayStay: (leak, record) => this.#mayStay(leak, record && state.ownerOf(record)),
-      hasRules: (record) => this.#hasRules(record && state.ownerOf(record)),
+      mayStay: (leak, owner) => this.#mayStay(leak, owner),
+      hasRules: (owner) => this.#hasRules(owner),
       options: this.#closesAtOnce ? { ...this.options, close: true } : this.options,
     })
     owner.ended = true

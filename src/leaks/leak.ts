@@ -6,11 +6,12 @@ import type { Endpoint } from '../loopback/endpoint.js'
 import { socketInode } from '../platform/descriptor-inode.js'
 import { isOfHttp2, serverOf } from '../platform/node-internals.js'
 import { isPipe } from '../platform/node-objects.js'
+import { runtime } from '../platform/runtime.js'
 import { type SocketDescriptor, socketDescriptors } from '../socket-table/socket-descriptors.js'
 import { howToCloseOf } from '../sockets/infrastructure.js'
 import { connectionTuple } from '../sockets/tuple.js'
 import { howToClose } from './how-to-close.js'
-import type { NativeOrigin } from './natives.js'
+import type { NativeSocket } from './natives.js'
 import type { Origins } from './origins.js'
 import type { Owner } from './owner.js'
 import { closedTogether } from './same-client.js'
@@ -33,10 +34,8 @@ export interface DescribedLeak {
 }
 
 /** For a socket that no tracked socket explains. */
-export function describeUntracked(
-  { fd, inode, state, local, remote }: SocketDescriptor,
-  origin?: NativeOrigin,
-): SocketLeak {
+export function describeUntracked({ descriptor, origin }: NativeSocket): SocketLeak {
+  const { fd, inode, state, local, remote } = descriptor
   return {
     kind: 'untracked',
     local,
@@ -45,12 +44,15 @@ export function describeUntracked(
     inode,
     state,
     openedAt: framesOf(origin?.trace),
-    ...(origin === undefined ? {} : { test: nameOfTest(origin.owner), file: origin.owner?.file }),
-    howToClose:
-      origin?.howToClose ??
-      'the close function of the code that opened it: a native module, another thread, or a handle taken from its socket',
+    ...(origin && { test: nameOfTest(origin.owner), file: origin.owner?.file, late: origin.late || undefined }),
+    howToClose: origin?.howToClose ?? `the close function of the code that opened it: ${OTHER_CODE}`,
   }
 }
+
+const OTHER_CODE =
+  runtime() === 'Node'
+    ? 'a native module, another thread, or a handle taken from its socket'
+    : 'an EventSource, a worker, a native module'
 
 function describe(record: TrackedSocket, origins: Origins, known: ReadonlyMap<number, SocketDescriptor>): SocketLeak {
   const fd = handlesOf(record).find((handle) => typeof handle.fd === 'number' && handle.fd >= 0)?.fd
@@ -68,13 +70,20 @@ function describe(record: TrackedSocket, origins: Origins, known: ReadonlyMap<nu
     acceptedBy: acceptedBy(record),
     request: origins.sendingOn(record)?.request,
     test: nameOfTest(owner),
-    late: (record.kind === 'accepted' ? record.peer : record)?.late === true || undefined,
+    late: isLate(record, origins) || undefined,
     file: owner?.file,
     howToClose: callThatCloses(record, openedAt, origins),
   }
 }
 
-const nameOfTest = (owner: Owner | undefined): string | undefined => (owner?.kind === 'test' ? owner.name : undefined)
+function isLate(record: TrackedSocket, origins: Origins): boolean | undefined {
+  if (record.kind !== 'accepted') return record.late
+  return record.peer?.late ?? origins.nativeClientOf(record)?.late
+}
+
+/** A test has no name where its runner does not tell it. */
+const nameOfTest = (owner: Owner | undefined): string | undefined =>
+  owner?.kind === 'test' && owner.name !== '' ? owner.name : undefined
 
 function kindOf({ kind, socket }: TrackedSocket): SocketLeak['kind'] {
   if (kind === 'child') return 'unix'
@@ -100,7 +109,9 @@ function addressOf(server: net.Server): Endpoint | string {
 
 /** The trace that says most about where the socket comes from. */
 export function traceOf(record: TrackedSocket, origins: Origins): Trace | undefined {
-  if (record.kind === 'accepted') return record.peer && traceOf(record.peer, origins)
+  if (record.kind === 'accepted') {
+    return record.peer === undefined ? origins.nativeClientOf(record)?.trace : traceOf(record.peer, origins)
+  }
   const sent = origins.sendingOn(record)
   if (sent === undefined || sent.trace.length > 0) return sent?.trace ?? record.trace
   // If another test opened it, that place is not where it was left open.

@@ -5,7 +5,7 @@ export interface Opener {
   readonly name: string
   /** The end of the socket that it returns: its own port or path, of a listener or of a connection. */
   readonly endOfResult?: (result: unknown) => string | undefined
-  /** The end that its first argument names, known before it connects: the port or path of the other side. */
+  /** The end that its first argument names: the path of the other side. */
   readonly endOfArgument?: (given: unknown) => string | undefined
   readonly howToClose: string
 }
@@ -16,10 +16,12 @@ const bunListener = (result: unknown): string | undefined => {
   return named('listener', port ?? unix)
 }
 
-const bunPeer = (given: unknown): string | undefined => {
-  const { port, unix } = (given ?? {}) as { readonly port?: unknown; readonly unix?: unknown }
-  return named('to', unix ?? port)
-}
+const bunPeer = (given: unknown): string | undefined =>
+  named('to', (given as { readonly unix?: unknown } | undefined)?.unix)
+
+/** https://bun.com/reference/bun/Socket/localPort */
+const bunConnection = (result: unknown): string | undefined =>
+  named('from', (result as { readonly localPort?: number } | undefined)?.localPort)
 
 interface DenoAddress {
   readonly port?: number
@@ -46,12 +48,14 @@ export const OPENERS: Readonly<Record<Exclude<Runtime, 'Node'>, readonly Opener[
   Bun: [
     { name: 'serve', endOfResult: bunListener, howToClose: 'server.stop(true)' },
     { name: 'listen', endOfResult: bunListener, howToClose: 'listener.stop(true)' },
-    { name: 'connect', endOfArgument: bunPeer, howToClose: 'socket.end()' },
+    { name: 'connect', endOfResult: bunConnection, endOfArgument: bunPeer, howToClose: 'socket.end()' },
+    { name: 'udpSocket', endOfResult: bunListener, howToClose: 'socket.close()' },
   ],
   Deno: [
     { name: 'serve', endOfResult: denoListener, howToClose: 'server.shutdown()' },
     { name: 'listen', endOfResult: denoListener, howToClose: 'listener.close()' },
     { name: 'listenTls', endOfResult: denoListener, howToClose: 'listener.close()' },
+    { name: 'listenDatagram', endOfResult: denoListener, howToClose: 'socket.close()' },
     { name: 'connect', endOfResult: denoConnection, endOfArgument: denoPeer, howToClose: 'conn.close()' },
     { name: 'connectTls', endOfResult: denoConnection, howToClose: 'conn.close()' },
   ],

@@ -1,6 +1,6 @@
-import diagnostics from 'node:diagnostics_channel'
 import type http from 'node:http'
 import type net from 'node:net'
+import { hear } from '../platform/channels.js'
 import { agentOf, requestOn } from '../platform/node-internals.js'
 import { patch } from '../platform/patches.js'
 import { createSlot } from '../slot.js'
@@ -35,8 +35,6 @@ export class Senders {
 
   constructor(tracking: Tracking) {
     this.#tracking = tracking
-    const hear = <T>(channel: string, listener: (message: T) => void): void =>
-      diagnostics.subscribe(channel, (message) => listener(message as T))
     hear('http.client.request.created', this.#heardCreated)
     hear('http.client.request.start', this.#heardSent)
     hear('undici:request:create', this.#heardUndici)

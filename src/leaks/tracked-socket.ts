@@ -138,8 +138,9 @@ function pipesOf(child: ChildProcess): SocketHandle[] {
 
 function isBound(socket: dgram.Socket): boolean {
   const handle = datagramHandle(socket)
-  // In Deno a handle has no descriptor, and before it is bound no socket of the kernel.
-  if (handle === null || typeof handle?.fd === 'number') return isHandleOpen(handle, false)
+  if (handle === null) return false
+  // In Bun and Deno a handle shows no descriptor. Before it is bound, it has no socket of the kernel.
+  if ((handle?.fd ?? -1) >= 0) return isHandleOpen(handle, false)
   try {
     socket.address()
     return true

@@ -1,9 +1,9 @@
 import type { ChildProcess } from 'node:child_process'
 import type dgram from 'node:dgram'
-import diagnostics from 'node:diagnostics_channel'
 import type net from 'node:net'
 import { observeCalls } from '../caller.js'
 import { provideOpenedAt } from '../explanations/opened-at.js'
+import { hear } from '../platform/channels.js'
 import { handleOf, serverOf } from '../platform/node-internals.js'
 import { runtime } from '../platform/runtime.js'
 import { processState } from '../process-state.js'
@@ -15,7 +15,7 @@ import { observeServersOfBun } from '../sockets/servers-of-bun.js'
 import { type Call, type Context, createContextStore } from './context-store.js'
 import { Dials } from './dials.js'
 import { isOfPortside } from './known.js'
-import { Natives } from './natives.js'
+import { type NativeOrigin, Natives } from './natives.js'
 import type { LeakIgnore } from './options.js'
 import type { Origins } from './origins.js'
 import type { Owner } from './owner.js'
@@ -82,13 +82,12 @@ export class Tracker implements Origins {
       isIdle: (record) => this.isIdle(record),
     })
     this.workers = new Workers(() => this.ownerNow())
-    const hear = <T>(channel: string, listener: (message: T) => void): void =>
-      diagnostics.subscribe(channel, (message) => listener(message as T))
     observeClients(this.#heardClient)
     observeBoundPorts(this.#heardBound)
     const on = runtime()
     if (on !== 'Node') this.natives = new Natives(on, () => this.ownerNow())
     if (on === 'Bun') {
+      hear('http.client.request.created', (this.natives as Natives).heardRequest)
       observeServersOfBun({
         listens: (server) => this.#heardListen({ server }),
         listening: (server) => this.#heardListening({ server }),
@@ -147,7 +146,8 @@ export class Tracker implements Origins {
       return sending === undefined ? record.owner : sending.owner
     }
     if (record.peer !== undefined) return this.ownerOf(record.peer)
-    return record.listener?.owner
+    const client = this.nativeClientOf(record)
+    return client === undefined ? record.listener?.owner : client.owner
   }
 
   /** When it was last opened or sent on, on the counter `activity`. */
@@ -179,10 +179,25 @@ export class Tracker implements Origins {
   isIdle(record: TrackedSocket): boolean {
     if (record.kind === 'accepted') {
       if (record.peer !== undefined) return this.isIdle(record.peer)
-      return this.natives?.isPooledPort(record.listener?.port) === true
+      return this.#nativeHolderOf(record) === 'pool'
     }
     const { kind, socket } = record
     return kind === 'client' && socket !== undefined && this.#senders.pools.isIdle(socket as net.Socket)
+  }
+
+  nativeClientOf(record: TrackedSocket): NativeOrigin | undefined {
+    const holder = this.#nativeHolderOf(record)
+    return holder === 'pool' ? undefined : holder
+  }
+
+  #nativeHolderOf({ listener, peer, socket }: TrackedSocket): NativeOrigin | 'pool' | undefined {
+    if (this.natives === undefined || peer !== undefined || listener?.port === undefined) return undefined
+    const from = (socket as net.Socket | undefined)?.remotePort
+    if (from === undefined) return undefined
+    const among = Array.from(this.open()).flatMap((other) =>
+      other.listener === listener && other.peer === undefined ? ((other.socket as net.Socket).remotePort ?? []) : [],
+    )
+    return this.natives.holderOf({ from, to: listener.port, among })
   }
 
   /** V8 loses the line of a caller that has not awaited the call when portside opens a socket for it. */

@@ -1,5 +1,5 @@
-import diagnostics from 'node:diagnostics_channel'
 import type { Worker } from 'node:worker_threads'
+import { hear } from '../platform/channels.js'
 import { WeakList } from '../weak-list.js'
 import type { Owner } from './owner.js'
 import { type Trace, takeTrace } from './trace.js'
@@ -16,12 +16,11 @@ export class Workers {
   readonly #all = new WeakList<Worker>()
 
   constructor(ownerNow: () => Owner | undefined) {
-    const hear = (message: unknown): void => {
-      const { worker } = message as { worker: Worker }
-      this.#made.set(worker, { owner: ownerNow(), trace: takeTrace(hear) })
+    const made = ({ worker }: { worker: Worker }): void => {
+      this.#made.set(worker, { owner: ownerNow(), trace: takeTrace(made) })
       this.#all.add(worker)
     }
-    diagnostics.subscribe('worker_threads', hear)
+    hear('worker_threads', made)
   }
 
   *[Symbol.iterator](): Generator<readonly [Worker, TrackedWorker], void, void> {

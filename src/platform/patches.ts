@@ -43,6 +43,22 @@ export function patch<T extends object, Name extends keyof T & string>(
   }
 }
 
+/** Replaces a class by one that also calls back with each object that it makes. Never undone. */
+export function patchClass<T extends object, Name extends keyof T & string>(
+  target: T,
+  name: Name,
+  made: (object: object, construct: (...args: never[]) => unknown) => void,
+  because: string,
+): void {
+  const construct = (original: object, args: unknown[], newTarget: object): object => {
+    const object: object = Reflect.construct(original as new () => object, args, newTarget as new () => object)
+    made(object, construct)
+    return object
+  }
+  target[name] = new Proxy(target[name] as object, { construct: construct as never }) as T[Name]
+  remember({ target, name, because })
+}
+
 /** The current patches, of every copy of portside in this process. */
 export function patches(): Patched[] {
   return [...list().entries].flatMap(({ name, because, target }) => {

@@ -91,7 +91,7 @@ class BunCheck {
     announce({ ...this.check.options, kernel }, this.announced, process.pid)
     if (this.check.options.mode === 'off') return
     const test: RunningTest = {
-      owner: this.check.ofFile(),
+      owner: this.check.beginTest(''),
       openBefore: this.check.openNow(),
       isConcurrent: false,
     }

@@ -1,14 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { LeakCheck, type RunnerOptions } from '../leaks/leak-check.js'
+import { printable } from '../leaks/main-process.js'
 import { processState } from '../process-state.js'
 import type { NetScope, ScopeOptions } from '../scope.js'
-import { announce } from './announcement.js'
+import { announce, printLine } from './announcement.js'
 import { checkDeno, checkPermissions } from './deno-place.js'
 import { framesOnly } from './frames-only.js'
 import { denoTest } from './this-runner.js'
 import { noHooks, scopePerTest } from './use-net.js'
 
-type Owner = ReturnType<LeakCheck['ofFile']>
+type Owner = ReturnType<LeakCheck['beginTest']>
 
 /**
  * Gives each test of the file a scope. Call it at the top of the file, after the import. The methods of the result act on the scope of the
@@ -50,22 +51,35 @@ export function useNet(options?: ScopeOptions): NetScope {
 class DenoCheck {
   readonly check = new LeakCheck(undefined, withKernel({}))
   announced: boolean | undefined
+  #hasBegun = false
+  #hasFailed = false
   #running: { readonly owner: Owner; readonly openBefore: ReadonlySet<number> | undefined } | undefined
 
   constructor() {
     const { beforeEach, afterEach, afterAll } = denoTest() ?? {}
     // Not async: Deno calls the test in the context that a hook enters in its first turn.
     beforeEach?.(() => {
+      this.#hasBegun = true
       announce(this.check.options, this.announced, process.pid)
       // Deno does not tell a hook the name of its test, so a report has none.
-      this.#running = { owner: this.check.ofFile(), openBefore: this.check.openNow() }
+      this.#running = { owner: this.check.beginTest(''), openBefore: this.check.openNow() }
       this.check.enter(this.#running.owner)
     })
     afterEach?.(() => this.#endTest())
-    afterAll?.(async () => {
-      const error = await this.check.endFile()
-      if (error !== undefined) throw framesOnly(error)
-    })
+    afterAll?.(() => this.#endFile())
+    for (const event of ['error', 'unhandledrejection']) {
+      ;(globalThis as unknown as EventTarget).addEventListener(event, () => {
+        this.#hasFailed = true
+      })
+    }
+  }
+
+  async #endFile(): Promise<void> {
+    const error = await this.check.endFile()
+    if (error === undefined) return
+    // Deno shows one error of a file. A hook before all tests, or code that nothing awaits, has failed, and its error says more.
+    if (this.#hasFailed || !this.#hasBegun) printLine(printable(error.message))
+    else throw framesOnly(error)
   }
 
   async #endTest(): Promise<void> {
@@ -78,10 +92,14 @@ class DenoCheck {
 
 /** `Deno.listen()` and `Deno.serve()` publish nothing, so only the kernel shows what a test has opened by them. */
 function withKernel(options: RunnerOptions): RunnerOptions {
-  const { leaks } = options ?? {}
+  // The check refuses what is no object.
+  if (!isObject(options)) return options
+  const { leaks = {} } = options
   const given = typeof leaks === 'string' ? { mode: leaks } : leaks
-  return { ...options, leaks: { kernel: !isParallel(), ...given } }
+  return isObject(given) ? { ...options, leaks: { kernel: !isParallel(), ...given } } : options
 }
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
 
 /** With `--parallel`, files run in threads of one process, and the kernel does not show which of them has opened a socket. */
 function isParallel(): boolean {

@@ -1,5 +1,6 @@
 import diagnostics from 'node:diagnostics_channel'
 import net from 'node:net'
+import { hear } from '../platform/channels.js'
 import { patch } from '../platform/patches.js'
 import { processState } from '../process-state.js'
 
@@ -30,7 +31,7 @@ function startObserving(): Listeners {
   }
   diagnostics.unsubscribe('net.client.socket', listen)
   if (heard) {
-    diagnostics.subscribe('net.client.socket', (message) => tell((message as { socket: net.Socket }).socket))
+    hear<{ socket: net.Socket }>('net.client.socket', ({ socket }) => tell(socket))
     return listeners
   }
   // Never undone, because the state of this process keeps its listeners.

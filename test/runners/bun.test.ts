@@ -52,6 +52,19 @@ describe.skipIf(bun === undefined)(`bun test (${bun === undefined ? whyNoBinary(
     expect(code).toBe(0)
   })
 
+  it('tells what a test has left open from what a pool, the file and other tests have', async () => {
+    const { output } = await run(['test', 'natives.test.js'])
+    const wrong = Object.entries(outcomes(output)).filter(
+      ([name, outcome]) => (outcome === 'pass') !== name.startsWith('clean:'),
+    )
+    expect(wrong).toEqual([])
+    expect(Object.keys(outcomes(output))).toHaveLength(10)
+    const places = [...output.matchAll(/(?:opened|connect) at +natives\.test\.js:(\d+)/g)].map(([, line]) =>
+      Number(line),
+    )
+    expect([...new Set(places)]).toEqual([64, 73, 77, 81, 91])
+  })
+
   it('checks each repetition of a file', async () => {
     const { output } = await run(['test', '--rerun-each', '2', 'leaks.test.js', '-t', 'a listener'])
     expect(output.match(/\(fail\) a listener/g)).toHaveLength(2)

@@ -66,6 +66,53 @@ describe.skipIf(deno === undefined)(`deno test (${deno === undefined ? whyNoBina
     expect(code).toBe(1)
   })
 
+  it('tells what a test has left open from what a pool, the file and other tests have', async () => {
+    const { output } = await run(['test', '-A', 'natives_test.ts'])
+    expect(
+      Object.entries(outcomes(output)).filter(([name, outcome]) => (outcome === 'ok') !== name.startsWith('clean:')),
+    ).toEqual([])
+    expect(Object.keys(outcomes(output))).toHaveLength(14)
+    const reports = Object.fromEntries(
+      Array.from(
+        output.matchAll(/^(leaves .*) => [\s\S]*?^error: .*LeakError: portside: (\d+) .*\n([\s\S]*?)\n\n(?=\S)/gm),
+        ([, name, count, report = '']) => [
+          name,
+          [
+            Number(count),
+            ...new Set(
+              Array.from(report.matchAll(/(?:opened|connect) at +natives_test\.ts:(\d+)/g), ([, line]) => Number(line)),
+            ),
+          ],
+        ],
+      ),
+    )
+    expect(reports).toEqual({
+      'leaves a request of fetch without an answer': [2, 62],
+      'leaves a WebSocket': [2, 71],
+      'leaves a connection of Deno, to a port of fetch': [2, 75],
+      'leaves a connection of Deno to a server of Node': [2, 80],
+      'leaves a listener after a test that may': [1, 89],
+    })
+    // The late listener, which is an error of the file.
+    expect(output).toMatch(/portside: 1 socket left open\.[\s\S]*opened at +natives_test\.ts:101:/)
+    // That of the failed request.
+    expect(output).toMatch(/natives_test\.ts:109:/)
+  })
+
+  it('shows the error of a hook before all tests, and what the hook has left open', async () => {
+    const { output, code } = await run(['test', '-A', 'broken_test.ts'])
+    expect(output).toContain('Error: the hook is broken')
+    expect(output).toMatch(/opened at +broken_test\.ts:5:/)
+    expect(code).toBe(1)
+  })
+
+  it.each(['null', '{ leaks: 3 }', '{ leaks: null }'])('refuses the options %s', async (options) => {
+    writeFileSync(join(project, 'wrong.js'), `import { install } from 'portside/deno'\ninstall(${options})\n`)
+    const { output, code } = await run(['test', '-A', '--preload', './wrong.js', 'clean_test.ts'])
+    expect(output).toMatch(/expects an options object/)
+    expect(code).toBe(1)
+  })
+
   it('closes the scope of a test that fails, and refuses the scope outside of tests', async () => {
     const { output } = await run(['test', '-A', 'scope_test.ts'])
     expect(output).toContain('ERR_PORTSIDE_SCOPE_CLOSED')

@@ -102,7 +102,11 @@ async function run(code: string, env: NodeJS.ProcessEnv = {}): Promise<{ lines: 
   ]
   const [program, ...args] = node([...imports, code].join('\n'))
   const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'inherit'] })
-  onTestFinished(() => void child.kill())
+  const exited = once(child, 'exit')
+  onTestFinished(async () => {
+    child.kill()
+    await exited
+  })
   const [lines] = await once(child.stdout, 'data')
   return { lines: String(lines), child }
 }
