@@ -5,6 +5,7 @@ import net from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createSocketPool, type Endpoint, listenHttp, listenHttps, listenTcp, listenUnix } from '../../src/index.js'
 import { processCertificate } from '../../src/servers/certificate.js'
+import { needsFullBuffers } from '../support/abilities.js'
 import { gate, targetOf, turn, until, watch } from '../support/clients.js'
 import { HERE } from '../support/here.js'
 import { leavesNothingOpen, watchPort } from '../support/kernel.js'
@@ -359,7 +360,8 @@ describe('a pool of clients', () => {
     expect(peer.errors).toEqual([])
   })
 
-  it('cuts a client at the end of the grace if its server neither reads nor closes', async () => {
+  it('cuts a client at the end of the grace if its server neither reads nor closes', async (context) => {
+    needsFullBuffers(context)
     const server = run(await listenTcp((socket) => void socket.pause()))
     const pool = createSocketPool()
     const peer = watch(await pool.connect(server.listener))

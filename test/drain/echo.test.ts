@@ -4,7 +4,7 @@ import { listenTcp, listenTls, listenUnix } from '../../src/index.js'
 import { gate, until } from '../support/clients.js'
 import { leavesNothingOpen, watchPort } from '../support/kernel.js'
 import { spawnPeer } from './foreign.js'
-import { run, STREAM_TRANSPORTS, type StreamHandler } from './kinds.js'
+import { needsHalfOpen, run, STREAM_TRANSPORTS, type StreamHandler } from './kinds.js'
 
 leavesNothingOpen()
 
@@ -63,6 +63,8 @@ describe.each(CASES)('$name', ({ start, unix }) => {
 
   it('has no error when a client in another process keeps writing', async () => {
     const server = await start()
+    // The client must see the end while it writes.
+    needsHalfOpen(server.listener)
     const { address, port } = server.listener
     const secure = 'setSecureContext' in server.listener.server
     const peer = spawnPeer({

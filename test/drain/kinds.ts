@@ -20,8 +20,9 @@ import {
   type SocketPool,
 } from '../../src/index.js'
 import { processCertificate } from '../../src/servers/certificate.js'
-import { freePath } from '../support/abilities.js'
+import { freePath, whyNoHalfOpenPath } from '../support/abilities.js'
 import { type Peer, type PeerOptions, targetOf, watch, watchServer } from '../support/clients.js'
+import { skipHere } from '../support/skip-here.js'
 
 /** The part of a server that the tests need, for any protocol. */
 export interface AnyServer extends AsyncDisposable {
@@ -50,6 +51,7 @@ export interface Dialled extends Peer {
 }
 
 export interface DialOptions extends PeerOptions {
+  /** The client ignores the end. Skips the test if a client of this server cannot. */
   allowHalfOpen?: boolean
 }
 
@@ -144,7 +146,13 @@ export function run(listener: AnyServer, secure = 'setSecureContext' in listener
   }
 }
 
+/** Skips the test if a client of this server cannot stay open after the server's end. */
+export function needsHalfOpen({ port }: AnyServer): void {
+  if (port === 0 && whyNoHalfOpenPath !== undefined) skipHere(whyNoHalfOpenPath)
+}
+
 async function dial(listener: AnyServer, secure: boolean, options: DialOptions = {}): Promise<Dialled> {
+  if (options.allowHalfOpen) needsHalfOpen(listener)
   const accepted = new Promise<net.Socket>((resolve) => {
     listener.server.once(secure ? 'secureConnection' : 'connection', resolve)
   })

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
+import { needsFullBuffers, needsHalfOpenPath, needsRoomInPath } from '../support/abilities.js'
 import { gate, get, turn, until } from '../support/clients.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 import { HTTP1_KINDS, STREAM_KINDS } from './kinds.js'
@@ -68,7 +69,8 @@ describe.each(STREAM_KINDS)('eight megabytes being written, on $name', ({ start,
     expect(peer.errors).toEqual([])
   })
 
-  it('are dropped at the end of the grace if the client does not read', async () => {
+  it('are dropped at the end of the grace if the client does not read', async (context) => {
+    if (!unix) needsFullBuffers(context)
     const server = await start((socket) => void socket.write(EIGHT_MEGABYTES))
     const peer = await server.dial({ reads: false })
     const report = await server.close({ grace: 300 })
@@ -81,8 +83,10 @@ describe.each(STREAM_KINDS)('eight megabytes being written, on $name', ({ start,
   })
 })
 
-describe.each(HTTP1_KINDS)('an answer of eight megabytes, on $name', ({ start, unix }) => {
-  it('reaches a client that reads slowly', async () => {
+describe.each(HTTP1_KINDS)('an answer of eight megabytes, on $name', ({ start, secure, unix }) => {
+  it('reaches a client that reads slowly', async (context) => {
+    // TLS encrypts in portions, so its writer waits anyway.
+    if (!unix && !secure) needsFullBuffers(context)
     const server = await start((_request, response) => {
       response.setHeader('content-length', EIGHT_MEGABYTES.length)
       response.end(EIGHT_MEGABYTES)
@@ -104,7 +108,8 @@ describe.each(HTTP1_KINDS)('an answer of eight megabytes, on $name', ({ start, u
     expect(server.errors).toEqual([])
   })
 
-  it('is dropped at the end of the grace if the client does not read', async () => {
+  it('is dropped at the end of the grace if the client does not read', async (context) => {
+    if (!unix) needsFullBuffers(context)
     const server = await start((_request, response) => response.end(EIGHT_MEGABYTES))
     const peer = await server.dial({ reads: false })
     const answering = once(server.listener.server, 'request')
@@ -125,7 +130,8 @@ describe.each(STREAM_KINDS)('data that a client has not read yet, on $name', ({ 
   const options = unix ? { grace: 100 } : LONG
   const expected = [{ outcome: unix ? 'destroyed' : 'closed' }]
 
-  it('can still be read, up to the end, after close() has resolved', async () => {
+  it('can still be read, up to the end, after close() has resolved', async (context) => {
+    if (unix) needsHalfOpenPath(context)
     const server = await start((socket) => void socket.write('for later'))
     const peer = await server.dial({ reads: false })
     const report = await server.close(options)
@@ -139,7 +145,8 @@ describe.each(STREAM_KINDS)('data that a client has not read yet, on $name', ({ 
     expect(server.errors).toEqual([])
   })
 
-  it('is awaited if it is more than a stream holds, and can be read after the grace', async () => {
+  it('is awaited if it is more than a stream holds, and can be read after the grace', async (context) => {
+    if (unix) needsRoomInPath(context)
     // Above the high-water mark of the client's stream, below the receive buffer of its kernel socket.
     const size = 200_000
     const server = await start((socket) => void socket.write(Buffer.alloc(size, 'x')))

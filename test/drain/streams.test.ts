@@ -4,6 +4,7 @@ import tls from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { listen, listenTcp } from '../../src/index.js'
 import { processCertificate } from '../../src/servers/certificate.js'
+import { needsHalfOpenPath } from '../support/abilities.js'
 import { gate, turn, until, watch } from '../support/clients.js'
 import { leavesNothingOpen, watchPort } from '../support/kernel.js'
 import { type AnyServer, run, STREAM_KINDS } from './kinds.js'
@@ -47,7 +48,8 @@ describe.each(STREAM_KINDS)('a connection of plain bytes, on $name', ({ start, u
     expect(server.errors).toEqual([])
   })
 
-  it('receives what its client writes in answer to the end', async () => {
+  it('receives what its client writes in answer to the end', async (context) => {
+    if (unix) needsHalfOpenPath(context)
     const heard: string[] = []
     const server = await start((socket) => void socket.on('data', (chunk) => heard.push(String(chunk))))
     const peer = await server.dial()

@@ -12,6 +12,7 @@ import { loopbackFamilies, type PortsideError, reservePort } from '../../src/ind
 import { whyFamilyIsMissing } from '../../src/loopback/probe.js'
 import { listensWhileHeld } from '../../src/platform/port-hold.js'
 import getPort, { clearLockedPorts, portNumbers } from '../../src/ports/get-port.js'
+import { needsExclusivePath } from '../support/abilities.js'
 import { turn } from '../support/clients.js'
 import { HERE } from '../support/here.js'
 import { leavesNothingOpen, needsKernel, openSockets, tcpEntries } from '../support/kernel.js'
@@ -157,7 +158,8 @@ describe('as get-port 7', () => {
     }
   })
 
-  it('never returns a port twice', async () => {
+  it('never returns a port twice', async (context) => {
+    needsExclusivePath(context)
     await using free = await keptFree()
     for (const find of [original, getPort]) {
       const ports = [await find({ port: free.port }), await find({ port: free.port }), await find(), await find()]
@@ -225,7 +227,8 @@ describe('better than get-port 7', () => {
     await finding
   })
 
-  it('keeps the port from reservations, and reservations from it', async () => {
+  it('keeps the port from reservations, and reservations from it', async (context) => {
+    needsExclusivePath(context)
     const port = await getPort()
     await expect(reservePort({ port: [port] })).rejects.toMatchObject({ code: 'EADDRINUSE' })
     await using reservation = await reservePort()
@@ -262,7 +265,8 @@ describe('better than get-port 7', () => {
     }
   })
 
-  it('never returns a port that another thread or process has', async () => {
+  it('never returns a port that another thread or process has', async (context) => {
+    needsExclusivePath(context)
     await using free = await keptFree()
     const options = JSON.stringify({ port: free.port })
     const thread = new Worker(new URL('hold-ports.mjs', programs), {

@@ -11,6 +11,7 @@ import { Worker } from 'node:worker_threads'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { portLockPlace } from '../../src/platform/port-lock.js'
 import { type LockFiles, lockPort, type PortLock } from '../../src/ports/lock.js'
+import { needsExclusivePath, needsFileMode } from '../support/abilities.js'
 import { leavesNothingOpen } from '../support/kernel.js'
 
 leavesNothingOpen()
@@ -32,6 +33,7 @@ const whyNoName = 'name' in (portLockPlace(1) ?? {}) ? undefined : 'this system 
 describe('a port lock by name', () => {
   beforeEach((context) => {
     if (whyNoName !== undefined) context.skip(whyNoName)
+    needsExclusivePath(context)
   })
 
   isHadByOne(() => lockPort(port, HERE))
@@ -81,7 +83,8 @@ describe('a port lock by file, as macOS and BSD open it', () => {
   // The files are real, in a temporary folder. Only the lock is simulated, because Linux ignores O_EXLOCK.
   let directory: string
   let kernel: PlayedLocks
-  beforeEach(async () => {
+  beforeEach(async (context) => {
+    needsFileMode(context)
     const temporary = process.env.TMPDIR
     directory = await mkdtemp(join(tmpdir(), 'portside-test-'))
     process.env.TMPDIR = directory

@@ -14,6 +14,7 @@ import {
   reservePorts,
 } from '../../src/index.js'
 import { reserve, wantOf } from '../../src/ports/reserve-port.js'
+import { needsExclusivePath, needsShell } from '../support/abilities.js'
 import { HERE, needsIPv4, needsPorts } from '../support/here.js'
 import { leavesNothingOpen, needsKernel, openSockets, tcpEntries, watchPort } from '../support/kernel.js'
 import { runInNamespace, whyNoNamespace } from '../support/namespace.js'
@@ -73,7 +74,8 @@ describe('a reservation', () => {
     expect(reservation.held).toBe(false)
   })
 
-  it.each(FAMILIES)('is bound in the kernel over %s without a listener', async (family) => {
+  it.for(FAMILIES)('is bound in the kernel over %s without a listener', async (family, context) => {
+    needsKernel(context)
     await using reservation = await reservePort({ family })
     expect(boundTo(reservation.port, LOOPBACK[family])).toEqual(['ESTABLISHED'])
     expect(await dial(reservation.port, LOOPBACK[family])).toBe('ECONNREFUSED')
@@ -150,7 +152,8 @@ describe('a reservation', () => {
     },
   )
 
-  it.runIf(BOTH)('of the IPv6 wildcard also reserves the IPv4 port', async () => {
+  it.runIf(BOTH)('of the IPv6 wildcard also reserves the IPv4 port', async (context) => {
+    needsExclusivePath(context)
     await using reservation = await reservePort({ host: '::' })
     expect(await dial(reservation.port, HERE)).toBe('ECONNREFUSED')
     await expect(reservePort({ port: [reservation.port] })).rejects.toMatchObject({ code: 'EADDRINUSE' })
@@ -224,7 +227,8 @@ describe('the option port', () => {
     await Promise.all([first.close(), second.close()])
   })
 
-  it('a held port is not reserved twice, inside or outside the ephemeral range', async () => {
+  it('a held port is not reserved twice, inside or outside the ephemeral range', async (context) => {
+    needsExclusivePath(context)
     await using held = await reservePort()
     await expect(reservePort({ port: [held.port] })).rejects.toMatchObject({
       code: 'EADDRINUSE',
@@ -270,7 +274,8 @@ describe('a hand-over', () => {
       await server.close()
       expect(await dial(server.port, server.address)).toBe('ECONNREFUSED')
     }
-    expect(reservation.held).toBe(true)
+    // Windows lets no listener share a held port, so the first server has replaced the hold.
+    expect(reservation.held).toBe(process.platform !== 'win32')
   })
 
   it.skipIf(!BOTH)('listens on both families of a dual reservation, or on the requested family', async () => {
@@ -486,7 +491,8 @@ describe('on systems other than Linux', () => {
     expect(String(printed)).toBe('released\n')
   })
 
-  it('concurrent reservations do not get the same port', async () => {
+  it('concurrent reservations do not get the same port', async (context) => {
+    needsExclusivePath(context)
     const reservation = await reserveOn('win32')
     await reservation.handOver(() => {})
     await expect(reserveOn('win32', { port: [reservation.port] })).rejects.toMatchObject({ code: 'EADDRINUSE' })
@@ -616,6 +622,7 @@ const EXHAUSTED =
   /^Cannot .+: EMFILE \(too many open files\)\.\n {2}cause {6}.*\(ulimit -n\).*\n {2}fix {8}close .+$|^Cannot .+\.\n(?:.+\n)* {2}cause {6}.*no file descriptor left.*\n {2}fix {8}.*ulimit -n/
 
 it('closes everything when the process runs out of descriptors', (context) => {
+  needsShell(context)
   needsPorts(context, 2500)
   const program = fileURLToPath(new URL('../../fixtures/programs/exhaust-reservations.mjs', import.meta.url))
   const node = [process.execPath, program]

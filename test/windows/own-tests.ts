@@ -12,6 +12,8 @@ const ROOT = join(import.meta.dirname, '../..')
 const NODE = '22'
 /** Seconds for the tests of a folder. */
 const LIMIT = 600
+/** Seconds for a test. One that waits for what Wine never does would use up the limit of its folder. */
+const TEST_LIMIT = 20
 /** Folders and files that the tests read. */
 const SOURCES = ['src', 'test', 'fixtures', 'docs', 'package.json', 'package-lock.json', 'tsconfig.json']
 const FILES = [
@@ -32,8 +34,11 @@ interface Result {
   readonly said: string
 }
 
-/** Runs the tests of the sources, folder by folder, and prints the counts of each. Resolves to whether none has failed. */
-export async function runOwnTests(wine: Wine, patterns: readonly RegExp[]): Promise<boolean> {
+/**
+ * Runs the tests of the sources, folder by folder, and prints the counts of each. `chosen`: expressions for the names of folders, each
+ * with a slash and the beginning of a file's name if it chooses files. Resolves to whether none has failed.
+ */
+export async function runOwnTests(wine: Wine, chosen: readonly string[]): Promise<boolean> {
   if (Number.parseInt(wine.version, 10) < NEW) {
     console.log(`skipped: the tools of Vitest need Wine ${NEW}`)
     return true
@@ -44,9 +49,16 @@ export async function runOwnTests(wine: Wine, patterns: readonly RegExp[]): Prom
   const node = await windowsNode(wine, NODE)
   let allPassed = true
   console.log(`${'folder'.padEnd(24)} passed  failed  skipped`)
-  for (const name of testFolders().filter((one) => patterns.length === 0 || patterns.some((each) => each.test(one)))) {
+  const choices = chosen.map((words) => {
+    const [expression = '', file] = words.split('/')
+    return { expression: new RegExp(expression), file }
+  })
+  for (const name of testFolders()) {
+    const matching = choices.filter(({ expression }) => expression.test(name))
+    if (choices.length > 0 && matching.length === 0) continue
     const begun = performance.now()
-    const { results, ended } = await testsOf(wine, node, folder, name, env)
+    const files = matching.flatMap(({ file }) => file ?? [])
+    const { results, ended } = await testsOf(wine, node, folder, { name, files }, env)
     const failed = results.filter(({ state }) => state === 'failed')
     const count = (state: Result['state']): string => String(results.filter((one) => one.state === state).length)
     const columns = [count('passed').padStart(6), count('failed').padStart(7), count('skipped').padStart(8)]
@@ -62,16 +74,18 @@ async function testsOf(
   wine: Wine,
   node: string,
   folder: string,
-  name: string,
+  { name, files }: { readonly name: string; readonly files: readonly string[] },
   env: Readonly<Record<string, string>>,
 ): Promise<{ results: readonly Result[]; ended: string }> {
   const written = join(wine.drive, folder, 'results.jsonl')
   rmSync(written, { force: true })
-  // The files beside the folders are those of `test` itself.
-  const files =
-    name === 'test' ? readdirSync(join(ROOT, 'test')).filter((one) => one.endsWith('.test.ts')) : [`${name}/`]
-  const options = ['--project=src', '--maxWorkers=2', '--reporter=default', '--reporter=./test/windows/reporter.mjs']
-  const words = ['run', ...options, ...files.map((file) => `test/${file}`)]
+  const paths = files.length === 0 ? allOf(name) : files.map((file) => (name === 'test' ? file : `${name}/${file}`))
+  const options = [
+    ...['src', 'leaks'].map((project) => `--project=${project}`),
+    ...['--maxWorkers=2', `--testTimeout=${TEST_LIMIT * 1000}`],
+    ...['--reporter=default', '--reporter=./test/windows/reporter.mjs'],
+  ]
+  const words = ['run', ...options, ...paths.map((path) => `test/${path}`)]
   const { code, output } = await wine.run(node, ['node_modules\\vitest\\vitest.mjs', ...words], {
     folder,
     seconds: LIMIT,
@@ -85,7 +99,13 @@ async function testsOf(
   return { results, ended: '' }
 }
 
-/** The folders of `test` with tests of the project `src`, and `test` itself. */
+/** The paths in `test` of a folder's tests. The files beside the folders are those of `test` itself. */
+function allOf(name: string): string[] {
+  if (name !== 'test') return [`${name}/`]
+  return readdirSync(join(ROOT, 'test')).filter((one) => one.endsWith('.test.ts'))
+}
+
+/** The folders of `test` with tests of the projects `src` and `leaks`, and `test` itself. */
 function testFolders(): string[] {
   const isTest = (name: string): boolean => name.endsWith('.test.ts')
   const folders = readdirSync(join(ROOT, 'test'), { withFileTypes: true }).filter(

@@ -1,13 +1,12 @@
-// For Vitest: appends each test to the file RESULTS as a line of JSON. The lines stay if a time limit ends the run.
+// For Vitest: appends each test to the file RESULTS as a line of JSON, with its errors or the reason for which it is skipped. The lines stay if a time limit ends the run.
 import { appendFileSync } from 'node:fs'
 import process from 'node:process'
 
 export default class {
   onTestModuleEnd(module) {
     const lines = [...module.children.allTests()].map((test) => {
-      const { state, errors = [] } = test.result()
-      const said = errors
-        .map(({ message }) => message)
+      const { state, errors = [], note } = test.result()
+      const said = (state === 'skipped' ? [note ?? ''] : errors.map(({ message }) => message))
         .join(' ')
         .replace(/\s+/g, ' ')
         .slice(0, 400)

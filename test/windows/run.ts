@@ -11,18 +11,19 @@ import { findWine, NEW, type Wine } from './wine.js'
 // Runs the Windows build of Node under Wine: the list of features, and the leak check under node:test and Vitest. Compares the results with
 // `expected.ts` and fails for each difference, also for a feature that works and was expected not to. With arguments, it runs the versions
 // of Node that match one of them: `npm run windows -- 24`. `-- --tests drain ports` runs the tests of the sources there instead, those of
-// the folders of `test/` that match.
+// the folders of `test/` that match, or `drain/force` for files.
 
 const started = performance.now()
 const args = process.argv.slice(2)
-const patterns = args.filter((argument) => !argument.startsWith('--')).map((expression) => new RegExp(expression))
+const words = args.filter((argument) => !argument.startsWith('--'))
+const patterns = words.map((expression) => new RegExp(expression))
 lock()
 const wine = await findWine()
 if (typeof wine === 'string') console.log(`skipped: ${wine}`)
 else {
   console.log(`Wine ${wine.version}${wine.because === undefined ? '' : `, and not ${NEW}: ${wine.because}`}`)
   try {
-    if (!(await (args.includes('--tests') ? runOwnTests(wine, patterns) : report(wine)))) process.exitCode = 1
+    if (!(await (args.includes('--tests') ? runOwnTests(wine, words) : report(wine)))) process.exitCode = 1
   } finally {
     await wine.close()
   }
