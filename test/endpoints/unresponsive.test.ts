@@ -10,7 +10,8 @@ import { asksInVain } from './clients.js'
 
 leavesNothingOpen()
 
-it.each(loopbackFamilies())('is a full accept queue in the kernel over %s', async (family) => {
+it.for(loopbackFamilies())('is a full accept queue in the kernel over %s', async (family, context) => {
+  needsKernel(context)
   await using endpoint = await unresponsiveEndpoint({ family })
   // One more than its backlog of 1, as Linux counts.
   expect(acceptQueueLength(endpoint.port)).toBe(2)

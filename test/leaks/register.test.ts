@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
-import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 
 const run = promisify(execFile)
-const TRACKING = join(import.meta.dirname, '../../src/leaks/register.ts')
+// A URL, because a path of Windows begins with the name of a drive, which `--import` takes for a scheme.
+const TRACKING = new URL('../../src/leaks/register.ts', import.meta.url).href
 
 /** The output of a process that tracks its sockets from its start. */
 async function printed(source: string): Promise<string> {

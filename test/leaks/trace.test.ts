@@ -37,7 +37,7 @@ export const later = {${Object.entries(LATER).map(
 }
 `
 
-const INDEX = JSON.stringify(join(import.meta.dirname, '../../src/index.ts'))
+const INDEX = JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)
 const PROGRAM = `
 import { once } from 'node:events'
 import { later } from 'lazy'

@@ -26,7 +26,7 @@ const FILES = [
   'biome.json',
 ]
 
-/** A test, as `reporter.mjs` writes it. */
+/** A test, as `reporter.mjs` of test/support writes it. */
 interface Result {
   readonly file: string
   readonly title: string
@@ -83,7 +83,7 @@ async function testsOf(
   const options = [
     ...['src', 'leaks'].map((project) => `--project=${project}`),
     ...['--maxWorkers=2', `--testTimeout=${TEST_LIMIT * 1000}`],
-    ...['--reporter=default', '--reporter=./test/windows/reporter.mjs'],
+    ...['--reporter=default', '--reporter=./test/support/reporter.mjs'],
   ]
   const words = ['run', ...options, ...paths.map((path) => `test/${path}`)]
   const { code, output } = await wine.run(node, ['node_modules\\vitest\\vitest.mjs', ...words], {

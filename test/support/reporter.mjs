@@ -1,4 +1,5 @@
-// For Vitest: appends each test to the file RESULTS as a line of JSON, with its errors or the reason for which it is skipped. The lines stay if a time limit ends the run.
+// For Vitest: appends each test to the file RESULTS as a line of JSON, with its errors or the reason why it is skipped. The lines stay if a
+// time limit ends the run.
 import { appendFileSync } from 'node:fs'
 import process from 'node:process'
 
