@@ -1,4 +1,3 @@
-import { dirname, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { processState } from './process-state.js'
 
@@ -92,12 +91,16 @@ export const ownFile = (name: string): string => `${ownFolder()}${name}`
 function ownFolder(): string {
   if (own === undefined) {
     const file = fileOf(textOf(takeTrace(undefined, 1)).split('\n')[1] ?? '')
-    own = file === undefined ? '' : `${dirname(file)}${sep}`
+    own = file === undefined ? '' : folderOf(file)
   }
   return own
 }
 
 let own: string | undefined
+
+/** With the separator at its end. On Windows, Vitest names files with slashes, and Node with backslashes. */
+export const folderOf = (file: string): string =>
+  file.slice(0, Math.max(file.lastIndexOf('/'), file.lastIndexOf('\\')) + 1)
 
 /** Drops the frames of portside from an error of the user. */
 export function dropOwnFrames(error: unknown): void {

@@ -7,6 +7,7 @@ import {
   calledBy,
   dropOwnFrames,
   fileOf,
+  folderOf,
   isOfRuntime,
   isOwnFile,
   takeTrace,
@@ -141,6 +142,14 @@ function firstFrame(error: Error): string | undefined {
   const end = (error.stack ?? '').lastIndexOf(error.message) + error.message.length
   return fileOf((error.stack ?? '').slice(end).split('\n')[1] ?? '')
 }
+
+it.each([
+  ['/app/node_modules/portside/dist/base.cjs', '/app/node_modules/portside/dist/'],
+  ['C:\\app\\dist\\base.cjs', 'C:\\app\\dist\\'],
+  ['W:/app/src/caller.ts', 'W:/app/src/'],
+])('the folder of %s has the separator of the file', (file, folder) => {
+  expect(folderOf(file)).toBe(folder)
+})
 
 describe('the stack of an error', () => {
   it.each(Object.entries(failing))('begins at the line of the caller: %s', async (_name, call) => {

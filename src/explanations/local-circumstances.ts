@@ -3,7 +3,7 @@ import { ownAddressesOrNone } from '../loopback/own-addresses.js'
 import { whyFamilyIsMissing } from '../loopback/probe.js'
 import { ephemeralRange, rangeSetting } from '../platform/ephemeral-range.js'
 import { excludedRanges } from '../platform/excluded-ports.js'
-import { openFiles } from '../platform/open-files.js'
+import { hasLimitOfFiles, openFiles } from '../platform/open-files.js'
 import { firstUnprivilegedPort } from '../platform/privileged-ports.js'
 import { describeOwner } from '../socket-table/owners.js'
 import { type Circumstances, heldBy, openedHints } from './circumstances.js'
@@ -201,9 +201,8 @@ export function withoutInterface(failure: SocketFailure, usual: Circumstances): 
   }
 }
 
-export function tooMany(usual: Circumstances): Circumstances {
-  const { open, limit } = openFiles()
-  if (limit === undefined) return usual
+export function tooMany(usual: Circumstances, { open, limit } = openFiles()): Circumstances {
+  if (limit === undefined) return hasLimitOfFiles() ? usual : { ...usual, ...WITHOUT_LIMIT }
   const has =
     open === undefined ? 'this process has an unknown number of open files' : `this process has ${open} open files`
   // If there is room for more than the few that Node itself needs, the files were closed after the failure.
@@ -213,6 +212,11 @@ export function tooMany(usual: Circumstances): Circumstances {
     cause: `${has}, and its limit is ${limit} (ulimit -n); ${past ? 'it was at the limit when the call failed' : 'leaked sockets are the usual reason'}`,
     evidence: [`${open ?? 'an unknown number of'} open files, limit ${limit}`],
   }
+}
+
+const WITHOUT_LIMIT = {
+  cause: 'this process has no room for another socket; leaked sockets are the usual reason',
+  hints: ['close what is open: findLeaks() lists it'],
 }
 
 /** Descriptors that a failed call may have given back since. */

@@ -43,8 +43,9 @@ export function circumstancesOfPath(
 
 function tooLong(path: string): Circumstances {
   const longest = longestUnixPath()
+  const limit = longest === undefined ? '' : `, and the limit is ${longest} (unix(7))`
   return {
-    cause: `the path is too long for a socket: it has ${Buffer.byteLength(path)} bytes, and the limit is ${longest} (unix(7))`,
+    cause: `the path is too long for a socket: it has ${Buffer.byteLength(path)} bytes${limit}`,
     owners: [],
     hints: ['use a shorter directory, or let listenUnix() choose the path'],
   }

@@ -9,6 +9,9 @@ export interface OpenFiles {
   readonly limit: number | undefined
 }
 
+/** Whether a process has a limit of open files (getrlimit(2)). Windows has none that it shows. */
+export const hasLimitOfFiles = (platform: NodeJS.Platform = process.platform): boolean => platform !== 'win32'
+
 export function openFiles(): OpenFiles {
   const limit = readLimit()
   if (limit !== undefined) return { open: countOpen(), limit }

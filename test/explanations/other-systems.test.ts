@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { circumstancesOf } from '../../src/explanations/circumstances-of.js'
 import { classify } from '../../src/explanations/classify.js'
+import { tooMany } from '../../src/explanations/local-circumstances.js'
 import { failuresIn, type SocketFailure } from '../../src/explanations/socket-failure.js'
 import {
   assertAddressInUse,
@@ -125,6 +126,21 @@ describe('ENOENT of a connect to a path', () => {
     expect((await explainSocketError(error)).cause).toBe(
       'on Windows the path must begin with \\\\.\\pipe\\ or \\\\?\\pipe\\',
     )
+  })
+})
+
+describe('a limit that Windows does not have', () => {
+  it('is not named for a path that is too long', async () => {
+    onPlatform('win32')
+    const path = `\\\\.\\pipe\\${'x'.repeat(300)}`
+    const { cause } = await explainSocketError(failed('ENAMETOOLONG', 'listen', { address: path }))
+    expect(cause).toBe('the path is too long for a socket: it has 309 bytes')
+  })
+
+  it('is not named for EMFILE', () => {
+    onPlatform('win32')
+    const usual = { cause: 'ulimit -n', owners: [], hints: ['ulimit -n'] }
+    expect(JSON.stringify(tooMany(usual, { open: undefined, limit: undefined }))).not.toContain('ulimit')
   })
 })
 

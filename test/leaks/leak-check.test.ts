@@ -294,8 +294,7 @@ describe('a socket that a rule ignores', () => {
     const check = checkOf({ leaks: { ignore: [{ kind: 'accepted' }] } })
     const owner = check.beginTest('a test')
     const socket = await check.run(owner, dialled)
-    setTimeout(() => socket.destroy(), 10)
-    const waits = timersOf('grace')
+    const waits = timersOf('grace', () => void setImmediate(() => socket.destroy()))
     expect(await check.endTest(owner)).toBeUndefined()
     expect(waits()).toBeGreaterThan(0)
   })
@@ -357,10 +356,10 @@ function checkOf(options?: RunnerOptions, waits = false): LeakCheck {
 let files = 0
 
 /** Counts the timers that a file of the leak check sets from now on. */
-function timersOf(file: string): () => number {
+function timersOf(file: string, first = (): void => {}): () => number {
   let count = 0
   const init = (_id: number, type: string): void => {
-    if (type === 'Timeout' && new Error().stack?.includes(`/src/leaks/${file}.ts`)) count++
+    if (type === 'Timeout' && new Error().stack?.includes(`/src/leaks/${file}.ts`) && ++count === 1) first()
   }
   const hook = createHook({ init }).enable()
   return () => {
