@@ -61,6 +61,7 @@ class DenoCheck {
     beforeEach?.(() => {
       this.#hasBegun = true
       announce(this.check.options, this.announced, process.pid)
+      if (this.check.options.mode === 'off') return
       // Deno does not tell a hook the name of its test, so a report has none.
       this.#running = { owner: this.check.beginTest(''), openBefore: this.check.openNow() }
       this.check.enter(this.#running.owner)

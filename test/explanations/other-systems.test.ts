@@ -10,6 +10,8 @@ import {
   explainSocketError,
   listenTcp,
 } from '../../src/index.js'
+import { WILDCARD } from '../../src/loopback/endpoint.js'
+import { ELSEWHERE, HERE, HERE_FAMILY } from '../support/here.js'
 import { onPlatform } from '../support/on-platform.js'
 
 // The errors are those of other kernels, by their sources; the host is this one.
@@ -27,7 +29,7 @@ const kindOf = (error: Error): string => classify(failuresIn(error)[0] as Socket
 describe('EADDRNOTAVAIL of a bind to port 0', () => {
   it.each(['darwin', 'freebsd'] as const)('is exhaustion on %s, for an address of this host', (platform) => {
     onPlatform(platform)
-    for (const address of ['127.0.0.1', '0.0.0.0', '::']) {
+    for (const address of [HERE, WILDCARD[HERE_FAMILY]]) {
       expect(kindOf(failed('EADDRNOTAVAIL', 'listen', { address, port: 0 }))).toBe('exhaustion')
       expect(kindOf(failed('EADDRNOTAVAIL', 'bind', { address }))).toBe('exhaustion')
     }
@@ -35,18 +37,18 @@ describe('EADDRNOTAVAIL of a bind to port 0', () => {
 
   it('is an absent address on macOS, for another address or a port that was asked for', () => {
     onPlatform('darwin')
-    expect(kindOf(failed('EADDRNOTAVAIL', 'listen', { address: '192.0.2.1', port: 0 }))).toBe('absent-address')
-    expect(kindOf(failed('EADDRNOTAVAIL', 'listen', { address: '127.0.0.1', port: 3000 }))).toBe('absent-address')
+    expect(kindOf(failed('EADDRNOTAVAIL', 'listen', { address: ELSEWHERE, port: 0 }))).toBe('absent-address')
+    expect(kindOf(failed('EADDRNOTAVAIL', 'listen', { address: HERE, port: 3000 }))).toBe('absent-address')
   })
 
   it.each(['linux', 'win32'] as const)('is an absent address on %s', (platform) => {
     onPlatform(platform)
-    expect(kindOf(failed('EADDRNOTAVAIL', 'listen', { address: '127.0.0.1', port: 0 }))).toBe('absent-address')
+    expect(kindOf(failed('EADDRNOTAVAIL', 'listen', { address: HERE, port: 0 }))).toBe('absent-address')
   })
 
   it('passes assertEphemeralPortsExhausted() on macOS', async () => {
     onPlatform('darwin')
-    const error = failed('EADDRNOTAVAIL', 'listen', { address: '127.0.0.1', port: 0 })
+    const error = failed('EADDRNOTAVAIL', 'listen', { address: HERE, port: 0 })
     expect(await assertEphemeralPortsExhausted(error)).toBe(error)
   })
 })
@@ -110,7 +112,7 @@ describe('an exhausted range', () => {
     ['openbsd', 'net.inet.ip.portfirst and portlast'],
     ['win32', 'netsh int ipv4 set dynamicport tcp'],
   ] as const)('has the setting of %s in its hint', (platform, setting) => {
-    const error = failed('EADDRNOTAVAIL', 'connect', { address: '127.0.0.1', port: 3000 })
+    const error = failed('EADDRNOTAVAIL', 'connect', { address: HERE, port: 3000 })
     const failure = failuresIn(error)[0] as SocketFailure
     const known = classify(failure)
     onPlatform(platform)

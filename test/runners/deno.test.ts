@@ -12,6 +12,8 @@ import { TRANSPILED } from '../support/program.js'
 import { runtimeBinary, whyNoBinary } from '../support/runtime-binaries.js'
 
 const deno = runtimeBinary('deno')
+/** Without the type check, which takes longer than most runs. */
+const TEST = ['test', '--no-check']
 const project = mkdtempSync(join(tmpdir(), 'portside-deno-'))
 
 describe.skipIf(deno === undefined)(`deno test (${deno === undefined ? whyNoBinary('deno') : 'possible here'})`, () => {
@@ -52,14 +54,14 @@ describe.skipIf(deno === undefined)(`deno test (${deno === undefined ? whyNoBina
   })
 
   it('passes tests that close what they open, with the sanitizers of Deno', async () => {
-    const { output, code } = await run(['test', '-A', '--sanitize-ops', '--sanitize-resources', 'clean_test.ts'])
+    const { output, code } = await run([...TEST, '-A', '--sanitize-ops', '--sanitize-resources', 'clean_test.ts'])
     expect(output).not.toContain('LeakError')
     expect(output).toMatch(/\bok \| 4 passed \| 0 failed \| 1 ignored/)
     expect(code).toBe(0)
   })
 
   it('fails the file for what its hooks leave open', async () => {
-    const { output, code } = await run(['test', '-A', 'file_test.ts'])
+    const { output, code } = await run([...TEST, '-A', 'file_test.ts'])
     expect(output).toMatch(/opened at +file_test\.ts:6:/)
     expect(outcomes(output)).toEqual({ 'uses a server that the file never closes': 'ok' })
     expect(output).toContain('./file_test.ts (uncaught error)')
@@ -67,7 +69,7 @@ describe.skipIf(deno === undefined)(`deno test (${deno === undefined ? whyNoBina
   })
 
   it('tells what a test has left open from what a pool, the file and other tests have', async () => {
-    const { output } = await run(['test', '-A', 'natives_test.ts'])
+    const { output } = await run([...TEST, '-A', 'natives_test.ts'])
     expect(
       Object.entries(outcomes(output)).filter(([name, outcome]) => (outcome === 'ok') !== name.startsWith('clean:')),
     ).toEqual([])
@@ -100,7 +102,7 @@ describe.skipIf(deno === undefined)(`deno test (${deno === undefined ? whyNoBina
   })
 
   it('shows the error of a hook before all tests, and what the hook has left open', async () => {
-    const { output, code } = await run(['test', '-A', 'broken_test.ts'])
+    const { output, code } = await run([...TEST, '-A', 'broken_test.ts'])
     expect(output).toContain('Error: the hook is broken')
     expect(output).toMatch(/opened at +broken_test\.ts:5:/)
     expect(code).toBe(1)
@@ -108,20 +110,20 @@ describe.skipIf(deno === undefined)(`deno test (${deno === undefined ? whyNoBina
 
   it.each(['null', '{ leaks: 3 }', '{ leaks: null }'])('refuses the options %s', async (options) => {
     writeFileSync(join(project, 'wrong.js'), `import { install } from 'portside/deno'\ninstall(${options})\n`)
-    const { output, code } = await run(['test', '-A', '--preload', './wrong.js', 'clean_test.ts'])
+    const { output, code } = await run([...TEST, '-A', '--preload', './wrong.js', 'clean_test.ts'])
     expect(output).toMatch(/expects an options object/)
     expect(code).toBe(1)
   })
 
   it('closes the scope of a test that fails, and refuses the scope outside of tests', async () => {
-    const { output } = await run(['test', '-A', 'scope_test.ts'])
+    const { output } = await run([...TEST, '-A', 'scope_test.ts'])
     expect(output).toContain('ERR_PORTSIDE_SCOPE_CLOSED')
     expect(output).not.toContain('LeakError')
     expect(outcomes(output)).toEqual({ 'closes after a failure': 'FAILED', 'has no test outside': 'ok' })
   })
 
   it('checks files that run at the same time, without the kernel', async () => {
-    const { output } = await run(['test', '-A', '--parallel', 'leaks_test.ts', 'clean_test.ts', 'scope_test.ts'])
+    const { output } = await run([...TEST, '-A', '--parallel', 'leaks_test.ts', 'clean_test.ts', 'scope_test.ts'])
     expect(output).toContain('portside: leak check on, fail; kernel never\n')
     expect(output.match(/LeakError/g)).toHaveLength(4)
   })
@@ -130,7 +132,7 @@ describe.skipIf(deno === undefined)(`deno test (${deno === undefined ? whyNoBina
     ['warn', /portside: 1 socket left open/],
     ['off', /portside: leak check off/],
   ])('fails no test with PORTSIDE_LEAKS=%s', async (mode, said) => {
-    const { output, code } = await run(['test', '-A', '--filter', 'a listener', 'leaks_test.ts'], {
+    const { output, code } = await run([...TEST, '-A', '--filter', 'a listener', 'leaks_test.ts'], {
       PORTSIDE_LEAKS: mode,
     })
     expect(output).toMatch(said)
@@ -144,7 +146,8 @@ describe.skipIf(deno === undefined)(`deno test (${deno === undefined ? whyNoBina
       "import { install } from 'portside/deno'\ninstall({ announce: false, leaks: { ignore: [{ kind: 'listener' }] } })\n",
     )
     const { output, code } = await run([
-      ...['test', '-A', '--preload', './options.js', '--filter', 'a listener'],
+      ...TEST,
+      ...['-A', '--preload', './options.js', '--filter', 'a listener'],
       'leaks_test.ts',
     ])
     expect(output).not.toContain('portside: leak check')
@@ -153,9 +156,9 @@ describe.skipIf(deno === undefined)(`deno test (${deno === undefined ? whyNoBina
 
   it('checks sockets of Node with the permissions that it names, and refuses to start without them', async () => {
     const args = ['--allow-read', '--allow-net', '--filter', 'a listener', 'leaks_test.ts']
-    const permitted = await run(['test', '--allow-env', ...args])
+    const permitted = await run([...TEST, '--allow-env', ...args])
     expect(permitted.output).toMatch(/opened at +leaks_test\.ts:14:/)
-    const refused = await run(['test', ...args])
+    const refused = await run([...TEST, ...args])
     expect(refused.output).toContain('Deno does not permit to read the environment')
     expect(refused.output).toContain('--allow-env')
     expect(refused.code).toBe(1)

@@ -6,6 +6,7 @@ import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished, type TestContext } from 'vitest'
+import { HERE } from './here.js'
 
 // The abilities that systems have or lack. Each is probed by using it. A reason is undefined if the ability is there.
 
@@ -96,7 +97,7 @@ function pathOrPipe(folder: string): net.ListenOptions {
 }
 
 function onLoopback(): net.ListenOptions {
-  return { host: '127.0.0.1', port: 0 }
+  return { host: HERE, port: 0 }
 }
 
 /** Calls `use` with both ends of a connection. They stay open after their ends, and are destroyed when it has resolved. */
